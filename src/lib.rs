@@ -1,0 +1,1 @@
+//! Sets up, checks, verifies and reports Microsoft Entra self-service password reset.
