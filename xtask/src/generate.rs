@@ -36,7 +36,7 @@ fn write(name: &str, text: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use object::{Object, ObjectSymbol};
+    use object::Object;
     use std::collections::BTreeSet;
 
     fn checked_in(name: &str) -> String {
@@ -55,20 +55,11 @@ mod tests {
 
         let bytes = fs::read(&library.file).unwrap();
         let file = object::File::parse(bytes.as_slice()).unwrap();
-        let exported: BTreeSet<String> = match file.format() {
-            object::BinaryFormat::Elf => file
-                .dynamic_symbols()
-                .filter(|symbol| symbol.is_definition() && symbol.is_global())
-                .filter_map(|symbol| symbol.name().ok().map(str::to_string))
-                .collect(),
-            _ => file
-                .exports()
-                .unwrap()
-                .iter()
-                .filter_map(|export| String::from_utf8(export.name().to_vec()).ok())
-                .map(|name| name.trim_start_matches('_').to_string())
-                .collect(),
-        };
+        let exported: BTreeSet<String> = file
+            .exports()
+            .unwrap()
+            .filter_map(|export| String::from_utf8(export.unwrap().name().name()?.to_vec()).ok())
+            .collect();
         let declared: BTreeSet<String> = header.functions.iter().map(|f| f.name.clone()).collect();
         assert_eq!(exported, declared, "exported symbols against the header's prototypes");
     }
