@@ -48,14 +48,9 @@ static API: LazyLock<Api> = LazyLock::new(|| {
         let symbol: Symbol<'_, T> = unsafe { library.get(name) }.unwrap();
         *symbol
     }
-    let mut offline = support::named(support::OFFLINE_STARTER);
-    offline.retain(|name| name != "sspr_session_open");
     Api {
-        session_starters: support::named(support::SESSION_STARTER)
-            .iter()
-            .map(|n| get(library, n))
-            .collect(),
-        offline_starters: offline.iter().map(|n| get(library, n)).collect(),
+        session_starters: support::session_starters().iter().map(|n| get(library, n)).collect(),
+        offline_starters: support::offline_starters().iter().map(|n| get(library, n)).collect(),
         session_open: get(library, "sspr_session_open"),
         session_set_secret: get(library, "sspr_session_set_secret"),
         session_close: get(library, "sspr_session_close"),

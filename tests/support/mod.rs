@@ -14,11 +14,6 @@ pub struct Prototype {
     pub parameters: Vec<String>,
 }
 
-/// The functions that start a task in a session.
-pub const SESSION_STARTER: &[&str] = &["uint64_t", "const char *", "uint64_t *", "char **"];
-/// The functions that start a task without a session.
-pub const OFFLINE_STARTER: &[&str] = &["const char *", "uint64_t *", "char **"];
-
 /// Every function that the header declares.
 pub fn prototypes() -> Vec<Prototype> {
     let code: String = BUILT_HEADER
@@ -47,10 +42,22 @@ fn type_of(parameter: &str) -> String {
     words[..name_at].trim().to_string()
 }
 
-/// The names of the functions with these parameters.
-pub fn named(parameters: &[&str]) -> Vec<String> {
+/// The functions that start a task in a session: the sign-in and the checks.
+pub fn session_starters() -> Vec<String> {
+    starters(&["uint64_t", "const char *", "uint64_t *", "char **"])
+}
+
+/// The functions that start a task without a session.
+pub fn offline_starters() -> Vec<String> {
+    starters(&["const char *", "uint64_t *", "char **"])
+}
+
+fn starters(parameters: &[&str]) -> Vec<String> {
     let found = prototypes().into_iter().filter(|p| p.parameters == parameters);
-    found.map(|p| p.name).collect()
+    let names = found.map(|p| p.name).filter(|name| name != "sspr_session_open");
+    let names: Vec<String> = names.collect();
+    assert!(!names.is_empty(), "no function has the parameters {parameters:?}");
+    names
 }
 
 /// The project's folder.
