@@ -9,6 +9,7 @@ pub mod ffi;
 pub mod file;
 pub mod finding;
 pub mod gather;
+mod panics;
 pub mod readiness;
 pub mod report;
 pub mod run;

@@ -33,19 +33,6 @@ pub(super) fn give(text: String) -> *mut c_char {
     text.into_raw()
 }
 
-/// Sets an output to 0 or NULL on entry, after checking that there is one.
-///
-/// # Safety
-/// `pointer` is NULL or valid for a write.
-pub(super) unsafe fn clear<T>(pointer: *mut T, empty: T, name: &str) -> Result<()> {
-    if pointer.is_null() {
-        return Err(null(name));
-    }
-    // SAFETY: not NULL, and the caller promises that it is valid.
-    unsafe { pointer.write(empty) };
-    Ok(())
-}
-
 /// Gives back a text that this library handed out.
 ///
 /// `text` is what an `out_...` parameter of type `char **` received, or NULL (nothing happens). It must not be used
