@@ -151,7 +151,6 @@ pub(crate) fn issue_app(
             resource: resource.clone(),
             holder: Holder::App { permissions },
             expires,
-            challenges: false,
         },
     );
     (token, expires)
@@ -220,7 +219,7 @@ fn by_code(
     if let Some(scope) = form.get("scope") {
         sign_in.scope = scope.to_owned();
     }
-    person_tokens(core, call, form, &tenant, &app, &sign_in)
+    person_tokens(core, call, &tenant, &app, &sign_in)
 }
 
 fn by_refresh_token(
@@ -253,7 +252,7 @@ fn by_refresh_token(
     }
     sign_in.nonce = None;
     let tenant = core.tenant_called(&sign_in.tenant).ok_or_else(refused)?;
-    person_tokens(core, call, form, &tenant, &app, &sign_in)
+    person_tokens(core, call, &tenant, &app, &sign_in)
 }
 
 /// Answers `POST /{tenant}/oauth2/v2.0/devicecode`.
@@ -361,7 +360,7 @@ fn by_device_code(
                 scope: device.scope,
                 nonce: None,
             };
-            person_tokens(core, call, form, &tenant, &app, &sign_in)
+            person_tokens(core, call, &tenant, &app, &sign_in)
         }
     }
 }
@@ -421,14 +420,7 @@ pub(super) fn granted(tenant: &Tenant, app: &App, wanted: &Scopes) -> Result<Vec
 }
 
 /// The answer to a person's sign-in.
-fn person_tokens(
-    core: &Core,
-    call: &Call,
-    form: &Form,
-    tenant: &Tenant,
-    app: &App,
-    sign_in: &SignIn,
-) -> Result<Value, LoginError> {
+fn person_tokens(core: &Core, call: &Call, tenant: &Tenant, app: &App, sign_in: &SignIn) -> Result<Value, LoginError> {
     let mut wanted = scopes(core, &sign_in.scope)?;
     let resource = wanted
         .resource
@@ -492,7 +484,6 @@ fn person_tokens(
                 roles,
             },
             expires: claims["exp"].as_i64().unwrap_or_default(),
-            challenges: form.get("claims").is_some_and(|claims| claims.contains("cp1")),
         },
     );
     let scope_text = scopes.join(" ");
