@@ -70,3 +70,55 @@ pub(super) unsafe fn output<T: Output>(
     // SAFETY: the caller's promise.
     unsafe { call(out_error, body) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use crate::ffi::text::sspr_string_free;
+    use std::ffi::CStr;
+    use std::ptr::null_mut;
+
+    /// What a guarded body comes to: status, output, the error's name.
+    fn run(body: impl FnOnce() -> Result<(Status, u64)>) -> (i32, u64, Option<String>) {
+        let (mut out, mut error) = (77, null_mut());
+        // SAFETY: the pointers are valid, and the document is given back once.
+        unsafe {
+            let status = output(&raw mut out, "out", &raw mut error, body);
+            let name = (!error.is_null()).then(|| {
+                let document: serde_json::Value = serde_json::from_slice(CStr::from_ptr(error).to_bytes()).unwrap();
+                assert_eq!(document["code"], status);
+                document["message"].as_str().unwrap().to_string()
+            });
+            sspr_string_free(error);
+            (status, out, name)
+        }
+    }
+
+    #[test]
+    fn outputs_are_written_on_success_only() {
+        assert_eq!(run(|| Ok((Status::Ok, 7))), (0, 7, None));
+        assert_eq!(run(|| Ok((Status::Pending, 0))), (1, 0, None));
+        let refused = || Err(Error::new(Status::HandleInvalid, "no"));
+        assert_eq!(run(refused), (104, 0, Some("no".into())));
+        let (status, out, message) = run(|| panic!("canary"));
+        assert_eq!((status, out), (900, 0));
+        let message = message.unwrap();
+        assert!(message.contains("guard.rs:") && message.contains("canary"), "{message}");
+    }
+
+    #[test]
+    fn no_output_and_no_error_pointer_do_no_harm() {
+        // SAFETY: NULL is allowed.
+        unsafe {
+            let mut begun = false;
+            let body = || {
+                begun = true;
+                Ok((Status::Ok, 7u64))
+            };
+            assert_eq!(output(null_mut(), "out", null_mut(), body), 101);
+            assert!(!begun, "nothing is done when its outcome could not be told");
+            assert_eq!(call(null_mut(), || panic!("canary")), 900);
+        }
+    }
+}
