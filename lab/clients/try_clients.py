@@ -168,7 +168,7 @@ class Tries:
         self.app_works(token_of(self.confidential(credential).acquire_token_for_client([GRAPH])))
 
     def msal_certificate_ps256_refused(self):
-        self.lab.control("POST", "faults", {"path": f"/{self.lab.id}/", "count": 1, "kind": "refusePs256"})
+        self.lab.control("POST", "faults", {"path": f"/{self.lab.id}/oauth2", "count": 1, "kind": "refusePs256"})
         credential = {"private_key": self.key, "public_certificate": self.certificate}
         answer = self.confidential(credential).acquire_token_for_client([GRAPH])
         check(answer.get("error") == "invalid_client", answer)

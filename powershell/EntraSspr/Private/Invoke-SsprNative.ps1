@@ -31,7 +31,8 @@ function Invoke-SsprNative {
         [System.Collections.IDictionary] $Request = @{},
         # What the progress bar says it is about.
         [string] $Activity = 'EntraSspr',
-        # What the host can do for the library: a script block for each host action. By default what the session was opened with.
+        # What the host can do for the library: by action, a script block (Do) and what it is given (State). By default what the
+        # session was opened with.
         [hashtable] $HostAction
     )
 
@@ -133,7 +134,7 @@ function Send-SsprHostAction {
         if ($null -eq $do) {
             $reply['error'] = "this module cannot do '$($Action.Action)'"
         } else {
-            $reply['result'] = & $do $Action.Arguments
+            $reply['result'] = & $do.Do $Action.Arguments $do['State']
         }
     } catch {
         $reply['error'] = $_.Exception.Message
