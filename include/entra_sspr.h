@@ -98,6 +98,9 @@ enum sspr_status {
 };
 
 
+// The version of the interface that this header is of.
+#define SSPR_ABI_VERSION 1
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -110,8 +113,8 @@ extern "C" {
 // `text` came from this library and was not given back before.
 void sspr_string_free(char *text);
 
-// The version of this interface. It changes when a function's signature or meaning does; the module compares it when
-// it binds. Any thread may call it.
+// The version of this interface, as the library has it: compare it with SSPR_ABI_VERSION after loading. It changes when
+// a function's signature or meaning does. Any thread may call it.
 uint32_t sspr_abi_version(void);
 
 // The library's version, such as "0.1.0". A static text: do not free it. Any thread may call it.

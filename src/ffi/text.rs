@@ -48,11 +48,14 @@ pub unsafe extern "C" fn sspr_string_free(text: *mut c_char) {
     }
 }
 
-/// The version of this interface. It changes when a function's signature or meaning does; the module compares it when
-/// it binds. Any thread may call it.
+/// The version of the interface that this header is of.
+pub const SSPR_ABI_VERSION: u32 = 1;
+
+/// The version of this interface, as the library has it: compare it with SSPR_ABI_VERSION after loading. It changes when
+/// a function's signature or meaning does. Any thread may call it.
 #[unsafe(no_mangle)]
 pub extern "C" fn sspr_abi_version() -> u32 {
-    1
+    SSPR_ABI_VERSION
 }
 
 /// The library's version, such as "0.1.0". A static text: do not free it. Any thread may call it.
