@@ -80,8 +80,8 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let mut out = std::io::stdout();
     if arguments.list {
-        for name in sspr_lab::scenario_names() {
-            writeln!(out, "{name}")?;
+        for (name, about) in sspr_lab::scenarios() {
+            writeln!(out, "{name:24} {about}")?;
         }
         return Ok(());
     }

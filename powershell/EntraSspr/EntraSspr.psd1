@@ -11,10 +11,14 @@
     TypesToProcess       = @('EntraSspr.types.ps1xml')
     FormatsToProcess     = @('EntraSspr.format.ps1xml')
     FunctionsToExport    = @(
+        'Assert-SsprReadiness'
         'Connect-SsprTenant'
         'Disconnect-Sspr'
+        'Export-SsprSnapshot'
         'Get-SsprCheck'
+        'Get-SsprEnvironment'
         'Get-SsprSession'
+        'Import-SsprSnapshot'
         'Test-SsprReadiness'
     )
     CmdletsToExport      = @()

@@ -17,7 +17,7 @@ struct Route {
 
 /// The documented limit that a path falls under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Budget {
+pub(crate) enum Budget {
     /// Resource units of the directory; the number is the base cost.
     Directory(u32),
     /// Five requests in ten seconds.

@@ -280,8 +280,23 @@ fn render(ask: &Ask, query: &Query, rows: &Rows, size: usize, pack: bool) -> Pag
     let templates: Vec<Template> = populations.iter().map(|p| Template::new(&(rows.template)(p))).collect();
     let mut out = vec![b'['];
     let mut next = None;
-    // The skip token is a position among all users, so that a page starts without counting the ones before.
-    for (taken, (at, user)) in matching(ask, query.skip, query.filter.as_ref(), rows.wanted, rows.object).enumerate() {
+    let users: Box<dyn Iterator<Item = (usize, &User)>> = match &query.order_by {
+        // The skip token is a position among all users, so that a page starts without counting the ones before.
+        None => Box::new(matching(
+            ask,
+            query.skip,
+            query.filter.as_ref(),
+            rows.wanted,
+            rows.object,
+        )),
+        Some(order) => Box::new(
+            ordered(ask, query, rows, order)
+                .into_iter()
+                .enumerate()
+                .skip(query.skip),
+        ),
+    };
+    for (taken, (at, user)) in users.enumerate() {
         if taken == size {
             next = Some(at);
             break;
@@ -298,4 +313,28 @@ fn render(ask: &Ask, query: &Query, rows: &Rows, size: usize, pack: bool) -> Pag
         packed,
         next,
     }
+}
+
+/// All users of the list in the order of a property.
+fn ordered<'a>(ask: &'a Ask, query: &'a Query, rows: &Rows, order: &str) -> Vec<&'a User> {
+    let (property, direction) = order.split_once(' ').unwrap_or((order, "asc"));
+    let keys: Vec<Template> = ask
+        .tenant
+        .directory
+        .populations
+        .iter()
+        .map(|p| Template::new(&(rows.object)(p)[property]))
+        .collect();
+    let all = matching(ask, 0, query.filter.as_ref(), rows.wanted, rows.object);
+    let mut all: Vec<(String, &User)> = all
+        .map(|(_, user)| (keys[usize::from(user.population)].string(user).to_lowercase(), user))
+        .collect();
+    all.sort_by(|(left, _), (right, _)| {
+        if direction == "desc" {
+            right.cmp(left)
+        } else {
+            left.cmp(right)
+        }
+    });
+    all.into_iter().map(|(_, user)| user).collect()
 }

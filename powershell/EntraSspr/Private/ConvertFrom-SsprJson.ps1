@@ -39,7 +39,7 @@ function ConvertFrom-SsprValue {
     [CmdletBinding()]
     param([AllowNull()] [object] $Value, [string] $Name)
 
-    if ($null -eq $Value) { return }
+    if ($null -eq $Value) { return $null }
     if ($Value -is [string]) {
         if ($script:RawMembers -contains $Name) { return $Value }
         if ($script:TimeMembers -contains $Name) { return ConvertTo-SsprTime -Value $Value }

@@ -31,10 +31,16 @@ function Invoke-SsprNative {
         [System.Collections.IDictionary] $Request = @{},
         # What the progress bar says it is about.
         [string] $Activity = 'EntraSspr',
-        # What the session declared that it can do: a script block for each host action.
-        [hashtable] $HostAction = @{}
+        # What the host can do for the library: by action, a script block (Do) and what it is given (State). By default what the
+        # session was opened with.
+        [hashtable] $HostAction
     )
 
+    $entry = $null
+    if ($null -eq $HostAction) {
+        $HostAction = @{}
+        if ($null -ne $Handle -and $script:Sessions.TryGetValue([uint64]$Handle, [ref]$entry)) { $HostAction = $entry.HostAction }
+    }
     $native = Get-SsprNative -Cmdlet $Cmdlet
     $json = $native::Text((ConvertTo-Json -InputObject $Request -Depth 8 -Compress))
     $progress = Test-SsprInteractive
@@ -128,7 +134,7 @@ function Send-SsprHostAction {
         if ($null -eq $do) {
             $reply['error'] = "this module cannot do '$($Action.Action)'"
         } else {
-            $reply['result'] = & $do $Action.Arguments
+            $reply['result'] = & $do.Do $Action.Arguments $do['State']
         }
     } catch {
         $reply['error'] = $_.Exception.Message

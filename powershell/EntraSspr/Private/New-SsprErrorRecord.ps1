@@ -8,11 +8,14 @@ function New-SsprErrorRecord {
         # The same as text; made from the document when left out.
         [string] $Json,
         # The exception underneath.
-        [System.Exception] $InnerException
+        [System.Exception] $InnerException,
+        # The message is our own and has several lines.
+        [switch] $KeepLines
     )
 
     if (-not $Json) { $Json = ConvertTo-Json -InputObject $Document -Depth 5 -Compress }
-    $message = ConvertTo-SsprPlainText -Text ([string]$Document.message)
+    $message = [string]$Document.message
+    if (-not $KeepLines) { $message = ConvertTo-SsprPlainText -Text $message }
     $exception = [System.InvalidOperationException]::new($message, $InnerException)
     $exception.Data['Sspr'] = $Json
     $category = [System.Management.Automation.ErrorCategory]::NotSpecified
