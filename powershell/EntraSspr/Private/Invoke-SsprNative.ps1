@@ -8,11 +8,24 @@ function Assert-SsprStatus {
         [IntPtr] $Failure
     )
 
+    $record = Get-SsprFailure -Status $Status -Failure $Failure
+    if ($null -ne $record) { $Cmdlet.ThrowTerminatingError($record) }
+}
+
+function Get-SsprFailure {
+    # The error record of a failed call; nothing when it succeeded. Gives the error document's text back to the library.
+    [CmdletBinding()]
+    [OutputType([System.Management.Automation.ErrorRecord])]
+    param(
+        [Parameter(Mandatory = $true)] [int] $Status,
+        [IntPtr] $Failure
+    )
+
     $native = $script:Native
     $json = $native::Take($Failure)
     if ($Status -lt 100) { return }
     $document = if ($json) { ConvertFrom-Json -InputObject $json } else { [pscustomobject]@{ name = 'Internal.Error'; category = 'NotSpecified'; message = "the library answered $Status and said nothing" } }
-    $Cmdlet.ThrowTerminatingError((New-SsprErrorRecord -Document $document -Json $json))
+    New-SsprErrorRecord -Document $document -Json $json
 }
 
 function Invoke-SsprNative {
@@ -33,7 +46,9 @@ function Invoke-SsprNative {
         [string] $Activity = 'EntraSspr',
         # What the host can do for the library: by action, a script block (Do) and what it is given (State). By default what the
         # session was opened with.
-        [hashtable] $HostAction
+        [hashtable] $HostAction,
+        # What fails is one item of several: write the error and give nothing.
+        [switch] $Continue
     )
 
     $entry = $null
@@ -54,14 +69,18 @@ function Invoke-SsprNative {
         } else {
             $status = $native::$Function([uint64]$Handle, $json, [ref]$task, [ref]$failure)
         }
-        Assert-SsprStatus -Cmdlet $Cmdlet -Status $status -Failure $failure
         while ($true) {
+            $record = Get-SsprFailure -Status $status -Failure $failure
+            if ($null -ne $record) {
+                if (-not $Continue) { $Cmdlet.ThrowTerminatingError($record) }
+                $Cmdlet.WriteError($record)
+                return
+            }
             $text = [IntPtr]::Zero
             $failure = [IntPtr]::Zero
             # Ctrl+C waits for this call, so it is short.
             $status = $native::sspr_task_next($task, 200, [ref]$text, [ref]$failure)
-            Assert-SsprStatus -Cmdlet $Cmdlet -Status $status -Failure $failure
-            if ($status -eq $native::SSPR_STATUS_PENDING) { continue }
+            if ($status -ge 100 -or $status -eq $native::SSPR_STATUS_PENDING) { continue }
             if ($status -eq $native::SSPR_STATUS_ENDED) { break }
             $happened = ConvertFrom-SsprJson -Json $native::Take($text)
             switch ($happened.Event) {

@@ -1,0 +1,67 @@
+# For tests that need a PowerShell of their own: another process with the same engine. Dot-sourced in BeforeAll.
+
+function Get-Engine {
+    # The PowerShell that runs the tests.
+    $process = [System.Diagnostics.Process]::GetCurrentProcess()
+    $process.MainModule.FileName
+}
+
+function Start-Child {
+    # Starts a script in a new PowerShell.
+    param([string] $Script)
+
+    $file = [System.IO.Path]::Combine([System.IO.Path]::GetTempPath(), "sspr-$([guid]::NewGuid().ToString('N')).ps1")
+    [System.IO.File]::WriteAllText($file, $Script)
+    $start = New-Object -TypeName System.Diagnostics.ProcessStartInfo
+    $start.FileName = Get-Engine
+    $start.Arguments = "-NoProfile -File `"$file`""
+    $start.UseShellExecute = $false
+    $start.RedirectStandardInput = $true
+    $start.RedirectStandardOutput = $true
+    $start.RedirectStandardError = $true
+    $process = [System.Diagnostics.Process]::Start($start)
+    $process | Add-Member -NotePropertyName ScriptFile -NotePropertyValue $file
+    $process
+}
+
+function Wait-Child {
+    # Waits for its end; gives what it wrote and its exit code.
+    param($Process, [int] $Seconds = 60)
+
+    $output = $Process.StandardOutput.ReadToEndAsync()
+    $failure = $Process.StandardError.ReadToEndAsync()
+    if (-not $Process.WaitForExit($Seconds * 1000)) {
+        $Process.Kill()
+        throw "the other PowerShell did not end within $Seconds s"
+    }
+    $Process.WaitForExit()
+    [System.IO.File]::Delete($Process.ScriptFile)
+    [pscustomobject]@{ Output = $output.Result; Error = $failure.Result; ExitCode = $Process.ExitCode }
+}
+
+function Invoke-Child {
+    param([string] $Script)
+
+    Wait-Child -Process (Start-Child -Script $Script)
+}
+
+function Copy-ModuleUnderTest {
+    # A copy of the module in a folder of its own; gives the copy's path.
+    param([string] $Destination)
+
+    $copy = [System.IO.Path]::Combine($Destination, [guid]::NewGuid().ToString('N'), 'EntraSspr')
+    Copy-Folder -From $env:SSPR_MODULE -To $copy
+    $copy
+}
+
+function Copy-Folder {
+    param([string] $From, [string] $To)
+
+    [void][System.IO.Directory]::CreateDirectory($To)
+    foreach ($file in [System.IO.Directory]::GetFiles($From)) {
+        [System.IO.File]::Copy($file, [System.IO.Path]::Combine($To, [System.IO.Path]::GetFileName($file)))
+    }
+    foreach ($folder in [System.IO.Directory]::GetDirectories($From)) {
+        Copy-Folder -From $folder -To ([System.IO.Path]::Combine($To, [System.IO.Path]::GetFileName($folder)))
+    }
+}
