@@ -65,3 +65,44 @@ function Copy-Folder {
         Copy-Folder -From $folder -To ([System.IO.Path]::Combine($To, [System.IO.Path]::GetFileName($folder)))
     }
 }
+
+function Send-Interrupt {
+    # What Ctrl+C sends.
+    param($Process)
+
+    $start = New-Object -TypeName System.Diagnostics.ProcessStartInfo
+    $start.FileName = '/bin/kill'
+    $start.Arguments = "-INT $($Process.Id)"
+    $start.UseShellExecute = $false
+    [System.Diagnostics.Process]::Start($start).WaitForExit()
+}
+
+function New-Shell {
+    # A PowerShell with a runspace of its own in this process, with the module imported.
+    $runspace = [runspacefactory]::CreateRunspace([initialsessionstate]::CreateDefault2())
+    $runspace.Open()
+    $shell = [powershell]::Create()
+    $shell.Runspace = $runspace
+    [void](Invoke-Shell -Shell $shell -Script 'param($Module) Import-Module -Name $Module' -Argument $env:SSPR_MODULE)
+    $shell
+}
+
+function Invoke-Shell {
+    # Runs a script in it; gives what it put out, fails when it failed.
+    param($Shell, [string] $Script, [object[]] $Argument = @())
+
+    $Shell.Commands.Clear()
+    $Shell.Streams.ClearStreams()
+    [void]$Shell.AddScript($Script)
+    foreach ($one in $Argument) { [void]$Shell.AddArgument($one) }
+    $said = $Shell.Invoke()
+    if ($Shell.Streams.Error.Count -gt 0) { throw "in the other runspace: $($Shell.Streams.Error[0])" }
+    $said
+}
+
+function Close-Shell {
+    param($Shell)
+
+    $Shell.Runspace.Dispose()
+    $Shell.Dispose()
+}
