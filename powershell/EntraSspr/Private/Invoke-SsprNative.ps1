@@ -93,7 +93,16 @@ function Invoke-SsprNative {
                         $Cmdlet.WriteProgress((New-SsprProgress -Activity $Activity -Progress $happened))
                     }
                 }
-                'signIn' { Show-SsprSignIn -Cmdlet $Cmdlet -SignIn $happened.SignIn }
+                'signIn' {
+                    $message = Get-SsprMember -InputObject $happened.SignIn -Name Message
+                    if ($message) {
+                        # The warning stream is the one that every host shows.
+                        $Cmdlet.WriteWarning($message)
+                    } elseif ($progress) {
+                        $shown = $true
+                        $Cmdlet.WriteProgress([System.Management.Automation.ProgressRecord]::new(0, $Activity, 'Waiting for the sign-in in the browser. Ctrl+C ends it.'))
+                    }
+                }
                 'hostAction' { Send-SsprHostAction -Cmdlet $Cmdlet -Task $task -Action $happened -HostAction $HostAction }
             }
         }
@@ -157,22 +166,15 @@ function Send-SsprHostAction {
         }
     } catch {
         $reply['error'] = $_.Exception.Message
+        if ($Action.Action -eq 'openBrowser') {
+            $Cmdlet.WriteWarning("The browser could not be opened ($($_.Exception.Message)). Open this address in it: $($Action.Arguments.Url)")
+        }
     }
     $json = $native::Text((ConvertTo-Json -InputObject $reply -Depth 5 -Compress))
     $failure = [IntPtr]::Zero
     # A reply that comes too late is told by the task's own error.
     [void]$native::sspr_task_reply($Task, $json, [ref]$failure)
     $native::sspr_string_free($failure)
-}
-
-function Show-SsprSignIn {
-    # Tells a person what to do to sign in. The warning stream is the one that every host shows.
-    [CmdletBinding()]
-    [OutputType([void])]
-    param([System.Management.Automation.PSCmdlet] $Cmdlet, [psobject] $SignIn)
-
-    $message = $SignIn.PSObject.Properties['Message']
-    if ($null -ne $message) { $Cmdlet.WriteWarning([string]$message.Value) }
 }
 
 function Test-SsprInteractive {
