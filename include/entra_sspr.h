@@ -110,7 +110,6 @@ extern "C" {
 // `text` is what an `out_...` parameter of type `char **` received, or NULL (nothing happens). It must not be used
 // afterwards, nor given back twice. Any thread may call it.
 //
-// # Safety
 // `text` came from this library and was not given back before.
 void sspr_string_free(char *text);
 
@@ -135,7 +134,6 @@ const char *sspr_version(void);
 //
 // Returns SSPR_STATUS_OK, or an ARGUMENT or FILE status. Any thread may call it.
 //
-// # Safety
 // Pointers are NULL or valid; texts are NUL-terminated.
 int32_t sspr_session_open(const char *config_json,
                           uint64_t *out_session,
@@ -148,7 +146,6 @@ int32_t sspr_session_open(const char *config_json,
 //
 // Returns SSPR_STATUS_OK, or an ARGUMENT or HANDLE status. Any thread may call it.
 //
-// # Safety
 // `bytes` is valid for `length` bytes; pointers are NULL or valid; texts are NUL-terminated.
 int32_t sspr_session_set_secret(uint64_t session,
                                 const char *name,
@@ -167,7 +164,6 @@ int32_t sspr_session_set_secret(uint64_t session,
 //
 // Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status. Any thread may call it.
 //
-// # Safety
 // Pointers are NULL or valid; texts are NUL-terminated.
 int32_t sspr_session_sign_in(uint64_t session,
                              const char *request_json,
@@ -180,7 +176,6 @@ int32_t sspr_session_sign_in(uint64_t session,
 //
 // Returns SSPR_STATUS_OK, or an ARGUMENT or HANDLE status. Any thread may call it; nothing waits.
 //
-// # Safety
 // Pointers are NULL or valid.
 int32_t sspr_session_state(uint64_t session, char **out_state, char **out_error);
 
@@ -188,7 +183,6 @@ int32_t sspr_session_state(uint64_t session, char **out_state, char **out_error)
 //
 // Returns SSPR_STATUS_OK or a HANDLE status. Any thread may call it; nothing waits.
 //
-// # Safety
 // `out_error` is NULL or valid.
 int32_t sspr_session_close(uint64_t session,
                            char **out_error);
@@ -200,9 +194,9 @@ int32_t sspr_session_close(uint64_t session,
 // "result". Members that you do not know may come; skip events that you do not know.
 //
 // Returns SSPR_STATUS_OK with an event; SSPR_STATUS_PENDING when none came in time (call again); SSPR_STATUS_ENDED
-// after the result; else the task's own error, again at each call. Any thread may call it; one waits at a time.
+// after the result; else the task's own error, again at each call; or an ARGUMENT or HANDLE status. Any thread may call
+// it, also several at once: an event goes to one of them, the end to all.
 //
-// # Safety
 // Pointers are NULL or valid.
 int32_t sspr_task_next(uint64_t task,
                        uint32_t timeout_ms,
@@ -216,27 +210,25 @@ int32_t sspr_task_next(uint64_t task,
 // Returns SSPR_STATUS_OK; SSPR_STATUS_TASK_REPLY when nothing of that id is waiting (any more); or an ARGUMENT or
 // HANDLE status. Any thread may call it; nothing waits.
 //
-// # Safety
 // Pointers are NULL or valid; texts are NUL-terminated.
 int32_t sspr_task_reply(uint64_t task,
                         const char *reply_json,
                         char **out_error);
 
-// Asks a task to stop. Returns at once; `sspr_task_next` then gives SSPR_STATUS_TASK_CANCELLED. The session stays
-// usable.
+// Asks a task to stop. Returns at once; `sspr_task_next` then gives the events that were waiting already, and
+// SSPR_STATUS_TASK_CANCELLED. A task that has ended stays as it ended. The session stays usable.
 //
 // Returns SSPR_STATUS_OK or a HANDLE status. Any thread may call it, also while another waits in `sspr_task_next`.
 //
-// # Safety
 // `out_error` is NULL or valid.
 int32_t sspr_task_cancel(uint64_t task,
                          char **out_error);
 
-// Closes a task, ended or not; what goes on is cancelled.
+// Closes a task, ended or not; what goes on is cancelled, and whoever waits in `sspr_task_next` gets
+// SSPR_STATUS_TASK_CANCELLED.
 //
 // Returns SSPR_STATUS_OK or a HANDLE status. Any thread may call it; nothing waits.
 //
-// # Safety
 // `out_error` is NULL or valid.
 int32_t sspr_task_close(uint64_t task, char **out_error);
 
@@ -252,7 +244,6 @@ int32_t sspr_task_close(uint64_t task, char **out_error);
 //
 // Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status. Any thread may call it.
 //
-// # Safety
 // Pointers are NULL or valid; texts are NUL-terminated.
 int32_t sspr_check_readiness(uint64_t session,
                              const char *request_json,
@@ -262,7 +253,6 @@ int32_t sspr_check_readiness(uint64_t session,
 // Checks the step `license`: a service plan that entitles to reset (and to writeback, for a hybrid tenant), seats for
 // every enabled member, a subscription that goes on. Request, result and statuses as of `sspr_check_readiness`.
 //
-// # Safety
 // Pointers are NULL or valid; texts are NUL-terminated.
 int32_t sspr_check_license(uint64_t session,
                            const char *request_json,
@@ -272,22 +262,23 @@ int32_t sspr_check_license(uint64_t session,
 // Judges a saved snapshot, without network or session.
 //
 // `request_json`: `snapshot` (the document as a string) or `path` (its file), and the members of
-// `sspr_check_readiness`'s request that choose and show. Result as there.
+// `sspr_check_readiness`'s request that choose and show.
+//
+// `out_task` receives a task for `sspr_task_next`; its result is that of `sspr_check_readiness`.
 //
 // Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status. Any thread may call it.
 //
-// # Safety
 // Pointers are NULL or valid; texts are NUL-terminated.
 int32_t sspr_snapshot_assess(const char *request_json, uint64_t *out_task, char **out_error);
 
 // Writes a snapshot to a file that only its owner can read; an existing file is replaced whole or not at all.
 //
 // `request_json`: `snapshot` (the document as a string), `path`, and `overwrite` (true: replace an existing file).
-// Result: `{path, bytes}`.
+//
+// `out_task` receives a task for `sspr_task_next`; its result is `{path, bytes}`.
 //
 // Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status. Any thread may call it.
 //
-// # Safety
 // Pointers are NULL or valid; texts are NUL-terminated.
 int32_t sspr_snapshot_save(const char *request_json,
                            uint64_t *out_task,
@@ -295,20 +286,23 @@ int32_t sspr_snapshot_save(const char *request_json,
 
 // Reads and checks a saved snapshot.
 //
-// `request_json`: `path`. Result: `{snapshot, tenantId, tenantName, takenAt}`, the document as a string.
+// `request_json`: `path`.
+//
+// `out_task` receives a task for `sspr_task_next`; its result is `{snapshot, tenantId, tenantName, takenAt}`, the
+// snapshot's document as a string.
 //
 // Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status. Any thread may call it.
 //
-// # Safety
 // Pointers are NULL or valid; texts are NUL-terminated.
-int32_t sspr_snapshot_load(const char *request_json, uint64_t *out_task, char **out_error);
+int32_t sspr_snapshot_load(const char *request_json,
+                           uint64_t *out_task,
+                           char **out_error);
 
 // Lists every check: `{"checks":[{id, step, title, looksAt, why, decides, documentation, permissions[]}]}`, in causal
 // order. `out_list` is freed with `sspr_string_free`.
 //
 // Returns SSPR_STATUS_OK or an ARGUMENT status. Any thread may call it; nothing waits.
 //
-// # Safety
 // Pointers are NULL or valid.
 int32_t sspr_check_list(char **out_list,
                         char **out_error);

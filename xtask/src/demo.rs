@@ -19,9 +19,7 @@ pub fn run(profile: &str, native: bool, scenario: &str) -> Result<()> {
             );
             println!("The same job through the C interface:\n");
         }
-        let library = build::library(profile)?;
-        let lab = lab::Lab::start(&program, scenario)?;
-        for line in native::screen(&library.file, &lab)? {
+        for line in screen(profile, scenario)? {
             println!("{line}");
         }
         return Ok(());
@@ -42,4 +40,11 @@ pub fn run(profile: &str, native: bool, scenario: &str) -> Result<()> {
         bail!("the demo in {} ended with {status}", powershell.display());
     }
     Ok(())
+}
+
+/// The readiness screen of a lab's tenant, through the C interface.
+pub fn screen(profile: &str, scenario: &str) -> Result<Vec<String>> {
+    let library = build::library(profile)?;
+    let lab = lab::Lab::start(&build::lab(profile)?, scenario)?;
+    native::screen(&library.file, &lab)
 }

@@ -5,6 +5,7 @@ mod demo;
 mod generate;
 mod machine;
 mod module;
+mod picture;
 mod test;
 
 use anyhow::Result;
@@ -45,6 +46,12 @@ enum Command {
         #[arg(long, default_value = "dev")]
         profile: String,
     },
+    /// Draws docs/screen.svg from what the lab's faulty tenant really shows.
+    Picture {
+        /// The lab's scenario.
+        #[arg(long, default_value = "hybrid-faulty")]
+        scenario: String,
+    },
     /// Writes include/entra_sspr.h and powershell/native/EntraSspr.Native.cs from the library's source.
     Generate,
 }
@@ -58,6 +65,7 @@ fn run() -> Result<ExitCode> {
         } => demo::run(&profile, native, &scenario)?,
         Command::Test { only } => return test::run(&only),
         Command::Module { profile } => println!("{}", module::assemble(&profile)?.display()),
+        Command::Picture { scenario } => picture::run("dev", &scenario)?,
         Command::Generate => generate::run()?,
     }
     Ok(ExitCode::SUCCESS)
