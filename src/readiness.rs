@@ -166,7 +166,10 @@ pub fn assess(snapshot: &Snapshot, steps: &[&Step], selection: &Selection) -> Re
 fn judge(step: &Step, snapshot: &Snapshot) -> Vec<Finding> {
     let run = std::panic::AssertUnwindSafe(|| (step.check)(snapshot));
     match std::panic::catch_unwind(run) {
-        Ok(findings) => findings,
+        Ok(mut findings) => {
+            findings.iter_mut().for_each(|finding| document(step, finding));
+            findings
+        }
         Err(_) => step.checks.first().map_or_else(Vec::new, |check| {
             let mut finding = check.finding(
                 Outcome::Error,
@@ -179,6 +182,14 @@ fn judge(step: &Step, snapshot: &Snapshot) -> Vec<Finding> {
             );
             vec![finding]
         }),
+    }
+}
+
+/// Where there is something to do, names the page that explains it: the check's own, unless the finding has a closer one.
+fn document(step: &Step, finding: &mut Finding) {
+    let check = step.checks.iter().find(|check| check.id == finding.id);
+    if let (Some(check), Some(remediation)) = (check, &mut finding.remediation) {
+        remediation.doc_url.get_or_insert_with(|| check.doc.into());
     }
 }
 

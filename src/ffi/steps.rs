@@ -103,6 +103,23 @@ pub unsafe extern "C" fn sspr_check_license(
     unsafe { check(session, Some("license"), request_json, out_task, out_error) }
 }
 
+/// Checks the step `reset_policy`: who may reset (all, a group that exists and has members, nobody), two methods
+/// required, the way to reset not hidden by branding, administrators' own rule, and what reports say against it. Request, result and statuses
+/// as of `sspr_check_readiness`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_check_reset_policy(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { check(session, Some("reset_policy"), request_json, out_task, out_error) }
+}
+
 /// Judges a saved snapshot, without network or session.
 ///
 /// `request_json`: `snapshot` (the document as a string) or `path` (its file), and the members of
