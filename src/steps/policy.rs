@@ -40,9 +40,9 @@ pub const METHODS_REQUIRED: Setting<i64> = Setting {
 };
 
 /// Whether people are asked to register when they sign in.
-pub const REGISTRATION_REQUIRED: Setting<bool> = Setting {
+pub const REGISTRATION_REQUIRED: Setting<Switch> = Setting {
     name: "requiring users to register at sign-in",
-    portal: Portal::Reset(|p| p.registration_required_on_sign_in),
+    portal: Portal::Reset(|p| p.registration_required_on_sign_in.map(Switch)),
     logged: &["EnforcedRegistrationEnablementForUsers", "registrationRequiredOnSignIn"],
     parse: truth,
 };
@@ -64,6 +64,16 @@ pub mod page {
     /// Administrators' own rule.
     pub const ADMINISTRATORS: &str =
         "https://entra.microsoft.com/#view/Microsoft_AAD_IAM/PasswordResetMenuBlade/~/AdminPasswordResetPolicy";
+}
+
+/// A switch, which people call on or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Switch(pub bool);
+
+impl Display for Switch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0 { "on" } else { "off" })
+    }
 }
 
 /// What kind of word it is, which decides whose counts.
@@ -122,7 +132,7 @@ pub struct Unknown {
 
 /// The value of a setting, from the source that counts.
 pub fn weigh<T: Clone + PartialEq + Display>(snapshot: &Snapshot, setting: &Setting<T>) -> Result<Weighed<T>, Unknown> {
-    let (logged, unread) = setting.logged(&snapshot.facts);
+    let (logged, unread) = setting.logged(snapshot);
     decide(setting.stated(snapshot), logged).ok_or_else(|| {
         unknown(
             snapshot,
@@ -241,8 +251,9 @@ impl<T: Display> Setting<T> {
         }
     }
 
-    /// What the audit log's newest change says, and why it is not understood.
-    fn logged(&self, facts: &Facts) -> (Option<Stated<T>>, Option<String>) {
+    /// What the audit log's newest change says, or why it is not understood.
+    pub fn logged(&self, snapshot: &Snapshot) -> (Option<Stated<T>>, Option<String>) {
+        let facts = &snapshot.facts;
         let fact = &facts.audit_settings;
         let Some((name, change)) = newest(facts, |name| self.logged.iter().any(|l| same_name(l, name))) else {
             return (None, None);
@@ -434,10 +445,10 @@ pub fn bare(text: &str) -> &str {
 }
 
 /// Reads yes or no, however it is written.
-pub fn truth(text: &str) -> Option<bool> {
+pub fn truth(text: &str) -> Option<Switch> {
     match bare(text).to_ascii_lowercase().as_str() {
-        "true" | "1" | "yes" | "enabled" | "on" => Some(true),
-        "false" | "0" | "no" | "disabled" | "off" => Some(false),
+        "true" | "1" | "yes" | "enabled" | "on" => Some(Switch(true)),
+        "false" | "0" | "no" | "disabled" | "off" => Some(Switch(false)),
         _ => None,
     }
 }
@@ -466,174 +477,4 @@ pub fn short(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::steps::testing::{at, change, declared, known, log, refused, snapshot};
-
-    fn methods(n: i64) -> PasswordResetPolicy {
-        PasswordResetPolicy {
-            number_of_authentication_methods_required: Some(n),
-            ..Default::default()
-        }
-    }
-
-    const CHECK: Check = Check {
-        id: "test.one",
-        title: "",
-        looks_at: "",
-        why: "",
-        doc: "",
-        decides: true,
-        facts: &[],
-    };
-
-    #[test]
-    fn the_portal_counts_and_an_older_contradiction_is_told() {
-        let mut s = snapshot();
-        s.facts.portal_reset_policy = known(methods(2));
-        s.facts.audit_settings = log(&[(
-            "NumberOfRequiredContactMethodsForUsers",
-            "\"1\"",
-            "2026-11-02T08:00:00Z",
-        )]);
-        let w = weigh(&s, &METHODS_REQUIRED).unwrap();
-        assert_eq!((w.value, w.note.as_str()), (2, "portal"));
-        let f = w.support(CHECK.pass("2 methods"));
-        assert_eq!((f.status, f.severity), (Outcome::Warn, Severity::Low));
-        assert!(f.reason.unwrap().contains("missed a later change"));
-        assert_eq!(f.evidence.len(), 2);
-    }
-
-    #[test]
-    fn sources_that_agree_pass() {
-        let mut s = snapshot();
-        s.facts.portal_reset_policy = known(methods(2));
-        s.facts.audit_settings = log(&[(
-            "numberofrequiredcontactmethodsforusers",
-            "\"2\"",
-            "2026-11-02T08:00:00Z",
-        )]);
-        let f = weigh(&s, &METHODS_REQUIRED).unwrap().support(CHECK.pass("2 methods"));
-        assert_eq!(f.status, Outcome::Pass);
-        assert_eq!(f.evidence.len(), 2);
-    }
-
-    #[test]
-    fn a_change_after_the_portal_was_read_counts() {
-        let mut s = snapshot();
-        s.facts.portal_reset_policy = Fact::known(methods(1), "portal", at("2026-11-01T00:00:00Z"));
-        s.facts.audit_settings = log(&[("NumberOfRequiredContactMethodsForUsers", "2", "2026-11-02T08:00:00Z")]);
-        let w = weigh(&s, &METHODS_REQUIRED).unwrap();
-        assert_eq!((w.value, w.note.as_str()), (2, "audit log, changed 2026-11-02"));
-        assert_eq!(w.support(CHECK.pass("x")).status, Outcome::Pass);
-    }
-
-    #[test]
-    fn a_declaration_counts_alone_until_it_ends_and_never_against_the_log() {
-        let mut s = snapshot();
-        s.facts.portal_reset_policy = declared(methods(2), "2026-12-31T00:00:00Z");
-        let w = weigh(&s, &METHODS_REQUIRED).unwrap();
-        assert_eq!(w.note, "declared by ops@contoso.example until 2026-12-31");
-        assert_eq!(w.support(CHECK.pass("x")).status, Outcome::Pass);
-        s.facts.audit_settings = log(&[("NumberOfRequiredContactMethodsForUsers", "1", "2026-11-02T08:00:00Z")]);
-        let w = weigh(&s, &METHODS_REQUIRED).unwrap();
-        assert_eq!(w.value, 1);
-        let f = w.support(CHECK.fail(Severity::Medium, "x"));
-        assert_eq!(f.status, Outcome::Fail);
-        assert!(f.reason.unwrap().contains("ops@contoso.example declared 2"));
-        s.facts.audit_settings = Fact::NotAsked;
-        s.facts.portal_reset_policy = declared(methods(2), "2026-11-01T00:00:00Z");
-        let f = weigh(&s, &METHODS_REQUIRED).unwrap_err().finding(&CHECK);
-        assert!(f.reason.unwrap().contains("ended on 2026-11-01"));
-    }
-
-    #[test]
-    fn half_a_log_is_no_pass_but_a_fail() {
-        let mut s = snapshot();
-        let Fact::Known { value, source, as_of } =
-            log(&[("NumberOfRequiredContactMethodsForUsers", "2", "2026-11-02T08:00:00Z")])
-        else {
-            unreachable!()
-        };
-        s.facts.audit_settings = Fact::Partial {
-            value,
-            source,
-            as_of,
-            read: 1,
-            of: None,
-            reason: String::new(),
-        };
-        let w = weigh(&s, &METHODS_REQUIRED).unwrap();
-        assert_eq!(w.support(CHECK.pass("x")).status, Outcome::Skipped);
-        assert_eq!(w.support(CHECK.fail(Severity::High, "x")).status, Outcome::Fail);
-    }
-
-    #[test]
-    fn nobody_says_it() {
-        let mut s = snapshot();
-        let title = |s: &Snapshot| weigh(s, &METHODS_REQUIRED).unwrap_err().finding(&CHECK);
-        assert_eq!(title(&s).title, "not read in this run");
-        s.facts.portal_reset_policy = refused(RefusalKind::SignIn, "Only a person is served.", None);
-        s.facts.audit_settings = log(&[]);
-        let f = title(&s);
-        assert_eq!(
-            f.title,
-            "not readable with an app: sign in with Connect-SsprTenant -PortalApi"
-        );
-        assert!(f.reason.unwrap().contains("holds no change"));
-        assert_eq!(
-            f.remediation.unwrap().command.as_deref(),
-            Some("Connect-SsprTenant -PortalApi")
-        );
-        s.signed_in.delegated = true;
-        assert!(title(&s).title.starts_with("not readable without the portal API"));
-        s.signed_in.portal_api = true;
-        s.facts.portal_reset_policy = refused(
-            RefusalKind::Role,
-            "A role is missing.",
-            Some("the role Authentication Policy Administrator"),
-        );
-        assert_eq!(
-            title(&s).title,
-            "not readable: needs the role Authentication Policy Administrator"
-        );
-        s.facts.portal_reset_policy = known(PasswordResetPolicy::default());
-        assert!(title(&s).title.contains("does not name it"));
-    }
-
-    #[test]
-    fn a_value_that_is_not_understood_is_not_guessed() {
-        let mut s = snapshot();
-        s.facts.audit_settings = log(&[("NumberOfRequiredContactMethodsForUsers", "many", "2026-11-02T08:00:00Z")]);
-        let f = weigh(&s, &METHODS_REQUIRED).unwrap_err().finding(&CHECK);
-        assert_eq!(f.status, Outcome::Skipped);
-        assert!(f.reason.unwrap().contains("\"many\""));
-    }
-
-    #[test]
-    fn the_newest_of_two_names_counts() {
-        let mut s = snapshot();
-        s.facts.audit_settings = log(&[
-            (
-                "Policy.NumberOfRequiredContactMethodsForUsers",
-                "1",
-                "2026-11-01T08:00:00Z",
-            ),
-            ("numberOfAuthenticationMethodsRequired", "2", "2026-11-02T08:00:00Z"),
-        ]);
-        assert_eq!(weigh(&s, &METHODS_REQUIRED).unwrap().value, 2);
-        assert_eq!(change("x", "2026-11-01T08:00:00Z").before, None);
-    }
-
-    #[test]
-    fn values_are_read_however_they_are_written() {
-        for yes in ["True", "\"True\"", "1", "\\\"true\\\"", "[\"Enabled\"]", " yes "] {
-            assert_eq!(truth(yes), Some(true), "{yes}");
-        }
-        assert_eq!(truth("\"False\""), Some(false));
-        assert_eq!(truth("maybe"), None);
-        assert_eq!(integer("[\"2\"]"), Some(2));
-        assert_eq!(integer("\"two\""), Some(2));
-        assert_eq!(integer(""), None);
-    }
-}
+mod tests;

@@ -464,7 +464,7 @@ fn administrators(snapshot: &Snapshot) -> Finding {
     }
     let asked = |who: Scope| {
         weigh(snapshot, &WHO).is_ok_and(|w| w.value == who)
-            && weigh(snapshot, &REGISTRATION_REQUIRED).is_ok_and(|w| w.value)
+            && weigh(snapshot, &REGISTRATION_REQUIRED).is_ok_and(|w| w.value.0)
     };
     if asked(Scope::All) {
         return ADMINISTRATORS
