@@ -174,7 +174,11 @@ fn clients() -> Result<Outcome> {
     };
     // An environment of its own, kept beside what cargo builds.
     let place = build::target()?.join("python");
-    let inside = if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" };
+    let inside = if cfg!(windows) {
+        "Scripts/python.exe"
+    } else {
+        "bin/python"
+    };
     let inside = place.join(inside);
     let venv = || quiet(Command::new(&python).args(["-m", "venv"]).arg(&place));
     if !inside.exists() && !venv() && !(machine::install("python3-venv").is_ok() && venv()) {
@@ -184,7 +188,11 @@ fn clients() -> Result<Outcome> {
         });
     }
     let packages = ["msal", "azure-identity", "requests"];
-    if !quiet(Command::new(&inside).args(["-m", "pip", "install", "-q"]).args(packages)) {
+    if !quiet(
+        Command::new(&inside)
+            .args(["-m", "pip", "install", "-q"])
+            .args(packages),
+    ) {
         return Ok(Outcome::NotRun {
             what,
             install: format!("the packages {} from PyPI", packages.join(", ")),
