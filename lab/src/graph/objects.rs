@@ -88,6 +88,51 @@ pub(super) fn branding(ask: &Ask) -> Result<Reply, GraphError> {
     }
 }
 
+/// `GET /organization/{id}/branding/localizations`: the default one is among them.
+pub(super) fn branding_localizations(ask: &Ask) -> Result<Reply, GraphError> {
+    let all: Vec<Value> = ask.tenant.objects.branding.iter().cloned().collect();
+    many(ask, &all, "microsoft.graph.organizationalBranding", WHOLE, None, 100)
+}
+
+/// `GET /roleManagement/directory/roleAssignments`
+pub(super) fn role_assignments(ask: &Ask) -> Result<Reply, GraphError> {
+    const fn rule(path: &'static str) -> Rule {
+        Rule {
+            path,
+            operators: "eq",
+            advanced: "",
+        }
+    }
+    const RULES: Rules = Rules {
+        kind: "microsoft.graph.unifiedRoleAssignment",
+        or: false,
+        not: false,
+        properties: &[rule("roleDefinitionId"), rule("principalId")],
+    };
+    let directory = &ask.tenant.directory;
+    let all: Vec<Value> = directory
+        .users
+        .iter()
+        .flat_map(|user| {
+            let principal = crate::guid::text(user.id);
+            let roles = &directory.population(user).spec.roles;
+            roles.iter().filter_map(|role| crate::roles::id(role)).map(move |role| {
+                json!({"id": guid(&["roleAssignment", &principal, role]), "principalId": principal, "roleDefinitionId": role,
+                    "directoryScopeId": "/"})
+            })
+        })
+        .collect();
+    let allowed = Allowed { filter: true, ..WHOLE };
+    many(
+        ask,
+        &all,
+        "microsoft.graph.unifiedRoleAssignment",
+        allowed,
+        Some(&RULES),
+        100,
+    )
+}
+
 /// `GET /domains`
 pub(super) fn domains(ask: &Ask) -> Result<Reply, GraphError> {
     many(

@@ -71,6 +71,18 @@ const ROUTES: &[Route] = &[
         Directory(1),
         objects::branding,
     ),
+    route(
+        "organization/{}/branding/localizations",
+        access::listed("/organization/{id}/branding"),
+        Directory(1),
+        objects::branding_localizations,
+    ),
+    route(
+        "roleManagement/directory/roleAssignments",
+        access::ROLE_ASSIGNMENTS,
+        Directory(1),
+        objects::role_assignments,
+    ),
     route("domains", access::listed("/domains"), Directory(1), objects::domains),
     route(
         "domains/{}/federationConfiguration",

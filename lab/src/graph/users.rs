@@ -45,6 +45,7 @@ const RULES: Rules = Rules {
         rule("accountEnabled", "eq", "ne"),
         rule("userType", "eq", "ne"),
         rule("onPremisesSyncEnabled", "eq", "ne"),
+        rule("onPremisesImmutableId", "eq", "ne"),
         rule("id", "eq", "ne"),
         rule("displayName", "eq startswith ge le", "ne endswith"),
         rule("userPrincipalName", "eq startswith ge le", "ne endswith"),

@@ -1,0 +1,18 @@
+//! The C interface: thin, guarded, and the only place with `unsafe`.
+
+mod guard;
+mod handle;
+mod session;
+mod steps;
+mod task;
+mod text;
+
+use crate::session::Session;
+use crate::task::Task;
+use handle::Table;
+use std::sync::LazyLock;
+
+/// Open sessions.
+static SESSIONS: LazyLock<Table<Session>> = LazyLock::new(|| Table::new(handle::Kind::Session));
+/// Open tasks.
+static TASKS: LazyLock<Table<Task>> = LazyLock::new(|| Table::new(handle::Kind::Task));

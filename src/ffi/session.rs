@@ -1,0 +1,155 @@
+//! Sessions over the C boundary.
+
+use super::{SESSIONS, guard, task, text};
+use crate::error::Error;
+use crate::session::{MAX_SECRET, Session};
+use crate::status::Status;
+use serde_json::json;
+use std::ffi::c_char;
+use std::sync::Arc;
+
+/// Opens a session: one tenant and how to reach it. Nothing is sent, nothing waits.
+///
+/// `config_json` is an object; every member may be left out:
+/// `tenant` (id or domain), `cloud` ("Public", "UsGovernment", "UsGovernmentDod", "China"), `endpoints` ({`login`,
+/// `graph`, `portal`, `imds`}: other addresses, plain HTTP on loopback only), `caFile` (trust this PEM file and nothing
+/// else), `proxy` ("none" or an address), `hostActions` (what the caller can do: "openBrowser", "signAssertion"),
+/// `interactive` (a person is there), `budgets` ("documented" or "off"), `requestTimeoutSeconds`, `caller` (your
+/// program's name, for the services' logs).
+///
+/// `out_session` receives the handle, for `sspr_session_close`. `out_error` receives the error document (free it with
+/// `sspr_string_free`) or NULL; it may be NULL.
+///
+/// Returns SSPR_STATUS_OK, or an ARGUMENT or FILE status. Any thread may call it.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_session_open(
+    config_json: *const c_char,
+    out_session: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    let body = || {
+        // SAFETY: the caller's promise.
+        let session = Session::open(unsafe { text::take(config_json, "config_json")? })?;
+        let handle = SESSIONS.insert(|| Ok(Arc::new(session)))?;
+        Ok((Status::Ok, handle))
+    };
+    // SAFETY: the caller's promise.
+    unsafe { guard::output(out_session, "out_session", out_error, body) }
+}
+
+/// Hands a secret to a session, for its next sign-in. It is kept in memory that is wiped, and dropped when used.
+///
+/// `name` is "clientSecret", "certificate" (PEM or PFX, with its key), "certificatePassword", "accessToken" or
+/// "portalAccessToken"; `bytes` and `length` are the secret itself, which the caller may wipe when the call returns.
+///
+/// Returns SSPR_STATUS_OK, or an ARGUMENT or HANDLE status. Any thread may call it.
+///
+/// # Safety
+/// `bytes` is valid for `length` bytes; pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_session_set_secret(
+    session: u64,
+    name: *const c_char,
+    bytes: *const u8,
+    length: u32,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    let body = || {
+        let session = SESSIONS.get(session)?;
+        // SAFETY: the caller's promise.
+        let name = unsafe { text::take(name, "name")? };
+        if bytes.is_null() {
+            return Err(text::null("bytes"));
+        }
+        // A length that is no secret's is refused before anything is made of it: where a pointer has 32 bits, half of
+        // the lengths could not be a Rust slice.
+        if length as usize > MAX_SECRET {
+            return Err(Error::new(Status::ArgumentInvalid, "the secret is longer than 1 MiB").target("length"));
+        }
+        // SAFETY: not NULL, short, and valid for `length` bytes by the caller's promise.
+        let secret = unsafe { std::slice::from_raw_parts(bytes, length as usize) };
+        session.set_secret(name, secret)?;
+        Ok(Status::Ok)
+    };
+    // SAFETY: the caller's promise.
+    unsafe { guard::call(out_error, body) }
+}
+
+/// Starts a sign-in.
+///
+/// `request_json` has a member `method` and that method's own members; the C guide lists them all. For example
+/// `{"method":"clientSecret","clientId":"..."}` after the secret "clientSecret" was set.
+///
+/// `out_task` receives a task for `sspr_task_next`; its events may be `signIn` (what a person must do) and
+/// `hostAction`; its result is `{tenantId, cloud, method, account, delegated, permissions[], portalApi}`. A task that
+/// fails leaves the session as it was.
+///
+/// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status. Any thread may call it.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_session_sign_in(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    let body = || {
+        let session = SESSIONS.get(session)?;
+        // SAFETY: the caller's promise.
+        let request = task::request(unsafe { text::take(request_json, "request_json")? })?;
+        let handle = task::start(session.config.host_actions.clone(), move |context| async move {
+            let identity = session.sign_in(request, &context).await?;
+            serde_json::to_value(identity).map_err(|e| Error::new(Status::Internal, e.to_string()))
+        })?;
+        Ok((Status::Ok, handle))
+    };
+    // SAFETY: the caller's promise.
+    unsafe { guard::output(out_task, "out_task", out_error, body) }
+}
+
+/// Tells who is signed in.
+///
+/// `out_state` receives `{signedIn, tenantId, ...}` as the sign-in's result (free it with `sspr_string_free`).
+///
+/// Returns SSPR_STATUS_OK, or an ARGUMENT or HANDLE status. Any thread may call it; nothing waits.
+///
+/// # Safety
+/// Pointers are NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_session_state(
+    session: u64,
+    out_state: *mut *mut c_char,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    let body = || {
+        let document = match SESSIONS.get(session)?.state() {
+            Ok(state) => {
+                let mut document =
+                    serde_json::to_value(&state.identity).map_err(|e| Error::new(Status::Internal, e.to_string()))?;
+                document["signedIn"] = json!(true);
+                document
+            }
+            Err(_) => json!({"signedIn": false}),
+        };
+        Ok((Status::Ok, text::give(document.to_string())))
+    };
+    // SAFETY: the caller's promise.
+    unsafe { guard::output(out_state, "out_state", out_error, body) }
+}
+
+/// Closes a session. Its tasks go on until they end or are closed; its tokens and secrets are wiped when the last is.
+///
+/// Returns SSPR_STATUS_OK or a HANDLE status. Any thread may call it; nothing waits.
+///
+/// # Safety
+/// `out_error` is NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_session_close(session: u64, out_error: *mut *mut c_char) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { guard::call(out_error, || SESSIONS.remove(session).map(|_| Status::Ok)) }
+}

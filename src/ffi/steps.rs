@@ -1,0 +1,174 @@
+//! The checks over the C boundary: one function a step, one for all, and saved snapshots.
+
+use super::{SESSIONS, guard, task, text};
+use crate::error::Result;
+use crate::run;
+use crate::status::Status;
+use crate::task::blocking;
+use std::collections::BTreeSet;
+use std::ffi::c_char;
+
+/// Starts a check of some steps, or of those that the request names.
+///
+/// # Safety
+/// As of the exported function that calls it.
+unsafe fn check(
+    session: u64,
+    only: Option<&'static str>,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    let body = || {
+        let session = SESSIONS.get(session)?;
+        // SAFETY: the caller's promise.
+        let mut request: run::Request = task::request(unsafe { text::take(request_json, "request_json")? })?;
+        if let Some(step) = only {
+            request.only(step)?;
+        }
+        let steps = request.steps()?;
+        let handle = task::start(session.config.host_actions.clone(), move |context| async move {
+            run::check(&session, &steps, &request, &context).await
+        })?;
+        Ok((Status::Ok, handle))
+    };
+    // SAFETY: the caller's promise.
+    unsafe { guard::output(out_task, "out_task", out_error, body) }
+}
+
+/// Starts work that needs no session.
+///
+/// # Safety
+/// As of the exported function that calls it.
+unsafe fn offline<R, W>(request_json: *const c_char, out_task: *mut u64, out_error: *mut *mut c_char, work: W) -> i32
+where
+    R: serde::de::DeserializeOwned + Send + 'static,
+    W: FnOnce(R) -> Result<serde_json::Value> + Send + 'static,
+{
+    let body = || {
+        // SAFETY: the caller's promise.
+        let request: R = task::request(unsafe { text::take(request_json, "request_json")? })?;
+        let handle = task::start(BTreeSet::new(), move |_| blocking(move || work(request)))?;
+        Ok((Status::Ok, handle))
+    };
+    // SAFETY: the caller's promise.
+    unsafe { guard::output(out_task, "out_task", out_error, body) }
+}
+
+/// Checks the whole set-up, or the steps that the request names, over facts that are read once.
+///
+/// `request_json` is an object; every member may be left out: `steps` and `excludeSteps` (names), `severity` ("Info",
+/// "Low", "Medium", "High": leave lesser findings out of the list), `timeBudgetSeconds` (how long reading long
+/// reports may take; past that they are read in part), `full` (true: read them whole, however long), `deadlineSeconds`
+/// (then the task ends with SSPR_STATUS_TASK_DEADLINE), `utcOffsetMinutes` (for the times on the screen).
+///
+/// `out_task` receives a task for `sspr_task_next`. Its result is the readiness document: `ready` ("Yes", "No" or
+/// "Unknown"), `steps[]`, `counts`, `findings[]`, `first`, `screen[]` (the one screen, line by line) and `snapshot`
+/// (all facts, as a string of JSON, for `sspr_snapshot_assess`).
+///
+/// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status. Any thread may call it.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_check_readiness(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { check(session, None, request_json, out_task, out_error) }
+}
+
+/// Checks the step `license`: a service plan that entitles to reset (and to writeback, for a hybrid tenant), seats for
+/// every enabled member, a subscription that goes on. Request, result and statuses as of `sspr_check_readiness`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_check_license(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { check(session, Some("license"), request_json, out_task, out_error) }
+}
+
+/// Judges a saved snapshot, without network or session.
+///
+/// `request_json`: `snapshot` (the document as a string) or `path` (its file), and the members of
+/// `sspr_check_readiness`'s request that choose and show.
+///
+/// `out_task` receives a task for `sspr_task_next`; its result is that of `sspr_check_readiness`.
+///
+/// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status. Any thread may call it.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_snapshot_assess(
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { offline(request_json, out_task, out_error, run::assess_saved) }
+}
+
+/// Writes a snapshot to a file that only its owner can read; an existing file is replaced whole or not at all.
+///
+/// `request_json`: `snapshot` (the document as a string), `path`, and `overwrite` (true: replace an existing file).
+///
+/// `out_task` receives a task for `sspr_task_next`; its result is `{path, bytes}`.
+///
+/// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status. Any thread may call it.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_snapshot_save(
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { offline(request_json, out_task, out_error, run::save) }
+}
+
+/// Reads and checks a saved snapshot.
+///
+/// `request_json`: `path`.
+///
+/// `out_task` receives a task for `sspr_task_next`; its result is `{snapshot, tenantId, tenantName, takenAt}`, the
+/// snapshot's document as a string.
+///
+/// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status. Any thread may call it.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_snapshot_load(
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { offline(request_json, out_task, out_error, run::load) }
+}
+
+/// Lists every check: `{"checks":[{id, step, title, looksAt, why, decides, documentation, permissions[]}]}`, in causal
+/// order. `out_list` is freed with `sspr_string_free`.
+///
+/// Returns SSPR_STATUS_OK or an ARGUMENT status. Any thread may call it; nothing waits.
+///
+/// # Safety
+/// Pointers are NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_check_list(out_list: *mut *mut c_char, out_error: *mut *mut c_char) -> i32 {
+    let body = || Ok((Status::Ok, text::give(run::check_list().to_string())));
+    // SAFETY: the caller's promise.
+    unsafe { guard::output(out_list, "out_list", out_error, body) }
+}

@@ -1,0 +1,299 @@
+//! A finding: what was seen, what it means, what to do.
+
+use crate::snapshot::{Fact, FactId, Refusal, Snapshot};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// What a check came to. The last three always carry a reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Outcome {
+    /// Seen and right.
+    Pass,
+    /// Does not apply to this tenant.
+    NotApplicable,
+    /// Could not be read.
+    Skipped,
+    /// Works, but will not for everybody or not for long.
+    Warn,
+    /// The check itself failed.
+    Error,
+    /// Stands between users and their reset.
+    Fail,
+}
+
+/// How much it matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Severity {
+    /// Good to know.
+    Info,
+    /// Untidy.
+    Low,
+    /// Some users, or some day.
+    Medium,
+    /// Many users, today.
+    High,
+}
+
+/// What was seen, where, and how old it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Evidence {
+    /// Where it was read.
+    pub source: String,
+    /// What was seen.
+    pub seen: String,
+    /// When that was true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Timestamp>,
+}
+
+/// The one thing to do next.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Remediation {
+    /// In words.
+    pub text: String,
+    /// As a command.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// As a page of the portal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub portal_url: Option<String>,
+    /// Where Microsoft explains it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doc_url: Option<String>,
+}
+
+/// Whom it touches.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Affected {
+    /// How many.
+    pub count: u64,
+    /// Of how many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub of: Option<u64>,
+    /// Whether it keeps them from resetting.
+    pub blocks_reset: bool,
+    /// Some of them.
+    pub sample: Vec<String>,
+}
+
+/// The outcome of one check.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// `step.slug`, never reused.
+    pub id: String,
+    /// The step it belongs to.
+    pub step: String,
+    /// What the check came to.
+    pub status: Outcome,
+    /// How much it matters.
+    pub severity: Severity,
+    /// One sentence with the numbers in it.
+    pub title: String,
+    /// Whether `ready` depends on it.
+    pub decides: bool,
+    /// What it rests on.
+    pub evidence: Vec<Evidence>,
+    /// Why a check was skipped, does not apply or failed; else what it means for a user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remediation: Option<Remediation>,
+    /// Whom it touches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub affected: Option<Affected>,
+}
+
+/// One thing that a step looks at. Every finding comes from one.
+#[derive(Debug)]
+pub struct Check {
+    /// `step.slug`.
+    pub id: &'static str,
+    /// What is checked, in a few words.
+    pub title: &'static str,
+    /// What it reads and compares.
+    pub looks_at: &'static str,
+    /// Why it matters to a user.
+    pub why: &'static str,
+    /// Where Microsoft explains it.
+    pub doc: &'static str,
+    /// Whether `ready` depends on it.
+    pub decides: bool,
+    /// The facts it asks for.
+    pub facts: &'static [FactId],
+}
+
+impl Check {
+    /// The step's name.
+    pub fn step(&self) -> &'static str {
+        self.id.split_once('.').map_or(self.id, |(step, _)| step)
+    }
+
+    /// A finding of this check; every other constructor builds on it.
+    pub fn finding(&self, status: Outcome, severity: Severity, title: impl Into<String>) -> Finding {
+        Finding {
+            id: self.id.into(),
+            step: self.step().into(),
+            status,
+            severity,
+            title: title.into(),
+            decides: self.decides,
+            evidence: Vec::new(),
+            reason: None,
+            remediation: None,
+            affected: None,
+        }
+    }
+
+    /// Seen and right.
+    pub fn pass(&self, title: impl Into<String>) -> Finding {
+        self.finding(Outcome::Pass, Severity::Info, title)
+    }
+
+    /// Stands between users and their reset.
+    pub fn fail(&self, severity: Severity, title: impl Into<String>) -> Finding {
+        self.finding(Outcome::Fail, severity, title)
+    }
+
+    /// Works, but not for everybody or not for long.
+    pub fn warn(&self, severity: Severity, title: impl Into<String>) -> Finding {
+        self.finding(Outcome::Warn, severity, title)
+    }
+
+    /// Does not apply, and why.
+    pub fn not_applicable(&self, reason: impl Into<String>) -> Finding {
+        let reason = reason.into();
+        let mut finding = self.finding(Outcome::NotApplicable, Severity::Info, reason.clone());
+        finding.reason = Some(reason);
+        finding
+    }
+
+    /// Could not be decided, and why.
+    pub fn skipped(&self, title: impl Into<String>, reason: impl Into<String>) -> Finding {
+        let mut finding = self.finding(Outcome::Skipped, Severity::Medium, title);
+        finding.reason = Some(reason.into());
+        finding
+    }
+
+    /// Could not be decided because these of its facts could not be read; says what would open the way.
+    pub fn unreadable(&self, snapshot: &Snapshot) -> Finding {
+        let refusals: Vec<(FactId, &Refusal)> = self
+            .facts
+            .iter()
+            .filter_map(|&id| snapshot.facts.refusal(id).map(|r| (id, r)))
+            .collect();
+        let Some((_, first)) = refusals.first() else {
+            return self.skipped("not read in this run", "No source was asked for it.");
+        };
+        let mut needs: Vec<&str> = refusals.iter().filter_map(|(_, r)| r.needs.as_deref()).collect();
+        needs.dedup();
+        let title = match needs.as_slice() {
+            [] => format!("not readable: {}", first.message),
+            needs => format!("not readable: needs {}", needs.join(" or ")),
+        };
+        let mut finding = self.skipped(
+            title,
+            refusals
+                .iter()
+                .map(|(_, r)| r.message.as_str())
+                .collect::<Vec<_>>()
+                .join(" "),
+        );
+        for (id, refusal) in &refusals {
+            finding.evidence.push(Evidence {
+                source: id.name().into(),
+                seen: match &refusal.code {
+                    Some(code) => format!("{} ({code})", refusal.message),
+                    None => refusal.message.clone(),
+                },
+                as_of: Some(snapshot.taken_at),
+            });
+        }
+        finding
+    }
+}
+
+impl Finding {
+    /// Adds what a fact showed.
+    pub fn evidence<T>(mut self, fact: &Fact<T>, seen: impl Into<String>) -> Self {
+        if let Some(source) = fact.source() {
+            self.evidence.push(Evidence {
+                source: source.into(),
+                seen: seen.into(),
+                as_of: fact.as_of(),
+            });
+        }
+        self
+    }
+
+    /// Adds what it means for a user.
+    pub fn reason(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+
+    /// Adds what to do.
+    pub fn fix(mut self, text: impl Into<String>) -> Self {
+        self.remediation.get_or_insert_default().text = text.into();
+        self
+    }
+
+    /// Adds the command that does it.
+    pub fn command(mut self, command: impl Into<String>) -> Self {
+        self.remediation.get_or_insert_default().command = Some(command.into());
+        self
+    }
+
+    /// Adds the page of the portal where it is done.
+    pub fn portal(mut self, url: impl Into<String>) -> Self {
+        self.remediation.get_or_insert_default().portal_url = Some(url.into());
+        self
+    }
+
+    /// Adds whom it touches.
+    pub fn affects(mut self, count: u64, of: Option<u64>, blocks_reset: bool, sample: Vec<String>) -> Self {
+        self.affected = Some(Affected {
+            count,
+            of,
+            blocks_reset,
+            sample,
+        });
+        self
+    }
+}
+
+/// A number as people write it: `20,006`.
+pub fn number(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A count with its noun: `1 user`, `412 users`.
+pub fn counted(value: u64, one: &str, many: &str) -> String {
+    format!("{} {}", number(value), if value == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!(number(0), "0");
+        assert_eq!(number(999), "999");
+        assert_eq!(number(1_000), "1,000");
+        assert_eq!(number(1_234_567), "1,234,567");
+        assert_eq!(counted(1, "user", "users"), "1 user");
+    }
+}

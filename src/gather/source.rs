@@ -1,0 +1,139 @@
+//! Where each fact comes from, and what reading it takes.
+
+use crate::snapshot::FactId;
+
+/// One fact's source.
+#[derive(Debug)]
+pub struct Source {
+    /// Where it is read, as people write it.
+    pub path: &'static str,
+    /// The permissions that open it, the least first.
+    pub permissions: &'static [&'static str],
+    /// The directory roles that a person needs besides, where documented.
+    pub roles: &'static [&'static str],
+    /// True where only a signed-in person is served.
+    pub delegated_only: bool,
+}
+
+const REPORT_ROLES: &[&str] = &[
+    "Reports Reader",
+    "Security Reader",
+    "Security Administrator",
+    "Global Reader",
+];
+
+/// The source of a fact.
+pub fn source(fact: FactId) -> &'static Source {
+    macro_rules! source {
+        ($path:literal, [$($permission:literal),*]) => {
+            source!($path, [$($permission),*], &[], false)
+        };
+        ($path:literal, [$($permission:literal),*], $roles:expr, $delegated:literal) => {
+            const { &Source { path: $path, permissions: &[$($permission),*], roles: $roles, delegated_only: $delegated } }
+        };
+    }
+    match fact {
+        FactId::Organization => source!(
+            "GET /beta/organization",
+            ["Organization.Read.All", "Directory.Read.All"]
+        ),
+        FactId::Domains => source!("GET /v1.0/domains", ["Domain.Read.All", "Directory.Read.All"]),
+        FactId::Federation => source!(
+            "GET /v1.0/domains/{id}/federationConfiguration",
+            ["Domain-InternalFederation.Read.All"]
+        ),
+        FactId::SubscribedSkus => source!(
+            "GET /v1.0/subscribedSkus",
+            [
+                "LicenseAssignment.Read.All",
+                "Organization.Read.All",
+                "Directory.Read.All"
+            ]
+        ),
+        FactId::Subscriptions => source!(
+            "GET /v1.0/directory/subscriptions",
+            ["Organization.Read.All", "Directory.Read.All"]
+        ),
+        FactId::UserCounts => source!("GET /v1.0/users?$count=true", ["User.Read.All", "Directory.Read.All"]),
+        FactId::MethodsPolicy => source!(
+            "GET /v1.0/policies/authenticationMethodsPolicy",
+            ["Policy.Read.AuthenticationMethod", "Policy.Read.All"]
+        ),
+        FactId::AuthorizationPolicy => source!("GET /v1.0/policies/authorizationPolicy", ["Policy.Read.All"]),
+        FactId::ConditionalAccess => source!("GET /v1.0/identity/conditionalAccess/policies", ["Policy.Read.All"]),
+        FactId::SecurityDefaults => source!(
+            "GET /v1.0/policies/identitySecurityDefaultsEnforcementPolicy",
+            ["Policy.Read.All"]
+        ),
+        FactId::Branding => source!(
+            "GET /v1.0/organization/{id}/branding",
+            ["OrganizationalBranding.Read.All", "Organization.Read.All"]
+        ),
+        FactId::PolicyGroups => source!(
+            "GET /v1.0/groups/{id}/transitiveMembers",
+            ["GroupMember.Read.All", "Directory.Read.All"]
+        ),
+        FactId::GlobalAdministrators => source!(
+            "GET /v1.0/roleManagement/directory/roleAssignments",
+            ["RoleManagement.Read.Directory", "Directory.Read.All"]
+        ),
+        FactId::Registration => source!(
+            "GET /v1.0/reports/authenticationMethods/userRegistrationDetails",
+            ["AuditLog.Read.All"],
+            REPORT_ROLES,
+            false
+        ),
+        FactId::FeatureSummary => source!(
+            "GET /v1.0/reports/authenticationMethods/usersRegisteredByFeature",
+            ["AuditLog.Read.All"],
+            REPORT_ROLES,
+            true
+        ),
+        FactId::PortalResetPolicy => source!(
+            "GET PasswordReset/PasswordResetPolicies (portal API)",
+            [],
+            &["Authentication Policy Administrator"],
+            true
+        ),
+        FactId::PortalOnPremises => source!(
+            "GET PasswordReset/OnPremisesPasswordResetPolicies (portal API)",
+            [],
+            &["Hybrid Identity Administrator"],
+            true
+        ),
+        FactId::PortalSyncStatus => source!("GET Directories/ADConnectStatus (portal API)", [], &[], true),
+        FactId::AuditSettings => source!(
+            "GET /v1.0/auditLogs/directoryAudits (Update SSPR Settings)",
+            ["AuditLog.Read.All"],
+            REPORT_ROLES,
+            false
+        ),
+        FactId::AuditWriteback => source!(
+            "GET /v1.0/auditLogs/directoryAudits (password writeback)",
+            ["AuditLog.Read.All"],
+            REPORT_ROLES,
+            false
+        ),
+        FactId::AuditResets => source!(
+            "GET /v1.0/auditLogs/directoryAudits (resets and unlocks)",
+            ["AuditLog.Read.All"],
+            REPORT_ROLES,
+            false
+        ),
+        FactId::Synchronization => source!(
+            "GET /v1.0/directory/onPremisesSynchronization",
+            ["OnPremDirectorySynchronization.Read.All"],
+            &["Global Administrator"],
+            true
+        ),
+        FactId::CloudManagedUsers => source!(
+            "GET /v1.0/users/{id}/onPremisesSyncBehavior",
+            ["User-OnPremisesSyncBehavior.ReadWrite.All"]
+        ),
+        FactId::Recommendation => source!(
+            "GET /beta/directory/recommendations",
+            ["DirectoryRecommendations.Read.All"]
+        ),
+        FactId::SecureScore => source!("GET /v1.0/security/secureScores", ["SecurityEvents.Read.All"]),
+    }
+}

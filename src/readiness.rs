@@ -1,0 +1,229 @@
+//! The whole answer of a run, built by one function from a snapshot.
+
+use crate::finding::{Finding, Outcome, Severity};
+use crate::panics;
+use crate::report::screen;
+use crate::snapshot::Snapshot;
+use crate::steps::Step;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Whether self-service reset works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ready {
+    /// All that decides was seen and right.
+    Yes,
+    /// Something stands in the way.
+    No,
+    /// Nothing seen stands in the way, but something that decides was not readable.
+    Unknown,
+}
+
+/// One step's line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepResult {
+    /// The step.
+    pub name: String,
+    /// Its name for a person.
+    pub title: String,
+    /// The worst of its findings.
+    pub status: Outcome,
+    /// That finding's sentence.
+    pub headline: String,
+    /// That finding's id.
+    pub finding_id: String,
+}
+
+/// How many findings of each kind.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Counts {
+    /// Right.
+    pub pass: u32,
+    /// In the way.
+    pub fail: u32,
+    /// To watch.
+    pub warn: u32,
+    /// Not readable.
+    pub skipped: u32,
+    /// Not applicable.
+    pub not_applicable: u32,
+    /// Failed to be checked.
+    pub error: u32,
+}
+
+/// What to do first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct First {
+    /// The finding.
+    pub finding_id: String,
+    /// What to do, in one sentence.
+    pub text: String,
+    /// The command that shows it whole.
+    pub command: String,
+}
+
+/// The answer of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Readiness {
+    /// The document's version.
+    pub schema_version: u32,
+    /// Whether reset works.
+    pub ready: Ready,
+    /// The tenant's id.
+    pub tenant_id: String,
+    /// The tenant's name.
+    pub tenant_name: String,
+    /// Whether it syncs from a directory on premises; absent when not readable.
+    pub hybrid: Option<bool>,
+    /// Enabled members, where readable.
+    pub enabled_members: Option<u64>,
+    /// When the facts were read.
+    pub taken_at: Timestamp,
+    /// How long that took.
+    pub duration_ms: u64,
+    /// One line a step, in causal order.
+    pub steps: Vec<StepResult>,
+    /// How many findings of each kind.
+    pub counts: Counts,
+    /// All findings, in causal order, worst first within a step.
+    pub findings: Vec<Finding>,
+    /// What to do first.
+    pub first: Option<First>,
+    /// The one screen, line by line.
+    pub screen: Vec<String>,
+}
+
+/// Which findings to show.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Findings below this are left out of `findings`; the steps' lines and `ready` still count them.
+    pub severity: Option<Severity>,
+    /// The viewer's distance from UTC, for the times on the screen.
+    pub utc_offset_minutes: i32,
+}
+
+/// Judges a snapshot by some steps.
+pub fn assess(snapshot: &Snapshot, steps: &[&Step], selection: &Selection) -> Readiness {
+    let mut results = Vec::new();
+    let mut findings = Vec::new();
+    for step in steps {
+        let mut found = judge(step, snapshot);
+        found.sort_by_key(|f| std::cmp::Reverse(rank(f)));
+        if let Some(worst) = found.first() {
+            results.push(StepResult {
+                name: step.name.into(),
+                title: step.title.into(),
+                status: worst.status,
+                headline: worst.title.clone(),
+                finding_id: worst.id.clone(),
+            });
+        }
+        findings.append(&mut found);
+    }
+    let counts = count(&findings);
+    let ready = if counts.fail > 0 {
+        Ready::No
+    } else if findings.is_empty()
+        || findings
+            .iter()
+            .any(|f| f.decides && matches!(f.status, Outcome::Skipped | Outcome::Error))
+    {
+        Ready::Unknown
+    } else {
+        Ready::Yes
+    };
+    let first = first(&findings);
+    if let Some(least) = selection.severity {
+        findings.retain(|f| f.severity >= least);
+    }
+    let mut readiness = Readiness {
+        schema_version: 1,
+        ready,
+        tenant_id: snapshot.signed_in.tenant_id.clone(),
+        tenant_name: snapshot.tenant_name(),
+        hybrid: snapshot
+            .facts
+            .organization
+            .value()
+            .map(|o| o.on_premises_sync_enabled == Some(true)),
+        enabled_members: snapshot.facts.user_counts.value().map(|c| c.enabled_members),
+        taken_at: snapshot.taken_at,
+        duration_ms: snapshot.duration_ms,
+        steps: results,
+        counts,
+        findings,
+        first,
+        screen: Vec::new(),
+    };
+    readiness.screen = screen::lines(&readiness, selection.utc_offset_minutes);
+    readiness
+}
+
+/// Runs one step; a defect in it becomes a finding and does not take the other steps along.
+fn judge(step: &Step, snapshot: &Snapshot) -> Vec<Finding> {
+    let run = || {
+        panics::fault(step.name);
+        (step.check)(snapshot)
+    };
+    panics::caught(run).unwrap_or_else(|defect| {
+        let Some(check) = step.checks.first() else {
+            return Vec::new();
+        };
+        let title = "this check failed; that is a defect of EntraSspr";
+        let mut finding = check.finding(Outcome::Error, Severity::High, title);
+        finding.reason = Some(format!(
+            "The step could not be judged: {}. Please report it with the output of Get-SsprEnvironment -Support.",
+            defect.message
+        ));
+        vec![finding]
+    })
+}
+
+/// What stands first on the screen: the outcome, then the severity, then whether it decides, then how many it touches.
+fn rank(finding: &Finding) -> (Outcome, Severity, bool, u64) {
+    (
+        finding.status,
+        finding.severity,
+        finding.decides,
+        finding.affected.as_ref().map_or(0, |a| a.count),
+    )
+}
+
+fn count(findings: &[Finding]) -> Counts {
+    let mut counts = Counts::default();
+    for finding in findings {
+        *match finding.status {
+            Outcome::Pass => &mut counts.pass,
+            Outcome::Fail => &mut counts.fail,
+            Outcome::Warn => &mut counts.warn,
+            Outcome::Skipped => &mut counts.skipped,
+            Outcome::NotApplicable => &mut counts.not_applicable,
+            Outcome::Error => &mut counts.error,
+        } += 1;
+    }
+    counts
+}
+
+/// The failing finding that keeps the most users from resetting; among equals the first in causal order.
+fn first(findings: &[Finding]) -> Option<First> {
+    let blocked = |f: &Finding| f.affected.as_ref().filter(|a| a.blocks_reset).map_or(0, |a| a.count);
+    let mut best: Option<&Finding> = None;
+    for finding in findings.iter().filter(|f| f.status == Outcome::Fail) {
+        if best.is_none_or(|b| (blocked(finding), finding.severity) > (blocked(b), b.severity)) {
+            best = Some(finding);
+        }
+    }
+    let best = best.or_else(|| findings.iter().find(|f| f.decides && f.status == Outcome::Skipped))?;
+    Some(First {
+        finding_id: best.id.clone(),
+        text: best
+            .remediation
+            .as_ref()
+            .map_or_else(|| best.title.clone(), |r| r.text.clone()),
+        command: format!("Get-SsprCheck {}", best.id),
+    })
+}

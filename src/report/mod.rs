@@ -1,0 +1,3 @@
+//! The answer as people read it.
+
+pub mod screen;

@@ -1,0 +1,168 @@
+//! The one screen: plain text, 80 columns, one line a step, then what to do first.
+
+use crate::finding::{Outcome, counted, number};
+use crate::readiness::{Readiness, Ready};
+use jiff::tz::Offset;
+
+const WIDTH: usize = 80;
+const INDENT: usize = 30;
+
+/// The screen's lines.
+pub fn lines(readiness: &Readiness, utc_offset_minutes: i32) -> Vec<String> {
+    let mut lines = header(readiness, utc_offset_minutes);
+    lines.push(String::new());
+    for step in &readiness.steps {
+        let lead = format!("{}  {:<22}  ", word(step.status), step.title);
+        lines.extend(hang(&lead, &clean(&step.headline), INDENT));
+    }
+    lines.push(String::new());
+    lines.extend(hang("", &verdict(readiness), 0));
+    if let Some(first) = &readiness.first {
+        lines.extend(hang("First: ", &clean(&first.text), 7));
+        lines.push(format!("       {}", first.command));
+    }
+    lines.push("All findings: $r.Findings      One check: Get-SsprCheck <id>".into());
+    lines
+}
+
+/// Which tenant, and when it was read; on two lines where one is too long.
+fn header(readiness: &Readiness, utc_offset_minutes: i32) -> Vec<String> {
+    let offset = Offset::from_seconds(utc_offset_minutes.saturating_mul(60)).unwrap_or(Offset::UTC);
+    let at = offset
+        .to_datetime(readiness.taken_at)
+        .strftime("%Y-%m-%d %H:%M")
+        .to_string();
+    let minutes = offset.seconds() / 60;
+    let zone = format!(
+        "{}{:02}:{:02}",
+        if minutes < 0 { '-' } else { '+' },
+        minutes.abs() / 60,
+        minutes.abs() % 60
+    );
+    let mut parts = vec![clean(&readiness.tenant_name)];
+    parts.extend(
+        readiness
+            .hybrid
+            .map(|h| if h { "hybrid".into() } else { "cloud-only".into() }),
+    );
+    parts.extend(
+        readiness
+            .enabled_members
+            .map(|n| counted(n, "enabled member", "enabled members")),
+    );
+    parts.push(format!("read {at} {zone} in {}", seconds(readiness.duration_ms)));
+    let mut lines: Vec<String> = Vec::new();
+    for part in parts {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 3 + part.chars().count() <= WIDTH => {
+                *line = format!("{line}   {part}")
+            }
+            _ => lines.push(part.chars().take(WIDTH).collect()),
+        }
+    }
+    lines
+}
+
+fn seconds(ms: u64) -> String {
+    if ms < 10_000 {
+        format!("{}.{} s", ms / 1000, ms % 1000 / 100)
+    } else {
+        format!("{} s", number(ms / 1000))
+    }
+}
+
+fn word(status: Outcome) -> &'static str {
+    match status {
+        Outcome::Pass => "pass",
+        Outcome::Fail => "FAIL",
+        Outcome::Warn => "WARN",
+        Outcome::Skipped => "....",
+        Outcome::NotApplicable => "n/a ",
+        Outcome::Error => "ERR ",
+    }
+}
+
+fn verdict(readiness: &Readiness) -> String {
+    let c = &readiness.counts;
+    let word = match readiness.ready {
+        Ready::Yes => "Ready",
+        Ready::No => "Not ready",
+        Ready::Unknown => "Not known",
+    };
+    let mut parts = Vec::new();
+    let mut add = |n: u32, text: &str| {
+        if n > 0 {
+            parts.push(format!("{} {text}", number(n.into())));
+        }
+    };
+    add(c.fail, "to fix");
+    add(c.warn, "to watch");
+    add(c.skipped, "not readable");
+    add(c.error, "failed to run");
+    if parts.is_empty() {
+        format!("{word}.")
+    } else {
+        format!("{word}: {}.", parts.join(", "))
+    }
+}
+
+/// Text from a directory is hostile: control characters and marks that turn the reading direction are left out.
+pub fn clean(text: &str) -> String {
+    text.chars()
+        .map(|c| if c == '\n' || c == '\t' || c == '\r' { ' ' } else { c })
+        .filter(|c| !c.is_control() && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'))
+        .collect()
+}
+
+/// A word cut into pieces that fit on a line.
+fn pieces(word: &str, most: usize) -> Vec<String> {
+    let letters: Vec<char> = word.chars().collect();
+    letters.chunks(most).map(|piece| piece.iter().collect()).collect()
+}
+
+/// Breaks a text at spaces so that it fits beside its lead, further lines set in.
+fn hang(lead: &str, text: &str, indent: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = lead.to_string();
+    let mut room = WIDTH.saturating_sub(lead.chars().count());
+    let mut empty = true;
+    for word in text.split_whitespace().flat_map(|word| pieces(word, WIDTH - indent)) {
+        let length = word.chars().count();
+        if !empty && length + 1 > room {
+            lines.push(std::mem::replace(&mut line, " ".repeat(indent)));
+            room = WIDTH - indent;
+            empty = true;
+        }
+        if !empty {
+            line.push(' ');
+            room = room.saturating_sub(1);
+        }
+        line.push_str(&word);
+        room = room.saturating_sub(length);
+        empty = false;
+    }
+    lines.push(line.trim_end().to_string());
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_headlines_hang() {
+        let lines = hang(
+            "FAIL  License                 ",
+            "1,506 of 20,006 enabled members have no licence for self-service reset",
+            INDENT,
+        );
+        assert_eq!(lines.len(), 2);
+        assert!(lines.iter().all(|l| l.chars().count() <= WIDTH), "{lines:?}");
+        assert!(lines[1].starts_with(&" ".repeat(INDENT)));
+    }
+
+    #[test]
+    fn hostile_names_are_defused() {
+        assert_eq!(clean("a\u{1b}[31mb\u{202e}c\nd"), "a[31mbc d");
+    }
+}

@@ -1,0 +1,195 @@
+//! A run: gather what the steps need, judge it, hand out one document.
+
+use crate::error::{Error, Result};
+use crate::finding::Severity;
+use crate::gather::{self, Limits};
+use crate::readiness::{Readiness, Selection, assess};
+use crate::session::Session;
+use crate::snapshot::Snapshot;
+use crate::status::Status;
+use crate::steps::{self, STEPS, Step};
+use crate::task::TaskContext;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What every check takes.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Request {
+    steps: Vec<String>,
+    exclude_steps: Vec<String>,
+    severity: Option<Severity>,
+    time_budget_seconds: Option<u64>,
+    full: bool,
+    deadline_seconds: Option<u64>,
+    utc_offset_minutes: i32,
+}
+
+/// What assessing a saved snapshot takes.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SavedRequest {
+    snapshot: Option<String>,
+    path: Option<PathBuf>,
+    #[serde(flatten)]
+    choice: serde_json::Map<String, Value>,
+}
+
+/// What saving takes.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SaveRequest {
+    snapshot: String,
+    path: PathBuf,
+    #[serde(default)]
+    overwrite: bool,
+}
+
+/// What loading takes.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LoadRequest {
+    path: PathBuf,
+}
+
+impl Request {
+    /// Makes it a request for one step.
+    pub fn only(&mut self, step: &str) -> Result<()> {
+        if !self.steps.is_empty() || !self.exclude_steps.is_empty() {
+            return Err(Error::new(
+                Status::ArgumentInvalid,
+                "this function checks one step; steps cannot be chosen",
+            )
+            .target("steps"));
+        }
+        self.steps = vec![step.into()];
+        Ok(())
+    }
+
+    /// The chosen steps, in causal order.
+    pub fn steps(&self) -> Result<Vec<&'static Step>> {
+        for name in self.steps.iter().chain(&self.exclude_steps) {
+            if Step::named(name).is_none() {
+                let known: Vec<_> = STEPS.iter().map(|s| s.name).collect();
+                return Err(Error::new(
+                    Status::ArgumentInvalid,
+                    format!("there is no step '{name}'; the steps are {}", known.join(", ")),
+                )
+                .target("steps"));
+            }
+        }
+        let named = |list: &[String], step: &Step| list.iter().any(|n| n.eq_ignore_ascii_case(step.name));
+        let chosen: Vec<_> = STEPS
+            .iter()
+            .copied()
+            .filter(|step| (self.steps.is_empty() || named(&self.steps, step)) && !named(&self.exclude_steps, step))
+            .collect();
+        if chosen.is_empty() {
+            return Err(Error::new(Status::ArgumentInvalid, "no step is left to check").target("excludeSteps"));
+        }
+        Ok(chosen)
+    }
+
+    fn selection(&self) -> Selection {
+        Selection {
+            severity: self.severity,
+            utc_offset_minutes: self.utc_offset_minutes,
+        }
+    }
+}
+
+/// Gathers and judges.
+pub async fn check(
+    session: &Session,
+    chosen: &[&'static Step],
+    request: &Request,
+    context: &TaskContext,
+) -> Result<Value> {
+    let limits = Limits {
+        time: request.time_budget_seconds.map(Duration::from_secs),
+        full: request.full,
+    };
+    let needs = steps::needs(chosen);
+    let gathering = gather::run(session, &needs, &limits, context);
+    let snapshot = match request.deadline_seconds {
+        None => gathering.await?,
+        Some(seconds) => tokio::time::timeout(Duration::from_secs(seconds), gathering).await.map_err(|_| {
+            Error::new(Status::TaskDeadline, format!("reading the tenant took longer than {seconds} s"))
+                .retryable()
+                .help("Allow more time, or fewer steps.")
+        })??,
+    };
+    let readiness = assess(&snapshot, chosen, &request.selection());
+    for finding in &readiness.findings {
+        context.finding(finding).await;
+    }
+    document(&readiness, snapshot.to_json()?)
+}
+
+/// Judges a saved snapshot.
+pub fn assess_saved(request: SavedRequest) -> Result<Value> {
+    let choice: Request = serde_json::from_value(Value::Object(request.choice))
+        .map_err(|e| Error::new(Status::ArgumentJson, format!("the request is not acceptable: {e}")))?;
+    let text = match (request.snapshot, request.path) {
+        (Some(text), None) => text,
+        (None, Some(path)) => read(&path)?,
+        _ => return Err(Error::new(Status::ArgumentInvalid, "give either 'snapshot' or 'path'").target("snapshot")),
+    };
+    let snapshot = Snapshot::from_json(&text)?;
+    document(&assess(&snapshot, &choice.steps()?, &choice.selection()), text)
+}
+
+fn document(readiness: &Readiness, snapshot: String) -> Result<Value> {
+    let mut document = serde_json::to_value(readiness).map_err(|e| Error::new(Status::Internal, e.to_string()))?;
+    document["snapshot"] = snapshot.into();
+    Ok(document)
+}
+
+/// Writes a snapshot to a file.
+pub fn save(request: SaveRequest) -> Result<Value> {
+    Snapshot::from_json(&request.snapshot)?;
+    let path = &request.path;
+    crate::file::write_private(path, request.snapshot.as_bytes(), request.overwrite)?;
+    Ok(json!({"path": path, "bytes": request.snapshot.len()}))
+}
+
+/// Reads a snapshot from a file.
+pub fn load(request: LoadRequest) -> Result<Value> {
+    let text = read(&request.path)?;
+    let snapshot = Snapshot::from_json(&text)?;
+    Ok(json!({
+        "tenantId": snapshot.signed_in.tenant_id,
+        "tenantName": snapshot.tenant_name(),
+        "takenAt": snapshot.taken_at,
+        "snapshot": text,
+    }))
+}
+
+fn read(path: &Path) -> Result<String> {
+    let bytes = crate::file::read(path)?;
+    String::from_utf8(bytes).map_err(|_| {
+        Error::new(Status::SnapshotInvalid, format!("{} is not a snapshot", path.display()))
+            .target(path.display().to_string())
+    })
+}
+
+/// Every check, with what it looks at, why, and what it takes.
+pub fn check_list() -> Value {
+    let checks: Vec<Value> = STEPS
+        .iter()
+        .flat_map(|step| step.checks.iter().map(move |check| (step, check)))
+        .map(|(step, check)| {
+            let mut permissions: Vec<&str> = check.facts.iter().flat_map(|fact| gather::source(*fact).permissions.first().copied()).collect();
+            permissions.sort_unstable();
+            permissions.dedup();
+            json!({
+                "id": check.id, "step": step.name, "stepTitle": step.title, "title": check.title, "looksAt": check.looks_at,
+                "why": check.why, "decides": check.decides, "documentation": check.doc, "permissions": permissions,
+                "sources": check.facts.iter().map(|fact| gather::source(*fact).path).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    json!({ "checks": checks })
+}

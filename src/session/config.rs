@@ -1,0 +1,247 @@
+//! A session's configuration: which tenant, which cloud, how to reach it.
+
+use crate::error::{Error, Result};
+use crate::status::Status;
+use reqwest::Url;
+use serde::Deserialize;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What `sspr_session_open` takes.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Config {
+    /// The tenant's id or one of its domains; absent: the one that the sign-in belongs to.
+    pub tenant: Option<String>,
+    /// The cloud that the tenant is in.
+    pub cloud: Cloud,
+    /// Addresses other than the cloud's own.
+    pub endpoints: Endpoints,
+    /// Trust the certificates in this PEM file, and no others.
+    pub ca_file: Option<PathBuf>,
+    /// `none`, or a proxy's address; absent: the environment's or the system's.
+    pub proxy: Option<String>,
+    /// What the caller can do for the library: `openBrowser`, `signAssertion`.
+    pub host_actions: BTreeSet<String>,
+    /// Whether a person is there to sign in again.
+    pub interactive: bool,
+    /// Whether the services' documented request budgets are kept.
+    pub budgets: Budgets,
+    /// How long one request may take.
+    pub request_timeout_seconds: Option<u32>,
+    /// How the caller names itself to the services.
+    pub caller: Option<String>,
+}
+
+/// Microsoft's clouds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum Cloud {
+    /// Worldwide, GCC.
+    #[default]
+    Public,
+    /// US Government L4 (GCC High).
+    UsGovernment,
+    /// US Government L5 (DoD).
+    UsGovernmentDod,
+    /// China, operated by 21Vianet.
+    China,
+}
+
+/// Addresses other than the cloud's own; plain HTTP on loopback only.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Endpoints {
+    /// Where tokens come from.
+    pub login: Option<String>,
+    /// Microsoft Graph.
+    pub graph: Option<String>,
+    /// The portal's back end.
+    pub portal: Option<String>,
+    /// The virtual machine's metadata service.
+    pub imds: Option<String>,
+}
+
+/// Whether the services' documented request budgets are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Budgets {
+    /// Kept.
+    #[default]
+    Documented,
+    /// Not kept: for benchmarks.
+    Off,
+}
+
+impl Cloud {
+    /// Its name in documents.
+    pub fn name(self) -> &'static str {
+        match self {
+            Cloud::Public => "Public",
+            Cloud::UsGovernment => "UsGovernment",
+            Cloud::UsGovernmentDod => "UsGovernmentDod",
+            Cloud::China => "China",
+        }
+    }
+
+    fn login(self) -> &'static str {
+        match self {
+            Cloud::Public => "https://login.microsoftonline.com",
+            Cloud::UsGovernment | Cloud::UsGovernmentDod => "https://login.microsoftonline.us",
+            Cloud::China => "https://login.chinacloudapi.cn",
+        }
+    }
+
+    /// Graph's address, which is also its audience.
+    pub fn graph(self) -> &'static str {
+        match self {
+            Cloud::Public => "https://graph.microsoft.com",
+            Cloud::UsGovernment => "https://graph.microsoft.us",
+            Cloud::UsGovernmentDod => "https://dod-graph.microsoft.us",
+            Cloud::China => "https://microsoftgraph.chinacloudapi.cn",
+        }
+    }
+
+    /// The portal's back end; known in the public cloud only.
+    fn portal(self) -> Option<&'static str> {
+        (self == Cloud::Public).then_some("https://main.iam.ad.ext.azure.com")
+    }
+
+    /// The audience for which a managed identity's token may stand in for an app's credential.
+    pub fn token_exchange(self) -> &'static str {
+        match self {
+            Cloud::Public => "api://AzureADTokenExchange",
+            Cloud::UsGovernment | Cloud::UsGovernmentDod => "api://AzureADTokenExchangeUSGov",
+            Cloud::China => "api://AzureADTokenExchangeChina",
+        }
+    }
+}
+
+impl Config {
+    /// Reads and checks a configuration.
+    pub fn from_json(text: &str) -> Result<Self> {
+        let config: Config = serde_json::from_str(text).map_err(|e| {
+            Error::new(
+                Status::ArgumentJson,
+                format!("the session's configuration is not acceptable: {e}"),
+            )
+        })?;
+        config.login()?;
+        config.graph()?;
+        config.portal()?;
+        config.imds()?;
+        if let Some(tenant) = &config.tenant
+            && !tenant
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'))
+        {
+            return Err(
+                Error::new(Status::ArgumentInvalid, "the tenant is neither an id nor a domain").target("tenant"),
+            );
+        }
+        Ok(config)
+    }
+
+    /// Where tokens come from.
+    pub fn login(&self) -> Result<Url> {
+        address(
+            "endpoints.login",
+            self.endpoints.login.as_deref().unwrap_or(self.cloud.login()),
+            is_loopback,
+        )
+    }
+
+    /// Microsoft Graph.
+    pub fn graph(&self) -> Result<Url> {
+        address(
+            "endpoints.graph",
+            self.endpoints.graph.as_deref().unwrap_or(self.cloud.graph()),
+            is_loopback,
+        )
+    }
+
+    /// The portal's back end, where the cloud has a known one.
+    pub fn portal(&self) -> Result<Option<Url>> {
+        let text = self.endpoints.portal.as_deref().or(self.cloud.portal());
+        text.map(|text| address("endpoints.portal", text, is_loopback))
+            .transpose()
+    }
+
+    /// The virtual machine's metadata service.
+    pub fn imds(&self) -> Result<Url> {
+        let text = self.endpoints.imds.as_deref().unwrap_or("http://169.254.169.254");
+        address("endpoints.imds", text, |url| {
+            is_loopback(url) || url.host_str() == Some("169.254.169.254")
+        })
+    }
+
+    /// How long one request may take.
+    pub fn request_timeout(&self) -> Duration {
+        Duration::from_secs(self.request_timeout_seconds.unwrap_or(100).clamp(1, 3600).into())
+    }
+}
+
+/// Reads an address; plain HTTP only where the rule allows it.
+pub fn address(target: &str, text: &str, plain: impl Fn(&Url) -> bool) -> Result<Url> {
+    let refuse = |why: &str| Error::new(Status::ArgumentInvalid, format!("{text}: {why}")).target(target);
+    let url = Url::parse(text).map_err(|_| refuse("not an address"))?;
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if plain(&url) => Ok(url),
+        "http" => Err(refuse("plain HTTP is for this machine only; use https")),
+        _ => Err(refuse("only https is spoken")),
+    }
+}
+
+/// Whether an address is this machine's own.
+pub fn is_loopback(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| {
+        host.eq_ignore_ascii_case("localhost")
+            || host
+                .trim_matches(['[', ']'])
+                .parse::<IpAddr>()
+                .is_ok_and(|ip| ip.is_loopback())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_is_for_loopback_only() {
+        for good in [
+            "http://127.0.0.1:80",
+            "http://localhost:9/x",
+            "http://[::1]:1",
+            "https://login.example",
+        ] {
+            assert!(
+                Config::from_json(&format!(r#"{{"endpoints":{{"login":"{good}"}}}}"#)).is_ok(),
+                "{good}"
+            );
+        }
+        for bad in [
+            "http://example.com",
+            "http://127.0.0.1.example.com",
+            "ftp://localhost",
+            "nonsense",
+        ] {
+            let error = Config::from_json(&format!(r#"{{"endpoints":{{"login":"{bad}"}}}}"#)).unwrap_err();
+            assert_eq!(error.status, Status::ArgumentInvalid, "{bad}");
+        }
+    }
+
+    #[test]
+    fn unknown_members_are_refused() {
+        assert_eq!(
+            Config::from_json(r#"{"tenent":"x"}"#).unwrap_err().status,
+            Status::ArgumentJson
+        );
+        assert_eq!(
+            Config::from_json(r#"{"tenant":"a/b"}"#).unwrap_err().status,
+            Status::ArgumentInvalid
+        );
+    }
+}

@@ -1,0 +1,157 @@
+//! A session: one tenant, how it is reached, who is signed in.
+
+pub mod config;
+pub mod credential;
+mod sign_in;
+pub mod tokens;
+
+use crate::error::{Error, Result};
+use crate::snapshot::SignedIn;
+use crate::status::Status;
+use crate::tenant::budget::Budget;
+use crate::tenant::graph::Graph;
+use crate::tenant::http::Http;
+use crate::tenant::portal::Portal;
+use config::{Budgets, Config};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokens::Tokens;
+use zeroize::Zeroizing;
+
+/// Secrets that a caller may hand over, by name.
+pub const SECRET_NAMES: &[&str] = &[
+    "clientSecret",
+    "certificate",
+    "certificatePassword",
+    "accessToken",
+    "portalAccessToken",
+];
+
+/// A secret is short; more is a mistake.
+pub(crate) const MAX_SECRET: usize = 1024 * 1024;
+
+/// One tenant's session.
+#[derive(Debug)]
+pub struct Session {
+    /// What it was opened with.
+    pub config: Arc<Config>,
+    /// Its client.
+    pub http: Http,
+    secrets: Mutex<HashMap<String, Zeroizing<Vec<u8>>>>,
+    state: Mutex<Option<State>>,
+}
+
+/// Who is signed in.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// Graph's tokens.
+    pub tokens: Arc<Tokens>,
+    /// The portal's, where signed in to it.
+    pub portal: Option<Arc<Tokens>>,
+    /// Who, and how.
+    pub identity: SignedIn,
+    /// The app's id, whose budget requests count against.
+    pub app: String,
+}
+
+impl Session {
+    /// Opens a session. Nothing is sent.
+    pub fn open(config_json: &str) -> Result<Self> {
+        let config = Config::from_json(config_json)?;
+        let http = Http::new(&config)?;
+        Ok(Session {
+            config: Arc::new(config),
+            http,
+            secrets: Mutex::default(),
+            state: Mutex::default(),
+        })
+    }
+
+    /// Takes a secret for the next sign-in.
+    pub fn set_secret(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let Some(name) = SECRET_NAMES.iter().find(|known| **known == name) else {
+            return Err(Error::new(
+                Status::ArgumentInvalid,
+                format!(
+                    "there is no secret of that name; the names are {}",
+                    SECRET_NAMES.join(", ")
+                ),
+            )
+            .target("name"));
+        };
+        if bytes.is_empty() || bytes.len() > MAX_SECRET {
+            return Err(Error::new(
+                Status::ArgumentInvalid,
+                format!("the secret '{name}' is empty or longer than 1 MiB"),
+            )
+            .target("bytes"));
+        }
+        self.secrets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert((*name).into(), Zeroizing::new(bytes.to_vec()));
+        Ok(())
+    }
+
+    /// Hands out a secret once; it is not kept.
+    pub(crate) fn take_secret(&self, name: &str) -> Option<Zeroizing<Vec<u8>>> {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).remove(name)
+    }
+
+    /// The same, as text.
+    pub(crate) fn take_secret_text(&self, name: &str) -> Result<Zeroizing<String>> {
+        let bytes = self.take_secret(name).ok_or_else(|| {
+            Error::new(Status::ArgumentInvalid, format!("the secret '{name}' was not set"))
+                .help("Call sspr_session_set_secret before the sign-in.")
+        })?;
+        let text = std::str::from_utf8(&bytes)
+            .map_err(|_| Error::new(Status::CredentialUnusable, format!("the secret '{name}' is not UTF-8")))?;
+        Ok(Zeroizing::new(text.to_string()))
+    }
+
+    /// Who is signed in.
+    pub fn state(&self) -> Result<State> {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+            .ok_or_else(|| {
+                Error::new(Status::SignInNeeded, "the session is not signed in")
+                    .help("Sign in with Connect-SsprTenant.")
+            })
+    }
+
+    pub(crate) fn set_state(&self, state: State) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = Some(state);
+    }
+
+    /// The tenant's Graph.
+    pub fn graph(&self) -> Result<Graph> {
+        let state = self.state()?;
+        let base = self.config.graph()?;
+        let budget = self.budget(&state)?;
+        Ok(Graph::new(self.http.clone(), state.tokens, base, budget))
+    }
+
+    /// The portal's back end, where the person signed in to it.
+    pub fn portal(&self) -> Result<Option<Portal>> {
+        let state = self.state()?;
+        let budget = self.budget(&state)?;
+        let base = self.config.portal()?;
+        Ok(state
+            .portal
+            .zip(base)
+            .map(|(tokens, base)| Portal::new(self.http.clone(), tokens, base, budget)))
+    }
+
+    /// The budgets that the session's requests count against.
+    pub fn budget(&self, state: &State) -> Result<Budget> {
+        let base = self.config.graph()?;
+        Ok(Budget::new(
+            base.as_str(),
+            &state.identity.tenant_id,
+            &state.app,
+            self.config.budgets == Budgets::Documented,
+        ))
+    }
+}

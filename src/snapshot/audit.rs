@@ -1,0 +1,84 @@
+//! What the directory audit log proves: settings by their newest change, writeback by its switch and its traces.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The newest value of every setting that `Update SSPR Settings` events name, by the setting's name as logged.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SettingsHistory {
+    /// The setting's newest change.
+    pub settings: BTreeMap<String, SettingChange>,
+    /// The oldest moment that the read reached.
+    pub from: Option<Timestamp>,
+    /// Events after this moment may still be on their way.
+    pub watermark: Option<Timestamp>,
+    /// The activity's name as this tenant's log has it.
+    pub activity: String,
+}
+
+/// The newest change of one setting.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SettingChange {
+    /// The value since then, without the log's quotes.
+    pub value: String,
+    /// The value before.
+    #[serde(default)]
+    pub before: Option<String>,
+    /// When it was changed.
+    pub at: Timestamp,
+    /// By whom.
+    #[serde(default)]
+    pub by: Option<String>,
+}
+
+/// The switch and the traces of password writeback.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WritebackTrace {
+    /// The newest enable or disable event.
+    pub switched: Option<WritebackSwitch>,
+    /// Resets that name the agent which wrote them, newest first, bounded.
+    pub last_by_agent: BTreeMap<String, Timestamp>,
+}
+
+/// An enable or disable event.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WritebackSwitch {
+    /// On or off since then.
+    pub enabled: bool,
+    /// When.
+    pub at: Timestamp,
+    /// By whom.
+    #[serde(default)]
+    pub by: Option<String>,
+}
+
+/// Resets, unlocks and blocks in the log's window, counted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ResetActivity {
+    /// The oldest moment that the read reached.
+    pub from: Option<Timestamp>,
+    /// Completed self-service resets.
+    pub self_service_resets: u64,
+    /// Failed ones, by the log's own reason.
+    pub self_service_failures: BTreeMap<String, u64>,
+    /// Resets by an administrator or the helpdesk.
+    pub admin_resets: u64,
+    /// Completed self-service unlocks.
+    pub unlocks: u64,
+    /// The newest unlock.
+    pub last_unlock: Option<Timestamp>,
+    /// People blocked for a day after too many tries.
+    pub blocked: u64,
+    /// Resets whose `OnPremisesAgent` is `None`, of users who are synced: they never reached the directory.
+    pub lost_resets: u64,
+    /// Of whom, a bounded sample (user principal names).
+    pub lost_sample: Vec<String>,
+    /// How many `OnPremisesAgent` None resets could not be told apart (the user's origin was not readable).
+    pub unknown_origin: u64,
+}

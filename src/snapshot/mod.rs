@@ -1,0 +1,211 @@
+//! The snapshot: all facts of a run, plain data that can be saved, loaded, joined and assessed anywhere.
+
+pub mod audit;
+mod fact;
+pub mod graph;
+pub mod people;
+pub mod portal;
+
+pub use fact::{Fact, Refusal, RefusalKind};
+
+use crate::error::{Error, Result};
+use crate::status::Status;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The version of the snapshot's form that this library writes and reads.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// All facts of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Snapshot {
+    /// The form's version.
+    pub schema_version: u32,
+    /// Which library wrote it.
+    pub library_version: String,
+    /// When the run began. Steps know no other clock.
+    pub taken_at: Timestamp,
+    /// How long the run took.
+    pub duration_ms: u64,
+    /// Who asked, and how they were signed in.
+    pub signed_in: SignedIn,
+    /// What the sources said.
+    pub facts: Facts,
+}
+
+/// How the run was signed in.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SignedIn {
+    /// The tenant's id.
+    pub tenant_id: String,
+    /// The cloud: `Public`, `UsGovernment`, `UsGovernmentDod` or `China`.
+    pub cloud: String,
+    /// `clientSecret`, `browser`, `managedIdentity` ...
+    pub method: String,
+    /// The person's user principal name, or the app's id.
+    pub account: Option<String>,
+    /// True for a person, false for an app.
+    pub delegated: bool,
+    /// The permissions in the token (`scp` or `roles`).
+    pub permissions: Vec<String>,
+    /// True when the portal API was signed in to.
+    pub portal_api: bool,
+}
+
+macro_rules! facts {
+    ($($(#[doc = $doc:literal])* $field:ident: $type:ty => $id:ident, $name:literal;)*) => {
+        /// What the sources said: one fact for one source.
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+        #[serde(rename_all = "camelCase", default)]
+        pub struct Facts {
+            $($(#[doc = $doc])* pub $field: Fact<$type>,)*
+        }
+
+        /// Names one fact.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum FactId {
+            $($(#[doc = $doc])* $id,)*
+        }
+
+        impl FactId {
+            /// Every fact.
+            pub const ALL: &'static [FactId] = &[$(FactId::$id),*];
+
+            /// Its name in the snapshot.
+            pub fn name(self) -> &'static str {
+                match self { $(FactId::$id => $name,)* }
+            }
+        }
+
+        impl Facts {
+            /// Why a fact could not be read.
+            pub fn refusal(&self, id: FactId) -> Option<&Refusal> {
+                match id { $(FactId::$id => self.$field.refusal(),)* }
+            }
+
+            /// Whether a fact was read, wholly or in part.
+            pub fn has(&self, id: FactId) -> bool {
+                match id { $(FactId::$id => self.$field.value().is_some(),)* }
+            }
+
+            /// Records that a fact could not be read.
+            pub fn refuse(&mut self, id: FactId, refusal: Refusal) {
+                match id { $(FactId::$id => self.$field = Fact::Unreadable { refusal },)* }
+            }
+        }
+    };
+}
+
+facts! {
+    /// The tenant.
+    organization: graph::Organization => Organization, "organization";
+    /// Its domains.
+    domains: Vec<graph::Domain> => Domains, "domains";
+    /// The federation of its federated domains.
+    federation: Vec<graph::DomainFederation> => Federation, "federation";
+    /// What it bought.
+    subscribed_skus: Vec<graph::SubscribedSku> => SubscribedSkus, "subscribedSkus";
+    /// When that ends.
+    subscriptions: Vec<graph::CompanySubscription> => Subscriptions, "subscriptions";
+    /// Its users, counted.
+    user_counts: people::UserCounts => UserCounts, "userCounts";
+    /// The authentication methods policy.
+    methods_policy: graph::AuthenticationMethodsPolicy => MethodsPolicy, "methodsPolicy";
+    /// The authorization policy.
+    authorization_policy: graph::AuthorizationPolicy => AuthorizationPolicy, "authorizationPolicy";
+    /// The Conditional Access policies.
+    conditional_access: Vec<graph::ConditionalAccessPolicy> => ConditionalAccess, "conditionalAccess";
+    /// Security defaults.
+    security_defaults: graph::SecurityDefaults => SecurityDefaults, "securityDefaults";
+    /// Company branding.
+    branding: graph::Branding => Branding, "branding";
+    /// The groups that policies name, by id.
+    policy_groups: BTreeMap<String, people::PolicyGroup> => PolicyGroups, "policyGroups";
+    /// The ids of the Global Administrators, whose retirement dates differ.
+    global_administrators: Vec<String> => GlobalAdministrators, "globalAdministrators";
+    /// The registration report.
+    registration: people::Registration => Registration, "registration";
+    /// The registration report's own counts.
+    feature_summary: graph::FeatureSummary => FeatureSummary, "featureSummary";
+    /// The portal's reset policy.
+    portal_reset_policy: portal::PasswordResetPolicy => PortalResetPolicy, "portalResetPolicy";
+    /// The portal's on-premises integration.
+    portal_on_premises: portal::OnPremisesResetPolicy => PortalOnPremises, "portalOnPremises";
+    /// The portal's sync status.
+    portal_sync_status: portal::AdConnectStatus => PortalSyncStatus, "portalSyncStatus";
+    /// The settings by their newest change in the audit log.
+    audit_settings: audit::SettingsHistory => AuditSettings, "auditSettings";
+    /// The writeback switch and its traces in the audit log.
+    audit_writeback: audit::WritebackTrace => AuditWriteback, "auditWriteback";
+    /// Resets and unlocks in the audit log.
+    audit_resets: audit::ResetActivity => AuditResets, "auditResets";
+    /// Directory synchronisation's features.
+    synchronization: graph::SynchronizationFeatures => Synchronization, "synchronization";
+    /// How many users have an anchor on premises without being synced: managed in the cloud, or left over.
+    cloud_managed_users: u64 => CloudManagedUsers, "cloudManagedUsers";
+    /// Microsoft's recommendation.
+    recommendation: graph::Recommendation => Recommendation, "recommendation";
+    /// Secure Score's control.
+    secure_score: graph::SecureScoreControl => SecureScore, "secureScore";
+}
+
+impl Snapshot {
+    /// An empty snapshot of a moment.
+    pub fn new(taken_at: Timestamp, signed_in: SignedIn) -> Self {
+        Snapshot {
+            schema_version: SCHEMA_VERSION,
+            library_version: env!("CARGO_PKG_VERSION").into(),
+            taken_at,
+            duration_ms: 0,
+            signed_in,
+            facts: Facts::default(),
+        }
+    }
+
+    /// The tenant's name for a person: its name, else its default domain, else its id.
+    pub fn tenant_name(&self) -> String {
+        let organization = self.facts.organization.value();
+        organization
+            .and_then(|o| {
+                let domain = o
+                    .verified_domains
+                    .iter()
+                    .find(|d| d.is_default == Some(true))
+                    .and_then(|d| d.name.clone());
+                domain.or_else(|| o.display_name.clone())
+            })
+            .unwrap_or_else(|| self.signed_in.tenant_id.clone())
+    }
+
+    /// Reads a saved snapshot.
+    pub fn from_json(text: &str) -> Result<Self> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Version {
+            schema_version: u32,
+        }
+        let version: Version = serde_json::from_str(text)
+            .map_err(|e| Error::new(Status::SnapshotInvalid, "the document is not a snapshot").caused_by(&e))?;
+        if version.schema_version != SCHEMA_VERSION {
+            return Err(Error::new(
+                Status::SnapshotVersion,
+                format!(
+                    "the snapshot has version {}, this library reads {SCHEMA_VERSION}",
+                    version.schema_version
+                ),
+            )
+            .help("Read it with the module's version that wrote it, or take a new one."));
+        }
+        serde_json::from_str(text)
+            .map_err(|e| Error::new(Status::SnapshotInvalid, "the snapshot is damaged").caused_by(&e))
+    }
+
+    /// The snapshot as a document.
+    pub fn to_json(&self) -> Result<String> {
+        serde_json::to_string(self)
+            .map_err(|e| Error::new(Status::Internal, "the snapshot cannot be written").caused_by(&e))
+    }
+}

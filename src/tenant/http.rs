@@ -1,0 +1,316 @@
+//! HTTP as every service here is spoken to: one client, a deadline, retries that respect the service's wishes.
+
+use crate::error::{Error, Result};
+use crate::session::config::Config;
+use crate::status::Status;
+use reqwest::{Request, Response, StatusCode};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a request is sent at the most.
+const ATTEMPTS: u32 = 5;
+/// The first wait where the service named none.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// The longest wait where the service named none.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// Error documents are short; more is not read.
+const MAX_ERROR_BODY: usize = 64 * 1024;
+
+/// The client that a session's requests share.
+#[derive(Clone, Debug)]
+pub struct Http {
+    client: reqwest::Client,
+    direct: reqwest::Client,
+    timeout: Duration,
+}
+
+/// Why a request came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// No connection, or it broke.
+    #[error("{host} could not be reached")]
+    Unreachable {
+        /// Which host.
+        host: String,
+        /// Why.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The certificate was not accepted.
+    #[error("the certificate of {host} was not accepted")]
+    Tls {
+        /// Which host.
+        host: String,
+        /// Why.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// No answer in time.
+    #[error("{host} did not answer within {seconds} s")]
+    Timeout {
+        /// Which host.
+        host: String,
+        /// The time given.
+        seconds: u64,
+    },
+    /// The service asked to wait longer than the request may take.
+    #[error("{host} asks to wait {seconds} s")]
+    Throttled {
+        /// Which host.
+        host: String,
+        /// The wait asked for.
+        seconds: u64,
+    },
+    /// An answer other than success, whole.
+    #[error("{host} answered {status}")]
+    Status {
+        /// Which host.
+        host: String,
+        /// The answer's status.
+        status: StatusCode,
+        /// Its headers.
+        headers: Box<reqwest::header::HeaderMap>,
+        /// Its body, cut to a sane length.
+        body: String,
+    },
+}
+
+impl HttpError {
+    /// What kind of error the caller sees.
+    pub fn status(&self) -> Status {
+        match self {
+            HttpError::Unreachable { .. } | HttpError::Timeout { .. } => Status::ServiceUnreachable,
+            HttpError::Tls { .. } => Status::ServiceTls,
+            HttpError::Throttled { .. } => Status::ServiceThrottled,
+            HttpError::Status { status, .. } if matches!(status.as_u16(), 401 | 403) => Status::ServiceRefused,
+            HttpError::Status { .. } => Status::ServiceFailed,
+        }
+    }
+
+    /// As the error that leaves the library.
+    pub fn into_error(self) -> Error {
+        let mut error = Error::new(self.status(), self.to_string());
+        if let Some(cause) = std::error::Error::source(&self) {
+            error = error.caused_by(cause);
+        }
+        match &self {
+            HttpError::Throttled { seconds, .. } => {
+                error.retry_after_seconds = Some(*seconds as f64);
+                error.retryable = true;
+                error
+            }
+            HttpError::Tls { .. } => error.help(
+                "A proxy that opens TLS needs its root certificate in the system's store, or in the file named by -CaFile.",
+            ),
+            HttpError::Unreachable { .. } | HttpError::Timeout { .. } => {
+                error.retryable().help("Check the network, the proxy and the firewall; Get-SsprEnvironment shows what is used.")
+            }
+            HttpError::Status { body, .. } if !body.is_empty() => error.detail(body.chars().take(500).collect::<String>()),
+            HttpError::Status { .. } => error,
+        }
+    }
+}
+
+impl Http {
+    /// Makes the session's client.
+    pub fn new(config: &Config) -> Result<Self> {
+        let tls = tls(config)?;
+        let build = |proxy: Option<&str>| -> Result<reqwest::Client> {
+            let mut builder = reqwest::Client::builder()
+                .tls_backend_preconfigured(tls.clone())
+                .user_agent(match &config.caller {
+                    Some(caller) => format!("EntraSspr/{} ({caller})", env!("CARGO_PKG_VERSION")),
+                    None => format!("EntraSspr/{}", env!("CARGO_PKG_VERSION")),
+                })
+                .connect_timeout(Duration::from_secs(20))
+                .read_timeout(config.request_timeout())
+                .tcp_nodelay(true)
+                // No service here redirects; a redirect would carry a token elsewhere.
+                .redirect(reqwest::redirect::Policy::none());
+            match proxy {
+                Some("none") => builder = builder.no_proxy(),
+                Some(address) => {
+                    let proxy = reqwest::Proxy::all(address).map_err(|e| {
+                        Error::new(Status::ArgumentInvalid, "the proxy's address is not one")
+                            .target("proxy")
+                            .caused_by(&e)
+                    })?;
+                    builder = builder.proxy(proxy);
+                }
+                None => {}
+            }
+            builder
+                .build()
+                .map_err(|e| Error::new(Status::Internal, "the HTTP client cannot be made").caused_by(&e))
+        };
+        Ok(Http {
+            client: build(config.proxy.as_deref())?,
+            direct: build(Some("none"))?,
+            timeout: config.request_timeout(),
+        })
+    }
+
+    /// The client itself, to make requests with.
+    pub fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+
+    /// The client that never uses a proxy: for this machine's own metadata services.
+    pub fn direct(&self) -> &reqwest::Client {
+        &self.direct
+    }
+
+    /// Sends a request until it is answered with success, is refused, or its time is over.
+    ///
+    /// `before` is waited for ahead of every attempt: the budgets.
+    pub async fn send<F>(&self, request: Request, before: impl Fn() -> F) -> std::result::Result<Response, HttpError>
+    where
+        F: Future<Output = ()>,
+    {
+        let host = host_of(&request);
+        let deadline = tokio::time::Instant::now() + self.timeout;
+        let mut wait = FIRST_WAIT;
+        for attempt in 1.. {
+            before().await;
+            let Some(copy) = request.try_clone() else { break };
+            let direct = request.url().host_str() == Some("169.254.169.254");
+            let client = if direct { &self.direct } else { &self.client };
+            let deadline = deadline.max(tokio::time::Instant::now() + self.timeout / 10);
+            let outcome = match tokio::time::timeout_at(deadline, client.execute(copy)).await {
+                Err(_) => {
+                    return Err(HttpError::Timeout {
+                        host,
+                        seconds: self.timeout.as_secs(),
+                    });
+                }
+                Ok(Err(error)) => Err(transport(&host, error, self.timeout)),
+                Ok(Ok(response)) if response.status().is_success() => return Ok(response),
+                Ok(Ok(response)) => Ok(response),
+            };
+            let (error, asked) = match outcome {
+                Err(error) => (error, None),
+                Ok(response) => {
+                    let retry = matches!(response.status().as_u16(), 429 | 502 | 503 | 504);
+                    let asked = retry_after(response.headers());
+                    let error = failure(&host, response).await;
+                    if !retry {
+                        return Err(error);
+                    }
+                    (error, asked)
+                }
+            };
+            let transient = matches!(error, HttpError::Unreachable { .. } | HttpError::Status { .. });
+            if !transient || attempt >= ATTEMPTS {
+                return Err(error);
+            }
+            let pause = asked.unwrap_or_else(|| wait.mul_f64(0.5 + fastrand::f64() / 2.0));
+            if tokio::time::Instant::now() + pause >= deadline {
+                return Err(match asked {
+                    Some(asked) => HttpError::Throttled {
+                        host,
+                        seconds: asked.as_secs_f64().ceil() as u64,
+                    },
+                    None => error,
+                });
+            }
+            tokio::time::sleep(pause).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+        Err(HttpError::Timeout {
+            host,
+            seconds: self.timeout.as_secs(),
+        })
+    }
+}
+
+/// The name of the host that a request goes to.
+fn host_of(request: &Request) -> String {
+    request.url().host_str().unwrap_or("the service").to_string()
+}
+
+/// What a broken connection means.
+pub fn transport(host: &str, source: reqwest::Error, timeout: Duration) -> HttpError {
+    let host = host.to_string();
+    if source.is_timeout() {
+        return HttpError::Timeout {
+            host,
+            seconds: timeout.as_secs(),
+        };
+    }
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&source);
+    while let Some(error) = cause {
+        if error.downcast_ref::<rustls::Error>().is_some()
+            || error
+                .downcast_ref::<std::io::Error>()
+                .and_then(|io| io.get_ref())
+                .is_some_and(|inner| inner.downcast_ref::<rustls::Error>().is_some())
+        {
+            return HttpError::Tls { host, source };
+        }
+        cause = error.source();
+    }
+    HttpError::Unreachable { host, source }
+}
+
+/// An answer other than success, read whole but bounded.
+async fn failure(host: &str, mut response: Response) -> HttpError {
+    let (status, headers) = (response.status(), Box::new(response.headers().clone()));
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        body.extend_from_slice(&chunk);
+        if body.len() > MAX_ERROR_BODY {
+            body.truncate(MAX_ERROR_BODY);
+            break;
+        }
+    }
+    HttpError::Status {
+        host: host.into(),
+        status,
+        headers,
+        body: String::from_utf8_lossy(&body).into_owned(),
+    }
+}
+
+/// The wait that a service asks for, in seconds (fractions allowed), bounded against nonsense.
+pub fn retry_after(headers: &reqwest::header::HeaderMap) -> Option<Duration> {
+    let text = headers.get(reqwest::header::RETRY_AFTER)?.to_str().ok()?;
+    let seconds: f64 = text.trim().parse().ok()?;
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .map(|d| d.min(Duration::from_secs(24 * 3600)))
+}
+
+/// Trust: the operating system's, or the caller's file and nothing else.
+fn tls(config: &Config) -> Result<rustls::ClientConfig> {
+    use rustls::pki_types::{CertificateDer, pem::PemObject};
+    use rustls_platform_verifier::BuilderVerifierExt;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let internal =
+        |e: &(dyn std::error::Error + 'static)| Error::new(Status::Internal, "TLS cannot be set up").caused_by(e);
+    let builder = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| internal(&e))?;
+    let Some(path) = &config.ca_file else {
+        return Ok(builder
+            .with_platform_verifier()
+            .map_err(|e| internal(&e))?
+            .with_no_client_auth());
+    };
+    let name = path.display().to_string();
+    let unusable =
+        || Error::new(Status::FileRead, format!("{name} holds no certificates in PEM form")).target(name.clone());
+    let text = std::fs::read(path).map_err(|e| {
+        Error::new(Status::FileRead, format!("{name} cannot be read"))
+            .target(name.clone())
+            .caused_by(&e)
+    })?;
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&text) {
+        let certificate = certificate.map_err(|_| unusable())?;
+        roots.add(certificate).map_err(|e| unusable().caused_by(&e))?;
+    }
+    if roots.is_empty() {
+        return Err(unusable());
+    }
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}

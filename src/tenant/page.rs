@@ -1,0 +1,306 @@
+//! Reads a page of a collection as it arrives: the next link as soon as it is there, each entry as soon as it is whole.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// Takes the entries of a collection. A page counts only when it was read wholly.
+pub trait Rows: Send {
+    /// One entry, borrowed from the page.
+    type Row<'a>: Deserialize<'a>;
+
+    /// Reads an entry of the usual form faster than serde can; returns it with its length, or None to read it with serde.
+    fn quick(_text: &[u8]) -> Option<(Self::Row<'_>, usize)> {
+        None
+    }
+
+    /// Takes an entry of the page that is being read.
+    fn row(&mut self, row: Self::Row<'_>);
+
+    /// The page was read wholly: its entries count.
+    fn commit(&mut self);
+
+    /// The page broke off: its entries are forgotten, it will be read again.
+    fn discard(&mut self);
+}
+
+/// What is wrong with a page.
+#[derive(Debug, thiserror::Error)]
+pub enum PageError {
+    /// Not JSON, or not of the documented form.
+    #[error("the answer is not a documented collection: {0}")]
+    Form(String),
+    /// The answer ended in its middle.
+    #[error("the answer ended in its middle")]
+    Truncated,
+    /// One entry is too long to be one.
+    #[error("one entry is longer than {MAX_ENTRY} bytes")]
+    TooLong,
+}
+
+/// Longer than any documented entry; keeps a hostile answer from filling the memory.
+const MAX_ENTRY: usize = 16 * 1024 * 1024;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    Start,
+    Member,
+    Items,
+    Done,
+}
+
+/// The state of reading one page.
+#[derive(Debug)]
+pub struct Page {
+    buffer: Vec<u8>,
+    state: State,
+    /// The link to the next page, as soon as it has been read.
+    pub next_link: Option<String>,
+    /// `@odata.count`, where asked for.
+    pub count: Option<u64>,
+    seen_value: bool,
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Page {
+            buffer: Vec::new(),
+            state: State::Start,
+            next_link: None,
+            count: None,
+            seen_value: false,
+        }
+    }
+}
+
+enum Step {
+    More,
+    Wait,
+}
+
+impl Page {
+    /// Takes what has arrived.
+    pub fn feed<R: Rows>(&mut self, chunk: &[u8], rows: &mut R) -> Result<(), PageError> {
+        self.buffer.extend_from_slice(chunk);
+        let buffer = std::mem::take(&mut self.buffer);
+        let mut at = 0;
+        let result = loop {
+            match self.step(&buffer, &mut at, rows) {
+                Ok(Step::More) => continue,
+                Ok(Step::Wait) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        self.buffer = buffer;
+        self.buffer.drain(..at);
+        if self.buffer.len() > MAX_ENTRY {
+            return Err(PageError::TooLong);
+        }
+        result
+    }
+
+    /// Says that nothing more comes.
+    pub fn finish(&self) -> Result<(), PageError> {
+        match self.state {
+            State::Done if self.seen_value => Ok(()),
+            State::Done => Err(PageError::Form("it has no member 'value'".into())),
+            State::Start if self.buffer.iter().any(|b| !b.is_ascii_whitespace()) => {
+                Err(PageError::Form("not an object".into()))
+            }
+            _ => Err(PageError::Truncated),
+        }
+    }
+
+    fn step<R: Rows>(&mut self, buffer: &[u8], at: &mut usize, rows: &mut R) -> Result<Step, PageError> {
+        while buffer
+            .get(*at)
+            .is_some_and(|b| b.is_ascii_whitespace() || (*b == b',' && self.state != State::Start))
+        {
+            *at += 1;
+        }
+        let rest = &buffer[*at..];
+        let Some(first) = rest.first() else {
+            return Ok(Step::Wait);
+        };
+        match (self.state, first) {
+            (State::Start, b'{') => {
+                *at += 1;
+                self.state = State::Member;
+            }
+            (State::Start, _) if rest.starts_with(b"\xef\xbb\xbf") => *at += 3,
+            (State::Start, 0xef) if rest.len() < 3 => return Ok(Step::Wait),
+            (State::Start, _) => return Err(PageError::Form("not an object".into())),
+            (State::Member, b'}') => {
+                *at += 1;
+                self.state = State::Done;
+            }
+            (State::Member, _) => return self.member(rest, at),
+            (State::Items, b']') => {
+                *at += 1;
+                self.state = State::Member;
+            }
+            (State::Items, _) => {
+                if let Some((row, length)) = R::quick(rest) {
+                    rows.row(row);
+                    *at += length;
+                    return Ok(Step::More);
+                }
+                let mut stream = serde_json::Deserializer::from_slice(rest).into_iter::<R::Row<'_>>();
+                match stream.next() {
+                    Some(Ok(row)) => {
+                        rows.row(row);
+                        *at += stream.byte_offset();
+                    }
+                    Some(Err(error)) if error.is_eof() => return Ok(Step::Wait),
+                    Some(Err(error)) => return Err(PageError::Form(error.to_string())),
+                    None => return Ok(Step::Wait),
+                }
+            }
+            (State::Done, _) => return Err(PageError::Form("text after its end".into())),
+        }
+        Ok(Step::More)
+    }
+
+    /// A member of the envelope: `value` opens the entries, the others are read whole.
+    fn member(&mut self, rest: &[u8], at: &mut usize) -> Result<Step, PageError> {
+        let mut names = serde_json::Deserializer::from_slice(rest).into_iter::<std::borrow::Cow<'_, str>>();
+        let name = match names.next() {
+            Some(Ok(name)) => name,
+            Some(Err(error)) if !error.is_eof() => return Err(PageError::Form(error.to_string())),
+            _ => return Ok(Step::Wait),
+        };
+        let mut offset = names.byte_offset();
+        let skip = |offset: &mut usize| {
+            while rest.get(*offset).is_some_and(u8::is_ascii_whitespace) {
+                *offset += 1
+            }
+        };
+        skip(&mut offset);
+        match rest.get(offset) {
+            None => return Ok(Step::Wait),
+            Some(b':') => offset += 1,
+            Some(_) => return Err(PageError::Form("a member without a value".into())),
+        }
+        skip(&mut offset);
+        if name == "value" && rest.get(offset) == Some(&b'[') {
+            self.state = State::Items;
+            self.seen_value = true;
+            *at += offset + 1;
+            return Ok(Step::More);
+        }
+        let mut values = serde_json::Deserializer::from_slice(&rest[offset..]).into_iter::<&RawValue>();
+        let value = match values.next() {
+            Some(Ok(value)) => value,
+            Some(Err(error)) if !error.is_eof() => return Err(PageError::Form(error.to_string())),
+            _ => return Ok(Step::Wait),
+        };
+        let end = offset + values.byte_offset();
+        // A number is whole only when something follows it.
+        if rest.len() == end {
+            return Ok(Step::Wait);
+        }
+        let form = |error: serde_json::Error| PageError::Form(error.to_string());
+        match name.as_ref() {
+            "@odata.nextLink" => self.next_link = serde_json::from_str(value.get()).map_err(form)?,
+            "@odata.count" => self.count = serde_json::from_str(value.get()).map_err(form)?,
+            "value" => return Err(PageError::Form("'value' is not an array".into())),
+            _ => {}
+        }
+        *at += end;
+        Ok(Step::More)
+    }
+}
+
+/// Keeps every entry: for short collections.
+#[derive(Debug)]
+pub struct Collect<T> {
+    /// The entries of whole pages.
+    pub items: Vec<T>,
+    page: Vec<T>,
+}
+
+impl<T> Default for Collect<T> {
+    fn default() -> Self {
+        Collect {
+            items: Vec::new(),
+            page: Vec::new(),
+        }
+    }
+}
+
+impl<T: for<'a> Deserialize<'a> + Send> Rows for Collect<T> {
+    type Row<'a> = T;
+
+    fn row(&mut self, row: T) {
+        self.page.push(row);
+    }
+
+    fn commit(&mut self) {
+        self.items.append(&mut self.page);
+    }
+
+    fn discard(&mut self) {
+        self.page.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn read(text: &[u8], cut: usize) -> Result<(Vec<Value>, Option<String>), PageError> {
+        let mut page = Page::default();
+        let mut rows = Collect::<Value>::default();
+        for chunk in text.chunks(cut.max(1)) {
+            page.feed(chunk, &mut rows)?;
+        }
+        page.finish()?;
+        rows.commit();
+        Ok((rows.items, page.next_link))
+    }
+
+    #[test]
+    fn the_next_link_is_there_before_the_entries() {
+        let mut page = Page::default();
+        let mut rows = Collect::<Value>::default();
+        page.feed(
+            br#"{"@odata.context":"c","@odata.nextLink":"https://x/2","val"#,
+            &mut rows,
+        )
+        .unwrap();
+        assert_eq!(page.next_link.as_deref(), Some("https://x/2"));
+    }
+
+    #[test]
+    fn a_page_that_ends_early_is_told() {
+        let text = br#"{"value":[{"a":1},{"a":2}]}"#;
+        for end in 1..text.len() {
+            assert!(matches!(read(&text[..end], 3), Err(PageError::Truncated)), "{end}");
+        }
+        assert!(matches!(read(b"<html>", 99), Err(PageError::Form(_))));
+        assert!(matches!(read(b"{}", 99), Err(PageError::Form(_))));
+        assert!(matches!(read(br#"{"value":{}}"#, 99), Err(PageError::Form(_))));
+        assert!(matches!(read(br#"{"value":[]} x"#, 99), Err(PageError::Form(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn any_cut_gives_the_same_entries(cut in 1usize..40, names in proptest::collection::vec(".{0,12}", 0..6), after in any::<bool>()) {
+            let items: Vec<Value> = names.iter().map(|n| json!({"name": n, "deep": {"list": [1, "]}", null]}})).collect();
+            let text = if after {
+                format!(r#"{{ "value" : {}, "@odata.count": 3, "@odata.nextLink" : "https://x/n" }} "#, Value::from(items.clone()))
+            } else {
+                format!(r#"{{"@odata.count":3,"@odata.nextLink":"https://x/n","value":{}}}"#, Value::from(items.clone()))
+            };
+            let (read, next) = read(text.as_bytes(), cut).unwrap();
+            prop_assert_eq!(read, items);
+            prop_assert_eq!(next.as_deref(), Some("https://x/n"));
+        }
+
+        #[test]
+        fn random_bytes_are_refused_without_harm(bytes in proptest::collection::vec(any::<u8>(), 0..200), cut in 1usize..20) {
+            let _ = read(&bytes, cut);
+        }
+    }
+}
