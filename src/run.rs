@@ -115,11 +115,16 @@ pub async fn check(
     let gathering = gather::run(session, &needs, &limits, context);
     let snapshot = match request.deadline_seconds {
         None => gathering.await?,
-        Some(seconds) => tokio::time::timeout(Duration::from_secs(seconds), gathering).await.map_err(|_| {
-            Error::new(Status::TaskDeadline, format!("reading the tenant took longer than {seconds} s"))
+        Some(seconds) => tokio::time::timeout(Duration::from_secs(seconds), gathering)
+            .await
+            .map_err(|_| {
+                Error::new(
+                    Status::TaskDeadline,
+                    format!("reading the tenant took longer than {seconds} s"),
+                )
                 .retryable()
                 .help("Allow more time, or fewer steps.")
-        })??,
+            })??,
     };
     let readiness = assess(&snapshot, chosen, &request.selection());
     for finding in &readiness.findings {

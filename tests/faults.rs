@@ -272,7 +272,8 @@ fn a_sign_in_that_fails_says_why_and_keeps_its_secret() {
 fn a_run_ends_at_its_deadline_and_the_session_stays_usable() {
     let lab = lab();
     let session = app(&lab, 0);
-    lab.add_fault(Fault::new("/v1.0/$batch", FaultKind::Never)).expect("a fault");
+    lab.add_fault(Fault::new("/v1.0/$batch", FaultKind::Never))
+        .expect("a fault");
     let start = Instant::now();
     let error = result(&start_check(&session, json!({"deadlineSeconds": 1}))).expect_err("it cannot end in time");
     assert_eq!(error.status, Status::TaskDeadline);
@@ -285,7 +286,8 @@ fn a_run_ends_at_its_deadline_and_the_session_stays_usable() {
 fn a_cancelled_run_stops_within_a_second_and_the_session_stays_usable() {
     let lab = lab();
     let session = app(&lab, 0);
-    lab.add_fault(Fault::new("", FaultKind::Latency { ms: 20_000 })).expect("a fault");
+    lab.add_fault(Fault::new("", FaultKind::Latency { ms: 20_000 }))
+        .expect("a fault");
     let task = start_check(&session, json!({}));
     std::thread::sleep(std::time::Duration::from_millis(200));
     let start = Instant::now();
@@ -299,7 +301,10 @@ fn a_cancelled_run_stops_within_a_second_and_the_session_stays_usable() {
 
 #[test]
 fn two_sessions_for_two_tenants_do_not_mix() {
-    let options = LabOptions { scenarios: vec!["hybrid-ready".into(), "cloud-only-ready".into()], ..LabOptions::default() };
+    let options = LabOptions {
+        scenarios: vec!["hybrid-ready".into(), "cloud-only-ready".into()],
+        ..LabOptions::default()
+    };
     let lab = Lab::start_blocking(options).expect("the lab starts");
     let sessions = [app(&lab, 0), app(&lab, 1)];
     let threads: Vec<_> = (0..4)

@@ -41,6 +41,14 @@ pub fn run(only: &[Suite]) -> Result<ExitCode> {
     let all = std::env::var_os("SSPR_TEST_ALL").is_some_and(|value| value == "1");
     let mut total = Tally::default();
     let mut missing = Vec::new();
+    if only.is_empty() || only.contains(&Suite::Rust) {
+        // The crates' tests compile C programs and run them under valgrind.
+        for (program, package) in [("cc", "gcc"), ("g++", "g++"), ("valgrind", "valgrind")] {
+            if let Err(error) = machine::need(program, package) {
+                missing.push(format!("the C programs: {error:#}"));
+            }
+        }
+    }
     for suite in Suite::value_variants() {
         if !only.is_empty() && !only.contains(suite) {
             continue;
@@ -174,7 +182,11 @@ fn clients() -> Result<Outcome> {
     };
     // An environment of its own, kept beside what cargo builds.
     let place = build::target()?.join("python");
-    let inside = if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" };
+    let inside = if cfg!(windows) {
+        "Scripts/python.exe"
+    } else {
+        "bin/python"
+    };
     let inside = place.join(inside);
     let venv = || quiet(Command::new(&python).args(["-m", "venv"]).arg(&place));
     if !inside.exists() && !venv() && !(machine::install("python3-venv").is_ok() && venv()) {
@@ -184,7 +196,11 @@ fn clients() -> Result<Outcome> {
         });
     }
     let packages = ["msal", "azure-identity", "requests"];
-    if !quiet(Command::new(&inside).args(["-m", "pip", "install", "-q"]).args(packages)) {
+    if !quiet(
+        Command::new(&inside)
+            .args(["-m", "pip", "install", "-q"])
+            .args(packages),
+    ) {
         return Ok(Outcome::NotRun {
             what,
             install: format!("the packages {} from PyPI", packages.join(", ")),
