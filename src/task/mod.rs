@@ -355,15 +355,18 @@ mod tests {
         // Both workers are kept busy, so that the task cannot begin before it is cancelled.
         let (go, hold) = std::sync::mpsc::channel::<()>();
         let hold = Arc::new(Mutex::new(hold));
+        let (begun, begin) = std::sync::mpsc::channel();
         let busy: Vec<_> = (0..2)
             .map(|_| {
-                let hold = Arc::clone(&hold);
+                let (hold, begun) = (Arc::clone(&hold), begun.clone());
                 start(BTreeSet::new(), |_| async move {
+                    let _ = begun.send(());
                     let _ = hold.lock().map(|hold| hold.recv());
                     Ok(Value::Null)
                 })
             })
             .collect();
+        (0..2).for_each(|_| begin.recv().unwrap());
         let ran = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&ran);
         let task = start(BTreeSet::new(), |_| async move {
