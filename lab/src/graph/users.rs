@@ -262,7 +262,7 @@ pub(super) struct Rows<'a> {
 pub(super) fn rows(ask: &Ask, query: &Query, rows: &Rows) -> Result<Reply, GraphError> {
     let directory = &ask.tenant.directory;
     let filter = query.filter.as_ref();
-    let size = query.top.unwrap_or(rows.default_page).min(MOST);
+    let size = list::page_size(ask, query, rows.default_page);
     let count = query
         .count
         .then(|| matching(ask, 0, filter, rows.wanted, rows.object).count());
