@@ -35,7 +35,7 @@ pub async fn run(
 ) -> Result<Snapshot> {
     let started = Instant::now();
     let state = session.state()?;
-    let graph = session.graph()?;
+    let graph = session.graph(context)?;
     let mut snapshot = Snapshot::new(Timestamp::now(), state.identity.clone());
     context.progress("Reading the tenant", 0, None);
     singles(&graph, needs, &state.identity, &mut snapshot.facts).await;
