@@ -162,11 +162,20 @@ pub fn assess(snapshot: &Snapshot, steps: &[&Step], selection: &Selection) -> Re
     readiness
 }
 
-/// Runs one step; a defect in it becomes a finding and does not take the other steps along.
+/// Runs one step; a defect in it becomes a finding and does not take the other steps along. What to do links to the
+/// check's own documentation.
 fn judge(step: &Step, snapshot: &Snapshot) -> Vec<Finding> {
     let run = std::panic::AssertUnwindSafe(|| (step.check)(snapshot));
     match std::panic::catch_unwind(run) {
-        Ok(findings) => findings,
+        Ok(mut findings) => {
+            for finding in &mut findings {
+                let check = step.checks.iter().find(|check| check.id == finding.id);
+                if let (Some(check), Some(remediation)) = (check, &mut finding.remediation) {
+                    remediation.doc_url.get_or_insert_with(|| check.doc.into());
+                }
+            }
+            findings
+        }
         Err(_) => step.checks.first().map_or_else(Vec::new, |check| {
             let mut finding = check.finding(
                 Outcome::Error,
