@@ -103,6 +103,31 @@ pub unsafe extern "C" fn sspr_check_license(
     unsafe { check(session, Some("license"), request_json, out_task, out_error) }
 }
 
+/// Checks the step `authentication_methods`: whether all users, each group that a method names, and administrators may
+/// use as many methods as a reset asks for, today and after each announced retirement; Authenticator first, migration,
+/// methods that also open sign-in. Request, result and statuses as of `sspr_check_readiness`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_check_authentication_methods(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        check(
+            session,
+            Some("authentication_methods"),
+            request_json,
+            out_task,
+            out_error,
+        )
+    }
+}
+
 /// Judges a saved snapshot, without network or session.
 ///
 /// `request_json`: `snapshot` (the document as a string) or `path` (its file), and the members of

@@ -1,6 +1,10 @@
 //! The steps of the set-up, in causal order. A step is pure: facts in, findings out.
 
+pub mod authentication_methods;
+#[cfg(test)]
+mod fixture;
 pub mod license;
+mod scope;
 
 use crate::finding::{Check, Finding};
 use crate::snapshot::{FactId, Snapshot};
@@ -20,7 +24,10 @@ pub struct Step {
 }
 
 /// Every step, in the order in which one depends on another.
-pub const STEPS: &[&Step] = &[&license::STEP];
+pub const STEPS: &[&Step] = &[
+    &license::STEP,
+    &authentication_methods::STEP,
+];
 
 impl Step {
     /// The facts that the step asks for.
