@@ -1,9 +1,11 @@
 //! The steps of the set-up, in causal order. A step is pure: facts in, findings out.
 
 pub mod authentication_methods;
+mod conditional_access;
 #[cfg(test)]
 mod fixture;
 pub mod license;
+pub mod mfa_enforcement;
 mod scope;
 
 use crate::finding::{Check, Finding};
@@ -27,6 +29,7 @@ pub struct Step {
 pub const STEPS: &[&Step] = &[
     &license::STEP,
     &authentication_methods::STEP,
+    &mfa_enforcement::STEP,
 ];
 
 impl Step {
