@@ -128,6 +128,23 @@ pub unsafe extern "C" fn sspr_check_authentication_methods(
     }
 }
 
+/// Checks the step `registration`: whether users are asked to register at sign-in and to confirm again, whether
+/// registration is protected by Conditional Access, and whether a policy keeps newcomers from it. Request, result and
+/// statuses as of `sspr_check_readiness`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_check_registration(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { check(session, Some("registration"), request_json, out_task, out_error) }
+}
+
 /// Checks the step `mfa_enforcement`: whether policies in force ask every user for MFA, who is excluded, and which
 /// policies only report or can be got around. Request, result and statuses as of `sspr_check_readiness`.
 ///

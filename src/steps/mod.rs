@@ -6,6 +6,7 @@ mod conditional_access;
 mod fixture;
 pub mod license;
 pub mod mfa_enforcement;
+pub mod registration;
 mod scope;
 
 use crate::finding::{Check, Finding};
@@ -29,6 +30,7 @@ pub struct Step {
 pub const STEPS: &[&Step] = &[
     &license::STEP,
     &authentication_methods::STEP,
+    &registration::STEP,
     &mfa_enforcement::STEP,
 ];
 
