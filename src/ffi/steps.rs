@@ -161,6 +161,22 @@ pub unsafe extern "C" fn sspr_check_mfa_enforcement(
     unsafe { check(session, Some("mfa_enforcement"), request_json, out_task, out_error) }
 }
 
+/// Checks the step `user_registration`: who can reset today, who is in scope but cannot and why, and what the audit log
+/// shows of resets. Request, result and statuses as of `sspr_check_readiness`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_check_user_registration(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { check(session, Some("user_registration"), request_json, out_task, out_error) }
+}
+
 /// Judges a saved snapshot, without network or session.
 ///
 /// `request_json`: `snapshot` (the document as a string) or `path` (its file), and the members of

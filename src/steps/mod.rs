@@ -7,7 +7,10 @@ mod fixture;
 pub mod license;
 pub mod mfa_enforcement;
 pub mod registration;
+#[cfg(test)]
+mod robust;
 mod scope;
+pub mod user_registration;
 
 use crate::finding::{Check, Finding};
 use crate::snapshot::{FactId, Snapshot};
@@ -32,6 +35,7 @@ pub const STEPS: &[&Step] = &[
     &authentication_methods::STEP,
     &registration::STEP,
     &mfa_enforcement::STEP,
+    &user_registration::STEP,
 ];
 
 impl Step {
