@@ -145,9 +145,11 @@ impl Session {
         let state = self.state()?;
         let budget = self.budget(&state)?;
         let base = self.config.portal()?;
-        Ok(state.portal.as_ref().zip(base).map(|(tokens, base)| {
-            Portal::new(self.http.clone(), Arc::new(tokens.for_task(task)), base, budget)
-        }))
+        Ok(state
+            .portal
+            .as_ref()
+            .zip(base)
+            .map(|(tokens, base)| Portal::new(self.http.clone(), Arc::new(tokens.for_task(task)), base, budget)))
     }
 
     /// The budgets that the session's requests count against.
