@@ -81,7 +81,7 @@ pub async fn run(
         context: context.clone(),
     };
     let mut snapshot = Snapshot::new(Timestamp::now(), state.identity);
-    gatherer.gather(&widen(needs), limits, &mut snapshot.facts).await;
+    Box::pin(gatherer.gather(&widen(needs), limits, &mut snapshot.facts)).await;
     snapshot.duration_ms = started.elapsed().as_millis() as u64;
     Ok(snapshot)
 }
@@ -101,6 +101,8 @@ impl Gatherer {
         refusal
     }
 
+    /// Futures of this size live on the heap: a worker's stack is small, above all in an unoptimised build.
+    ///
     /// Three waves: what stands alone; what those answers name; the report whose rows are keyed by both.
     async fn gather(&self, needs: &BTreeSet<FactId>, limits: &Limits, facts: &mut Facts) {
         self.context.progress("Reading the tenant", 0, None);
@@ -108,9 +110,9 @@ impl Gatherer {
         let (mut short, mut portal, mut audit) = (Facts::default(), Facts::default(), Facts::default());
         let waves = async {
             let (conditional_access, (), ()) = tokio::join!(
-                self.conditional_access(needs),
-                self.singles(needs, &mut short),
-                self.portal(needs, &mut portal),
+                Box::pin(self.conditional_access(needs)),
+                Box::pin(self.singles(needs, &mut short)),
+                Box::pin(self.portal(needs, &mut portal)),
             );
             *facts = short;
             facts.conditional_access = conditional_access;
@@ -121,7 +123,7 @@ impl Gatherer {
             let membership = async {
                 if needs.contains(&FactId::PolicyGroups) {
                     let mut named = facts.clone();
-                    let membership = self.groups(&mut named).await;
+                    let membership = Box::pin(self.groups(&mut named)).await;
                     Some((membership, named.policy_groups))
                 } else {
                     None
@@ -135,10 +137,14 @@ impl Gatherer {
                 facts.policy_groups = groups;
             }
             if needs.contains(&FactId::Registration) {
-                self.registration(limits, &members, facts).await;
+                Box::pin(self.registration(limits, &members, facts)).await;
             }
         };
-        let ((), (), summary) = tokio::join!(waves, self.audit(needs, &mut audit), self.feature_summary(needs));
+        let ((), (), summary) = tokio::join!(
+            Box::pin(waves),
+            Box::pin(self.audit(needs, &mut audit)),
+            Box::pin(self.feature_summary(needs))
+        );
         facts.audit_settings = audit.audit_settings;
         facts.audit_writeback = audit.audit_writeback;
         facts.audit_resets = audit.audit_resets;

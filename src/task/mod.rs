@@ -164,7 +164,8 @@ where
 {
     panics::fault("task");
     let events = context.events.clone();
-    let value = work(context).await?;
+    // On the heap: what a worker's stack holds must not depend on how large the work is.
+    let value = Box::pin(work(context)).await?;
     let event = json!({"event": "result", "result": value}).to_string();
     events.send(event).await.map_err(|_| cancelled())
 }

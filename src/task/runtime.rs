@@ -12,6 +12,7 @@ pub fn runtime() -> Result<&'static Runtime> {
     RUNTIME.get_or_try_init(|| {
         Builder::new_multi_thread()
             .worker_threads(2)
+            .thread_stack_size(4 << 20)
             .thread_name("entra-sspr")
             .on_thread_start(panics::own_thread)
             .enable_all()
