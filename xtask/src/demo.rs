@@ -1,10 +1,11 @@
 //! Shows the product: the lab, a sign-in, the readiness screen.
 
-mod lab;
-mod native;
-
+use crate::lab::Lab;
+use crate::native::Native;
 use crate::{build, machine, module};
 use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use std::path::Path;
 use std::process::Command;
 
 /// Runs the demo in PowerShell, or through the C interface.
@@ -20,14 +21,14 @@ pub fn run(profile: &str, native: bool, scenario: &str) -> Result<()> {
             println!("The same job through the C interface:\n");
         }
         let library = build::library(profile)?;
-        let lab = lab::Lab::start(&program, scenario)?;
-        for line in native::screen(&library.file, &lab)? {
+        let lab = Lab::start(&program, &["--scenario", scenario])?;
+        for line in screen(&library.file, &lab)? {
             println!("{line}");
         }
         return Ok(());
     };
     let module = module::assemble(profile)?;
-    let lab = lab::Lab::start(&program, scenario)?;
+    let lab = Lab::start(&program, &["--scenario", scenario])?;
     let status = Command::new(&powershell)
         .args(["-NoProfile", "-File"])
         .arg(build::root().join("powershell/Show-Demo.ps1"))
@@ -42,4 +43,16 @@ pub fn run(profile: &str, native: bool, scenario: &str) -> Result<()> {
         bail!("the demo in {} ended with {status}", powershell.display());
     }
     Ok(())
+}
+
+/// Signs in to the lab, checks the tenant, and hands back the screen.
+fn screen(library: &Path, lab: &Lab) -> Result<Vec<String>> {
+    let native = Native::load(library)?;
+    let endpoints = json!({"login": lab.url, "graph": lab.url});
+    let session =
+        native.session(&json!({"tenant": lab.tenant_id, "endpoints": endpoints, "caller": "EntraSspr demo"}))?;
+    session.sign_in(&lab.client_id, &lab.client_secret)?;
+    let readiness = session.run("sspr_check_readiness", &json!({}))?;
+    let lines = readiness["screen"].as_array().context("the result has no screen")?;
+    Ok(lines.iter().filter_map(Value::as_str).map(str::to_string).collect())
 }

@@ -113,6 +113,8 @@ pub(crate) struct Page {
     pub packed: Option<(Bytes, crc32fast::Hasher)>,
     /// Where the next page starts.
     pub next: Option<usize>,
+    /// How many rows all pages have, where asked for.
+    pub count: Option<usize>,
 }
 
 /// Pages that were rendered before.

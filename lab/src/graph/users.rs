@@ -239,11 +239,7 @@ pub(super) struct Rows<'a> {
 /// A page of users, rendered from one template for each population.
 pub(super) fn rows(ask: &Ask, query: &Query, rows: &Rows) -> Result<Reply, GraphError> {
     let directory = &ask.tenant.directory;
-    let filter = query.filter.as_ref();
     let size = query.top.unwrap_or(rows.default_page).min(MOST);
-    let count = query
-        .count
-        .then(|| matching(ask, 0, filter, rows.wanted, rows.object).count());
     let large = directory.users.len() >= ask.core.options.keep_pages_from;
     let sees = super::access::sees_users(ask);
     let key = format!(
@@ -266,7 +262,7 @@ pub(super) fn rows(ask: &Ask, query: &Query, rows: &Rows) -> Result<Reply, Graph
     };
     let mut head = Map::new();
     head.insert("@odata.context".to_owned(), json!(context(ask, rows.fragment)));
-    if let Some(count) = count {
+    if let Some(count) = page.count {
         head.insert("@odata.count".to_owned(), json!(count));
     }
     if let Some(next) = page.next {
@@ -312,6 +308,9 @@ fn render(ask: &Ask, query: &Query, rows: &Rows, size: usize, pack: bool) -> Pag
         rows: out.into(),
         packed,
         next,
+        count: query
+            .count
+            .then(|| matching(ask, 0, query.filter.as_ref(), rows.wanted, rows.object).count()),
     }
 }
 
