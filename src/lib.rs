@@ -14,6 +14,8 @@ pub mod readiness;
 pub mod report;
 pub mod run;
 pub mod session;
+#[cfg(test)]
+mod shapes;
 pub mod snapshot;
 pub mod status;
 pub mod steps;

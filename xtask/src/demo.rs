@@ -5,7 +5,6 @@ use crate::native::Native;
 use crate::{build, machine, module};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
-use std::path::Path;
 use std::process::Command;
 
 /// Runs the demo in PowerShell, or through the C interface.
@@ -20,9 +19,7 @@ pub fn run(profile: &str, native: bool, scenario: &str) -> Result<()> {
             );
             println!("The same job through the C interface:\n");
         }
-        let library = build::library(profile)?;
-        let lab = Lab::start(&program, &["--scenario", scenario])?;
-        for line in screen(&library.file, &lab)? {
+        for line in screen(profile, scenario)? {
             println!("{line}");
         }
         return Ok(());
@@ -45,9 +42,10 @@ pub fn run(profile: &str, native: bool, scenario: &str) -> Result<()> {
     Ok(())
 }
 
-/// Signs in to the lab, checks the tenant, and hands back the screen.
-fn screen(library: &Path, lab: &Lab) -> Result<Vec<String>> {
-    let native = Native::load(library)?;
+/// The readiness screen of a lab's tenant, through the C interface.
+pub fn screen(profile: &str, scenario: &str) -> Result<Vec<String>> {
+    let native = Native::load(&build::library(profile)?.file)?;
+    let lab = Lab::start(&build::lab(profile)?, &["--scenario", scenario])?;
     let endpoints = json!({"login": lab.url, "graph": lab.url});
     let session =
         native.session(&json!({"tenant": lab.tenant_id, "endpoints": endpoints, "caller": "EntraSspr demo"}))?;

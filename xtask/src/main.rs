@@ -8,6 +8,7 @@ mod lab;
 mod machine;
 mod module;
 mod native;
+mod picture;
 mod test;
 
 use anyhow::Result;
@@ -63,6 +64,12 @@ enum Command {
         #[arg(long, default_value = "dev")]
         profile: String,
     },
+    /// Draws docs/screen.svg from what the lab's faulty tenant really shows.
+    Picture {
+        /// The lab's scenario.
+        #[arg(long, default_value = "hybrid-faulty")]
+        scenario: String,
+    },
     /// Writes include/entra_sspr.h and powershell/native/EntraSspr.Native.cs from the library's source.
     Generate,
 }
@@ -78,6 +85,7 @@ fn run() -> Result<ExitCode> {
         Command::Bench { profile, runs, only } => return bench::run(&profile, runs, &only),
         Command::BenchChild => bench::serve()?,
         Command::Module { profile } => println!("{}", module::assemble(&profile)?.display()),
+        Command::Picture { scenario } => picture::run("dev", &scenario)?,
         Command::Generate => generate::run()?,
     }
     Ok(ExitCode::SUCCESS)

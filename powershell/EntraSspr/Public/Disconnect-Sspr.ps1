@@ -1,4 +1,27 @@
 function Disconnect-Sspr {
+    <#
+    .SYNOPSIS
+    Closes a session.
+    .DESCRIPTION
+    Forgets the session's tokens and secrets. Without parameters it is the current session. To close what is closed already
+    is no error.
+    .PARAMETER Session
+    The session to close.
+    .PARAMETER All
+    Close every session of this runspace.
+    .EXAMPLE
+    Disconnect-Sspr
+
+    Closes the current session.
+    .EXAMPLE
+    Disconnect-Sspr -All
+
+    Closes every session.
+    .LINK
+    Connect-SsprTenant
+    .LINK
+    https://learn.microsoft.com/entra/identity/authentication/concept-sspr-howitworks
+    #>
     [CmdletBinding(DefaultParameterSetName = 'Session')]
     [OutputType([void])]
     param(

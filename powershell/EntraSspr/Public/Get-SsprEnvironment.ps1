@@ -1,4 +1,25 @@
 function Get-SsprEnvironment {
+    <#
+    .SYNOPSIS
+    Shows versions, and whether the native library works here.
+    .DESCRIPTION
+    When the native library does not load, LibraryProblem says why and what to do. This cmdlet works without the library and
+    without a session.
+    .PARAMETER Support
+    Give a text to send to others: without the names of this machine, its user and its folders.
+    .EXAMPLE
+    Get-SsprEnvironment
+
+    Shows the environment.
+    .EXAMPLE
+    Get-SsprEnvironment -Support
+
+    Gives the text for a bug report.
+    .LINK
+    about_EntraSspr
+    .LINK
+    https://learn.microsoft.com/entra/identity/authentication/concept-sspr-howitworks
+    #>
     [CmdletBinding(DefaultParameterSetName = 'Object')]
     [OutputType('EntraSspr.Environment', ParameterSetName = 'Object')]
     [OutputType([string], ParameterSetName = 'Support')]
