@@ -5,6 +5,7 @@ mod groups;
 mod portal;
 mod refusal;
 mod registration;
+mod scan;
 mod singles;
 mod source;
 
