@@ -13,6 +13,7 @@ use crate::task::TaskContext;
 use crate::tenant::budget::Budget;
 use crate::tenant::graph::Graph;
 use crate::tenant::http::Http;
+use crate::tenant::portal::Portal;
 use config::{Budgets, Config};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,7 +30,7 @@ pub const SECRET_NAMES: &[&str] = &[
 ];
 
 /// A secret is short; more is a mistake.
-const MAX_SECRET: usize = 1024 * 1024;
+pub(crate) const MAX_SECRET: usize = 1024 * 1024;
 
 /// One tenant's session.
 #[derive(Debug)]
@@ -137,6 +138,17 @@ impl Session {
         let budget = self.budget(&state)?;
         let tokens = Arc::new(state.tokens.for_task(task));
         Ok(Graph::new(self.http.clone(), tokens, base, budget))
+    }
+
+    /// The portal's back end, where the person signed in to it.
+    pub fn portal(&self, task: &TaskContext) -> Result<Option<Portal>> {
+        let state = self.state()?;
+        let budget = self.budget(&state)?;
+        let base = self.config.portal()?;
+        Ok(state
+            .portal
+            .zip(base)
+            .map(|(tokens, base)| Portal::new(self.http.clone(), Arc::new(tokens.for_task(task)), base, budget)))
     }
 
     /// The budgets that the session's requests count against.
