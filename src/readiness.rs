@@ -169,7 +169,11 @@ fn judge(step: &Step, snapshot: &Snapshot) -> Vec<Finding> {
         panics::fault(step.name);
         (step.check)(snapshot)
     };
-    panics::caught(run).unwrap_or_else(|defect| {
+    let judged = panics::caught(run).map(|mut findings| {
+        findings.iter_mut().for_each(|finding| document(step, finding));
+        findings
+    });
+    judged.unwrap_or_else(|defect| {
         let Some(check) = step.checks.first() else {
             return Vec::new();
         };
@@ -181,6 +185,14 @@ fn judge(step: &Step, snapshot: &Snapshot) -> Vec<Finding> {
         ));
         vec![finding]
     })
+}
+
+/// Where there is something to do, names the page that explains it: the check's own, unless the finding has a closer one.
+fn document(step: &Step, finding: &mut Finding) {
+    let check = step.checks.iter().find(|check| check.id == finding.id);
+    if let (Some(check), Some(remediation)) = (check, &mut finding.remediation) {
+        remediation.doc_url.get_or_insert_with(|| check.doc.into());
+    }
 }
 
 /// What stands first on the screen: the outcome, then the severity, then whether it decides, then how many it touches.

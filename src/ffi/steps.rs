@@ -97,6 +97,107 @@ pub unsafe extern "C" fn sspr_check_license(
     unsafe { check(session, Some("license"), request_json, out_task, out_error) }
 }
 
+/// Checks the step `reset_policy`: who may reset (all, a group that exists and has members, nobody), two methods
+/// required, the way to reset not hidden by branding, administrators' own rule, and what reports say against it. Request, result and statuses
+/// as of `sspr_check_readiness`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_check_reset_policy(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { check(session, Some("reset_policy"), request_json, out_task, out_error) }
+}
+
+/// Checks the step `security_questions`: whether they are offered, how many to register and to reset, enough of them
+/// defined, and who still leans on them before they end in March 2027. Request, result and statuses
+/// as of `sspr_check_readiness`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_check_security_questions(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { check(session, Some("security_questions"), request_json, out_task, out_error) }
+}
+
+/// Checks the step `notifications`: users told of their reset, administrators told of an administrator's reset, a
+/// helpdesk contact that works. Request, result and statuses
+/// as of `sspr_check_readiness`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_check_notifications(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { check(session, Some("notifications"), request_json, out_task, out_error) }
+}
+
+/// Checks the step `hybrid`: whether the tenant syncs from a directory on premises, how long ago directory and
+/// passwords last synced, which users are not synced, and which domains are federated. Request, result and statuses
+/// as of `sspr_check_readiness`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_check_hybrid(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { check(session, Some("hybrid"), request_json, out_task, out_error) }
+}
+
+/// Checks the step `cloud_writeback`: password writeback on in the tenant, for Connect and for cloud sync, and resets
+/// of synced users that never reached the directory. Request, result and statuses
+/// as of `sspr_check_readiness`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_check_cloud_writeback(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { check(session, Some("cloud_writeback"), request_json, out_task, out_error) }
+}
+
+/// Checks the step `account_unlock`: whether users may unlock their account on premises without a reset. Request, result and statuses
+/// as of `sspr_check_readiness`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_check_account_unlock(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { check(session, Some("account_unlock"), request_json, out_task, out_error) }
+}
+
 /// Judges a saved snapshot, without network or session.
 ///
 /// `request_json`: `snapshot` (the document as a string) or `path` (its file), and the members of

@@ -84,16 +84,16 @@ impl Registration {
         self.groups
             .iter()
             .position(|g| g.eq_ignore_ascii_case(id))
-            .map(|i| 1 << i)
+            .and_then(|i| 1u64.checked_shl(u32::try_from(i).ok()?))
     }
 
     /// How many users satisfy a condition, with a bounded sample of them.
     pub fn count(&self, mut condition: impl FnMut(&CohortKey) -> bool) -> (u64, Vec<String>) {
-        let mut count = 0;
+        let mut count: u64 = 0;
         let mut sample = Vec::new();
         for cohort in &self.cohorts {
             if condition(&cohort.key) {
-                count += cohort.count;
+                count = cohort.count.saturating_add(count);
                 sample.extend(cohort.sample.iter().cloned());
             }
         }
