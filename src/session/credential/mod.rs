@@ -12,7 +12,7 @@ mod key;
 mod listener;
 mod managed_identity;
 mod person;
-mod refusal;
+pub mod refusal;
 mod supplied;
 
 pub use browser::Browser;
@@ -80,6 +80,7 @@ impl Credential {
 /// A credential that does what a test says.
 #[cfg(test)]
 pub struct Scripted {
+    /// How often it was asked.
     pub asked: std::sync::Arc<std::sync::atomic::AtomicU32>,
     wait: std::time::Duration,
     answer: Box<dyn Fn() -> Result<Token> + Send + Sync>,
@@ -87,6 +88,7 @@ pub struct Scripted {
 
 #[cfg(test)]
 impl Scripted {
+    /// One that waits, then answers.
     pub fn new(wait: std::time::Duration, answer: impl Fn() -> Result<Token> + Send + Sync + 'static) -> Self {
         Scripted {
             asked: Default::default(),
