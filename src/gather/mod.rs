@@ -105,7 +105,8 @@ impl Gatherer {
         self.context.progress("Reading the tenant", 0, None);
         // Each reader fills facts of its own, so that all can run at once.
         let (mut short, mut portal, mut audit) = (Facts::default(), Facts::default(), Facts::default());
-        let waves = async {
+        // In boxes, as these are large: what joins them would hold and move them on the stack.
+        let waves = Box::pin(async {
             let (conditional_access, (), ()) = tokio::join!(
                 self.conditional_access(needs),
                 self.singles(needs, &mut short),
@@ -136,8 +137,9 @@ impl Gatherer {
             if needs.contains(&FactId::Registration) {
                 self.registration(limits, &members, facts).await;
             }
-        };
-        let ((), (), summary) = tokio::join!(waves, self.audit(needs, &mut audit), self.feature_summary(needs));
+        });
+        let audits = Box::pin(self.audit(needs, &mut audit));
+        let ((), (), summary) = tokio::join!(waves, audits, self.feature_summary(needs));
         facts.audit_settings = audit.audit_settings;
         facts.audit_writeback = audit.audit_writeback;
         facts.audit_resets = audit.audit_resets;

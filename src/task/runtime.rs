@@ -13,6 +13,8 @@ pub fn runtime() -> Result<&'static Runtime> {
         Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("entra-sspr")
+            // An overflow would end the host's process. The system gives only what is used.
+            .thread_stack_size(8 << 20)
             .on_thread_start(panics::own_thread)
             .enable_all()
             .build()
