@@ -102,14 +102,13 @@ impl Gatherer {
         refusal
     }
 
-    /// Futures of this size live on the heap: a worker's stack is small, above all in an unoptimised build.
-    ///
     /// Three waves: what stands alone; what those answers name; the report whose rows are keyed by both.
     async fn gather(&self, needs: &BTreeSet<FactId>, limits: &Limits, facts: &mut Facts) {
         self.context.progress("Reading the tenant", 0, None);
         // Each reader fills facts of its own, so that all can run at once.
         let (mut short, mut portal, mut audit) = (Facts::default(), Facts::default(), Facts::default());
-        let waves = async {
+        // In boxes, as these are large: what joins them would hold and move them on the stack.
+        let waves = Box::pin(async {
             let (conditional_access, (), ()) = tokio::join!(
                 Box::pin(self.conditional_access(needs)),
                 Box::pin(self.singles(needs, &mut short)),
@@ -140,12 +139,9 @@ impl Gatherer {
             if needs.contains(&FactId::Registration) {
                 Box::pin(self.registration(limits, &members, facts)).await;
             }
-        };
-        let ((), (), summary) = tokio::join!(
-            Box::pin(waves),
-            Box::pin(self.audit(needs, &mut audit)),
-            Box::pin(self.feature_summary(needs))
-        );
+        });
+        let audits = Box::pin(self.audit(needs, &mut audit));
+        let ((), (), summary) = tokio::join!(waves, audits, self.feature_summary(needs));
         facts.audit_settings = audit.audit_settings;
         facts.audit_writeback = audit.audit_writeback;
         facts.audit_resets = audit.audit_resets;

@@ -164,7 +164,7 @@ where
 {
     panics::fault("task");
     let events = context.events.clone();
-    // On the heap: what a worker's stack holds must not depend on how large the work is.
+    // In a box: a run's future is large, and each future around it would hold it, and move it, on the stack.
     let value = Box::pin(work(context)).await?;
     let event = json!({"event": "result", "result": value}).to_string();
     events.send(event).await.map_err(|_| cancelled())
