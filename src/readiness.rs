@@ -1,6 +1,7 @@
 //! The whole answer of a run, built by one function from a snapshot.
 
 use crate::finding::{Finding, Outcome, Severity};
+use crate::panics;
 use crate::report::screen;
 use crate::snapshot::Snapshot;
 use crate::steps::Step;
@@ -164,25 +165,24 @@ pub fn assess(snapshot: &Snapshot, steps: &[&Step], selection: &Selection) -> Re
 
 /// Runs one step; a defect in it becomes a finding and does not take the other steps along.
 fn judge(step: &Step, snapshot: &Snapshot) -> Vec<Finding> {
-    let run = std::panic::AssertUnwindSafe(|| (step.check)(snapshot));
-    match std::panic::catch_unwind(run) {
-        Ok(mut findings) => {
-            findings.iter_mut().for_each(|finding| document(step, finding));
-            findings
-        }
-        Err(_) => step.checks.first().map_or_else(Vec::new, |check| {
-            let mut finding = check.finding(
-                Outcome::Error,
-                Severity::High,
-                "this check failed; that is a defect of EntraSspr",
-            );
-            finding.reason = Some(
-                "The step could not be judged. Please report it with the output of Get-SsprEnvironment -Support."
-                    .into(),
-            );
-            vec![finding]
-        }),
-    }
+    let run = || {
+        panics::fault(step.name);
+        (step.check)(snapshot)
+    };
+    let mut findings = panics::caught(run).unwrap_or_else(|defect| {
+        let Some(check) = step.checks.first() else {
+            return Vec::new();
+        };
+        let title = "this check failed; that is a defect of EntraSspr";
+        let mut finding = check.finding(Outcome::Error, Severity::High, title);
+        finding.reason = Some(format!(
+            "The step could not be judged: {}. Please report it with the output of Get-SsprEnvironment -Support.",
+            defect.message
+        ));
+        vec![finding]
+    });
+    findings.iter_mut().for_each(|finding| document(step, finding));
+    findings
 }
 
 /// Where there is something to do, names the page that explains it: the check's own, unless the finding has a closer one.

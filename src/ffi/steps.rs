@@ -4,6 +4,7 @@ use super::{SESSIONS, guard, task, text};
 use crate::error::Result;
 use crate::run;
 use crate::status::Status;
+use crate::task::blocking;
 use std::collections::BTreeSet;
 use std::ffi::c_char;
 
@@ -19,8 +20,6 @@ unsafe fn check(
     out_error: *mut *mut c_char,
 ) -> i32 {
     let body = || {
-        // SAFETY: the caller's promise.
-        unsafe { text::clear(out_task, 0, "out_task")? };
         let session = SESSIONS.get(session)?;
         // SAFETY: the caller's promise.
         let mut request: run::Request = task::request(unsafe { text::take(request_json, "request_json")? })?;
@@ -31,12 +30,10 @@ unsafe fn check(
         let handle = task::start(session.config.host_actions.clone(), move |context| async move {
             run::check(&session, &steps, &request, &context).await
         })?;
-        // SAFETY: checked by `clear`.
-        unsafe { out_task.write(handle) };
-        Ok(Status::Ok)
+        Ok((Status::Ok, handle))
     };
     // SAFETY: the caller's promise.
-    unsafe { guard::call(out_error, body) }
+    unsafe { guard::output(out_task, "out_task", out_error, body) }
 }
 
 /// Starts work that needs no session.
@@ -50,16 +47,12 @@ where
 {
     let body = || {
         // SAFETY: the caller's promise.
-        unsafe { text::clear(out_task, 0, "out_task")? };
-        // SAFETY: the caller's promise.
         let request: R = task::request(unsafe { text::take(request_json, "request_json")? })?;
-        let handle = task::start(BTreeSet::new(), move |_| async move { work(request) })?;
-        // SAFETY: checked by `clear`.
-        unsafe { out_task.write(handle) };
-        Ok(Status::Ok)
+        let handle = task::start(BTreeSet::new(), move |_| blocking(move || work(request)))?;
+        Ok((Status::Ok, handle))
     };
     // SAFETY: the caller's promise.
-    unsafe { guard::call(out_error, body) }
+    unsafe { guard::output(out_task, "out_task", out_error, body) }
 }
 
 /// Checks the whole set-up, or the steps that the request names, over facts that are read once.
@@ -207,7 +200,9 @@ pub unsafe extern "C" fn sspr_check_account_unlock(
 /// Judges a saved snapshot, without network or session.
 ///
 /// `request_json`: `snapshot` (the document as a string) or `path` (its file), and the members of
-/// `sspr_check_readiness`'s request that choose and show. Result as there.
+/// `sspr_check_readiness`'s request that choose and show.
+///
+/// `out_task` receives a task for `sspr_task_next`; its result is that of `sspr_check_readiness`.
 ///
 /// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status. Any thread may call it.
 ///
@@ -226,7 +221,8 @@ pub unsafe extern "C" fn sspr_snapshot_assess(
 /// Writes a snapshot to a file that only its owner can read; an existing file is replaced whole or not at all.
 ///
 /// `request_json`: `snapshot` (the document as a string), `path`, and `overwrite` (true: replace an existing file).
-/// Result: `{path, bytes}`.
+///
+/// `out_task` receives a task for `sspr_task_next`; its result is `{path, bytes}`.
 ///
 /// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status. Any thread may call it.
 ///
@@ -244,7 +240,10 @@ pub unsafe extern "C" fn sspr_snapshot_save(
 
 /// Reads and checks a saved snapshot.
 ///
-/// `request_json`: `path`. Result: `{snapshot, tenantId, tenantName, takenAt}`, the document as a string.
+/// `request_json`: `path`.
+///
+/// `out_task` receives a task for `sspr_task_next`; its result is `{snapshot, tenantId, tenantName, takenAt}`, the
+/// snapshot's document as a string.
 ///
 /// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status. Any thread may call it.
 ///
@@ -269,13 +268,7 @@ pub unsafe extern "C" fn sspr_snapshot_load(
 /// Pointers are NULL or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sspr_check_list(out_list: *mut *mut c_char, out_error: *mut *mut c_char) -> i32 {
-    let body = || {
-        // SAFETY: the caller's promise.
-        unsafe { text::clear(out_list, std::ptr::null_mut(), "out_list")? };
-        // SAFETY: checked by `clear`.
-        unsafe { out_list.write(text::give(run::check_list().to_string())) };
-        Ok(Status::Ok)
-    };
+    let body = || Ok((Status::Ok, text::give(run::check_list().to_string())));
     // SAFETY: the caller's promise.
-    unsafe { guard::call(out_error, body) }
+    unsafe { guard::output(out_list, "out_list", out_error, body) }
 }

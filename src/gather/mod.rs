@@ -1,120 +1,213 @@
 //! Gathers the facts that steps ask for, each once, as concurrently as the sources allow.
 
+mod audit;
+mod groups;
+mod portal;
 mod refusal;
+mod registration;
+mod singles;
 mod source;
 
 pub use source::{Source, source};
 
 use crate::error::Result;
 use crate::session::Session;
-use crate::snapshot::people::UserCounts;
-use crate::snapshot::{Fact, FactId, Facts, SignedIn, Snapshot};
+use crate::session::config::Budgets;
+use crate::snapshot::graph::{ConditionalAccessPolicy, DomainFederation, FeatureSummary};
+use crate::snapshot::{Fact, FactId, Facts, Refusal, SignedIn, Snapshot};
 use crate::task::TaskContext;
-use crate::tenant::graph::{Ask, Graph, GraphError};
+use crate::tenant::error::AskError;
+use crate::tenant::graph::{Ask, Graph};
+use crate::tenant::portal::Portal;
+use groups::Membership;
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// How far a run may go.
 #[derive(Clone, Debug, Default)]
 pub struct Limits {
-    /// How long reading may take.
+    /// How long reading long reports may take.
     pub time: Option<Duration>,
-    /// Read long reports whole, however long that takes.
+    /// Read them whole, however long that takes.
     pub full: bool,
+}
+
+/// What a run reads with.
+struct Gatherer {
+    graph: Graph,
+    portal: Option<Portal>,
+    who: SignedIn,
+    budgets: bool,
+    context: TaskContext,
+}
+
+/// Facts whose reading is steered by others: the groups that policies name, the keys of the registration report.
+fn widen(needs: &BTreeSet<FactId>) -> BTreeSet<FactId> {
+    let mut all = needs.clone();
+    if all.contains(&FactId::Registration) {
+        all.extend([FactId::PolicyGroups, FactId::UserCounts, FactId::GlobalAdministrators]);
+    }
+    if all.contains(&FactId::PolicyGroups) {
+        all.extend([
+            FactId::MethodsPolicy,
+            FactId::ConditionalAccess,
+            FactId::PortalResetPolicy,
+        ]);
+    }
+    if all.contains(&FactId::Federation) {
+        all.insert(FactId::Domains);
+    }
+    all
 }
 
 /// Gathers.
 pub async fn run(
     session: &Session,
     needs: &BTreeSet<FactId>,
-    _limits: &Limits,
+    limits: &Limits,
     context: &TaskContext,
 ) -> Result<Snapshot> {
     let started = Instant::now();
     let state = session.state()?;
-    let graph = session.graph()?;
-    let mut snapshot = Snapshot::new(Timestamp::now(), state.identity.clone());
-    context.progress("Reading the tenant", 0, None);
-    singles(&graph, needs, &state.identity, &mut snapshot.facts).await;
+    // A sign-in that has ended is the run's own error, not that of every fact.
+    state.tokens.get(&crate::session::tokens::Audience::Graph).await?;
+    let gatherer = Gatherer {
+        graph: session.graph()?,
+        portal: session.portal()?,
+        who: state.identity.clone(),
+        budgets: session.config.budgets == Budgets::Documented,
+        context: context.clone(),
+    };
+    let mut snapshot = Snapshot::new(Timestamp::now(), state.identity);
+    gatherer.gather(&widen(needs), limits, &mut snapshot.facts).await;
     snapshot.duration_ms = started.elapsed().as_millis() as u64;
     Ok(snapshot)
 }
 
-/// What one request of a batch is for.
-struct Single {
-    fact: FactId,
-    ask: Ask,
-    take: fn(&mut Facts, Value, String, Timestamp) -> std::result::Result<(), GraphError>,
-}
+impl Gatherer {
+    fn refusal(&self, fact: FactId, error: &AskError) -> Refusal {
+        let refusal = refusal::refusal(fact, error, &self.who);
+        self.context.log(&format!(
+            "{}: {}{}",
+            fact.name(),
+            refusal.message,
+            refusal
+                .request_id
+                .as_ref()
+                .map_or_else(String::new, |id| format!(" (request {id})"))
+        ));
+        refusal
+    }
 
-fn known<T: DeserializeOwned>(value: Value, source: String, at: Timestamp) -> std::result::Result<Fact<T>, GraphError> {
-    serde_json::from_value(value)
-        .map(|value| Fact::known(value, source, at))
-        .map_err(|e| GraphError::Answer(format!("the answer is not of the documented form: {e}")))
-}
+    /// Three waves: what stands alone; what those answers name; the report whose rows are keyed by both.
+    async fn gather(&self, needs: &BTreeSet<FactId>, limits: &Limits, facts: &mut Facts) {
+        self.context.progress("Reading the tenant", 0, None);
+        // Each reader fills facts of its own, so that all can run at once.
+        let (mut short, mut portal, mut audit) = (Facts::default(), Facts::default(), Facts::default());
+        let waves = async {
+            let (conditional_access, (), ()) = tokio::join!(
+                self.conditional_access(needs),
+                self.singles(needs, &mut short),
+                self.portal(needs, &mut portal),
+            );
+            *facts = short;
+            facts.conditional_access = conditional_access;
+            facts.portal_reset_policy = portal.portal_reset_policy;
+            facts.portal_on_premises = portal.portal_on_premises;
+            facts.portal_sync_status = portal.portal_sync_status;
+            let federation = self.federation(needs, facts);
+            let membership = async {
+                if needs.contains(&FactId::PolicyGroups) {
+                    let mut named = facts.clone();
+                    let membership = self.groups(&mut named).await;
+                    Some((membership, named.policy_groups))
+                } else {
+                    None
+                }
+            };
+            let (federation, membership) = tokio::join!(federation, membership);
+            facts.federation = federation;
+            let mut members = Membership::default();
+            if let Some((membership, groups)) = membership {
+                members = membership;
+                facts.policy_groups = groups;
+            }
+            if needs.contains(&FactId::Registration) {
+                self.registration(limits, &members, facts).await;
+            }
+        };
+        let ((), (), summary) = tokio::join!(waves, self.audit(needs, &mut audit), self.feature_summary(needs));
+        facts.audit_settings = audit.audit_settings;
+        facts.audit_writeback = audit.audit_writeback;
+        facts.audit_resets = audit.audit_resets;
+        facts.feature_summary = summary;
+    }
 
-/// The facts that are one short answer each, in batches.
-async fn singles(graph: &Graph, needs: &BTreeSet<FactId>, who: &SignedIn, facts: &mut Facts) {
-    let all: Vec<Single> = vec![
-        Single {
-            fact: FactId::Organization,
-            ask: Ask::directory(
-                "/v1.0/organization?$select=id,displayName,tenantType,onPremisesSyncEnabled,onPremisesLastSyncDateTime,verifiedDomains",
-            ),
-            take: |facts, mut value, source, at| {
-                facts.organization = known(value["value"][0].take(), source, at)?;
-                Ok(())
+    async fn conditional_access(&self, needs: &BTreeSet<FactId>) -> Fact<Vec<ConditionalAccessPolicy>> {
+        if !needs.contains(&FactId::ConditionalAccess) {
+            return Fact::NotAsked;
+        }
+        let ask = Ask::conditional_access("/v1.0/identity/conditionalAccess/policies");
+        self.fact(FactId::ConditionalAccess, self.graph.list(&ask).await)
+    }
+
+    async fn feature_summary(&self, needs: &BTreeSet<FactId>) -> Fact<FeatureSummary> {
+        // The report serves people only; an app need not ask.
+        if !needs.contains(&FactId::FeatureSummary) || !self.who.delegated {
+            return Fact::NotAsked;
+        }
+        let path = "/v1.0/reports/authenticationMethods/usersRegisteredByFeature(includedUserTypes='all',includedUserRoles='all')";
+        self.fact(FactId::FeatureSummary, self.graph.get(&Ask::report(path)).await)
+    }
+
+    /// The federation of every federated domain.
+    async fn federation(&self, needs: &BTreeSet<FactId>, facts: &Facts) -> Fact<Vec<DomainFederation>> {
+        if !needs.contains(&FactId::Federation) {
+            return Fact::NotAsked;
+        }
+        let Some(domains) = facts.domains.value() else {
+            return match facts.domains.refusal() {
+                Some(refusal) => Fact::Unreadable {
+                    refusal: refusal.clone(),
+                },
+                None => Fact::NotAsked,
+            };
+        };
+        let federated: Vec<&str> = domains
+            .iter()
+            .filter(|d| d.authentication_type.eq_ignore_ascii_case("Federated"))
+            .map(|d| d.id.as_str())
+            .collect();
+        let asks: Vec<Ask> = federated
+            .iter()
+            .map(|d| Ask::directory(format!("/v1.0/domains/{d}/federationConfiguration")))
+            .collect();
+        let mut all = Vec::new();
+        for (domain, answer) in federated.iter().zip(self.graph.batch(&asks).await) {
+            match answer {
+                Err(error) => {
+                    return Fact::Unreadable {
+                        refusal: self.refusal(FactId::Federation, &error),
+                    };
+                }
+                Ok(value) => {
+                    let first = value["value"].get(0).cloned().unwrap_or_default();
+                    let mut federation: DomainFederation = serde_json::from_value(first).unwrap_or_default();
+                    federation.domain = (*domain).into();
+                    all.push(federation);
+                }
+            }
+        }
+        Fact::known(all, source(FactId::Federation).path, Timestamp::now())
+    }
+
+    fn fact<T>(&self, id: FactId, outcome: std::result::Result<T, AskError>) -> Fact<T> {
+        match outcome {
+            Ok(value) => Fact::known(value, source(id).path, Timestamp::now()),
+            Err(error) => Fact::Unreadable {
+                refusal: self.refusal(id, &error),
             },
-        },
-        Single {
-            fact: FactId::SubscribedSkus,
-            ask: Ask::directory("/v1.0/subscribedSkus"),
-            take: |facts, mut value, source, at| {
-                facts.subscribed_skus = known(value["value"].take(), source, at)?;
-                Ok(())
-            },
-        },
-        Single {
-            fact: FactId::Subscriptions,
-            ask: Ask::directory("/v1.0/directory/subscriptions"),
-            take: |facts, mut value, source, at| {
-                facts.subscriptions = known(value["value"].take(), source, at)?;
-                Ok(())
-            },
-        },
-        Single {
-            fact: FactId::UserCounts,
-            ask: Ask::directory(
-                "/v1.0/users?$filter=accountEnabled eq true and userType eq 'Member'&$count=true&$top=1&$select=id",
-            )
-            .eventual(),
-            take: |facts, value, source, at| {
-                let count = value["@odata.count"]
-                    .as_u64()
-                    .ok_or_else(|| GraphError::Answer("the answer has no @odata.count".into()))?;
-                facts.user_counts = Fact::known(
-                    UserCounts {
-                        enabled_members: count,
-                        ..Default::default()
-                    },
-                    source,
-                    at,
-                );
-                Ok(())
-            },
-        },
-    ];
-    let wanted: Vec<Single> = all.into_iter().filter(|s| needs.contains(&s.fact)).collect();
-    let asks: Vec<Ask> = wanted.iter().map(|s| s.ask.clone()).collect();
-    let answers = graph.batch(&asks).await;
-    let now = Timestamp::now();
-    for (single, answer) in wanted.into_iter().zip(answers) {
-        let outcome = answer.and_then(|value| (single.take)(facts, value, source(single.fact).path.into(), now));
-        if let Err(error) = outcome {
-            facts.refuse(single.fact, refusal::refusal(single.fact, &error, who));
         }
     }
 }

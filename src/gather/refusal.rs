@@ -4,14 +4,14 @@ use super::source::{Source, source};
 use crate::error::Error;
 use crate::snapshot::{FactId, Refusal, RefusalKind, SignedIn};
 use crate::status::Status;
-use crate::tenant::graph::GraphError;
+use crate::tenant::error::AskError;
 use crate::tenant::http::HttpError;
 
 /// What an error says of a fact.
-pub fn refusal(fact: FactId, error: &GraphError, signed_in: &SignedIn) -> Refusal {
+pub fn refusal(fact: FactId, error: &AskError, signed_in: &SignedIn) -> Refusal {
     let source = source(fact);
     match error {
-        GraphError::Refused {
+        AskError::Refused {
             status,
             code,
             message,
@@ -27,16 +27,16 @@ pub fn refusal(fact: FactId, error: &GraphError, signed_in: &SignedIn) -> Refusa
                 request_id: request_id.clone(),
             }
         }
-        GraphError::Http(error) => plain(
+        AskError::Http(error) => plain(
             match error {
                 HttpError::Throttled { .. } => RefusalKind::Throttled,
                 _ => RefusalKind::Unreachable,
             },
             format!("{error}."),
         ),
-        GraphError::Answer(text) => plain(RefusalKind::Answer, format!("{text}.")),
-        GraphError::ForeignLink(_) => plain(RefusalKind::Answer, format!("{error}; it was not followed.")),
-        GraphError::Token(error) => token(error),
+        AskError::Answer(text) => plain(RefusalKind::Answer, format!("{text}.")),
+        AskError::ForeignLink(_) => plain(RefusalKind::Answer, format!("{error}; it was not followed.")),
+        AskError::Token(error) => token(error),
     }
 }
 

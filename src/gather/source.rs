@@ -73,6 +73,10 @@ pub fn source(fact: FactId) -> &'static Source {
             "GET /v1.0/groups/{id}/transitiveMembers",
             ["GroupMember.Read.All", "Directory.Read.All"]
         ),
+        FactId::GlobalAdministrators => source!(
+            "GET /v1.0/roleManagement/directory/roleAssignments",
+            ["RoleManagement.Read.Directory", "Directory.Read.All"]
+        ),
         FactId::Registration => source!(
             "GET /v1.0/reports/authenticationMethods/userRegistrationDetails",
             ["AuditLog.Read.All"],
@@ -120,7 +124,7 @@ pub fn source(fact: FactId) -> &'static Source {
             "GET /v1.0/directory/onPremisesSynchronization",
             ["OnPremDirectorySynchronization.Read.All"],
             &["Global Administrator"],
-            false
+            true
         ),
         FactId::CloudManagedUsers => source!(
             "GET /v1.0/users/{id}/onPremisesSyncBehavior",

@@ -11,6 +11,7 @@ use crate::status::Status;
 use crate::tenant::budget::Budget;
 use crate::tenant::graph::Graph;
 use crate::tenant::http::Http;
+use crate::tenant::portal::Portal;
 use config::{Budgets, Config};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,7 +28,7 @@ pub const SECRET_NAMES: &[&str] = &[
 ];
 
 /// A secret is short; more is a mistake.
-const MAX_SECRET: usize = 1024 * 1024;
+pub(crate) const MAX_SECRET: usize = 1024 * 1024;
 
 /// One tenant's session.
 #[derive(Debug)]
@@ -130,6 +131,17 @@ impl Session {
         let base = self.config.graph()?;
         let budget = self.budget(&state)?;
         Ok(Graph::new(self.http.clone(), state.tokens, base, budget))
+    }
+
+    /// The portal's back end, where the person signed in to it.
+    pub fn portal(&self) -> Result<Option<Portal>> {
+        let state = self.state()?;
+        let budget = self.budget(&state)?;
+        let base = self.config.portal()?;
+        Ok(state
+            .portal
+            .zip(base)
+            .map(|(tokens, base)| Portal::new(self.http.clone(), tokens, base, budget)))
     }
 
     /// The budgets that the session's requests count against.

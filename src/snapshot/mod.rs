@@ -124,6 +124,8 @@ facts! {
     branding: graph::Branding => Branding, "branding";
     /// The groups that policies name, by id.
     policy_groups: BTreeMap<String, people::PolicyGroup> => PolicyGroups, "policyGroups";
+    /// The ids of the Global Administrators, whose retirement dates differ.
+    global_administrators: Vec<String> => GlobalAdministrators, "globalAdministrators";
     /// The registration report.
     registration: people::Registration => Registration, "registration";
     /// The registration report's own counts.
@@ -142,7 +144,7 @@ facts! {
     audit_resets: audit::ResetActivity => AuditResets, "auditResets";
     /// Directory synchronisation's features.
     synchronization: graph::SynchronizationFeatures => Synchronization, "synchronization";
-    /// How many synced users are managed in the cloud.
+    /// How many users have an anchor on premises without being synced: managed in the cloud, or left over.
     cloud_managed_users: u64 => CloudManagedUsers, "cloudManagedUsers";
     /// Microsoft's recommendation.
     recommendation: graph::Recommendation => Recommendation, "recommendation";

@@ -1,12 +1,11 @@
 //! Microsoft Graph: single reads, batches of 20, collections read page by page ahead of the reader.
 
 use super::budget::{Budget, Workload};
+use super::error::{AskError, claims_challenge, decode, expect_json, header, may_retry, refused};
 use super::http::{Http, HttpError, retry_after, transport};
-use super::page::{Collect, PageError, Rows};
-use crate::error::Error;
+use super::page::{Collect, Rows};
 use crate::session::tokens::{Audience, Tokens};
-use base64::Engine as _;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Request, Response, StatusCode, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -29,43 +28,6 @@ pub struct Graph {
     tokens: Arc<Tokens>,
     base: Url,
     budget: Budget,
-}
-
-/// Why Graph did not answer a question.
-#[derive(Debug, thiserror::Error)]
-pub enum GraphError {
-    /// Graph's own error document.
-    #[error("{message} ({code})")]
-    Refused {
-        /// The answer's status.
-        status: u16,
-        /// The code to branch on.
-        code: String,
-        /// Graph's words.
-        message: String,
-        /// Graph's id of the request.
-        request_id: Option<String>,
-        /// A claims challenge that came with it.
-        claims: Option<String>,
-    },
-    /// The connection.
-    #[error(transparent)]
-    Http(#[from] HttpError),
-    /// The answer's form.
-    #[error("{0}")]
-    Answer(String),
-    /// A link that leads elsewhere.
-    #[error("the next page's link leads to another host ({0})")]
-    ForeignLink(String),
-    /// No token.
-    #[error("{0}")]
-    Token(#[from] Error),
-}
-
-impl From<PageError> for GraphError {
-    fn from(error: PageError) -> Self {
-        GraphError::Answer(error.to_string())
-    }
 }
 
 /// A question to Graph.
@@ -131,14 +93,14 @@ impl Graph {
     }
 
     /// Reads one resource.
-    pub async fn get<T: DeserializeOwned>(&self, ask: &Ask) -> Result<T, GraphError> {
+    pub async fn get<T: DeserializeOwned>(&self, ask: &Ask) -> Result<T, AskError> {
         let request = self.request(Method::GET, self.url(&ask.path)?, ask.eventual);
         let response = self.send(request, ask.workload, ask.units).await?;
         decode(response).await
     }
 
     /// Reads a short collection whole.
-    pub async fn list<T: DeserializeOwned + Send>(&self, ask: &Ask) -> Result<Vec<T>, GraphError> {
+    pub async fn list<T: DeserializeOwned + Send>(&self, ask: &Ask) -> Result<Vec<T>, AskError> {
         let mut rows = Collect::<T>::default();
         self.rows(ask, &mut rows, |_| true).await?;
         Ok(rows.items)
@@ -152,14 +114,14 @@ impl Graph {
         ask: &Ask,
         rows: &mut R,
         mut go_on: impl FnMut(u64) -> bool,
-    ) -> Result<(u64, bool), GraphError> {
+    ) -> Result<(u64, bool), AskError> {
         let mut url = self.url(&ask.path)?;
         let mut seen = HashSet::new();
-        let mut ahead: Option<tokio::task::JoinHandle<Result<Response, GraphError>>> = None;
+        let mut ahead: Option<tokio::task::JoinHandle<Result<Response, AskError>>> = None;
         let mut pages = 0;
         loop {
             if !seen.insert(url.to_string()) {
-                return Err(GraphError::Answer("the pages lead in a circle".into()));
+                return Err(AskError::Answer("the pages lead in a circle".into()));
             }
             let mut next = None;
             let mut attempt = 0;
@@ -207,7 +169,7 @@ impl Graph {
         next: &mut Option<Next>,
         go_on: &mut impl FnMut(u64) -> bool,
         pages: u64,
-    ) -> Result<(), GraphError> {
+    ) -> Result<(), AskError> {
         let host = response.url().host_str().unwrap_or_default().to_string();
         expect_json(&response)?;
         let mut page = super::page::Page::default();
@@ -232,7 +194,7 @@ impl Graph {
         Ok(())
     }
 
-    async fn open(&self, url: &Url, ask: &Ask) -> Result<Response, GraphError> {
+    async fn open(&self, url: &Url, ask: &Ask) -> Result<Response, AskError> {
         self.send(
             self.request(Method::GET, url.clone(), ask.eventual),
             ask.workload,
@@ -242,15 +204,20 @@ impl Graph {
     }
 
     /// Asks many questions at once, 20 in a request; each has its own answer. Throttled parts are asked for again.
-    pub async fn batch(&self, asks: &[Ask]) -> Vec<Result<Value, GraphError>> {
-        let mut answers: Vec<Option<Result<Value, GraphError>>> = asks.iter().map(|_| None).collect();
+    pub async fn batch(&self, asks: &[Ask]) -> Vec<Result<Value, AskError>> {
+        let mut answers: Vec<Option<Result<Value, AskError>>> = asks.iter().map(|_| None).collect();
         let mut open: Vec<usize> = (0..asks.len()).collect();
         for attempt in 1..=BATCH_ATTEMPTS {
             let mut wait = Duration::ZERO;
-            let rounds = open.chunks(BATCH).map(|chunk| self.batch_once(asks, chunk));
-            let results = futures_util::future::join_all(rounds).await;
+            // A batch has one version; its parts are written below it.
+            open.sort_by_key(|&i| version(&asks[i].path));
+            let chunks: Vec<&[usize]> = open
+                .chunk_by(|&a, &b| version(&asks[a].path) == version(&asks[b].path))
+                .flat_map(|c| c.chunks(BATCH))
+                .collect();
+            let results = futures_util::future::join_all(chunks.iter().map(|chunk| self.batch_once(asks, chunk))).await;
             let mut again = Vec::new();
-            for (chunk, result) in open.chunks(BATCH).zip(results) {
+            for (chunk, result) in chunks.into_iter().zip(results) {
                 match result {
                     Err(error) => {
                         let error = Arc::new(error);
@@ -262,7 +229,7 @@ impl Graph {
                         for (index, part, asked) in parts {
                             let busy = matches!(
                                 &part,
-                                Err(GraphError::Refused {
+                                Err(AskError::Refused {
                                     status: 429 | 502 | 503 | 504,
                                     ..
                                 })
@@ -287,29 +254,17 @@ impl Graph {
         }
         answers
             .into_iter()
-            .map(|a| a.unwrap_or_else(|| Err(GraphError::Answer("the batch left this part unanswered".into()))))
+            .map(|a| a.unwrap_or_else(|| Err(AskError::Answer("the batch left this part unanswered".into()))))
             .collect()
     }
 
-    async fn batch_once(&self, asks: &[Ask], chunk: &[usize]) -> Result<Vec<Part>, GraphError> {
-        // A batch has one version; its parts are written below it.
-        let version = |path: &str| {
-            path.trim_start_matches('/')
-                .split('/')
-                .next()
-                .unwrap_or("v1.0")
-                .to_string()
-        };
-        let root = chunk.first().map_or_else(|| "v1.0".into(), |&i| version(&asks[i].path));
+    async fn batch_once(&self, asks: &[Ask], chunk: &[usize]) -> Result<Vec<Part>, AskError> {
+        let root = chunk.first().map_or("v1.0", |&i| version(&asks[i].path));
         let requests: Vec<Value> = chunk
             .iter()
             .map(|&index| {
                 let ask = &asks[index];
-                let url = ask
-                    .path
-                    .trim_start_matches('/')
-                    .strip_prefix(&root)
-                    .unwrap_or(&ask.path);
+                let url = ask.path.trim_start_matches('/').strip_prefix(root).unwrap_or(&ask.path);
                 let mut part = serde_json::json!({"id": index.to_string(), "method": "GET", "url": url});
                 if ask.eventual {
                     part["headers"] = serde_json::json!({"ConsistencyLevel": "eventual"});
@@ -352,18 +307,18 @@ impl Graph {
         Ok(parts)
     }
 
-    fn url(&self, path: &str) -> Result<Url, GraphError> {
+    fn url(&self, path: &str) -> Result<Url, AskError> {
         let text = format!("{}{path}", self.base.as_str().trim_end_matches('/'));
-        Url::parse(&text).map_err(|e| GraphError::Answer(format!("{path}: {e}")))
+        Url::parse(&text).map_err(|e| AskError::Answer(format!("{path}: {e}")))
     }
 
     /// A link is followed only to the host that it came from: it is sent with the token.
-    fn checked_link(&self, link: &str) -> Result<Url, GraphError> {
-        let url = Url::parse(link).map_err(|_| GraphError::Answer("the next page's link is not an address".into()))?;
+    fn checked_link(&self, link: &str) -> Result<Url, AskError> {
+        let url = Url::parse(link).map_err(|_| AskError::Answer("the next page's link is not an address".into()))?;
         if url.origin() == self.base.origin() {
             Ok(url)
         } else {
-            Err(GraphError::ForeignLink(url.host_str().unwrap_or("?").into()))
+            Err(AskError::ForeignLink(url.host_str().unwrap_or("?").into()))
         }
     }
 
@@ -381,14 +336,14 @@ impl Graph {
     }
 
     /// Sends with the session's token; after one 401 with a new one, answering a claims challenge where there is one.
-    async fn send(&self, request: Request, workload: Workload, units: u32) -> Result<Response, GraphError> {
+    async fn send(&self, request: Request, workload: Workload, units: u32) -> Result<Response, AskError> {
         let mut token = self.tokens.get(&Audience::Graph).await?;
         for renewed in [false, true] {
             let mut attempt = request
                 .try_clone()
-                .ok_or_else(|| GraphError::Answer("the request cannot be repeated".into()))?;
+                .ok_or_else(|| AskError::Answer("the request cannot be repeated".into()))?;
             let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.secret()))
-                .map_err(|_| GraphError::Answer("the token is not one".into()))?;
+                .map_err(|_| AskError::Answer("the token is not one".into()))?;
             bearer.set_sensitive(true);
             attempt.headers_mut().insert(AUTHORIZATION, bearer);
             let error = match self.http.send(attempt, || self.budget.spend(workload, units)).await {
@@ -399,7 +354,7 @@ impl Graph {
                     let claims = claims_challenge(&headers);
                     let body: Value = serde_json::from_str(&body).unwrap_or(Value::Null);
                     let mut error = refused(status.as_u16(), &body, header(&headers, "request-id"));
-                    if let GraphError::Refused { claims: slot, .. } = &mut error {
+                    if let AskError::Refused { claims: slot, .. } = &mut error {
                         slot.clone_from(&claims);
                     }
                     if renewed || status != StatusCode::UNAUTHORIZED {
@@ -412,11 +367,16 @@ impl Graph {
             };
             return Err(error.into());
         }
-        Err(GraphError::Answer("no token was accepted".into()))
+        Err(AskError::Answer("no token was accepted".into()))
     }
 }
 
-type Part = (usize, Result<Value, GraphError>, Option<Duration>);
+/// The API version that a path begins with.
+fn version(path: &str) -> &str {
+    path.trim_start_matches('/').split('/').next().unwrap_or("v1.0")
+}
+
+type Part = (usize, Result<Value, AskError>, Option<Duration>);
 
 struct Next {
     url: Url,
@@ -424,20 +384,20 @@ struct Next {
 }
 
 /// A request under way that ends when nobody waits for it any more.
-struct AbortOnDrop(tokio::task::JoinHandle<Result<Response, GraphError>>);
+struct AbortOnDrop(tokio::task::JoinHandle<Result<Response, AskError>>);
 
 impl AbortOnDrop {
-    async fn join(mut self) -> Result<Response, GraphError> {
+    async fn join(mut self) -> Result<Response, AskError> {
         match (&mut self.0).await {
             Ok(result) => result,
-            Err(error) => Err(GraphError::Answer(format!("the request was given up: {error}"))),
+            Err(error) => Err(AskError::Answer(format!("the request was given up: {error}"))),
         }
     }
 
-    fn into_inner(mut self) -> tokio::task::JoinHandle<Result<Response, GraphError>> {
+    fn into_inner(mut self) -> tokio::task::JoinHandle<Result<Response, AskError>> {
         std::mem::replace(
             &mut self.0,
-            tokio::spawn(async { Err(GraphError::Answer(String::new())) }),
+            tokio::spawn(async { Err(AskError::Answer(String::new())) }),
         )
     }
 }
@@ -461,99 +421,4 @@ struct BatchAnswer {
     headers: serde_json::Map<String, Value>,
     #[serde(default)]
     body: Value,
-}
-
-fn may_retry(error: &GraphError) -> bool {
-    matches!(
-        error,
-        GraphError::Http(HttpError::Unreachable { .. }) | GraphError::Answer(_)
-    )
-}
-
-fn header(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers.get(name)?.to_str().ok().map(str::to_string)
-}
-
-/// Graph's error document; its `innerError` has changed its case more than once.
-fn refused(status: u16, body: &Value, request_id: Option<String>) -> GraphError {
-    let error = &body["error"];
-    let inner = error.get("innerError").or_else(|| error.get("innererror"));
-    let text = |value: &Value| value.as_str().map(|s| s.chars().take(500).collect::<String>());
-    GraphError::Refused {
-        status,
-        code: text(&error["code"]).unwrap_or_else(|| format!("HTTP {status}")),
-        message: text(&error["message"]).unwrap_or_else(|| "no error document came with the answer".into()),
-        request_id: inner.and_then(|i| text(&i["request-id"])).or(request_id),
-        claims: None,
-    }
-}
-
-/// The claims that a 401 asks for.
-fn claims_challenge(headers: &HeaderMap) -> Option<String> {
-    headers
-        .get_all(WWW_AUTHENTICATE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .find_map(|text| {
-            let start = text.find("claims=\"")? + "claims=\"".len();
-            let encoded = text[start..].split('"').next()?;
-            let engine = base64::engine::GeneralPurpose::new(
-                &base64::alphabet::STANDARD,
-                base64::engine::GeneralPurposeConfig::new()
-                    .with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent),
-            );
-            let bytes = engine.decode(encoded.replace('-', "+").replace('_', "/")).ok()?;
-            String::from_utf8(bytes).ok()
-        })
-}
-
-fn expect_json(response: &Response) -> Result<(), GraphError> {
-    let kind = response
-        .headers()
-        .get(CONTENT_TYPE)
-        .and_then(|v| v.to_str().ok())
-        .unwrap_or_default();
-    if kind.to_ascii_lowercase().contains("json") {
-        Ok(())
-    } else {
-        Err(GraphError::Answer(format!(
-            "the answer is {}, not JSON; a proxy may have answered",
-            if kind.is_empty() { "of no type" } else { kind }
-        )))
-    }
-}
-
-async fn decode<T: DeserializeOwned>(response: Response) -> Result<T, GraphError> {
-    expect_json(&response)?;
-    let host = response.url().host_str().unwrap_or_default().to_string();
-    let bytes = response
-        .bytes()
-        .await
-        .map_err(|e| GraphError::Http(transport(&host, e, Duration::ZERO)))?;
-    serde_json::from_slice(&bytes)
-        .map_err(|e| GraphError::Answer(format!("the answer is not of the documented form: {e}")))
-}
-
-impl GraphError {
-    /// The same error once more, for the parts of a batch that failed together.
-    fn copy(&self) -> GraphError {
-        match self {
-            GraphError::Refused {
-                status,
-                code,
-                message,
-                request_id,
-                claims,
-            } => GraphError::Refused {
-                status: *status,
-                code: code.clone(),
-                message: message.clone(),
-                request_id: request_id.clone(),
-                claims: claims.clone(),
-            },
-            GraphError::Token(error) => GraphError::Token(error.clone()),
-            GraphError::ForeignLink(host) => GraphError::ForeignLink(host.clone()),
-            other => GraphError::Answer(other.to_string()),
-        }
-    }
 }

@@ -1,6 +1,8 @@
 //! The tenant's services over HTTP: Graph and the portal's back end. Knows nothing of steps.
 
 pub mod budget;
+pub mod error;
 pub mod graph;
 pub mod http;
 pub mod page;
+pub mod portal;

@@ -1,0 +1,322 @@
+//! The registration report, folded on the way: a million rows become some hundred cohorts.
+
+mod quick;
+
+use super::groups::{Membership, guid};
+use super::{Gatherer, Limits};
+use crate::snapshot::people::{Cohort, CohortKey, Registration, SAMPLE};
+use crate::snapshot::{Fact, FactId, Facts};
+use crate::tenant::budget::Workload;
+use crate::tenant::error::AskError;
+use crate::tenant::graph::Ask;
+use crate::tenant::page::Rows;
+use foldhash::fast::FixedState;
+use jiff::Timestamp;
+use serde::Deserialize;
+use smallvec::SmallVec;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+const PATH: &str = "/v1.0/reports/authenticationMethods/userRegistrationDetails";
+/// The largest page that may be asked for.
+const PAGE: u64 = 999;
+/// Cohorts beyond this make the fact partial; far more than methods and groups combine to in practice.
+const MOST_COHORTS: usize = 8_192;
+/// How long the report may take when nobody said.
+const DEFAULT_TIME: Duration = Duration::from_secs(120);
+
+/// As many as a user has in practice without an allocation.
+type Methods<'a> = SmallVec<[Cow<'a, str>; 8]>;
+
+/// A row of the report, with what the steps ask of a user.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Row<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    #[serde(borrow)]
+    user_principal_name: Cow<'a, str>,
+    #[serde(borrow, default)]
+    user_type: Option<Cow<'a, str>>,
+    #[serde(default)]
+    is_admin: Option<bool>,
+    is_sspr_registered: bool,
+    is_sspr_enabled: bool,
+    is_sspr_capable: bool,
+    is_mfa_registered: bool,
+    is_mfa_capable: bool,
+    #[serde(borrow, default)]
+    methods_registered: Methods<'a>,
+    #[serde(borrow, default)]
+    last_updated_date_time: Option<Cow<'a, str>>,
+}
+
+/// Users alike, with the names whose ids hash lowest: the same sample whatever the order of the rows.
+#[derive(Default)]
+struct Members {
+    count: u64,
+    sample: Vec<(u64, String)>,
+}
+
+impl Members {
+    fn add(&mut self, hash: u64, name: &str) {
+        self.count += 1;
+        if self.sample.len() < SAMPLE {
+            self.sample.push((hash, name.to_string()));
+        } else if let Some(last) = self.sample.iter_mut().max_by_key(|(h, _)| *h)
+            && hash < last.0
+        {
+            *last = (hash, name.to_string());
+        }
+    }
+
+    fn merge(&mut self, other: Members) {
+        self.count += other.count;
+        self.sample.extend(other.sample);
+        self.sample.sort_unstable();
+        self.sample.truncate(SAMPLE);
+    }
+}
+
+/// The keys are our own, so a quick hash will do.
+type Cohorts = HashMap<CohortKey, Members, FixedState>;
+
+/// Folds rows into cohorts.
+pub(super) struct Fold<'m> {
+    membership: &'m Membership,
+    global_admins: HashSet<u128>,
+    methods: Vec<String>,
+    total: Cohorts,
+    page: Cohorts,
+    rows: u64,
+    page_rows: u64,
+    updated: String,
+    overflow: bool,
+    progress: Box<dyn Fn(u64) + Send + 'm>,
+}
+
+impl<'m> Fold<'m> {
+    fn new(membership: &'m Membership, global_admins: &[String], progress: Box<dyn Fn(u64) + Send + 'm>) -> Self {
+        Fold {
+            membership,
+            global_admins: global_admins.iter().filter_map(|id| guid(id)).collect(),
+            methods: Vec::new(),
+            total: Cohorts::default(),
+            page: Cohorts::default(),
+            rows: 0,
+            page_rows: 0,
+            updated: String::new(),
+            overflow: false,
+            progress,
+        }
+    }
+
+    fn methods_of(&mut self, names: &[Cow<'_, str>]) -> u64 {
+        let mut bits = 0;
+        for name in names {
+            let index = self
+                .methods
+                .iter()
+                .position(|known| known.as_str() == name.as_ref())
+                .or_else(|| {
+                    // The last bit stands for all that no longer find a place.
+                    (self.methods.len() < 63).then(|| {
+                        self.methods.push(name.to_string());
+                        self.methods.len() - 1
+                    })
+                });
+            bits |= 1u64 << index.unwrap_or(63);
+        }
+        bits
+    }
+
+    fn finish(self) -> (Registration, bool) {
+        let cohorts = self.total.into_iter().map(|(key, members)| Cohort {
+            key,
+            count: members.count,
+            sample: members.sample.into_iter().map(|(_, name)| name).collect(),
+        });
+        let mut registration = Registration {
+            rows: self.rows,
+            methods: self.methods,
+            groups: self.membership.groups.clone(),
+            cohorts: cohorts.collect(),
+            updated: self.updated.parse().ok(),
+        };
+        registration.cohorts.sort_by_key(|c| c.key);
+        (registration, self.overflow)
+    }
+}
+
+/// Spreads ids evenly, the same way in every run.
+fn spread(id: u128) -> u64 {
+    ((id >> 64) as u64 ^ id as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+impl Rows for Fold<'_> {
+    type Row<'a> = Row<'a>;
+
+    fn quick(text: &[u8]) -> Option<(Row<'_>, usize)> {
+        quick::row(text)
+    }
+
+    fn row(&mut self, row: Row<'_>) {
+        let id = guid(&row.id).unwrap_or_default();
+        let key = CohortKey {
+            guest: row.user_type.as_deref() == Some("guest"),
+            admin: row.is_admin == Some(true),
+            global_admin: self.global_admins.contains(&id),
+            sspr_enabled: row.is_sspr_enabled,
+            sspr_registered: row.is_sspr_registered,
+            sspr_capable: row.is_sspr_capable,
+            mfa_capable: row.is_mfa_capable,
+            mfa_registered: row.is_mfa_registered,
+            methods: self.methods_of(&row.methods_registered),
+            groups: self.membership.of(id),
+        };
+        self.page
+            .entry(key)
+            .or_default()
+            .add(spread(id), &row.user_principal_name);
+        self.page_rows += 1;
+        if let Some(updated) = row.last_updated_date_time
+            && *updated > *self.updated
+        {
+            self.updated = updated.into_owned();
+        }
+    }
+
+    fn commit(&mut self) {
+        for (key, members) in self.page.drain() {
+            if self.total.len() < MOST_COHORTS || self.total.contains_key(&key) {
+                self.total.entry(key).or_default().merge(members);
+            } else {
+                self.overflow = true;
+            }
+        }
+        self.rows += std::mem::take(&mut self.page_rows);
+        (self.progress)(self.rows);
+    }
+
+    fn discard(&mut self) {
+        self.page.clear();
+        self.page_rows = 0;
+    }
+}
+
+impl Gatherer {
+    /// Reads the report: whole where time allows, else the users who cannot reset.
+    pub(super) async fn registration(&self, limits: &Limits, membership: &Membership, facts: &mut Facts) {
+        let counts = facts.user_counts.value();
+        let expected = counts.map(|c| c.enabled_members + c.enabled_guests.unwrap_or(0));
+        let admins = facts.global_administrators.value().map_or(&[][..], Vec::as_slice);
+        let time = limits.time.unwrap_or(DEFAULT_TIME);
+        let needed = expected.map(|users| self.time_of(users));
+        let all = limits.full || needed.is_none_or(|needed| needed <= time);
+        let filter = if all { "" } else { "&$filter=isSsprCapable eq false" };
+        let ask = Ask::report(format!("{PATH}?$top={PAGE}{filter}"));
+        let progress = |rows: u64| self.context.progress("Reading the registration report", rows, expected);
+        let mut fold = Fold::new(membership, admins, Box::new(progress));
+        let deadline = tokio::time::Instant::now() + time;
+        let go_on = |_| limits.full || tokio::time::Instant::now() < deadline;
+        let outcome = self.graph.rows(&ask, &mut fold, go_on).await;
+        let (source, now) = (super::source(FactId::Registration).path, Timestamp::now());
+        let (registration, overflow) = fold.finish();
+        let as_of = registration.updated.unwrap_or(now);
+        let partial = |reason: String, registration: Registration| Fact::Partial {
+            read: registration.rows,
+            value: registration,
+            source: source.into(),
+            as_of,
+            of: expected,
+            reason,
+        };
+        facts.registration = match outcome {
+            Ok((_, true)) if all && !overflow => Fact::known(registration, source, as_of),
+            Ok((_, true)) if all => partial("The users differ in more ways than are kept apart.".into(), registration),
+            Ok((_, true)) => partial("Only the users who cannot reset were read: the whole report takes longer than this run may (see -TimeBudget, -Full).".into(), registration),
+            Ok((_, false)) => partial("The run's time was over (see -TimeBudget, -Full).".into(), registration),
+            Err(error @ AskError::Refused { .. }) if registration.rows == 0 => Fact::Unreadable { refusal: self.refusal(FactId::Registration, &error) },
+            Err(error) if registration.rows == 0 => Fact::Unreadable { refusal: self.refusal(FactId::Registration, &error) },
+            Err(error) => partial(self.refusal(FactId::Registration, &error).message, registration),
+        };
+    }
+
+    /// How long so many rows take within the documented budget.
+    fn time_of(&self, users: u64) -> Duration {
+        if self.budgets {
+            Workload::Reports.duration_of(users.div_ceil(PAGE))
+        } else {
+            Duration::ZERO
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    /// Each method's bit.
+    fn names(registration: &Registration) -> BTreeMap<&str, u64> {
+        registration
+            .methods
+            .iter()
+            .map(|m| (m.as_str(), registration.method_bit(m)))
+            .collect()
+    }
+
+    fn row(i: u32, methods: &[&'static str]) -> Row<'static> {
+        Row {
+            id: Cow::Owned(format!("00000000-0000-0000-0000-{i:012}")),
+            user_principal_name: Cow::Owned(format!("u{i}@x")),
+            user_type: Some("member".into()),
+            is_admin: Some(false),
+            is_sspr_registered: true,
+            is_sspr_enabled: true,
+            is_sspr_capable: true,
+            is_mfa_registered: true,
+            is_mfa_capable: true,
+            methods_registered: methods.iter().map(|m| Cow::Borrowed(*m)).collect(),
+            last_updated_date_time: None,
+        }
+    }
+
+    #[test]
+    fn the_rows_are_read_as_published() {
+        crate::shapes::assert_published::<Row<'_>>(&[("userRegistrationDetails", "v1.0")], &[]);
+    }
+
+    #[test]
+    fn a_page_that_broke_off_does_not_count() {
+        let membership = Membership::default();
+        let mut fold = Fold::new(&membership, &[], Box::new(|_| {}));
+        fold.row(row(1, &["email"]));
+        fold.discard();
+        fold.row(row(1, &["email"]));
+        fold.row(row(2, &["email", "mobilePhone"]));
+        fold.commit();
+        let (registration, overflow) = fold.finish();
+        assert!(!overflow);
+        assert_eq!((registration.rows, registration.cohorts.len()), (2, 2));
+        assert_eq!(names(&registration), BTreeMap::from([("email", 1), ("mobilePhone", 2)]));
+    }
+
+    #[test]
+    fn the_sample_does_not_depend_on_the_order() {
+        let membership = Membership::default();
+        let fold = |order: &mut dyn Iterator<Item = u32>| {
+            let mut fold = Fold::new(&membership, &[], Box::new(|_| {}));
+            for (n, i) in order.enumerate() {
+                fold.row(row(i, &["email"]));
+                if n % 7 == 0 {
+                    fold.commit();
+                }
+            }
+            fold.commit();
+            fold.finish().0.cohorts.remove(0).sample
+        };
+        assert_eq!(fold(&mut (0..100)), fold(&mut (0..100).rev()));
+    }
+}

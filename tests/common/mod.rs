@@ -1,0 +1,171 @@
+//! Drives the library against a lab, as the C interface does: a session, tasks, their events.
+#![allow(dead_code)]
+
+use entra_sspr::error::{Error, Result};
+use entra_sspr::run::{self, Request};
+use entra_sspr::session::Session;
+use entra_sspr::task::{Next, Task};
+use serde_json::{Value, json};
+use sspr_lab::Lab;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long any one task of a test may take: a hang is a failure.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The configuration of a session with a lab's tenant.
+pub fn config(lab: &Lab, index: usize) -> Value {
+    let url = lab.url();
+    json!({
+        "tenant": lab.tenant(index).tenant_id, "budgets": "off", "requestTimeoutSeconds": 20,
+        "endpoints": {"login": url, "graph": url, "portal": url, "imds": url},
+    })
+}
+
+/// Opens a session.
+pub fn open(config: &Value) -> Arc<Session> {
+    Arc::new(Session::open(&config.to_string()).expect("the configuration is good"))
+}
+
+/// All events of a task and how it ended.
+pub fn events(task: &Task) -> (Vec<Value>, Result<()>) {
+    let start = Instant::now();
+    let mut events = Vec::new();
+    loop {
+        assert!(start.elapsed() < PATIENCE, "the task hangs after {events:?}");
+        match task.next(Duration::from_millis(500)) {
+            Ok(Next::Event(event)) => events.push(serde_json::from_str(&event).expect("an event is JSON")),
+            Ok(Next::Pending) => {}
+            Ok(Next::Ended) => return (events, Ok(())),
+            Err(error) => return (events, Err(error)),
+        }
+    }
+}
+
+/// A task's result.
+pub fn result(task: &Task) -> Result<Value> {
+    let (mut events, end) = events(task);
+    end.map(|()| events.pop().expect("a result")["result"].take())
+}
+
+/// Starts a sign-in.
+pub fn start_sign_in(session: &Arc<Session>, request: Value) -> Arc<Task> {
+    let session = Arc::clone(session);
+    let request = serde_json::from_value(request).expect("the request is good");
+    Task::start(session.config.host_actions.clone(), move |context| async move {
+        let identity = session.sign_in(request, &context).await?;
+        serde_json::to_value(identity).map_err(|e| Error::new(entra_sspr::status::Status::Internal, e.to_string()))
+    })
+    .expect("a task starts")
+}
+
+/// Signs in with the app's secret.
+pub fn sign_in(session: &Arc<Session>, lab: &Lab, index: usize) {
+    let tenant = lab.tenant(index);
+    session
+        .set_secret("clientSecret", tenant.client_secret.as_bytes())
+        .expect("a secret");
+    result(&start_sign_in(
+        session,
+        json!({"method": "clientSecret", "clientId": tenant.client_id}),
+    ))
+    .expect("the lab lets the app in");
+}
+
+/// A session that is signed in with the app's secret.
+pub fn app(lab: &Lab, index: usize) -> Arc<Session> {
+    let session = open(&config(lab, index));
+    sign_in(&session, lab, index);
+    session
+}
+
+/// Starts a check.
+pub fn start_check(session: &Arc<Session>, request: Value) -> Arc<Task> {
+    let session = Arc::clone(session);
+    let request: Request = serde_json::from_value(request).expect("the request is good");
+    let steps = request.steps().expect("the steps are known");
+    Task::start(session.config.host_actions.clone(), move |context| async move {
+        run::check(&session, &steps, &request, &context).await
+    })
+    .expect("a task starts")
+}
+
+/// Runs a check.
+pub fn check(session: &Arc<Session>, request: Value) -> Value {
+    result(&start_check(session, request)).expect("the check ends with an answer")
+}
+
+/// One finding of a readiness document.
+pub fn finding<'a>(readiness: &'a Value, id: &str) -> &'a Value {
+    let findings = readiness["findings"].as_array().expect("findings");
+    findings
+        .iter()
+        .find(|f| f["id"] == id)
+        .unwrap_or_else(|| panic!("{id} is missing in {:#}", readiness["findings"]))
+}
+
+/// The lab saw no request that Microsoft would refuse.
+pub fn assert_clean(lab: &Lab) {
+    let violations = lab.violations();
+    assert!(violations.is_empty(), "{violations:#?}");
+}
+
+/// A person's token, by the device code flow, as a caller might bring one.
+fn person_token(session: &Session, lab: &Lab, index: usize, client: &str, scope: &str) -> String {
+    let tenant = lab.tenant(index);
+    let upn = tenant.people["admin"]["upn"]
+        .as_str()
+        .expect("the lab has an administrator")
+        .to_string();
+    let base = format!("{}/{}/oauth2/v2.0", lab.url(), tenant.tenant_id);
+    let post = async |url: String, form: &[(&str, &str)]| -> Value {
+        session
+            .http
+            .client()
+            .post(url)
+            .form(form)
+            .send()
+            .await
+            .expect("an answer")
+            .json()
+            .await
+            .expect("JSON")
+    };
+    entra_sspr::task::runtime().expect("a runtime").block_on(async {
+        let start = post(format!("{base}/devicecode"), &[("client_id", client), ("scope", scope)]).await;
+        assert_eq!(lab.approve_devices(&upn), 1);
+        let code = start["device_code"].as_str().expect("a device code");
+        let grant = "urn:ietf:params:oauth:grant-type:device_code";
+        let answer = post(
+            format!("{base}/token"),
+            &[("client_id", client), ("grant_type", grant), ("device_code", code)],
+        )
+        .await;
+        answer["access_token"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{answer}"))
+            .to_string()
+    })
+}
+
+/// A session that an administrator's tokens are supplied to; with the portal's, if asked for.
+pub fn person(lab: &Lab, index: usize, portal: bool) -> Arc<Session> {
+    let session = open(&config(lab, index));
+    let graph = person_token(
+        &session,
+        lab,
+        index,
+        "14d82eec-204b-4c2f-b7e8-296a70dab67e",
+        "https://graph.microsoft.com/.default",
+    );
+    session.set_secret("accessToken", graph.as_bytes()).expect("a secret");
+    if portal {
+        let scope = "74658136-14ec-4630-ad9b-26e160ff0fc6/.default";
+        let token = person_token(&session, lab, index, "1950a258-227b-4e31-a9cf-717495945fc2", scope);
+        session
+            .set_secret("portalAccessToken", token.as_bytes())
+            .expect("a secret");
+    }
+    result(&start_sign_in(&session, json!({"method": "accessToken"}))).expect("the tokens are good");
+    session
+}
