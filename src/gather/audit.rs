@@ -251,7 +251,7 @@ impl Gatherer {
             },
             async {
                 if writeback {
-                    Some(self.switches(from).await)
+                    Some(self.switches(from, now).await)
                 } else {
                     None
                 }
@@ -351,7 +351,7 @@ impl Gatherer {
         Ok(history)
     }
 
-    async fn switches(&self, from: Timestamp) -> Result<WritebackTrace, AskError> {
+    async fn switches(&self, from: Timestamp, now: Timestamp) -> Result<WritebackTrace, AskError> {
         let newest = |enabled: bool| async move {
             let mut newest: Option<WritebackSwitch> = None;
             let name = if enabled { ENABLED } else { DISABLED };
@@ -371,6 +371,8 @@ impl Gatherer {
         let switched = [on, off].into_iter().flatten().max_by_key(|s| s.at);
         Ok(WritebackTrace {
             switched,
+            from: Some(from),
+            watermark: Some(now - LATE_HOURS.hours()),
             ..Default::default()
         })
     }
