@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::status::Status;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 
 /// Larger than any snapshot; keeps a mistaken path from filling the memory.
@@ -16,11 +16,18 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
             .target(name.clone())
             .caused_by(&e)
     };
-    let length = std::fs::metadata(path).map_err(failed)?.len();
-    if length > MOST {
-        return Err(Error::new(Status::FileRead, format!("{name} is larger than {} MiB", MOST >> 20)).target(name));
+    let refused = |why: &str| Error::new(Status::FileRead, format!("{name} {why}")).target(name.clone());
+    // A device or a pipe has no length, and may have no end.
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(refused("is not a file"));
     }
-    std::fs::read(path).map_err(failed)
+    let mut bytes = Vec::new();
+    let mut file = std::fs::File::open(path).map_err(failed)?.take(MOST + 1);
+    file.read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MOST {
+        return Err(refused(&format!("is larger than {} MiB", MOST >> 20)));
+    }
+    Ok(bytes)
 }
 
 /// Writes a file that only its owner can read. It appears whole, by a rename.
@@ -78,5 +85,13 @@ mod tests {
             1,
             "no temporary file is left"
         );
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(read(folder.path()).unwrap_err().status, Status::FileRead);
+        #[cfg(unix)]
+        assert_eq!(read(Path::new("/dev/zero")).unwrap_err().status, Status::FileRead);
     }
 }

@@ -218,8 +218,19 @@ impl Check {
 }
 
 impl Finding {
-    /// Adds what a fact showed.
+    /// Adds what a fact showed. A fact that was read only in part proves a fault, never its absence, so a Pass that
+    /// rests on one is none.
     pub fn evidence<T>(mut self, fact: &Fact<T>, seen: impl Into<String>) -> Self {
+        if let (Outcome::Pass, Fact::Partial { reason, .. }) = (self.status, fact) {
+            self.status = Outcome::Skipped;
+            self.severity = Severity::Medium;
+            self.title = format!("{}, but the source was read only in part", self.title);
+            self.reason = Some(
+                format!("What was not read may say otherwise. {reason}")
+                    .trim_end()
+                    .into(),
+            );
+        }
         if let Some(source) = fact.source() {
             self.evidence.push(Evidence {
                 source: source.into(),
@@ -254,11 +265,11 @@ impl Finding {
         self
     }
 
-    /// Adds whom it touches.
+    /// Adds whom it touches. Two counts may come from two moments; a whole that is less than its part is left out.
     pub fn affects(mut self, count: u64, of: Option<u64>, blocks_reset: bool, sample: Vec<String>) -> Self {
         self.affected = Some(Affected {
             count,
-            of,
+            of: of.filter(|of| *of >= count),
             blocks_reset,
             sample,
         });
@@ -287,6 +298,34 @@ pub fn counted(value: u64, one: &str, many: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn half_a_source_proves_a_fault_and_never_its_absence() {
+        const CHECK: Check = Check {
+            id: "test.one",
+            title: "",
+            looks_at: "",
+            why: "",
+            doc: "",
+            decides: true,
+            facts: &[],
+        };
+        let fact: Fact<u64> = Fact::Partial {
+            value: 1,
+            source: "test".into(),
+            as_of: jiff::Timestamp::UNIX_EPOCH,
+            read: 1,
+            of: None,
+            reason: "The time was used up.".into(),
+        };
+        let pass = CHECK.pass("all well").evidence(&fact, "1");
+        assert_eq!(pass.status, Outcome::Skipped);
+        assert!(pass.reason.unwrap().ends_with("The time was used up."));
+        assert_eq!(
+            CHECK.fail(Severity::Low, "x").evidence(&fact, "1").status,
+            Outcome::Fail
+        );
+    }
 
     #[test]
     fn numbers_are_grouped() {

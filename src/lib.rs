@@ -9,10 +9,13 @@ pub mod ffi;
 pub mod file;
 pub mod finding;
 pub mod gather;
+mod panics;
 pub mod readiness;
 pub mod report;
 pub mod run;
 pub mod session;
+#[cfg(test)]
+mod shapes;
 pub mod snapshot;
 pub mod status;
 pub mod steps;

@@ -1,6 +1,7 @@
 //! The whole answer of a run, built by one function from a snapshot.
 
 use crate::finding::{Finding, Outcome, Severity};
+use crate::panics;
 use crate::report::screen;
 use crate::snapshot::Snapshot;
 use crate::steps::Step;
@@ -162,32 +163,35 @@ pub fn assess(snapshot: &Snapshot, steps: &[&Step], selection: &Selection) -> Re
     readiness
 }
 
-/// Runs one step; a defect in it becomes a finding and does not take the other steps along. What to do links to the
-/// check's own documentation.
+/// Runs one step; a defect in it becomes a finding and does not take the other steps along.
 fn judge(step: &Step, snapshot: &Snapshot) -> Vec<Finding> {
-    let run = std::panic::AssertUnwindSafe(|| (step.check)(snapshot));
-    match std::panic::catch_unwind(run) {
-        Ok(mut findings) => {
-            for finding in &mut findings {
-                let check = step.checks.iter().find(|check| check.id == finding.id);
-                if let (Some(check), Some(remediation)) = (check, &mut finding.remediation) {
-                    remediation.doc_url.get_or_insert_with(|| check.doc.into());
-                }
-            }
-            findings
-        }
-        Err(_) => step.checks.first().map_or_else(Vec::new, |check| {
-            let mut finding = check.finding(
-                Outcome::Error,
-                Severity::High,
-                "this check failed; that is a defect of EntraSspr",
-            );
-            finding.reason = Some(
-                "The step could not be judged. Please report it with the output of Get-SsprEnvironment -Support."
-                    .into(),
-            );
-            vec![finding]
-        }),
+    let run = || {
+        panics::fault(step.name);
+        (step.check)(snapshot)
+    };
+    let judged = panics::caught(run).map(|mut findings| {
+        findings.iter_mut().for_each(|finding| document(step, finding));
+        findings
+    });
+    judged.unwrap_or_else(|defect| {
+        let Some(check) = step.checks.first() else {
+            return Vec::new();
+        };
+        let title = "this check failed; that is a defect of EntraSspr";
+        let mut finding = check.finding(Outcome::Error, Severity::High, title);
+        finding.reason = Some(format!(
+            "The step could not be judged: {}. Please report it with the output of Get-SsprEnvironment -Support.",
+            defect.message
+        ));
+        vec![finding]
+    })
+}
+
+/// Where there is something to do, names the page that explains it: the check's own, unless the finding has a closer one.
+fn document(step: &Step, finding: &mut Finding) {
+    let check = step.checks.iter().find(|check| check.id == finding.id);
+    if let (Some(check), Some(remediation)) = (check, &mut finding.remediation) {
+        remediation.doc_url.get_or_insert_with(|| check.doc.into());
     }
 }
 

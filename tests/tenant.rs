@@ -1,35 +1,74 @@
-//! The cloud checks against the lab, over HTTP.
+//! The cloud's facts and checks against the lab, over HTTP.
 
 mod common;
 
 use common::*;
-use serde_json::json;
+use entra_sspr::gather::{self, Limits};
+use entra_sspr::session::Session;
+use entra_sspr::snapshot::{FactId, Facts, RefusalKind};
+use entra_sspr::task::Task;
 use sspr_lab::{Lab, LabOptions};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 fn lab(scenario: &str) -> Lab {
     Lab::start_blocking(LabOptions::scenario(scenario)).expect("the lab starts")
 }
 
+/// Every fact of a tenant, as the signed-in session reads them.
+fn facts(session: &Arc<Session>) -> Facts {
+    let session = Arc::clone(session);
+    let task = Task::start(BTreeSet::new(), move |context| async move {
+        let all = FactId::ALL.iter().copied().collect();
+        let snapshot = gather::run(&session, &all, &Limits::default(), &context).await?;
+        Ok(serde_json::to_value(snapshot.facts).expect("facts are JSON"))
+    });
+    serde_json::from_value(result(&task.expect("a task starts")).expect("gathering ends"))
+        .expect("facts are read again")
+}
+
 #[test]
-fn every_fact_of_a_ready_tenant_is_read() {
+fn an_app_reads_every_fact_that_is_open_to_apps() {
     let lab = lab("hybrid-ready");
-    let readiness = check(&app(&lab, 0), json!({}));
-    assert_clean(&lab);
-    println!(
-        "{}",
-        readiness["screen"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|l| l.as_str().unwrap())
-            .collect::<Vec<_>>()
-            .join("\n")
-    );
-    let snapshot: serde_json::Value = serde_json::from_str(readiness["snapshot"].as_str().unwrap()).unwrap();
-    for (name, fact) in snapshot["facts"].as_object().unwrap() {
-        println!("{name}: {}", fact["state"]);
-        if fact["state"] == "unreadable" {
-            println!("    {}", fact["refusal"]);
+    let facts = facts(&app(&lab, 0));
+    for &id in FactId::ALL {
+        match (id, facts.refusal(id)) {
+            (
+                FactId::PortalResetPolicy
+                | FactId::PortalOnPremises
+                | FactId::PortalSyncStatus
+                | FactId::Synchronization,
+                refusal,
+            ) => {
+                assert_eq!(refusal.map(|r| r.kind), Some(RefusalKind::SignIn), "{id:?}");
+            }
+            (FactId::FeatureSummary, refusal) => {
+                assert!(refusal.is_none() && !facts.has(id), "an app does not ask for it")
+            }
+            (_, refusal) => assert!(facts.has(id), "{id:?}: {refusal:?}"),
         }
     }
+    let registration = facts.registration.whole().expect("the report was read whole");
+    let counts = facts.user_counts.whole().expect("the users were counted");
+    assert_eq!(
+        registration.rows,
+        counts.enabled_members + counts.enabled_guests.unwrap_or(0)
+    );
+    assert_eq!(counts.synced_members, Some(230));
+    assert_eq!(counts.licensed_members, Some(counts.enabled_members));
+    assert_clean(&lab);
+}
+
+#[test]
+fn a_person_reads_the_portal_too_and_the_sources_agree() {
+    let lab = lab("hybrid-ready");
+    let facts = facts(&person(&lab, 0, true));
+    let policy = facts.portal_reset_policy.whole().expect("the portal's policy");
+    assert_eq!(
+        (policy.enablement_type, policy.number_of_authentication_methods_required),
+        (Some(2), Some(2))
+    );
+    assert!(facts.portal_on_premises.whole().is_some() && facts.portal_sync_status.whole().is_some());
+    assert!(facts.feature_summary.whole().is_some(), "the report serves people");
+    assert_clean(&lab);
 }

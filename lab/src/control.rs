@@ -229,7 +229,7 @@ pub(crate) fn tenants(core: &Core) -> Value {
             })
             .collect();
         json!({
-            "tenantId": tenant.id, "displayName": tenant.display_name, "scenario": tenant.scenario_name,
+            "tenantId": tenant.id, "displayName": tenant.display_name, "scenario": tenant.scenario_name, "about": tenant.scenario.about,
             "domains": tenant.scenario.domains.keys().collect::<Vec<_>>(), "users": tenant.directory.users.len(),
             "clientId": checker.map(|app| app.client_id.clone()), "clientSecret": checker.and_then(|app| app.spec.secret.clone()),
             "apps": all, "people": people, "groups": groups,

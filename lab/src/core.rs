@@ -65,13 +65,7 @@ impl Core {
         let mut tenants: Vec<Arc<Tenant>> = Vec::new();
         let faults = FaultBoard::default();
         for name in &options.scenarios {
-            let instance = 1 + tenants.iter().filter(|tenant| tenant.scenario_name == *name).count();
-            let instance = if instance == 1 {
-                1 + usize::from(!tenants.is_empty()) * tenants.len()
-            } else {
-                tenants.len() + 1
-            };
-            let tenant = Tenant::build(name, instance, started, &certificate)?;
+            let tenant = Tenant::build(name, tenants.len() + 1, started, &certificate)?;
             for fault in &tenant.scenario.faults {
                 faults.add(fault.clone())?;
             }

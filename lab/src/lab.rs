@@ -28,6 +28,8 @@ pub struct TenantInfo {
     pub display_name: String,
     /// The scenario that it was made from.
     pub scenario: String,
+    /// What that scenario is for.
+    pub about: String,
     /// Its domains.
     pub domains: Vec<String>,
     /// How many users it has.

@@ -33,7 +33,7 @@ pub use fault::{Fault, FaultError, FaultKind};
 pub use lab::{Lab, TenantInfo};
 pub use options::LabOptions;
 pub use record::{RequestRecord, Violation};
-pub use scenario::{ScenarioError, names as scenario_names};
+pub use scenario::{ScenarioError, list as scenarios};
 pub use tenant::TenantError;
 
 /// Why a lab did not start.

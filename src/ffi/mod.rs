@@ -1,6 +1,6 @@
 //! The C interface: thin, guarded, and the only place with `unsafe`.
 
-pub mod guard;
+mod guard;
 mod handle;
 mod session;
 mod steps;

@@ -2,7 +2,7 @@
 
 use super::{SESSIONS, guard, task, text};
 use crate::error::Error;
-use crate::session::Session;
+use crate::session::{MAX_SECRET, Session};
 use crate::status::Status;
 use serde_json::json;
 use std::ffi::c_char;
@@ -32,16 +32,12 @@ pub unsafe extern "C" fn sspr_session_open(
 ) -> i32 {
     let body = || {
         // SAFETY: the caller's promise.
-        unsafe { text::clear(out_session, 0, "out_session")? };
-        // SAFETY: the caller's promise.
         let session = Session::open(unsafe { text::take(config_json, "config_json")? })?;
-        let handle = SESSIONS.insert(Arc::new(session))?;
-        // SAFETY: checked by `clear`.
-        unsafe { out_session.write(handle) };
-        Ok(Status::Ok)
+        let handle = SESSIONS.insert(|| Ok(Arc::new(session)))?;
+        Ok((Status::Ok, handle))
     };
     // SAFETY: the caller's promise.
-    unsafe { guard::call(out_error, body) }
+    unsafe { guard::output(out_session, "out_session", out_error, body) }
 }
 
 /// Hands a secret to a session, for its next sign-in. It is kept in memory that is wiped, and dropped when used.
@@ -68,7 +64,12 @@ pub unsafe extern "C" fn sspr_session_set_secret(
         if bytes.is_null() {
             return Err(text::null("bytes"));
         }
-        // SAFETY: not NULL, and valid for `length` bytes by the caller's promise.
+        // A length that is no secret's is refused before anything is made of it: where a pointer has 32 bits, half of
+        // the lengths could not be a Rust slice.
+        if length as usize > MAX_SECRET {
+            return Err(Error::new(Status::ArgumentInvalid, "the secret is longer than 1 MiB").target("length"));
+        }
+        // SAFETY: not NULL, short, and valid for `length` bytes by the caller's promise.
         let secret = unsafe { std::slice::from_raw_parts(bytes, length as usize) };
         session.set_secret(name, secret)?;
         Ok(Status::Ok)
@@ -98,8 +99,6 @@ pub unsafe extern "C" fn sspr_session_sign_in(
     out_error: *mut *mut c_char,
 ) -> i32 {
     let body = || {
-        // SAFETY: the caller's promise.
-        unsafe { text::clear(out_task, 0, "out_task")? };
         let session = SESSIONS.get(session)?;
         // SAFETY: the caller's promise.
         let request = task::request(unsafe { text::take(request_json, "request_json")? })?;
@@ -107,12 +106,10 @@ pub unsafe extern "C" fn sspr_session_sign_in(
             let identity = session.sign_in(request, &context).await?;
             serde_json::to_value(identity).map_err(|e| Error::new(Status::Internal, e.to_string()))
         })?;
-        // SAFETY: checked by `clear`.
-        unsafe { out_task.write(handle) };
-        Ok(Status::Ok)
+        Ok((Status::Ok, handle))
     };
     // SAFETY: the caller's promise.
-    unsafe { guard::call(out_error, body) }
+    unsafe { guard::output(out_task, "out_task", out_error, body) }
 }
 
 /// Tells who is signed in.
@@ -130,8 +127,6 @@ pub unsafe extern "C" fn sspr_session_state(
     out_error: *mut *mut c_char,
 ) -> i32 {
     let body = || {
-        // SAFETY: the caller's promise.
-        unsafe { text::clear(out_state, std::ptr::null_mut(), "out_state")? };
         let document = match SESSIONS.get(session)?.state() {
             Ok(state) => {
                 let mut document =
@@ -141,12 +136,10 @@ pub unsafe extern "C" fn sspr_session_state(
             }
             Err(_) => json!({"signedIn": false}),
         };
-        // SAFETY: checked by `clear`.
-        unsafe { out_state.write(text::give(document.to_string())) };
-        Ok(Status::Ok)
+        Ok((Status::Ok, text::give(document.to_string())))
     };
     // SAFETY: the caller's promise.
-    unsafe { guard::call(out_error, body) }
+    unsafe { guard::output(out_state, "out_state", out_error, body) }
 }
 
 /// Closes a session. Its tasks go on until they end or are closed; its tokens and secrets are wiped when the last is.

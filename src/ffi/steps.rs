@@ -4,6 +4,7 @@ use super::{SESSIONS, guard, task, text};
 use crate::error::Result;
 use crate::run;
 use crate::status::Status;
+use crate::task::blocking;
 use std::collections::BTreeSet;
 use std::ffi::c_char;
 
@@ -19,8 +20,6 @@ unsafe fn check(
     out_error: *mut *mut c_char,
 ) -> i32 {
     let body = || {
-        // SAFETY: the caller's promise.
-        unsafe { text::clear(out_task, 0, "out_task")? };
         let session = SESSIONS.get(session)?;
         // SAFETY: the caller's promise.
         let mut request: run::Request = task::request(unsafe { text::take(request_json, "request_json")? })?;
@@ -31,12 +30,10 @@ unsafe fn check(
         let handle = task::start(session.config.host_actions.clone(), move |context| async move {
             run::check(&session, &steps, &request, &context).await
         })?;
-        // SAFETY: checked by `clear`.
-        unsafe { out_task.write(handle) };
-        Ok(Status::Ok)
+        Ok((Status::Ok, handle))
     };
     // SAFETY: the caller's promise.
-    unsafe { guard::call(out_error, body) }
+    unsafe { guard::output(out_task, "out_task", out_error, body) }
 }
 
 /// Starts work that needs no session.
@@ -50,23 +47,20 @@ where
 {
     let body = || {
         // SAFETY: the caller's promise.
-        unsafe { text::clear(out_task, 0, "out_task")? };
-        // SAFETY: the caller's promise.
         let request: R = task::request(unsafe { text::take(request_json, "request_json")? })?;
-        let handle = task::start(BTreeSet::new(), move |_| async move { work(request) })?;
-        // SAFETY: checked by `clear`.
-        unsafe { out_task.write(handle) };
-        Ok(Status::Ok)
+        let handle = task::start(BTreeSet::new(), move |_| blocking(move || work(request)))?;
+        Ok((Status::Ok, handle))
     };
     // SAFETY: the caller's promise.
-    unsafe { guard::call(out_error, body) }
+    unsafe { guard::output(out_task, "out_task", out_error, body) }
 }
 
 /// Checks the whole set-up, or the steps that the request names, over facts that are read once.
 ///
 /// `request_json` is an object; every member may be left out: `steps` and `excludeSteps` (names), `severity` ("Info",
-/// "Low", "Medium", "High": leave lesser findings out of the list), `timeBudgetSeconds` (how long reading may take),
-/// `full` (true: read long reports whole, however long), `utcOffsetMinutes` (for the times on the screen).
+/// "Low", "Medium", "High": leave lesser findings out of the list), `timeBudgetSeconds` (how long reading long
+/// reports may take; past that they are read in part), `full` (true: read them whole, however long), `deadlineSeconds`
+/// (then the task ends with SSPR_STATUS_TASK_DEADLINE), `utcOffsetMinutes` (for the times on the screen).
 ///
 /// `out_task` receives a task for `sspr_task_next`. Its result is the readiness document: `ready` ("Yes", "No" or
 /// "Unknown"), `steps[]`, `counts`, `findings[]`, `first`, `screen[]` (the one screen, line by line) and `snapshot`
@@ -101,6 +95,40 @@ pub unsafe extern "C" fn sspr_check_license(
 ) -> i32 {
     // SAFETY: the caller's promise.
     unsafe { check(session, Some("license"), request_json, out_task, out_error) }
+}
+
+/// Checks the step `reset_policy`: who may reset (all, a group that exists and has members, nobody), two methods
+/// required, the way to reset not hidden by branding, administrators' own rule, and what reports say against it. Request, result and statuses
+/// as of `sspr_check_readiness`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_check_reset_policy(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { check(session, Some("reset_policy"), request_json, out_task, out_error) }
+}
+
+/// Checks the step `security_questions`: whether they are offered, how many to register and to reset, enough of them
+/// defined, and who still leans on them before they end in March 2027. Request, result and statuses
+/// as of `sspr_check_readiness`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_check_security_questions(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { check(session, Some("security_questions"), request_json, out_task, out_error) }
 }
 
 /// Checks the step `authentication_methods`: whether all users, each group that a method names, and administrators may
@@ -161,6 +189,73 @@ pub unsafe extern "C" fn sspr_check_mfa_enforcement(
     unsafe { check(session, Some("mfa_enforcement"), request_json, out_task, out_error) }
 }
 
+/// Checks the step `notifications`: users told of their reset, administrators told of an administrator's reset, a
+/// helpdesk contact that works. Request, result and statuses
+/// as of `sspr_check_readiness`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_check_notifications(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { check(session, Some("notifications"), request_json, out_task, out_error) }
+}
+
+/// Checks the step `hybrid`: whether the tenant syncs from a directory on premises, how long ago directory and
+/// passwords last synced, which users are not synced, and which domains are federated. Request, result and statuses
+/// as of `sspr_check_readiness`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_check_hybrid(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { check(session, Some("hybrid"), request_json, out_task, out_error) }
+}
+
+/// Checks the step `cloud_writeback`: password writeback on in the tenant, for Connect and for cloud sync, and resets
+/// of synced users that never reached the directory. Request, result and statuses
+/// as of `sspr_check_readiness`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_check_cloud_writeback(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { check(session, Some("cloud_writeback"), request_json, out_task, out_error) }
+}
+
+/// Checks the step `account_unlock`: whether users may unlock their account on premises without a reset. Request, result and statuses
+/// as of `sspr_check_readiness`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_check_account_unlock(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { check(session, Some("account_unlock"), request_json, out_task, out_error) }
+}
+
 /// Checks the step `user_registration`: who can reset today, who is in scope but cannot and why, and what the audit log
 /// shows of resets. Request, result and statuses as of `sspr_check_readiness`.
 ///
@@ -180,7 +275,9 @@ pub unsafe extern "C" fn sspr_check_user_registration(
 /// Judges a saved snapshot, without network or session.
 ///
 /// `request_json`: `snapshot` (the document as a string) or `path` (its file), and the members of
-/// `sspr_check_readiness`'s request that choose and show. Result as there.
+/// `sspr_check_readiness`'s request that choose and show.
+///
+/// `out_task` receives a task for `sspr_task_next`; its result is that of `sspr_check_readiness`.
 ///
 /// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status. Any thread may call it.
 ///
@@ -199,7 +296,8 @@ pub unsafe extern "C" fn sspr_snapshot_assess(
 /// Writes a snapshot to a file that only its owner can read; an existing file is replaced whole or not at all.
 ///
 /// `request_json`: `snapshot` (the document as a string), `path`, and `overwrite` (true: replace an existing file).
-/// Result: `{path, bytes}`.
+///
+/// `out_task` receives a task for `sspr_task_next`; its result is `{path, bytes}`.
 ///
 /// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status. Any thread may call it.
 ///
@@ -217,7 +315,10 @@ pub unsafe extern "C" fn sspr_snapshot_save(
 
 /// Reads and checks a saved snapshot.
 ///
-/// `request_json`: `path`. Result: `{snapshot, tenantId, tenantName, takenAt}`, the document as a string.
+/// `request_json`: `path`.
+///
+/// `out_task` receives a task for `sspr_task_next`; its result is `{snapshot, tenantId, tenantName, takenAt}`, the
+/// snapshot's document as a string.
 ///
 /// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status. Any thread may call it.
 ///
@@ -242,13 +343,7 @@ pub unsafe extern "C" fn sspr_snapshot_load(
 /// Pointers are NULL or valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sspr_check_list(out_list: *mut *mut c_char, out_error: *mut *mut c_char) -> i32 {
-    let body = || {
-        // SAFETY: the caller's promise.
-        unsafe { text::clear(out_list, std::ptr::null_mut(), "out_list")? };
-        // SAFETY: checked by `clear`.
-        unsafe { out_list.write(text::give(run::check_list().to_string())) };
-        Ok(Status::Ok)
-    };
+    let body = || Ok((Status::Ok, text::give(run::check_list().to_string())));
     // SAFETY: the caller's promise.
-    unsafe { guard::call(out_error, body) }
+    unsafe { guard::output(out_list, "out_list", out_error, body) }
 }

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::ffi::c_char;
+use std::ptr::null_mut;
 use std::time::Duration;
 
 /// Reads a request document.
@@ -23,7 +24,7 @@ where
     W: FnOnce(TaskContext) -> F + Send + 'static,
     F: Future<Output = Result<Value>> + Send,
 {
-    TASKS.insert(Task::start(offered, work)?)
+    TASKS.insert(|| Task::start(offered, work))
 }
 
 /// Waits for a task's next event.
@@ -33,7 +34,8 @@ where
 /// "result". Members that you do not know may come; skip events that you do not know.
 ///
 /// Returns SSPR_STATUS_OK with an event; SSPR_STATUS_PENDING when none came in time (call again); SSPR_STATUS_ENDED
-/// after the result; else the task's own error, again at each call. Any thread may call it; one waits at a time.
+/// after the result; else the task's own error, again at each call; or an ARGUMENT or HANDLE status. Any thread may call
+/// it, also several at once: an event goes to one of them, the end to all.
 ///
 /// # Safety
 /// Pointers are NULL or valid.
@@ -45,20 +47,14 @@ pub unsafe extern "C" fn sspr_task_next(
     out_error: *mut *mut c_char,
 ) -> i32 {
     let body = || {
-        // SAFETY: the caller's promise.
-        unsafe { text::clear(out_event, std::ptr::null_mut(), "out_event")? };
-        match TASKS.get(task)?.next(Duration::from_millis(timeout_ms.into()))? {
-            Next::Event(event) => {
-                // SAFETY: checked by `clear`.
-                unsafe { out_event.write(text::give(event)) };
-                Ok(Status::Ok)
-            }
-            Next::Pending => Ok(Status::Pending),
-            Next::Ended => Ok(Status::Ended),
-        }
+        Ok(match TASKS.get(task)?.next(Duration::from_millis(timeout_ms.into()))? {
+            Next::Event(event) => (Status::Ok, text::give(event)),
+            Next::Pending => (Status::Pending, null_mut()),
+            Next::Ended => (Status::Ended, null_mut()),
+        })
     };
     // SAFETY: the caller's promise.
-    unsafe { guard::call(out_error, body) }
+    unsafe { guard::output(out_event, "out_event", out_error, body) }
 }
 
 /// Answers a `hostAction` event.
@@ -82,8 +78,8 @@ pub unsafe extern "C" fn sspr_task_reply(task: u64, reply_json: *const c_char, o
     unsafe { guard::call(out_error, body) }
 }
 
-/// Asks a task to stop. Returns at once; `sspr_task_next` then gives SSPR_STATUS_TASK_CANCELLED. The session stays
-/// usable.
+/// Asks a task to stop. Returns at once; `sspr_task_next` then gives the events that were waiting already, and
+/// SSPR_STATUS_TASK_CANCELLED. A task that has ended stays as it ended. The session stays usable.
 ///
 /// Returns SSPR_STATUS_OK or a HANDLE status. Any thread may call it, also while another waits in `sspr_task_next`.
 ///
@@ -99,7 +95,8 @@ pub unsafe extern "C" fn sspr_task_cancel(task: u64, out_error: *mut *mut c_char
     unsafe { guard::call(out_error, body) }
 }
 
-/// Closes a task, ended or not; what goes on is cancelled.
+/// Closes a task, ended or not; what goes on is cancelled, and whoever waits in `sspr_task_next` gets
+/// SSPR_STATUS_TASK_CANCELLED.
 ///
 /// Returns SSPR_STATUS_OK or a HANDLE status. Any thread may call it; nothing waits.
 ///

@@ -33,19 +33,6 @@ pub(super) fn give(text: String) -> *mut c_char {
     text.into_raw()
 }
 
-/// Sets an output to 0 or NULL on entry, after checking that there is one.
-///
-/// # Safety
-/// `pointer` is NULL or valid for a write.
-pub(super) unsafe fn clear<T>(pointer: *mut T, empty: T, name: &str) -> Result<()> {
-    if pointer.is_null() {
-        return Err(null(name));
-    }
-    // SAFETY: not NULL, and the caller promises that it is valid.
-    unsafe { pointer.write(empty) };
-    Ok(())
-}
-
 /// Gives back a text that this library handed out.
 ///
 /// `text` is what an `out_...` parameter of type `char **` received, or NULL (nothing happens). It must not be used
@@ -61,15 +48,54 @@ pub unsafe extern "C" fn sspr_string_free(text: *mut c_char) {
     }
 }
 
-/// The version of this interface. It changes when a function's signature or meaning does; the module compares it when
-/// it binds. Any thread may call it.
+/// The version of the interface that this header is of.
+pub const SSPR_ABI_VERSION: u32 = 1;
+
+/// The version of this interface, as the library has it: compare it with SSPR_ABI_VERSION after loading. It changes when
+/// a function's signature or meaning does. Any thread may call it.
 #[unsafe(no_mangle)]
 pub extern "C" fn sspr_abi_version() -> u32 {
-    1
+    SSPR_ABI_VERSION
 }
 
 /// The library's version, such as "0.1.0". A static text: do not free it. Any thread may call it.
 #[unsafe(no_mangle)]
 pub extern "C" fn sspr_version() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_read_or_refused() {
+        // SAFETY: NULL, or terminated texts that live on.
+        unsafe {
+            assert_eq!(take(c"a\u{e4}".as_ptr(), "x").unwrap(), "a\u{e4}");
+            let error = take(std::ptr::null(), "x").unwrap_err();
+            assert_eq!(
+                (error.status, error.target.as_deref()),
+                (Status::ArgumentNull, Some("x"))
+            );
+            assert_eq!(take(c"\xff".as_ptr(), "x").unwrap_err().status, Status::ArgumentUtf8);
+        }
+    }
+
+    #[test]
+    fn a_text_goes_out_whole_and_comes_back() {
+        for (given, got) in [("", c""), ("text", c"text"), ("with\0in", c"within")] {
+            let pointer = give(given.into());
+            // SAFETY: it was just handed out, and is given back once.
+            unsafe {
+                assert_eq!(CStr::from_ptr(pointer), got);
+                sspr_string_free(pointer);
+            }
+        }
+        // SAFETY: NULL is allowed.
+        unsafe { sspr_string_free(std::ptr::null_mut()) };
+        // SAFETY: it is static and terminated.
+        let version = unsafe { CStr::from_ptr(sspr_version()) };
+        assert_eq!(version.to_str().unwrap(), env!("CARGO_PKG_VERSION"));
+    }
 }

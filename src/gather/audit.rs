@@ -451,6 +451,17 @@ mod tests {
     }
 
     #[test]
+    fn the_events_are_read_as_published() {
+        use crate::shapes::assert_published;
+        assert_published::<Event>(&[("directoryAudit", "v1.0")], &[]);
+        assert_published::<Initiator>(&[("auditActivityInitiator", "v1.0")], &[]);
+        assert_published::<Who>(&[("userIdentity", "v1.0"), ("appIdentity", "v1.0")], &[]);
+        assert_published::<Target>(&[("targetResource", "v1.0")], &[]);
+        assert_published::<Property>(&[("modifiedProperty", "v1.0")], &[]);
+        assert_published::<Detail>(&[("keyValue", "v1.0")], &[]);
+    }
+
+    #[test]
     fn the_newest_change_of_a_setting_counts_and_quotes_go() {
         let change = |at: &str, value: &str| {
             event(&format!(

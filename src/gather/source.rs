@@ -124,7 +124,7 @@ pub fn source(fact: FactId) -> &'static Source {
             "GET /v1.0/directory/onPremisesSynchronization",
             ["OnPremDirectorySynchronization.Read.All"],
             &["Global Administrator"],
-            false
+            true
         ),
         FactId::CloudManagedUsers => source!(
             "GET /v1.0/users/{id}/onPremisesSyncBehavior",

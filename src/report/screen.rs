@@ -9,7 +9,8 @@ const INDENT: usize = 30;
 
 /// The screen's lines.
 pub fn lines(readiness: &Readiness, utc_offset_minutes: i32) -> Vec<String> {
-    let mut lines = vec![clean(&header(readiness, utc_offset_minutes)), String::new()];
+    let mut lines = header(readiness, utc_offset_minutes);
+    lines.push(String::new());
     for step in &readiness.steps {
         let lead = format!("{}  {:<22}  ", word(step.status), step.title);
         lines.extend(hang(&lead, &clean(&step.headline), INDENT));
@@ -24,7 +25,8 @@ pub fn lines(readiness: &Readiness, utc_offset_minutes: i32) -> Vec<String> {
     lines
 }
 
-fn header(readiness: &Readiness, utc_offset_minutes: i32) -> String {
+/// Which tenant, and when it was read; on two lines where one is too long.
+fn header(readiness: &Readiness, utc_offset_minutes: i32) -> Vec<String> {
     let offset = Offset::from_seconds(utc_offset_minutes.saturating_mul(60)).unwrap_or(Offset::UTC);
     let at = offset
         .to_datetime(readiness.taken_at)
@@ -37,7 +39,7 @@ fn header(readiness: &Readiness, utc_offset_minutes: i32) -> String {
         minutes.abs() / 60,
         minutes.abs() % 60
     );
-    let mut parts = vec![readiness.tenant_name.clone()];
+    let mut parts = vec![clean(&readiness.tenant_name)];
     parts.extend(
         readiness
             .hybrid
@@ -49,7 +51,16 @@ fn header(readiness: &Readiness, utc_offset_minutes: i32) -> String {
             .map(|n| counted(n, "enabled member", "enabled members")),
     );
     parts.push(format!("read {at} {zone} in {}", seconds(readiness.duration_ms)));
-    parts.join("   ")
+    let mut lines: Vec<String> = Vec::new();
+    for part in parts {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 3 + part.chars().count() <= WIDTH => {
+                *line = format!("{line}   {part}")
+            }
+            _ => lines.push(part.chars().take(WIDTH).collect()),
+        }
+    }
+    lines
 }
 
 fn seconds(ms: u64) -> String {
@@ -103,13 +114,19 @@ pub fn clean(text: &str) -> String {
         .collect()
 }
 
+/// A word cut into pieces that fit on a line.
+fn pieces(word: &str, most: usize) -> Vec<String> {
+    let letters: Vec<char> = word.chars().collect();
+    letters.chunks(most).map(|piece| piece.iter().collect()).collect()
+}
+
 /// Breaks a text at spaces so that it fits beside its lead, further lines set in.
 fn hang(lead: &str, text: &str, indent: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = lead.to_string();
     let mut room = WIDTH.saturating_sub(lead.chars().count());
     let mut empty = true;
-    for word in text.split_whitespace() {
+    for word in text.split_whitespace().flat_map(|word| pieces(word, WIDTH - indent)) {
         let length = word.chars().count();
         if !empty && length + 1 > room {
             lines.push(std::mem::replace(&mut line, " ".repeat(indent)));
@@ -120,7 +137,7 @@ fn hang(lead: &str, text: &str, indent: usize) -> Vec<String> {
             line.push(' ');
             room = room.saturating_sub(1);
         }
-        line.push_str(word);
+        line.push_str(&word);
         room = room.saturating_sub(length);
         empty = false;
     }

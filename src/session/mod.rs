@@ -28,7 +28,7 @@ pub const SECRET_NAMES: &[&str] = &[
 ];
 
 /// A secret is short; more is a mistake.
-const MAX_SECRET: usize = 1024 * 1024;
+pub(crate) const MAX_SECRET: usize = 1024 * 1024;
 
 /// One tenant's session.
 #[derive(Debug)]

@@ -40,8 +40,12 @@ pub struct SettingChange {
 pub struct WritebackTrace {
     /// The newest enable or disable event.
     pub switched: Option<WritebackSwitch>,
-    /// Resets that name the agent which wrote them, newest first, bounded.
+    /// When each agent (`Microsoft Entra Connect`, `CloudSync`) last wrote a reset, by its name as logged.
     pub last_by_agent: BTreeMap<String, Timestamp>,
+    /// The oldest moment that the read reached.
+    pub from: Option<Timestamp>,
+    /// Events after this moment may still be on their way.
+    pub watermark: Option<Timestamp>,
 }
 
 /// An enable or disable event.

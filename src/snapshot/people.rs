@@ -76,7 +76,7 @@ impl Registration {
         self.methods
             .iter()
             .position(|m| m.eq_ignore_ascii_case(name))
-            .map_or(0, |i| bit(i).unwrap_or(0))
+            .map_or(0, |i| 1 << i.min(63))
     }
 
     /// The bit of a group, where its members were read.
@@ -84,16 +84,16 @@ impl Registration {
         self.groups
             .iter()
             .position(|g| g.eq_ignore_ascii_case(id))
-            .and_then(bit)
+            .and_then(|i| 1u64.checked_shl(u32::try_from(i).ok()?))
     }
 
     /// How many users satisfy a condition, with a bounded sample of them.
     pub fn count(&self, mut condition: impl FnMut(&CohortKey) -> bool) -> (u64, Vec<String>) {
-        let mut count = 0;
+        let mut count: u64 = 0;
         let mut sample = Vec::new();
         for cohort in &self.cohorts {
             if condition(&cohort.key) {
-                count = u64::saturating_add(count, cohort.count);
+                count = cohort.count.saturating_add(count);
                 sample.extend(cohort.sample.iter().cloned());
             }
         }
@@ -101,11 +101,6 @@ impl Registration {
         sample.truncate(SAMPLE);
         (count, sample)
     }
-}
-
-/// A name beyond the 64th has no bit, so nothing is known of it.
-fn bit(index: usize) -> Option<u64> {
-    u32::try_from(index).ok().and_then(|i| 1u64.checked_shl(i))
 }
 
 /// How many names a sample holds at the most.

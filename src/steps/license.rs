@@ -88,7 +88,7 @@ fn grant(sku: &SubscribedSku) -> Grant {
 /// Seats in force: paid for, or in the grace period.
 fn seats(sku: &SubscribedSku) -> u64 {
     let units = sku.prepaid_units.clone().unwrap_or_default();
-    u64::try_from(units.enabled.unwrap_or(0) + units.warning.unwrap_or(0)).unwrap_or(0)
+    u64::try_from(units.enabled.unwrap_or(0).saturating_add(units.warning.unwrap_or(0))).unwrap_or(0)
 }
 
 fn in_force(sku: &SubscribedSku) -> bool {
@@ -196,7 +196,7 @@ fn seats_for_all(snapshot: &Snapshot) -> Finding {
         return SEATS.not_applicable("No product entitles to reset, so there are no seats to compare.");
     }
     let members = users.enabled_members;
-    let owned: u64 = entitling.iter().map(|s| seats(s)).sum();
+    let owned = entitling.iter().map(|s| seats(s)).fold(0, u64::saturating_add);
     // Assigned licences are told by plan; Business Standard has none of these plans, so only its seats can be compared.
     let by_plan = entitling.iter().all(|s| grant(s) == Grant::Full);
     let covered = if by_plan {
@@ -263,7 +263,10 @@ fn lifecycle(snapshot: &Snapshot) -> Finding {
     let Some(subscriptions) = fact.value() else {
         return LIFECYCLE.unreadable(snapshot);
     };
-    let soon = snapshot.taken_at + (30 * 24).hours();
+    let soon = snapshot
+        .taken_at
+        .saturating_add((30 * 24).hours())
+        .unwrap_or(snapshot.taken_at);
     let ending = subscriptions
         .iter()
         .filter(|s| entitling.iter().any(|e| e.sku_id.is_some() && e.sku_id == s.sku_id))

@@ -1,21 +1,21 @@
 //! Tasks: work that goes on while the caller asks for its events.
 
 mod runtime;
+mod wait;
 
-pub use runtime::runtime;
+pub use runtime::{blocking, runtime};
 
 use crate::error::{Error, Result};
 use crate::finding::Finding;
+use crate::panics;
 use crate::status::Status;
-use futures_util::FutureExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
-use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{SetOnce, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 /// How many events wait for the caller at the most; then the work waits.
@@ -25,7 +25,7 @@ const QUEUE: usize = 64;
 #[derive(Debug)]
 pub struct Task {
     events: tokio::sync::Mutex<mpsc::Receiver<String>>,
-    outcome: Arc<OnceLock<Result<()>>>,
+    outcome: Arc<SetOnce<Result<()>>>,
     cancel: CancellationToken,
     waiting: Waiting,
 }
@@ -63,7 +63,7 @@ impl Task {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let cancel = CancellationToken::new();
         let waiting = Waiting::default();
-        let outcome = Arc::new(OnceLock::new());
+        let outcome = Arc::new(SetOnce::new());
         let context = TaskContext {
             events: sender,
             cancel: cancel.clone(),
@@ -78,43 +78,32 @@ impl Task {
             waiting,
         });
         runtime()?.spawn(async move {
-            let events = context.events.clone();
-            let run = AssertUnwindSafe(async move { work(context).await }).catch_unwind();
-            let result = tokio::select! {
-                biased;
-                () = cancel.cancelled() => Err(Error::new(Status::TaskCancelled, "the task was cancelled")),
-                result = run => result.unwrap_or_else(|panic| Err(crate::ffi::guard::panic_error(&*panic))),
-            };
-            let end = match result {
-                Ok(value) => {
-                    let event = json!({"event": "result", "result": value}).to_string();
-                    tokio::select! {
-                        biased;
-                        sent = events.send(event) => sent.map_err(|_| Error::new(Status::TaskCancelled, "the task was closed")),
-                        () = cancel.cancelled() => Err(Error::new(Status::TaskCancelled, "the task was cancelled")),
-                    }
+            // What the work leaves behind is dropped within this future too, so that no panic there goes unseen.
+            let whole = async {
+                tokio::select! {
+                    biased;
+                    () = cancel.cancelled() => Err(cancelled()),
+                    end = deliver(work, context) => end,
                 }
-                Err(error) => Err(error),
             };
-            // The outcome stands before the channel closes, so that whoever sees the end sees how it ended.
+            let end = panics::caught_future(whole).await.flatten();
             let _ = outcome.set(end);
-            drop(events);
         });
         Ok(task)
     }
 
     /// Waits for the next event, as long as the caller allows.
     pub fn next(&self, timeout: Duration) -> Result<Next> {
-        let received = runtime()?
-            .block_on(async { tokio::time::timeout(timeout, async { self.events.lock().await.recv().await }).await });
-        match received {
-            Err(_) => Ok(Next::Pending),
-            Ok(Some(event)) => Ok(Next::Event(event)),
-            Ok(None) => match self.outcome.get() {
-                Some(Err(error)) => Err(error.clone()),
-                _ => Ok(Next::Ended),
-            },
-        }
+        let next = async {
+            let mut events = self.events.lock().await;
+            tokio::select! {
+                // Events come before the end.
+                biased;
+                Some(event) = events.recv() => Ok(Next::Event(event)),
+                end = self.outcome.wait() => end.clone().map(|()| Next::Ended),
+            }
+        };
+        wait::wait(next, timeout).unwrap_or(Ok(Next::Pending))
     }
 
     /// Answers a host action: `{"id":1,"result":{...}}` or `{"id":1,"error":"..."}`.
@@ -128,8 +117,14 @@ impl Task {
             #[serde(default)]
             error: Option<String>,
         }
-        let reply: Reply = serde_json::from_str(text)
-            .map_err(|e| Error::new(Status::ArgumentJson, format!("the reply is not acceptable: {e}")))?;
+        let reply: Reply = serde_json::from_str(text).map_err(|e| {
+            Error::new(Status::ArgumentJson, format!("the reply is not acceptable: {e}")).target("reply_json")
+        })?;
+        if reply.result.is_some() && reply.error.is_some() {
+            return Err(
+                Error::new(Status::ArgumentInvalid, "a reply has either 'result' or 'error'").target("reply_json"),
+            );
+        }
         let waiting = self
             .waiting
             .lock()
@@ -155,6 +150,23 @@ impl Drop for Task {
     fn drop(&mut self) {
         self.cancel.cancel();
     }
+}
+
+fn cancelled() -> Error {
+    Error::new(Status::TaskCancelled, "the task was cancelled")
+}
+
+/// Does the work and hands out its value as the last event.
+async fn deliver<W, F>(work: W, context: TaskContext) -> Result<()>
+where
+    W: FnOnce(TaskContext) -> F,
+    F: Future<Output = Result<Value>>,
+{
+    panics::fault("task");
+    let events = context.events.clone();
+    let value = work(context).await?;
+    let event = json!({"event": "result", "result": value}).to_string();
+    events.send(event).await.map_err(|_| cancelled())
 }
 
 impl TaskContext {
@@ -207,24 +219,27 @@ impl TaskContext {
             ));
         }
         let id = self.next_action.fetch_add(1, Ordering::Relaxed);
-        let (sender, receiver) = oneshot::channel();
-        self.waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id, sender);
+        let (sender, mut receiver) = oneshot::channel();
+        self.waiting().insert(id, sender);
         let seconds = deadline.as_secs();
         let event = json!({"event": "hostAction", "id": id, "action": action, "arguments": arguments, "deadlineSeconds": seconds});
         let _ = self.events.send(event.to_string()).await;
-        let answer = tokio::time::timeout(deadline, receiver).await;
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
-        match answer {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(Error::new(Status::TaskCancelled, "the task was closed")),
-            Err(_) => Err(Error::new(
-                Status::HostActionFailed,
-                format!("the caller did not answer '{action}' within {seconds} s"),
-            )),
-        }
+        let answer = match tokio::time::timeout(deadline, &mut receiver).await {
+            Ok(answer) => answer,
+            // Who takes the sender out decides: a reply that was told that it came in time did come in time.
+            Err(_) if self.waiting().remove(&id).is_none() => receiver.await,
+            Err(_) => {
+                return Err(Error::new(
+                    Status::HostActionFailed,
+                    format!("the caller did not answer '{action}' within {seconds} s"),
+                ));
+            }
+        };
+        answer.unwrap_or_else(|_| Err(cancelled()))
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<u64, oneshot::Sender<Result<Value>>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -314,5 +329,172 @@ mod tests {
             Ok(Value::Null)
         });
         assert_eq!(end(&task).unwrap().len(), 501);
+    }
+
+    #[test]
+    fn a_panic_while_cancelled_work_is_dropped_is_told() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("canary in drop");
+            }
+        }
+        let task = start(BTreeSet::new(), |_| async {
+            let _bomb = Bomb;
+            std::future::pending::<Result<Value>>().await
+        });
+        assert_eq!(task.next(Duration::from_millis(50)).unwrap(), Next::Pending);
+        task.cancel();
+        let error = end(&task).unwrap_err();
+        assert_eq!(error.status, Status::Panic);
+        assert!(error.message.contains("canary in drop"), "{}", error.message);
+    }
+
+    #[test]
+    fn a_task_cancelled_before_its_first_poll_does_nothing() {
+        // Both workers are kept busy, so that the task cannot begin before it is cancelled.
+        let (go, hold) = std::sync::mpsc::channel::<()>();
+        let hold = Arc::new(Mutex::new(hold));
+        let (begun, begin) = std::sync::mpsc::channel();
+        let busy: Vec<_> = (0..2)
+            .map(|_| {
+                let (hold, begun) = (Arc::clone(&hold), begun.clone());
+                start(BTreeSet::new(), |_| async move {
+                    let _ = begun.send(());
+                    let _ = hold.lock().map(|hold| hold.recv());
+                    Ok(Value::Null)
+                })
+            })
+            .collect();
+        (0..2).for_each(|_| begin.recv().unwrap());
+        let ran = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&ran);
+        let task = start(BTreeSet::new(), |_| async move {
+            count.fetch_add(1, Ordering::SeqCst);
+            Ok(Value::Null)
+        });
+        task.cancel();
+        // Nor does a busy library make the caller wait longer than allowed.
+        let started = std::time::Instant::now();
+        assert_eq!(task.next(Duration::from_millis(20)).unwrap(), Next::Pending);
+        assert!(started.elapsed() < Duration::from_secs(5));
+        drop(go);
+        assert_eq!(end(&task).unwrap_err().status, Status::TaskCancelled);
+        assert_eq!(ran.load(Ordering::SeqCst), 0);
+        busy.iter().for_each(|task| drop(end(task)));
+    }
+
+    #[test]
+    fn a_full_queue_does_not_keep_a_cancelled_task() {
+        let task = start(BTreeSet::new(), |context| async move {
+            for i in 0..QUEUE {
+                context.sign_in(json!(i)).await;
+            }
+            Ok(Value::Null) // its event finds no room
+        });
+        std::thread::sleep(Duration::from_millis(50));
+        task.cancel();
+        let mut events = 0;
+        let error = loop {
+            match task.next(LONG) {
+                Ok(Next::Event(event)) => {
+                    assert!(!event.contains("result"), "{event}");
+                    events += 1;
+                }
+                Ok(other) => panic!("{other:?}"),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!((events, error.status), (QUEUE, Status::TaskCancelled));
+    }
+
+    #[test]
+    fn what_the_work_left_running_does_not_keep_the_end() {
+        let task = start(BTreeSet::new(), |context| async move {
+            tokio::spawn(async move {
+                context.cancelled().await;
+                drop(context);
+            });
+            Ok(Value::Null)
+        });
+        assert_eq!(end(&task).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn two_threads_may_wait_and_both_see_the_end() {
+        let task = start(BTreeSet::new(), |context| async move {
+            for i in 0..1000 {
+                context.sign_in(json!(i)).await;
+            }
+            Ok(Value::Null)
+        });
+        let other = Arc::clone(&task);
+        let other = std::thread::spawn(move || end(&other).unwrap().len());
+        let mine = end(&task).unwrap().len();
+        assert_eq!(mine + other.join().unwrap(), 1001);
+    }
+
+    #[test]
+    fn a_cancel_wakes_whoever_waits() {
+        let task = start(BTreeSet::new(), |_| std::future::pending());
+        let other = Arc::clone(&task);
+        let waiter = std::thread::spawn(move || (other.next(Duration::from_secs(300)), std::time::Instant::now()));
+        std::thread::sleep(Duration::from_millis(50));
+        let cancelled_at = std::time::Instant::now();
+        task.cancel();
+        let (next, woke_at) = waiter.join().unwrap();
+        assert_eq!(next.unwrap_err().status, Status::TaskCancelled);
+        assert!(woke_at - cancelled_at < Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_host_that_runs_tokio_itself_may_call() {
+        let host = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        host.block_on(async {
+            let task = start(BTreeSet::new(), |context| async move {
+                for i in 0..1000 {
+                    context.sign_in(json!(i)).await;
+                }
+                Ok(Value::Null)
+            });
+            assert_eq!(end(&task).unwrap().len(), 1001);
+        });
+    }
+
+    #[test]
+    fn a_late_reply_is_an_error_and_a_late_action_too() {
+        let task = start(BTreeSet::from(["echo".to_string()]), |context| async move {
+            let error = context
+                .host_action("echo", json!({}), Duration::from_millis(10))
+                .await
+                .unwrap_err();
+            assert_eq!(error.status, Status::HostActionFailed);
+            Err(error)
+        });
+        assert_eq!(end(&task).unwrap_err().status, Status::HostActionFailed);
+        assert_eq!(task.reply(r#"{"id":1}"#).unwrap_err().status, Status::TaskReply);
+        let both = task.reply(r#"{"id":1,"result":1,"error":"x"}"#).unwrap_err();
+        assert_eq!(both.status, Status::ArgumentInvalid);
+    }
+
+    #[test]
+    fn blocking_work_panics_with_its_place_and_is_cancelled_at_once() {
+        let task = start(BTreeSet::new(), |_| blocking(|| panic!("canary on a helper thread")));
+        let error = end(&task).unwrap_err();
+        assert!(error.message.contains("task/mod.rs"), "{}", error.message);
+
+        let (go, hold) = std::sync::mpsc::channel::<()>();
+        let task = start(BTreeSet::new(), |_| {
+            blocking(move || {
+                let _ = hold.recv();
+                Ok(Value::Null)
+            })
+        });
+        task.cancel();
+        assert_eq!(end(&task).unwrap_err().status, Status::TaskCancelled);
+        drop(go);
     }
 }

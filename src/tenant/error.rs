@@ -83,7 +83,7 @@ pub(crate) fn header(headers: &HeaderMap, name: &str) -> Option<String> {
 }
 
 /// An error document as Graph writes it; its `innerError` has changed its case more than once.
-pub(crate) fn refused(status: u16, body: &Value, request_id: Option<String>) -> AskError {
+pub fn refused(status: u16, body: &Value, request_id: Option<String>) -> AskError {
     let error = &body["error"];
     let inner = error.get("innerError").or_else(|| error.get("innererror"));
     let text = |value: &Value| value.as_str().map(|s| s.chars().take(500).collect::<String>());
@@ -97,7 +97,7 @@ pub(crate) fn refused(status: u16, body: &Value, request_id: Option<String>) -> 
 }
 
 /// The claims that a 401 asks for.
-pub(crate) fn claims_challenge(headers: &HeaderMap) -> Option<String> {
+pub fn claims_challenge(headers: &HeaderMap) -> Option<String> {
     headers
         .get_all(WWW_AUTHENTICATE)
         .iter()

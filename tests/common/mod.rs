@@ -109,3 +109,63 @@ pub fn assert_clean(lab: &Lab) {
     let violations = lab.violations();
     assert!(violations.is_empty(), "{violations:#?}");
 }
+
+/// A person's token, by the device code flow, as a caller might bring one.
+fn person_token(session: &Session, lab: &Lab, index: usize, client: &str, scope: &str) -> String {
+    let tenant = lab.tenant(index);
+    let upn = tenant.people["admin"]["upn"]
+        .as_str()
+        .expect("the lab has an administrator")
+        .to_string();
+    let base = format!("{}/{}/oauth2/v2.0", lab.url(), tenant.tenant_id);
+    let post = async |url: String, form: &[(&str, &str)]| -> Value {
+        session
+            .http
+            .client()
+            .post(url)
+            .form(form)
+            .send()
+            .await
+            .expect("an answer")
+            .json()
+            .await
+            .expect("JSON")
+    };
+    entra_sspr::task::runtime().expect("a runtime").block_on(async {
+        let start = post(format!("{base}/devicecode"), &[("client_id", client), ("scope", scope)]).await;
+        assert_eq!(lab.approve_devices(&upn), 1);
+        let code = start["device_code"].as_str().expect("a device code");
+        let grant = "urn:ietf:params:oauth:grant-type:device_code";
+        let answer = post(
+            format!("{base}/token"),
+            &[("client_id", client), ("grant_type", grant), ("device_code", code)],
+        )
+        .await;
+        answer["access_token"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{answer}"))
+            .to_string()
+    })
+}
+
+/// A session that an administrator's tokens are supplied to; with the portal's, if asked for.
+pub fn person(lab: &Lab, index: usize, portal: bool) -> Arc<Session> {
+    let session = open(&config(lab, index));
+    let graph = person_token(
+        &session,
+        lab,
+        index,
+        "14d82eec-204b-4c2f-b7e8-296a70dab67e",
+        "https://graph.microsoft.com/.default",
+    );
+    session.set_secret("accessToken", graph.as_bytes()).expect("a secret");
+    if portal {
+        let scope = "74658136-14ec-4630-ad9b-26e160ff0fc6/.default";
+        let token = person_token(&session, lab, index, "1950a258-227b-4e31-a9cf-717495945fc2", scope);
+        session
+            .set_secret("portalAccessToken", token.as_bytes())
+            .expect("a secret");
+    }
+    result(&start_sign_in(&session, json!({"method": "accessToken"}))).expect("the tokens are good");
+    session
+}

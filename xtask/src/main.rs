@@ -1,2 +1,79 @@
-//! The project's own commands: `cargo xtask demo | test | bench | package | lab`.
-fn main() {}
+//! The project's own commands: `cargo xtask demo | test | module | generate`.
+
+mod build;
+mod demo;
+mod generate;
+mod machine;
+mod module;
+mod picture;
+mod test;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Builds, tests and shows EntraSspr.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Builds all, starts the lab, and shows the readiness screen of a hybrid tenant with faults.
+    Demo {
+        /// The cargo profile to build with: `quick` is optimised.
+        #[arg(long, default_value = "dev")]
+        profile: String,
+        /// Use the C interface even where there is a PowerShell.
+        #[arg(long)]
+        native: bool,
+        /// The lab's scenario.
+        #[arg(long, default_value = "hybrid-faulty")]
+        scenario: String,
+    },
+    /// Runs everything that tests, and says what it could not run.
+    Test {
+        /// Only these suites (rust, docs, module, compatibility, clients).
+        #[arg(long)]
+        only: Vec<test::Suite>,
+    },
+    /// Puts the PowerShell module together in target/module/EntraSspr.
+    Module {
+        /// The cargo profile to build with: `quick` is optimised.
+        #[arg(long, default_value = "dev")]
+        profile: String,
+    },
+    /// Draws docs/screen.svg from what the lab's faulty tenant really shows.
+    Picture {
+        /// The lab's scenario.
+        #[arg(long, default_value = "hybrid-faulty")]
+        scenario: String,
+    },
+    /// Writes include/entra_sspr.h and powershell/native/EntraSspr.Native.cs from the library's source.
+    Generate,
+}
+
+fn run() -> Result<ExitCode> {
+    match Arguments::parse().command {
+        Command::Demo {
+            profile,
+            native,
+            scenario,
+        } => demo::run(&profile, native, &scenario)?,
+        Command::Test { only } => return test::run(&only),
+        Command::Module { profile } => println!("{}", module::assemble(&profile)?.display()),
+        Command::Picture { scenario } => picture::run("dev", &scenario)?,
+        Command::Generate => generate::run()?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn main() -> ExitCode {
+    run().unwrap_or_else(|error| {
+        eprintln!("xtask: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -104,6 +104,12 @@ pub(super) const USERS: Readers = both(&[
     "Directory.Read.All",
     "Directory.ReadWrite.All",
 ]);
+pub(super) const ROLE_ASSIGNMENTS: Readers = both(&[
+    "RoleManagement.Read.Directory",
+    "RoleManagement.Read.All",
+    "Directory.Read.All",
+    "RoleManagement.ReadWrite.Directory",
+]);
 pub(super) const GROUPS: Readers = both(&[
     "GroupMember.Read.All",
     "Group.Read.All",

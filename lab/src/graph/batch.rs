@@ -133,7 +133,16 @@ fn run(ask: &Ask, id: String, mut call: Call, notes: &mut Notes) -> Value {
         .headers
         .iter()
         .filter(|(name, _)| !matches!(name.as_str(), "request-id" | "client-request-id" | "odata-version"))
-        .map(|(name, value)| (title(name.as_str()), json!(value.to_str().unwrap_or_default())))
+        .map(|(name, value)| {
+            // The parts name their type without the parameters that a whole answer has.
+            let value = value.to_str().unwrap_or_default();
+            let value = if name == "content-type" {
+                value.split(';').next().unwrap_or_default()
+            } else {
+                value
+            };
+            (title(name.as_str()), json!(value))
+        })
         .collect();
     let bytes = reply.whole();
     // What is not JSON comes as a string, in base64 for anything but text.

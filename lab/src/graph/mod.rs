@@ -152,7 +152,6 @@ pub(crate) fn prerender(core: &Core) -> Result<(), LabError> {
                 resource: Resource::Portal,
                 holder: crate::login::Holder::App { permissions },
                 expires: 0,
-                challenges: false,
             };
             let ask = Ask {
                 core,

@@ -17,7 +17,7 @@ struct Route {
 
 /// The documented limit that a path falls under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Budget {
+pub(crate) enum Budget {
     /// Resource units of the directory; the number is the base cost.
     Directory(u32),
     /// Five requests in ten seconds.
@@ -70,6 +70,18 @@ const ROUTES: &[Route] = &[
         access::listed("/organization/{id}/branding"),
         Directory(1),
         objects::branding,
+    ),
+    route(
+        "organization/{}/branding/localizations",
+        access::listed("/organization/{id}/branding"),
+        Directory(1),
+        objects::branding_localizations,
+    ),
+    route(
+        "roleManagement/directory/roleAssignments",
+        access::ROLE_ASSIGNMENTS,
+        Directory(1),
+        objects::role_assignments,
     ),
     route("domains", access::listed("/domains"), Directory(1), objects::domains),
     route(
@@ -186,6 +198,26 @@ const ROUTES: &[Route] = &[
         access::listed("/directory/onPremisesSynchronization").roles(access::GLOBAL_ADMINISTRATOR),
         Directory(1),
         objects::synchronization,
+    ),
+    route(
+        "organization/{}",
+        access::listed("/organization"),
+        Directory(1),
+        objects::organization_by_id,
+    ),
+    route("domains/{}", access::listed("/domains"), Directory(1), objects::domain),
+    route("groups", access::GROUPS, Directory(1), groups::list),
+    route(
+        "identity/conditionalAccess/policies/{}",
+        access::listed("/identity/conditionalAccess/policies").roles(access::POLICY_ROLES),
+        ConditionalAccess,
+        objects::conditional_access_policy,
+    ),
+    route(
+        "directory/onPremisesSynchronization/{}",
+        access::listed("/directory/onPremisesSynchronization/{id}").roles(access::GLOBAL_ADMINISTRATOR),
+        Directory(1),
+        objects::synchronization_by_id,
     ),
     route("users", access::USERS, Directory(2), users::list),
     route("users/$count", access::USERS, Directory(2), users::count),

@@ -45,6 +45,7 @@ const RULES: Rules = Rules {
         rule("accountEnabled", "eq", "ne"),
         rule("userType", "eq", "ne"),
         rule("onPremisesSyncEnabled", "eq", "ne"),
+        rule("onPremisesImmutableId", "eq", "ne"),
         rule("id", "eq", "ne"),
         rule("displayName", "eq startswith ge le", "ne endswith"),
         rule("userPrincipalName", "eq startswith ge le", "ne endswith"),
@@ -105,7 +106,7 @@ pub(super) fn count(ask: &Ask) -> Result<Reply, GraphError> {
     if let Some(filter) = &query.filter {
         filter.check(&RULES)?;
     }
-    let number = matching(ask, 0, query.filter.as_ref(), &|_| true, |p| &p.user).count();
+    let number = number(ask, query.filter.as_ref(), &|_| true, |p| &p.user);
     Ok(Reply::bytes(200, "text/plain", format!("\u{feff}{number}").into()))
 }
 
@@ -195,6 +196,20 @@ pub(super) fn needs_header(what: &str) -> GraphError {
 /// Gives the object of a population that a filter looks at.
 pub(super) type Object = fn(&Population) -> &Value;
 
+fn is_individual(filter: Option<&Expr>) -> bool {
+    filter.is_some_and(|filter| filter.mentions(INDIVIDUAL))
+}
+
+/// For each population, whether its users are in the list. A filter that speaks of nothing individual is decided here, once for all
+/// of them.
+fn let_through(ask: &Ask, filter: Option<&Expr>, wanted: &dyn Fn(u16) -> bool, object: Object) -> Vec<bool> {
+    let individual = is_individual(filter);
+    (0u16..)
+        .zip(&ask.tenant.directory.populations)
+        .map(|(at, p)| wanted(at) && (individual || filter.is_none_or(|filter| filter.matches(object(p)))))
+        .collect()
+}
+
 /// The users from `start` on that are of the wanted populations and that the filter lets through, by id.
 pub(super) fn matching<'a>(
     ask: &'a Ask,
@@ -204,12 +219,8 @@ pub(super) fn matching<'a>(
     object: Object,
 ) -> impl Iterator<Item = (usize, &'a User)> + use<'a> {
     let directory = &ask.tenant.directory;
-    let individual = filter.is_some_and(|filter| filter.mentions(INDIVIDUAL));
-    // A filter that speaks of nothing individual is decided once for a population.
-    let let_through: Vec<bool> = (0u16..)
-        .zip(&directory.populations)
-        .map(|(at, p)| wanted(at) && (individual || filter.is_none_or(|filter| filter.matches(object(p)))))
-        .collect();
+    let individual = is_individual(filter);
+    let let_through = let_through(ask, filter, wanted, object);
     let templates: Vec<Template> = if individual {
         directory.populations.iter().map(|p| Template::new(object(p))).collect()
     } else {
@@ -222,6 +233,18 @@ pub(super) fn matching<'a>(
             let_through[population]
                 && (!individual || filter.is_none_or(|filter| filter.matches(&templates[population].value(user))))
         })
+}
+
+/// How many users `matching` gives.
+fn number(ask: &Ask, filter: Option<&Expr>, wanted: &dyn Fn(u16) -> bool, object: Object) -> usize {
+    if is_individual(filter) {
+        return matching(ask, 0, filter, wanted, object).count();
+    }
+    let populations = ask.tenant.directory.populations.iter();
+    let chosen = populations
+        .zip(let_through(ask, filter, wanted, object))
+        .filter(|(_, chosen)| *chosen);
+    chosen.map(|(population, _)| population.spec.count as usize).sum()
 }
 
 /// What a list of users is made of.
@@ -239,7 +262,7 @@ pub(super) struct Rows<'a> {
 pub(super) fn rows(ask: &Ask, query: &Query, rows: &Rows) -> Result<Reply, GraphError> {
     let directory = &ask.tenant.directory;
     let filter = query.filter.as_ref();
-    let size = query.top.unwrap_or(rows.default_page).min(MOST);
+    let size = list::page_size(ask, query, rows.default_page);
     let count = query
         .count
         .then(|| matching(ask, 0, filter, rows.wanted, rows.object).count());
@@ -279,8 +302,23 @@ fn render(ask: &Ask, query: &Query, rows: &Rows, size: usize, pack: bool) -> Pag
     let templates: Vec<Template> = populations.iter().map(|p| Template::new(&(rows.template)(p))).collect();
     let mut out = vec![b'['];
     let mut next = None;
-    // The skip token is a position among all users, so that a page starts without counting the ones before.
-    for (taken, (at, user)) in matching(ask, query.skip, query.filter.as_ref(), rows.wanted, rows.object).enumerate() {
+    let users: Box<dyn Iterator<Item = (usize, &User)>> = match &query.order_by {
+        // The skip token is a position among all users, so that a page starts without counting the ones before.
+        None => Box::new(matching(
+            ask,
+            query.skip,
+            query.filter.as_ref(),
+            rows.wanted,
+            rows.object,
+        )),
+        Some(order) => Box::new(
+            ordered(ask, query, rows, order)
+                .into_iter()
+                .enumerate()
+                .skip(query.skip),
+        ),
+    };
+    for (taken, (at, user)) in users.enumerate() {
         if taken == size {
             next = Some(at);
             break;
@@ -297,4 +335,28 @@ fn render(ask: &Ask, query: &Query, rows: &Rows, size: usize, pack: bool) -> Pag
         packed,
         next,
     }
+}
+
+/// All users of the list in the order of a property.
+fn ordered<'a>(ask: &'a Ask, query: &'a Query, rows: &Rows, order: &str) -> Vec<&'a User> {
+    let (property, direction) = order.split_once(' ').unwrap_or((order, "asc"));
+    let keys: Vec<Template> = ask
+        .tenant
+        .directory
+        .populations
+        .iter()
+        .map(|p| Template::new(&(rows.object)(p)[property]))
+        .collect();
+    let all = matching(ask, 0, query.filter.as_ref(), rows.wanted, rows.object);
+    let mut all: Vec<(String, &User)> = all
+        .map(|(_, user)| (keys[usize::from(user.population)].string(user).to_lowercase(), user))
+        .collect();
+    all.sort_by(|(left, _), (right, _)| {
+        if direction == "desc" {
+            right.cmp(left)
+        } else {
+            left.cmp(right)
+        }
+    });
+    all.into_iter().map(|(_, user)| user).collect()
 }

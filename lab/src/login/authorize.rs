@@ -1,8 +1,9 @@
 //! The page on which a person signs in: a form that posts the code to the app.
 
 use super::desk::{Code, SignIn};
+use super::person::granted;
 use super::resource::scopes;
-use super::token::{client, granted};
+use super::token::client;
 use super::{LoginError, is_shared};
 use crate::core::Core;
 use crate::guid::guid;

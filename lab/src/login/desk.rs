@@ -28,8 +28,6 @@ pub(crate) struct Access {
     pub resource: Resource,
     pub holder: Holder,
     pub expires: i64,
-    /// The client declared that it handles claims challenges.
-    pub challenges: bool,
 }
 
 /// A sign-in that a refresh token, a code or a device stands for.

@@ -3,7 +3,9 @@
 mod authorize;
 mod credential;
 mod desk;
+mod device;
 mod error;
+mod person;
 mod resource;
 mod token;
 
@@ -27,7 +29,7 @@ pub(crate) fn answer(core: &Core, call: &Call, notes: &mut Notes) -> Option<Repl
         ["common", "discovery", "instance"] if get => instance_discovery(call),
         [tenant, "oauth2", "v2.0", "token"] if post => finish(token::answer(core, call, tenant, notes), notes),
         [tenant, "oauth2", "v2.0", "devicecode"] if post => {
-            finish(token::device_code(core, call, tenant, notes), notes)
+            finish(device::device_code(core, call, tenant, notes), notes)
         }
         [tenant, "oauth2", "v2.0", "authorize"] if get || post => authorize::answer(core, call, tenant, notes),
         [tenant, "v2.0", ".well-known", "openid-configuration"] if get => finish(discovery(core, call, tenant), notes),

@@ -31,8 +31,20 @@ pub enum ScenarioError {
     Endless(String),
 }
 
-/// Names of the built-in scenarios.
-pub fn names() -> Vec<String> {
+/// The built-in scenarios: name, and what each is for.
+pub fn list() -> Vec<(String, String)> {
+    let about = |name: &String| {
+        merged(name, 0)
+            .ok()
+            .and_then(|value| value["about"].as_str().map(str::to_owned))
+    };
+    names()
+        .into_iter()
+        .map(|name| (name.clone(), about(&name).unwrap_or_default()))
+        .collect()
+}
+
+fn names() -> Vec<String> {
     let mut names: Vec<String> = FILES
         .files()
         .filter_map(|file| file.path().file_stem()?.to_str().map(str::to_owned))

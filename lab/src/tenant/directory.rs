@@ -1,15 +1,14 @@
 //! Users and groups, worked out from the populations of a scenario.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::OnceLock;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use super::report::report_row;
 use super::rows::{ID, IMMUTABLE, NUMBER, Template};
 use super::{Names, TenantError};
 use crate::guid::{self, guid, guid_bits, u64_of};
 use crate::scenario::{GroupSpec, OnPremises, PopulationSpec, Scenario};
-use crate::when;
 
 /// One user: the rest follows from its population.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +29,22 @@ pub(crate) struct Population {
     pub report: Value,
     /// Only people sign in.
     pub person: bool,
+    /// From which the ids follow.
+    seed: u64,
+}
+
+impl Population {
+    /// The id of the user with this user principal name (in lower case), if it is one of the population.
+    fn id_of(&self, upn: &str) -> Option<u128> {
+        let pattern = self.user["userPrincipalName"].as_str()?.to_ascii_lowercase();
+        let Some((start, end)) = pattern.split_once(NUMBER) else {
+            return (pattern == upn).then(|| guid_bits(self.seed, 1));
+        };
+        let number = upn.strip_prefix(start)?.strip_suffix(end)?;
+        let value: u32 = number.parse().ok()?;
+        let known = (1..=self.spec.count).contains(&value) && value.to_string() == number;
+        known.then(|| guid_bits(self.seed, u64::from(value)))
+    }
 }
 
 /// A group with everything that it holds.
@@ -49,7 +64,6 @@ pub(crate) struct Directory {
     pub users: Vec<User>,
     /// By group id.
     pub groups: BTreeMap<String, Group>,
-    by_upn: OnceLock<HashMap<String, usize>>,
 }
 
 /// The id of a person, needed before the directory is built.
@@ -96,6 +110,7 @@ impl Directory {
                 report: report_row(spec, scenario, names),
                 spec: spec.clone(),
                 person,
+                seed: user_seed,
             });
         }
         users.sort_unstable_by_key(|user| user.id);
@@ -104,7 +119,6 @@ impl Directory {
             populations,
             users,
             groups,
-            by_upn: OnceLock::new(),
         })
     }
 
@@ -121,20 +135,12 @@ impl Directory {
                 .ok()
                 .map(|at| &self.users[at]);
         }
-        let index = self.by_upn.get_or_init(|| {
-            let names: Vec<Template> = self
-                .populations
-                .iter()
-                .map(|p| Template::new(&p.user["userPrincipalName"]))
-                .collect();
-            let upn = |user: &User| names[usize::from(user.population)].string(user).to_ascii_lowercase();
-            self.users
-                .iter()
-                .enumerate()
-                .map(|(at, user)| (upn(user), at))
-                .collect()
-        });
-        index.get(&key.to_ascii_lowercase()).map(|at| &self.users[*at])
+        let key = key.to_ascii_lowercase();
+        let id = self.populations.iter().find_map(|population| population.id_of(&key))?;
+        self.users
+            .binary_search_by_key(&id, |user| user.id)
+            .ok()
+            .map(|at| &self.users[at])
     }
 
     /// The whole user object.
@@ -152,7 +158,7 @@ impl Directory {
     }
 }
 
-fn user_object(index: u16, spec: &PopulationSpec, scenario: &Scenario, names: &Names) -> Value {
+pub(super) fn user_object(index: u16, spec: &PopulationSpec, scenario: &Scenario, names: &Names) -> Value {
     let domain = spec.domain.clone().unwrap_or_else(|| default_domain(scenario));
     let number = NUMBER.to_string();
     let name = spec.name.replace("{n}", &number);
@@ -219,128 +225,6 @@ pub(crate) fn assigned_plans(sku: &Value) -> Vec<Value> {
         .as_array()
         .map(|plans| plans.iter().map(plan).collect())
         .unwrap_or_default()
-}
-
-/// Methods that count for a self-service reset.
-const RESET_METHODS: &[&str] = &[
-    "email",
-    "mobilePhone",
-    "alternateMobilePhone",
-    "officePhone",
-    "securityQuestion",
-    "microsoftAuthenticatorPush",
-    "softwareOneTimePasscode",
-    "hardwareOneTimePasscode",
-];
-
-/// Methods that satisfy multifactor authentication.
-const STRONG_METHODS: &[&str] = &[
-    "mobilePhone",
-    "alternateMobilePhone",
-    "officePhone",
-    "microsoftAuthenticatorPush",
-    "microsoftAuthenticatorPasswordless",
-    "softwareOneTimePasscode",
-    "hardwareOneTimePasscode",
-    "fido2SecurityKey",
-    "passKeyDeviceBound",
-    "passKeySynced",
-    "windowsHelloForBusiness",
-];
-
-const PASSWORDLESS: &[&str] = &[
-    "microsoftAuthenticatorPasswordless",
-    "fido2SecurityKey",
-    "passKeyDeviceBound",
-    "passKeySynced",
-    "windowsHelloForBusiness",
-];
-
-fn report_row(spec: &PopulationSpec, scenario: &Scenario, names: &Names) -> Value {
-    let policy = &scenario.portal.password_reset;
-    let has = |list: &[&str]| spec.methods.iter().any(|method| list.contains(&method.as_str()));
-    let admin = !spec.roles.is_empty();
-    let needed = if admin {
-        2
-    } else {
-        policy
-            .get("numberOfAuthenticationMethodsRequired")
-            .and_then(Value::as_u64)
-            .unwrap_or(1)
-    };
-    // Administrators may never use security questions.
-    let usable = spec
-        .methods
-        .iter()
-        .filter(|m| RESET_METHODS.contains(&m.as_str()) && !(admin && *m == "securityQuestion"))
-        .count();
-    let in_scope = match policy.get("enablementType").and_then(Value::as_u64) {
-        Some(2) => true,
-        Some(1) => {
-            let scope = policy.get("passwordResetEnabledGroupIds").and_then(Value::as_array);
-            let ids = closure(scenario, &spec.groups)
-                .into_iter()
-                .filter_map(|name| names.id(&format!("group:{name}")));
-            ids.into_iter()
-                .any(|id| scope.is_some_and(|scope| scope.contains(&json!(id))))
-        }
-        _ => false,
-    };
-    let guest = spec.user_type.eq_ignore_ascii_case("guest");
-    let admins_may = scenario.policies.authorization["allowedToUseSSPR"]
-        .as_bool()
-        .unwrap_or(true);
-    let enabled = if admin { admins_may } else { in_scope && !guest };
-    let registered = usable as u64 >= needed;
-    let preferred = spec.methods.iter().find_map(|method| match method.as_str() {
-        "microsoftAuthenticatorPush" => Some("push"),
-        "softwareOneTimePasscode" | "hardwareOneTimePasscode" => Some("oath"),
-        "mobilePhone" => Some("sms"),
-        "alternateMobilePhone" => Some("voiceAlternateMobile"),
-        "officePhone" => Some("voiceOffice"),
-        _ => None,
-    });
-    let user = user_object(0, spec, scenario, names);
-    let mut row = json!({
-        "id": ID.to_string(),
-        "userPrincipalName": user["userPrincipalName"],
-        "userDisplayName": user["displayName"],
-        "userType": spec.user_type.to_ascii_lowercase(),
-        "isAdmin": admin,
-        "isSsprRegistered": registered,
-        "isSsprEnabled": enabled,
-        "isSsprCapable": registered && enabled,
-        "isMfaRegistered": has(STRONG_METHODS),
-        "isMfaCapable": has(STRONG_METHODS),
-        "isPasswordlessCapable": has(PASSWORDLESS),
-        "methodsRegistered": spec.methods,
-        "isSystemPreferredAuthenticationMethodEnabled": true,
-        "systemPreferredAuthenticationMethods": preferred.map(|method| vec![if method == "push" { "Push" } else { method }]).unwrap_or_default(),
-        "userPreferredMethodForSecondaryAuthentication": preferred.unwrap_or("none"),
-        "lastUpdatedDateTime": names.ago("-1d"),
-    });
-    overlay(&mut row, &spec.report);
-    if let Some(text) = row["lastUpdatedDateTime"].as_str().map(when::with_ticks) {
-        row["lastUpdatedDateTime"] = json!(text);
-    }
-    row
-}
-
-/// The names of the groups that hold `groups`, with themselves.
-fn closure(scenario: &Scenario, groups: &[String]) -> BTreeSet<String> {
-    let mut all: BTreeSet<String> = groups.iter().cloned().collect();
-    loop {
-        let outer: Vec<String> = scenario
-            .groups
-            .iter()
-            .filter(|(name, group)| !all.contains(*name) && group.nested.iter().any(|inner| all.contains(inner)))
-            .map(|(name, _)| name.clone())
-            .collect();
-        if outer.is_empty() {
-            return all;
-        }
-        all.extend(outer);
-    }
 }
 
 fn groups(

@@ -4,6 +4,7 @@ mod apps;
 mod audit;
 mod directory;
 mod objects;
+mod report;
 mod rows;
 
 use std::collections::BTreeMap;

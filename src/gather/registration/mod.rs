@@ -284,6 +284,11 @@ mod tests {
     }
 
     #[test]
+    fn the_rows_are_read_as_published() {
+        crate::shapes::assert_published::<Row<'_>>(&[("userRegistrationDetails", "v1.0")], &[]);
+    }
+
+    #[test]
     fn a_page_that_broke_off_does_not_count() {
         let membership = Membership::default();
         let mut fold = Fold::new(&membership, &[], Box::new(|_| {}));

@@ -129,7 +129,7 @@ impl Issuer {
 }
 
 /// The token endpoint's error document, as the error that the caller sees.
-pub(crate) fn sign_in_error(error: HttpError) -> Error {
+pub fn sign_in_error(error: HttpError) -> Error {
     #[derive(Deserialize, Default)]
     #[serde(default)]
     struct Document {

@@ -1,0 +1,17 @@
+//! Access tokens that a caller supplies.
+#![no_main]
+
+use entra_sspr::session::config::Config;
+use entra_sspr::session::credential::Supplied;
+use entra_sspr::session::tokens::{Audience, Claims};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    if let Ok(claims) = Claims::of(text) {
+        claims.permissions();
+        claims.delegated();
+    }
+    for audience in [Audience::Graph, Audience::Portal] {
+        let _ = Supplied::new(&Config::default(), audience, text);
+    }
+});

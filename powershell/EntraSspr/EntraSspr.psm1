@@ -1,0 +1,20 @@
+# The module's own state, one for each runspace: the library is the process's, the sessions are the runspace's.
+Set-StrictMode -Version 3.0
+
+# The type of the native declarations, once bound.
+$script:Native = $null
+# Open sessions by handle, and the one that a cmdlet uses when none is named.
+$script:Sessions = [System.Collections.Generic.Dictionary[uint64,object]]::new()
+$script:CurrentSession = $null
+# Whether a person is there: found out when first asked, or set by a test.
+$script:Interactive = $null
+
+foreach ($folder in 'Private', 'Public') {
+    foreach ($file in [System.IO.Directory]::GetFiles([System.IO.Path]::Combine($PSScriptRoot, $folder), '*.ps1')) {
+        . $file
+    }
+}
+
+$ExecutionContext.SessionState.Module.OnRemove = {
+    foreach ($handle in @($script:Sessions.Keys)) { Close-SsprHandle -Handle $handle }
+}

@@ -1,0 +1,193 @@
+function Assert-SsprStatus {
+    # Turns a failed call into the cmdlet's error.
+    [CmdletBinding()]
+    [OutputType([void])]
+    param(
+        [Parameter(Mandatory = $true)] [System.Management.Automation.PSCmdlet] $Cmdlet,
+        [Parameter(Mandatory = $true)] [int] $Status,
+        [IntPtr] $Failure
+    )
+
+    $record = Get-SsprFailure -Status $Status -Failure $Failure
+    if ($null -ne $record) { $Cmdlet.ThrowTerminatingError($record) }
+}
+
+function Get-SsprFailure {
+    # The error record of a failed call; nothing when it succeeded. Gives the error document's text back to the library.
+    [CmdletBinding()]
+    [OutputType([System.Management.Automation.ErrorRecord])]
+    param(
+        [Parameter(Mandatory = $true)] [int] $Status,
+        [IntPtr] $Failure
+    )
+
+    $native = $script:Native
+    $json = $native::Take($Failure)
+    if ($Status -lt 100) { return }
+    $document = if ($json) { ConvertFrom-Json -InputObject $json } else { [pscustomobject]@{ name = 'Internal.Error'; category = 'NotSpecified'; message = "the library answered $Status and said nothing" } }
+    New-SsprErrorRecord -Document $document -Json $json
+}
+
+function Invoke-SsprNative {
+    # Runs a native step: starts its task, hands out progress and narration, answers host actions, returns the result.
+    # Whatever happens, the task is cancelled and closed at the end.
+    [CmdletBinding()]
+    [OutputType([psobject])]
+    param(
+        # The cmdlet that runs it: errors and streams are its own.
+        [Parameter(Mandatory = $true)] [System.Management.Automation.PSCmdlet] $Cmdlet,
+        # The function of the C interface that starts the task.
+        [Parameter(Mandatory = $true)] [string] $Function,
+        # The session's handle; left out where the function takes none.
+        [object] $Handle,
+        # The request document.
+        [System.Collections.IDictionary] $Request = @{},
+        # What the progress bar says it is about.
+        [string] $Activity = 'EntraSspr',
+        # What the host can do for the library: by action, a script block (Do) and what it is given (State). By default what the
+        # session was opened with.
+        [hashtable] $HostAction,
+        # What fails is one item of several: write the error and give nothing.
+        [switch] $Continue
+    )
+
+    $entry = $null
+    if ($null -eq $HostAction) {
+        $HostAction = @{}
+        if ($null -ne $Handle -and $script:Sessions.TryGetValue([uint64]$Handle, [ref]$entry)) { $HostAction = $entry.HostAction }
+    }
+    $native = Get-SsprNative -Cmdlet $Cmdlet
+    $json = $native::Text((ConvertTo-Json -InputObject $Request -Depth 8 -Compress))
+    $progress = Test-SsprInteractive
+    $shown = $false
+    $result = $null
+    [uint64]$task = 0
+    $failure = [IntPtr]::Zero
+    try {
+        if ($null -eq $Handle) {
+            $status = $native::$Function($json, [ref]$task, [ref]$failure)
+        } else {
+            $status = $native::$Function([uint64]$Handle, $json, [ref]$task, [ref]$failure)
+        }
+        while ($true) {
+            $record = Get-SsprFailure -Status $status -Failure $failure
+            if ($null -ne $record) {
+                if (-not $Continue) { $Cmdlet.ThrowTerminatingError($record) }
+                $Cmdlet.WriteError($record)
+                return
+            }
+            $text = [IntPtr]::Zero
+            $failure = [IntPtr]::Zero
+            # Ctrl+C waits for this call, so it is short.
+            $status = $native::sspr_task_next($task, 200, [ref]$text, [ref]$failure)
+            if ($status -ge 100 -or $status -eq $native::SSPR_STATUS_PENDING) { continue }
+            if ($status -eq $native::SSPR_STATUS_ENDED) { break }
+            $happened = ConvertFrom-SsprJson -Json $native::Take($text)
+            switch ($happened.Event) {
+                'result' { $result = $happened.Result }
+                'log' { $Cmdlet.WriteVerbose($happened.Message) }
+                'finding' { $Cmdlet.WriteVerbose("$($happened.Finding.Status) $($happened.Finding.Id): $($happened.Finding.Title)") }
+                'progress' {
+                    if ($progress) {
+                        $shown = $true
+                        $Cmdlet.WriteProgress((New-SsprProgress -Activity $Activity -Progress $happened))
+                    }
+                }
+                'signIn' {
+                    $message = Get-SsprMember -InputObject $happened.SignIn -Name Message
+                    if ($message) {
+                        # The warning stream is the one that every host shows.
+                        $Cmdlet.WriteWarning($message)
+                    } elseif ($progress) {
+                        $shown = $true
+                        $Cmdlet.WriteProgress([System.Management.Automation.ProgressRecord]::new(0, $Activity, 'Waiting for the sign-in in the browser. Ctrl+C ends it.'))
+                    }
+                }
+                'hostAction' { Send-SsprHostAction -Cmdlet $Cmdlet -Task $task -Action $happened -HostAction $HostAction }
+            }
+        }
+    } finally {
+        # Nothing here may write to a stream: when the pipeline is stopping, that would throw.
+        if ($task -ne 0) {
+            $failure = [IntPtr]::Zero
+            [void]$native::sspr_task_cancel($task, [ref]$failure)
+            $native::sspr_string_free($failure)
+            $failure = [IntPtr]::Zero
+            [void]$native::sspr_task_close($task, [ref]$failure)
+            $native::sspr_string_free($failure)
+        }
+    }
+    if ($shown) {
+        $record = [System.Management.Automation.ProgressRecord]::new(0, $Activity, ' ')
+        $record.RecordType = 'Completed'
+        $Cmdlet.WriteProgress($record)
+    }
+    $result
+}
+
+function New-SsprProgress {
+    # A progress event as the host shows it.
+    [CmdletBinding()]
+    [OutputType([System.Management.Automation.ProgressRecord])]
+    param([string] $Activity, [psobject] $Progress)
+
+    $status = [string]$Progress.Activity
+    if (-not $status) { $status = ' ' }
+    $record = [System.Management.Automation.ProgressRecord]::new(0, $Activity, $status)
+    $of = $Progress.PSObject.Properties['Of']
+    if ($null -ne $of -and $of.Value -gt 0) {
+        $record.PercentComplete = [Math]::Min(100, [int](100 * $Progress.Done / $of.Value))
+        $record.StatusDescription = '{0} ({1:N0} of {2:N0})' -f $status, $Progress.Done, $of.Value
+    } elseif ($Progress.Done -gt 0) {
+        $record.StatusDescription = '{0} ({1:N0})' -f $status, $Progress.Done
+    }
+    $record
+}
+
+function Send-SsprHostAction {
+    # Does what the library asks of its host, and answers.
+    [CmdletBinding()]
+    [OutputType([void])]
+    param(
+        [System.Management.Automation.PSCmdlet] $Cmdlet,
+        [uint64] $Task,
+        [psobject] $Action,
+        [hashtable] $HostAction
+    )
+
+    $native = $script:Native
+    $reply = @{ id = $Action.Id }
+    try {
+        $do = $HostAction[$Action.Action]
+        if ($null -eq $do) {
+            $reply['error'] = "this module cannot do '$($Action.Action)'"
+        } else {
+            $reply['result'] = & $do.Do $Action.Arguments $do['State']
+        }
+    } catch {
+        $reply['error'] = $_.Exception.Message
+        if ($Action.Action -eq 'openBrowser') {
+            $Cmdlet.WriteWarning("The browser could not be opened ($($_.Exception.Message)). Open this address in it: $($Action.Arguments.Url)")
+        }
+    }
+    $json = $native::Text((ConvertTo-Json -InputObject $reply -Depth 5 -Compress))
+    $failure = [IntPtr]::Zero
+    # A reply that comes too late is told by the task's own error.
+    [void]$native::sspr_task_reply($Task, $json, [ref]$failure)
+    $native::sspr_string_free($failure)
+}
+
+function Test-SsprInteractive {
+    # Whether a person sits at this console: decides about progress bars and about opening a browser.
+    [CmdletBinding()]
+    [OutputType([bool])]
+    param()
+
+    if ($null -eq $script:Interactive) {
+        $script:Interactive = [Environment]::UserInteractive -and
+            @('ConsoleHost', 'Windows PowerShell ISE Host', 'Visual Studio Code Host') -contains $Host.Name -and
+            -not ([Environment]::GetCommandLineArgs() -match '^[-/]noni') -and
+            -not ($Host.Name -eq 'ConsoleHost' -and ([Console]::IsOutputRedirected -or [Console]::IsInputRedirected))
+    }
+    $script:Interactive
+}

@@ -1,0 +1,28 @@
+function New-SsprReadinessError {
+    # The error of a tenant that is not ready, with what stands in the way.
+    [CmdletBinding()]
+    [OutputType([System.Management.Automation.ErrorRecord])]
+    param([Parameter(Mandatory = $true)] [psobject] $Readiness)
+
+    $lines = [System.Collections.Generic.List[string]]::new()
+    if ($Readiness.Ready -eq 'No') {
+        $name = 'NotReady'
+        $message = "$($Readiness.TenantName) is not ready for self-service password reset"
+        $shown = @($Readiness.Findings | Where-Object { $_.Status -eq 'Fail' })
+    } else {
+        $name = 'NotKnown'
+        $message = "whether $($Readiness.TenantName) is ready for self-service password reset is not known"
+        $shown = @($Readiness.Findings | Where-Object { $_.Decides -and ('Skipped', 'Error') -contains $_.Status })
+    }
+    foreach ($finding in $shown) { $lines.Add("$($finding.Id): $($finding.Title)") }
+    $first = Get-SsprMember -InputObject $Readiness -Name First
+    $document = [pscustomobject][ordered]@{
+        name     = "Readiness.$name"
+        category = 'InvalidResult'
+        message  = (@($message) + $lines) -join [Environment]::NewLine
+        detail   = $lines.ToArray()
+        target   = $Readiness.TenantName
+        help     = if ($null -ne $first) { $first.Text }
+    }
+    New-SsprErrorRecord -Document $document -KeepLines
+}

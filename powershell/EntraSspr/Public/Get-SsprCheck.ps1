@@ -1,0 +1,56 @@
+function Get-SsprCheck {
+    <#
+    .SYNOPSIS
+    Lists the checks: what each looks at, why it matters, and which permissions it needs.
+    .DESCRIPTION
+    Gives every check in the order in which one depends on another. Nothing is sent; no session is needed.
+    .PARAMETER Id
+    The check's id, such as license.seats. Wildcards are allowed.
+    .PARAMETER Step
+    Only the checks of these steps.
+    .EXAMPLE
+    Get-SsprCheck
+
+    Lists every check.
+    .EXAMPLE
+    Get-SsprCheck -Id license.seats | Format-List
+
+    Shows everything about one check.
+    .EXAMPLE
+    Get-SsprCheck | Select-Object -ExpandProperty Permissions | Sort-Object -Unique
+
+    Lists the permissions that an app needs for all checks.
+    .LINK
+    Test-SsprReadiness
+    .LINK
+    https://learn.microsoft.com/entra/identity/authentication/concept-sspr-howitworks
+    #>
+    [CmdletBinding()]
+    [OutputType('EntraSspr.Check')]
+    param(
+        [Parameter(Position = 0, ValueFromPipelineByPropertyName = $true)]
+        [SupportsWildcards()]
+        [ArgumentCompleter({ param($Command, $Parameter, $Word) Get-SsprCheck | ForEach-Object -Process { $_.Id } | Where-Object -FilterScript { $_ -like "$Word*" } })]
+        [string[]] $Id = '*',
+
+        [ArgumentCompleter({ param($Command, $Parameter, $Word) Get-SsprCheck | ForEach-Object -Process { $_.Step } | Select-Object -Unique | Where-Object -FilterScript { $_ -like "$Word*" } })]
+        [string[]] $Step
+    )
+
+    begin {
+        $checks = Get-SsprCheckList -Cmdlet $PSCmdlet
+    }
+    process {
+        foreach ($pattern in $Id) {
+            $found = @($checks | Where-Object { $_.Id -like $pattern -and (-not $Step -or $Step -contains $_.Step) })
+            if ($found.Count -eq 0 -and -not [System.Management.Automation.WildcardPattern]::ContainsWildcardCharacters($pattern)) {
+                $PSCmdlet.WriteError((New-SsprErrorRecord -Document ([pscustomobject]@{
+                                name = 'Check.NotFound'; category = 'ObjectNotFound'; target = $pattern
+                                message = "there is no check '$pattern'"; help = 'Get-SsprCheck without parameters lists them all.'
+                            })))
+                continue
+            }
+            $found
+        }
+    }
+}

@@ -1,0 +1,39 @@
+function Import-SsprSnapshot {
+    <#
+    .SYNOPSIS
+    Reads a saved snapshot.
+    .DESCRIPTION
+    Gives an object for Test-SsprReadiness -Snapshot. A file that is damaged or written by a version that this one does not
+    know is an error; other files named with it are still read.
+    .PARAMETER Path
+    The file, or several.
+    .EXAMPLE
+    Test-SsprReadiness | Export-SsprSnapshot -Path contoso.json -Force; Import-SsprSnapshot -Path contoso.json
+
+    Saves a snapshot and reads it again.
+    .EXAMPLE
+    Test-SsprReadiness | Export-SsprSnapshot -Path contoso.json -Force; Import-SsprSnapshot -Path contoso.json | Test-SsprReadiness
+
+    Judges a saved snapshot.
+    .LINK
+    Export-SsprSnapshot
+    .LINK
+    https://learn.microsoft.com/entra/identity/authentication/concept-sspr-howitworks
+    #>
+    [CmdletBinding()]
+    [OutputType('EntraSspr.Snapshot')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [Alias('FullName')]
+        [string[]] $Path
+    )
+
+    process {
+        foreach ($one in $Path) {
+            $request = @{ path = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $one }
+            $document = Invoke-SsprNative -Cmdlet $PSCmdlet -Function 'sspr_snapshot_load' -Request $request -Activity 'Reading the snapshot' -Continue
+            if ($null -eq $document) { continue }
+            New-SsprSnapshot -Document $document
+        }
+    }
+}

@@ -1,0 +1,83 @@
+# For the test files: the module under test and labs to sign in to. Dot-sourced in BeforeAll.
+# `cargo xtask test` sets SSPR_MODULE (the module's folder) and SSPR_LAB (the lab's program).
+
+function Start-Lab {
+    # Starts a lab; it ends with its standard input, at the latest with this process.
+    param([string[]] $Scenario = 'hybrid-ready', [string] $Argument = '')
+
+    $start = New-Object -TypeName System.Diagnostics.ProcessStartInfo
+    $start.FileName = $env:SSPR_LAB
+    $start.Arguments = (@($Scenario | ForEach-Object { "--scenario $_" }) -join ' ') + ' ' + $Argument
+    $start.UseShellExecute = $false
+    $start.RedirectStandardInput = $true
+    $start.RedirectStandardOutput = $true
+    $process = [System.Diagnostics.Process]::Start($start)
+    $line = $process.StandardOutput.ReadLine()
+    if (-not $line) { throw "the lab $($env:SSPR_LAB) did not start" }
+    $ready = ConvertFrom-Json -InputObject $line
+    $ready | Add-Member -NotePropertyName Process -NotePropertyValue $process
+    $ready
+}
+
+function Stop-Lab {
+    param($Lab)
+
+    if ($null -eq $Lab) { return }
+    $Lab.Process.StandardInput.Close()
+    [void]$Lab.Process.WaitForExit(10000)
+}
+
+function Invoke-Lab {
+    # A request to the lab's control interface.
+    param($Lab, [string] $Method = 'GET', [string] $Action, [hashtable] $Body)
+
+    $client = New-Object -TypeName System.Net.WebClient
+    $client.Headers['x-lab-key'] = $Lab.controlKey
+    $address = "$($Lab.url)/_lab/$Action"
+    $text = if ($Method -eq 'GET') {
+        $client.DownloadString($address)
+    } else {
+        $json = if ($Body) { ConvertTo-Json -InputObject $Body -Depth 8 -Compress } else { '' }
+        $client.UploadString($address, $Method, $json)
+    }
+    ConvertFrom-Json -InputObject $text
+}
+
+function ConvertTo-Secret {
+    param([string] $Text)
+
+    $secret = New-Object -TypeName System.Security.SecureString
+    foreach ($character in $Text.ToCharArray()) { $secret.AppendChar($character) }
+    $secret
+}
+
+function Get-LabConnection {
+    # What Connect-SsprTenant takes to sign in to a lab's tenant with the app's secret.
+    param($Lab, [int] $Tenant = 0)
+
+    $one = $Lab.tenants[$Tenant]
+    @{
+        Tenant       = $one.tenantId
+        ClientId     = $one.clientId
+        ClientSecret = ConvertTo-Secret -Text $one.clientSecret
+        Endpoint     = Get-LabEndpoint -Lab $Lab
+    }
+}
+
+function Get-LabEndpoint {
+    param($Lab)
+
+    @{ login = $Lab.url; graph = $Lab.url; portal = $Lab.url; imds = $Lab.url }
+}
+
+function Get-Failure {
+    # The error record of what fails; nothing when it does not.
+    param([scriptblock] $Script)
+
+    try { [void](& $Script) } catch { return $_ }
+}
+
+function Import-ModuleUnderTest {
+    if (-not $env:SSPR_MODULE) { throw 'SSPR_MODULE names no module: run `cargo xtask test`' }
+    Import-Module -Name $env:SSPR_MODULE -Force -Global
+}

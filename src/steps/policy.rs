@@ -1,0 +1,480 @@
+//! Weighs what the sources say of one setting of the reset policy: the portal's object, the audit log's newest change,
+//! an operator's declaration. No supported interface has these values, so each answer carries where it is from.
+
+use crate::finding::{Check, Evidence, Finding, Outcome, Severity};
+use crate::snapshot::audit::SettingChange;
+use crate::snapshot::portal::{OnPremisesResetPolicy, PasswordResetPolicy};
+use crate::snapshot::{Fact, FactId, Facts, Refusal, RefusalKind, Snapshot};
+use jiff::Timestamp;
+use std::fmt::Display;
+
+/// One setting, and how each source names it.
+pub struct Setting<T: 'static> {
+    /// The setting, as a person calls it.
+    pub name: &'static str,
+    /// Where the portal's objects hold it.
+    pub portal: Portal<T>,
+    /// The names under which the audit log may write it.
+    pub logged: &'static [&'static str],
+    /// Reads the audit log's text.
+    pub parse: fn(&str) -> Option<T>,
+}
+
+/// Where the portal's objects hold a setting.
+pub enum Portal<T: 'static> {
+    /// In the reset policy.
+    Reset(fn(&PasswordResetPolicy) -> Option<T>),
+    /// In the on-premises integration.
+    OnPremises(fn(&OnPremisesResetPolicy) -> Option<T>),
+}
+
+/// How many methods a person must pass to reset.
+pub const METHODS_REQUIRED: Setting<i64> = Setting {
+    name: "number of methods required to reset",
+    portal: Portal::Reset(|p| p.number_of_authentication_methods_required),
+    logged: &[
+        "NumberOfRequiredContactMethodsForUsers",
+        "numberOfAuthenticationMethodsRequired",
+    ],
+    parse: integer,
+};
+
+/// Whether people are asked to register when they sign in.
+pub const REGISTRATION_REQUIRED: Setting<Switch> = Setting {
+    name: "requiring users to register at sign-in",
+    portal: Portal::Reset(|p| p.registration_required_on_sign_in.map(Switch)),
+    logged: &["EnforcedRegistrationEnablementForUsers", "registrationRequiredOnSignIn"],
+    parse: truth,
+};
+
+/// The pages of the portal's password reset menu.
+pub mod page {
+    /// Who may reset.
+    pub const PROPERTIES: &str =
+        "https://entra.microsoft.com/#view/Microsoft_AAD_IAM/PasswordResetMenuBlade/~/Properties";
+    /// How many methods, and security questions.
+    pub const METHODS: &str =
+        "https://entra.microsoft.com/#view/Microsoft_AAD_IAM/PasswordResetMenuBlade/~/AuthenticationMethods";
+    /// Who is told.
+    pub const NOTIFICATIONS: &str =
+        "https://entra.microsoft.com/#view/Microsoft_AAD_IAM/PasswordResetMenuBlade/~/Notifications";
+    /// Writeback and unlock.
+    pub const ON_PREMISES: &str =
+        "https://entra.microsoft.com/#view/Microsoft_AAD_IAM/PasswordResetMenuBlade/~/OnPremisesIntegration";
+    /// Administrators' own rule.
+    pub const ADMINISTRATORS: &str =
+        "https://entra.microsoft.com/#view/Microsoft_AAD_IAM/PasswordResetMenuBlade/~/AdminPasswordResetPolicy";
+}
+
+/// A switch, which people call on or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Switch(pub bool);
+
+impl Display for Switch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0 { "on" } else { "off" })
+    }
+}
+
+/// What kind of word it is, which decides whose counts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kind {
+    /// The setting itself, as it stood when it was read.
+    State,
+    /// A change, or an event that only happens while the setting is on; it counts until the log's watermark.
+    Event,
+    /// An operator's word.
+    Declared {
+        /// Who said it.
+        by: String,
+        /// Until when it counts.
+        until: Timestamp,
+    },
+}
+
+/// What one source says.
+#[derive(Clone, Debug)]
+pub struct Stated<T> {
+    /// The value.
+    pub value: T,
+    /// When it was read, happened or was said.
+    pub at: Timestamp,
+    /// What kind of word it is.
+    pub kind: Kind,
+    /// False where the source was read only in part.
+    pub whole: bool,
+    /// For a title: where it is from, and how old.
+    pub note: String,
+    /// For the evidence.
+    pub evidence: Evidence,
+}
+
+/// The value that counts, and what it rests on.
+#[derive(Clone, Debug)]
+pub struct Weighed<T> {
+    /// The value.
+    pub value: T,
+    /// For a title: where it is from, and how old.
+    pub note: String,
+    evidence: Vec<Evidence>,
+    conflict: Option<String>,
+    whole: bool,
+}
+
+/// Why no source says it.
+#[derive(Clone, Debug)]
+pub struct Unknown {
+    title: String,
+    reason: String,
+    evidence: Vec<Evidence>,
+    portal_api: bool,
+}
+
+/// The value of a setting, from the source that counts.
+pub fn weigh<T: Clone + PartialEq + Display>(snapshot: &Snapshot, setting: &Setting<T>) -> Result<Weighed<T>, Unknown> {
+    let (logged, unread) = setting.logged(snapshot);
+    decide(setting.stated(snapshot), logged).ok_or_else(|| {
+        unknown(
+            snapshot,
+            setting.portal.fact(),
+            setting.name,
+            FactId::AuditSettings,
+            unread,
+        )
+    })
+}
+
+/// Whose word counts. The portal's, unless the log has something newer; a declaration's only where both are silent.
+pub fn decide<T: PartialEq + Display>(state: Option<Stated<T>>, event: Option<Stated<T>>) -> Option<Weighed<T>> {
+    let (winner, loser) = match (state, event) {
+        (None, None) => return None,
+        (Some(one), None) | (None, Some(one)) => (one, None),
+        (Some(state), Some(event)) => {
+            if event.at > state.at || state.kind != Kind::State {
+                (event, Some(state))
+            } else {
+                (state, Some(event))
+            }
+        }
+    };
+    // A state that was read before the change is merely old; only an older event, or a declaration, contradicts.
+    let conflict = loser
+        .as_ref()
+        .filter(|l| l.value != winner.value && l.kind != Kind::State)
+        .map(|l| match &l.kind {
+            Kind::Declared { by, .. } => format!(
+                "{by} declared {}, but the {} says {}.",
+                l.value, winner.evidence.source, winner.value
+            ),
+            _ => format!(
+                "The newest event in the audit log ({}) says {}, but the portal now says {}: the log missed a later change.",
+                date(l.at),
+                l.value,
+                winner.value
+            ),
+        });
+    let mut evidence = vec![winner.evidence];
+    evidence.extend(loser.map(|l| l.evidence));
+    Some(Weighed {
+        value: winner.value,
+        note: winner.note,
+        evidence,
+        conflict,
+        whole: winner.whole,
+    })
+}
+
+impl<T> Weighed<T> {
+    /// What it rests on.
+    pub fn evidence(&self) -> &[Evidence] {
+        &self.evidence
+    }
+
+    /// False where its source was read only in part.
+    pub fn is_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// Puts the evidence under a finding. A Pass does not stand on half a source, nor on sources that disagree.
+    pub fn support(&self, mut finding: Finding) -> Finding {
+        finding.evidence.splice(0..0, self.evidence.iter().cloned());
+        if finding.status == Outcome::Pass && !self.whole {
+            finding.status = Outcome::Skipped;
+            finding.severity = Severity::Medium;
+            finding.title = format!("{}, but the source was read only in part", finding.title);
+            finding.reason = Some("A later change may stand in the part that was not read.".into());
+        } else if let Some(conflict) = &self.conflict {
+            if finding.status == Outcome::Pass {
+                finding.status = Outcome::Warn;
+                finding.severity = Severity::Low;
+                finding.title = format!("{}; the sources disagree", finding.title);
+                finding = finding.fix("Look at the setting in the portal, and at who changed it and how.");
+            }
+            finding.reason = Some(match finding.reason.take() {
+                Some(reason) => format!("{reason} {conflict}"),
+                None => conflict.clone(),
+            });
+        }
+        finding
+    }
+}
+
+impl Unknown {
+    /// The check that could not be decided.
+    pub fn finding(&self, check: &Check) -> Finding {
+        let mut finding = check.skipped(&self.title, &self.reason);
+        finding.evidence = self.evidence.clone();
+        if self.portal_api {
+            finding = finding
+                .fix("Sign in as a person who may read the setting, with the portal API.")
+                .command("Connect-SsprTenant -PortalApi");
+        }
+        finding
+    }
+}
+
+impl<T> Portal<T> {
+    fn fact(&self) -> FactId {
+        match self {
+            Portal::Reset(_) => FactId::PortalResetPolicy,
+            Portal::OnPremises(_) => FactId::PortalOnPremises,
+        }
+    }
+}
+
+impl<T: Display> Setting<T> {
+    /// What the portal, or an operator in its place, says.
+    pub fn stated(&self, snapshot: &Snapshot) -> Option<Stated<T>> {
+        match self.portal {
+            Portal::Reset(read) => stated(snapshot, &snapshot.facts.portal_reset_policy, self.name, read),
+            Portal::OnPremises(read) => stated(snapshot, &snapshot.facts.portal_on_premises, self.name, read),
+        }
+    }
+
+    /// What the audit log's newest change says, or why it is not understood.
+    pub fn logged(&self, snapshot: &Snapshot) -> (Option<Stated<T>>, Option<String>) {
+        let facts = &snapshot.facts;
+        let fact = &facts.audit_settings;
+        let Some((name, change)) = newest(facts, |name| self.logged.iter().any(|l| same_name(l, name))) else {
+            return (None, None);
+        };
+        let Some(value) = (self.parse)(&change.value) else {
+            let text = format!(
+                "Its newest change in the audit log ({}) says \"{}\", which is not understood.",
+                date(change.at),
+                short(&change.value)
+            );
+            return (None, Some(text));
+        };
+        let watermark = fact.value().and_then(|h| h.watermark).or(fact.as_of());
+        let evidence = Evidence {
+            source: "audit log".into(),
+            seen: format!(
+                "{name} changed from {} to {value} on {} by {}",
+                change.before.as_deref().map_or("an unknown value".into(), short),
+                date(change.at),
+                change.by.as_deref().map_or("an unknown actor".into(), short),
+            ),
+            as_of: watermark,
+        };
+        let stated = Stated {
+            value,
+            at: change.at,
+            kind: Kind::Event,
+            whole: !fact.is_partial(),
+            note: format!("audit log, changed {}", date(change.at)),
+            evidence,
+        };
+        (Some(stated), None)
+    }
+}
+
+fn stated<P, T: Display>(
+    snapshot: &Snapshot,
+    fact: &Fact<P>,
+    name: &str,
+    read: fn(&P) -> Option<T>,
+) -> Option<Stated<T>> {
+    let value = read(fact.value()?)?;
+    let at = fact.as_of()?;
+    let (kind, note, source) = match fact {
+        Fact::Declared { until, .. } if *until <= snapshot.taken_at => return None,
+        Fact::Declared { by, until, .. } => {
+            let note = format!("declared by {} until {}", short(by), date(*until));
+            let kind = Kind::Declared {
+                by: short(by),
+                until: *until,
+            };
+            (kind, note, "declaration")
+        }
+        _ => (Kind::State, "portal".into(), "portal"),
+    };
+    let seen = match &kind {
+        Kind::Declared { .. } => format!("{name}: {value}, {note}"),
+        _ => format!("{name}: {value}"),
+    };
+    Some(Stated {
+        value,
+        at,
+        kind,
+        whole: !fact.is_partial(),
+        note,
+        evidence: Evidence {
+            source: source.into(),
+            seen,
+            as_of: Some(at),
+        },
+    })
+}
+
+/// The newest change in the audit log of a setting whose name fits.
+pub fn newest(facts: &Facts, mut fits: impl FnMut(&str) -> bool) -> Option<(&str, &SettingChange)> {
+    let fact = &facts.audit_settings;
+    let (Fact::Known { value, .. } | Fact::Partial { value, .. }) = fact else {
+        return None;
+    };
+    value
+        .settings
+        .iter()
+        .filter(|(name, _)| fits(name))
+        .max_by_key(|(_, change)| change.at)
+        .map(|(name, change)| (name.as_str(), change))
+}
+
+/// Why nobody says it, and what would open the way.
+pub fn unknown(snapshot: &Snapshot, portal: FactId, name: &str, log: FactId, unread: Option<String>) -> Unknown {
+    let facts = &snapshot.facts;
+    let (portal_refusal, log_refusal) = (facts.refusal(portal), facts.refusal(log));
+    let asked = facts.has(portal) || facts.has(log) || portal_refusal.is_some() || log_refusal.is_some();
+    let (title, portal_api) = portal_title(snapshot, portal, portal_refusal, asked);
+    let mut reasons = vec![format!("No source says the {name}.")];
+    let mut evidence = Vec::new();
+    for (source, refusal) in [("portal", portal_refusal), ("audit log", log_refusal)] {
+        let Some(refusal) = refusal else { continue };
+        reasons.push(refusal.message.clone());
+        evidence.push(Evidence {
+            source: source.into(),
+            seen: match &refusal.code {
+                Some(code) => format!("{} ({code})", refusal.message),
+                None => refusal.message.clone(),
+            },
+            as_of: Some(snapshot.taken_at),
+        });
+    }
+    reasons.extend(expired(snapshot, portal));
+    if let Some(text) = unread {
+        reasons.push(text);
+    } else if facts.has(log) {
+        reasons.push(format!(
+            "The audit log{} holds no change of it.",
+            since(facts, log).map_or(String::new(), |from| format!(" (since {})", date(from)))
+        ));
+    }
+    Unknown {
+        title,
+        reason: reasons.join(" "),
+        evidence,
+        portal_api,
+    }
+}
+
+/// The title, and whether signing in to the portal API would help.
+fn portal_title(snapshot: &Snapshot, fact: FactId, refusal: Option<&Refusal>, asked: bool) -> (String, bool) {
+    if !asked {
+        return ("not read in this run".into(), false);
+    }
+    if snapshot.facts.has(fact) && expired(snapshot, fact).is_none() {
+        return ("not known: the portal's answer does not name it".into(), false);
+    }
+    match refusal {
+        Some(r) if r.kind == RefusalKind::NotOffered => ("not readable: this cloud has no portal API".into(), false),
+        Some(r) if snapshot.signed_in.portal_api && r.kind != RefusalKind::SignIn => match &r.needs {
+            Some(needs) => (format!("not readable: needs {needs}"), false),
+            None => (format!("not readable: {}", r.message), false),
+        },
+        _ if snapshot.signed_in.delegated => (
+            "not readable without the portal API: sign in with Connect-SsprTenant -PortalApi".into(),
+            true,
+        ),
+        _ => (
+            "not readable with an app: sign in with Connect-SsprTenant -PortalApi".into(),
+            true,
+        ),
+    }
+}
+
+fn expired(snapshot: &Snapshot, fact: FactId) -> Option<String> {
+    fn ended<T>(fact: &Fact<T>, now: Timestamp) -> Option<String> {
+        match fact {
+            Fact::Declared { by, until, .. } if *until <= now => {
+                Some(format!("The declaration by {} ended on {}.", short(by), date(*until)))
+            }
+            _ => None,
+        }
+    }
+    let (facts, now) = (&snapshot.facts, snapshot.taken_at);
+    match fact {
+        FactId::PortalResetPolicy => ended(&facts.portal_reset_policy, now),
+        FactId::PortalOnPremises => ended(&facts.portal_on_premises, now),
+        _ => None,
+    }
+}
+
+fn since(facts: &Facts, log: FactId) -> Option<Timestamp> {
+    match log {
+        FactId::AuditWriteback => facts.audit_writeback.value()?.from,
+        _ => facts.audit_settings.value()?.from,
+    }
+}
+
+/// Names are compared by their letters and digits, without a leading path.
+fn same_name(a: &str, b: &str) -> bool {
+    let plain = |text: &str| -> String {
+        let last = text.rsplit('.').next().unwrap_or(text);
+        last.chars()
+            .filter(char::is_ascii_alphanumeric)
+            .map(|c| c.to_ascii_lowercase())
+            .collect()
+    };
+    plain(a) == plain(b)
+}
+
+/// A logged scalar without the quotes and brackets that the log puts around it.
+pub fn bare(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || "\"'\\[]".contains(c))
+}
+
+/// Reads yes or no, however it is written.
+pub fn truth(text: &str) -> Option<Switch> {
+    match bare(text).to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "enabled" | "on" => Some(Switch(true)),
+        "false" | "0" | "no" | "disabled" | "off" => Some(Switch(false)),
+        _ => None,
+    }
+}
+
+/// Reads a number, however it is written.
+pub fn integer(text: &str) -> Option<i64> {
+    match bare(text).to_ascii_lowercase().as_str() {
+        "one" => Some(1),
+        "two" => Some(2),
+        digits => digits.parse().ok(),
+    }
+}
+
+/// A day as people write it; the hour does not matter to a title.
+pub fn date(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d").to_string()
+}
+
+/// A foreign text short enough for a sentence.
+pub fn short(text: &str) -> String {
+    const MOST: usize = 80;
+    if text.chars().count() <= MOST {
+        return text.into();
+    }
+    text.chars().take(MOST).chain("...".chars()).collect()
+}
+
+#[cfg(test)]
+mod tests;

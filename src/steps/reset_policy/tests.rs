@@ -1,0 +1,380 @@
+use super::*;
+use crate::finding::Outcome;
+use crate::snapshot::graph::{
+    AuthorizationPolicy, FeatureCount, FeatureSummary, Organization, Recommendation, SecureScoreControl, VerifiedDomain,
+};
+use crate::snapshot::people::{CohortKey, PolicyGroup, UserCounts};
+use crate::snapshot::portal::PasswordResetPolicy;
+use crate::snapshot::{Fact, RefusalKind};
+use crate::steps::testing::{declared, find, known, log, partial, refused, report, snapshot};
+
+const GROUP_ID: &str = "22222222-2222-2222-2222-222222222222";
+
+fn policy(kind: i64, methods: i64) -> PasswordResetPolicy {
+    PasswordResetPolicy {
+        object_id: Some("default".into()),
+        enablement_type: Some(kind),
+        number_of_authentication_methods_required: Some(methods),
+        password_reset_enabled_group_ids: if kind == 1 {
+            vec![GROUP_ID.to_uppercase()]
+        } else {
+            vec![]
+        },
+        ..Default::default()
+    }
+}
+
+fn portal(kind: i64, methods: i64) -> Snapshot {
+    let mut s = snapshot();
+    s.facts.portal_reset_policy = known(policy(kind, methods));
+    s.facts.user_counts = known(UserCounts {
+        enabled_members: 1_000,
+        ..Default::default()
+    });
+    s
+}
+
+fn with_group(users: u64, exists: bool) -> Snapshot {
+    let mut s = portal(1, 2);
+    let group = PolicyGroup {
+        id: GROUP_ID.into(),
+        display_name: Some("SSPR-Pilot".into()),
+        exists,
+        users,
+    };
+    s.facts.policy_groups = known([(GROUP_ID.to_owned(), group)].into());
+    s
+}
+
+fn user(enabled: bool) -> CohortKey {
+    CohortKey {
+        sspr_enabled: enabled,
+        ..Default::default()
+    }
+}
+
+fn admin(enabled: bool) -> CohortKey {
+    CohortKey {
+        admin: true,
+        ..user(enabled)
+    }
+}
+
+#[test]
+fn all_users_pass_with_the_source_in_the_headline() {
+    let mut s = snapshot();
+    s.facts.audit_settings = log(&[
+        ("EnablementForUsers", "\"All\"", "2026-11-02T08:00:00Z"),
+        (
+            "NumberOfRequiredContactMethodsForUsers",
+            "\"2\"",
+            "2026-11-02T08:00:00Z",
+        ),
+    ]);
+    let f = find(&STEP, &SCOPE, &s);
+    assert_eq!(f.status, Outcome::Pass);
+    assert_eq!(f.title, "all users, 2 methods (audit log, changed 2026-11-02)");
+    assert_eq!(find(&STEP, &METHODS, &s).status, Outcome::Pass);
+    assert_eq!(find(&STEP, &GROUP, &s).status, Outcome::NotApplicable);
+}
+
+#[test]
+fn none_fails_for_all_members() {
+    let f = find(&STEP, &SCOPE, &portal(0, 2));
+    assert_eq!((f.status, f.severity), (Outcome::Fail, Severity::High));
+    let affected = f.affected.unwrap();
+    assert_eq!(
+        (affected.count, affected.of, affected.blocks_reset),
+        (1_000, Some(1_000), true)
+    );
+    assert!(
+        f.remediation
+            .unwrap()
+            .portal_url
+            .unwrap()
+            .contains("PasswordResetMenuBlade/~/Properties")
+    );
+}
+
+#[test]
+fn a_group_leaves_others_out() {
+    let s = with_group(412, true);
+    let f = find(&STEP, &SCOPE, &s);
+    assert_eq!(f.status, Outcome::Warn);
+    assert_eq!(f.title, "only a group of 412 of 1,000 enabled members (portal)");
+    assert_eq!(f.affected.unwrap().count, 588);
+    let f = find(&STEP, &GROUP, &s);
+    assert_eq!(
+        (f.status, f.title.as_str()),
+        (Outcome::Pass, "group SSPR-Pilot has 412 users")
+    );
+    assert_eq!(find(&STEP, &SCOPE, &with_group(1_000, true)).status, Outcome::Pass);
+}
+
+#[test]
+fn a_group_that_is_empty_or_gone_fails_for_all() {
+    for s in [with_group(0, true), with_group(5, false)] {
+        let f = find(&STEP, &GROUP, &s);
+        assert_eq!(f.status, Outcome::Fail, "{}", f.title);
+        assert_eq!(f.affected.unwrap().count, 1_000);
+    }
+    let mut s = with_group(0, true);
+    let groups = s.facts.policy_groups.value().cloned().unwrap();
+    s.facts.policy_groups = partial(groups);
+    assert_eq!(find(&STEP, &GROUP, &s).status, Outcome::Skipped);
+}
+
+#[test]
+fn a_group_that_is_not_known_or_not_readable_is_skipped() {
+    let mut s = snapshot();
+    s.facts.audit_settings = log(&[("EnablementForUsers", "Selected", "2026-11-02T08:00:00Z")]);
+    assert_eq!(find(&STEP, &GROUP, &s).status, Outcome::Skipped);
+    let named = format!("[\"{GROUP_ID}\"]");
+    s.facts.audit_settings = log(&[
+        ("EnablementForUsers", "Selected", "2026-11-02T08:00:00Z"),
+        ("PasswordResetEnabledGroupIds", &named, "2026-11-02T08:00:00Z"),
+    ]);
+    assert_eq!(group_ids(&s.facts), [GROUP_ID]);
+    s.facts.policy_groups = refused(
+        RefusalKind::Permission,
+        "The app lacks it.",
+        Some("GroupMember.Read.All"),
+    );
+    let f = find(&STEP, &GROUP, &s);
+    assert_eq!(
+        (f.status, f.title.as_str()),
+        (Outcome::Skipped, "not readable: needs GroupMember.Read.All")
+    );
+}
+
+#[test]
+fn one_method_fails() {
+    let f = find(&STEP, &METHODS, &portal(2, 1));
+    assert_eq!(
+        (f.status, f.title.as_str()),
+        (Outcome::Fail, "1 method required to reset (portal)")
+    );
+}
+
+#[test]
+fn the_portal_and_the_log_disagree() {
+    let mut s = portal(2, 2);
+    s.facts.audit_settings = log(&[("EnablementForUsers", "None", "2026-11-02T08:00:00Z")]);
+    let f = find(&STEP, &SCOPE, &s);
+    assert_eq!(f.status, Outcome::Warn);
+    assert!(f.title.starts_with("all users, 2 methods (portal)"), "{}", f.title);
+    assert!(
+        f.reason
+            .unwrap()
+            .contains("says nobody, but the portal now says all users")
+    );
+}
+
+#[test]
+fn a_declaration_is_told() {
+    let mut s = snapshot();
+    s.facts.portal_reset_policy = declared(policy(2, 2), "2026-12-31T00:00:00Z");
+    let f = find(&STEP, &SCOPE, &s);
+    assert_eq!(f.status, Outcome::Pass);
+    assert!(f.title.contains("declared by ops@contoso.example until 2026-12-31"));
+}
+
+#[test]
+fn not_readable_says_how_to_sign_in() {
+    let mut s = snapshot();
+    s.facts.portal_reset_policy = refused(RefusalKind::SignIn, "Only a signed-in person is served.", None);
+    s.facts.audit_settings = log(&[]);
+    for check in [&SCOPE, &METHODS] {
+        let f = find(&STEP, check, &s);
+        assert_eq!(f.status, Outcome::Skipped);
+        assert_eq!(
+            f.title,
+            "not readable with an app: sign in with Connect-SsprTenant -PortalApi"
+        );
+        assert!(f.decides);
+    }
+}
+
+#[test]
+fn reports_prove_faults_and_never_a_pass() {
+    let mut s = snapshot();
+    s.facts.registration = known(report(&[], vec![(user(true), 900), (admin(true), 10)]));
+    s.facts.recommendation = known(Recommendation {
+        status: "completedBySystem".into(),
+        ..Default::default()
+    });
+    s.facts.secure_score = known(SecureScoreControl {
+        score: Some(1.0),
+        ..Default::default()
+    });
+    let f = find(&STEP, &SCOPE, &s);
+    assert_eq!(f.status, Outcome::Skipped);
+    assert_eq!(f.evidence.len(), 3);
+
+    s.facts.registration = known(report(&[], vec![(user(true), 900), (user(false), 100)]));
+    let f = find(&STEP, &SCOPE, &s);
+    assert_eq!(f.status, Outcome::Warn);
+    assert_eq!(
+        f.title,
+        "100 of 1,000 users are not enabled for reset (registration report)"
+    );
+    assert!(f.reason.unwrap().contains("inferred"));
+
+    // Administrators may reset by their own rule: that they are enabled says nothing of users.
+    let nobody = report(&[], vec![(user(false), 1_000), (admin(true), 10)]);
+    s.facts.registration = known(nobody.clone());
+    let f = find(&STEP, &SCOPE, &s);
+    assert_eq!(f.status, Outcome::Fail);
+    assert_eq!(f.affected.unwrap().count, 1_000);
+    s.facts.registration = partial(nobody);
+    assert_eq!(find(&STEP, &SCOPE, &s).status, Outcome::Skipped);
+}
+
+#[test]
+fn scores_alone_warn() {
+    let mut s = snapshot();
+    s.facts.secure_score = known(SecureScoreControl {
+        score: Some(0.0),
+        ..Default::default()
+    });
+    assert_eq!(find(&STEP, &SCOPE, &s).status, Outcome::Warn);
+    s.facts.feature_summary = known(FeatureSummary {
+        total_user_count: 50,
+        user_registration_feature_counts: vec![FeatureCount {
+            feature: "ssprEnabled".into(),
+            user_count: 0,
+        }],
+    });
+    assert_eq!(find(&STEP, &SCOPE, &s).status, Outcome::Fail);
+}
+
+#[test]
+fn administrators_say_nothing_of_users() {
+    let mut s = snapshot();
+    s.facts.authorization_policy = known(AuthorizationPolicy {
+        allowed_to_use_sspr: Some(true),
+    });
+    assert_eq!(find(&STEP, &SCOPE, &s).status, Outcome::Skipped);
+    assert_eq!(find(&STEP, &ADMINISTRATORS, &s).status, Outcome::Pass);
+}
+
+#[test]
+fn signs_against_the_policy_are_told() {
+    let mut s = portal(2, 2);
+    s.facts.registration = known(report(&[], vec![(user(false), 1_000)]));
+    let f = find(&STEP, &SIGNS, &s);
+    assert_eq!((f.status, f.severity), (Outcome::Warn, Severity::Medium));
+    assert_eq!(f.title, "the policy says all users, against it: registration report");
+    assert_eq!(find(&STEP, &SCOPE, &s).status, Outcome::Pass);
+    s.facts.registration = known(report(&[], vec![(user(true), 1_000)]));
+    assert_eq!(find(&STEP, &SIGNS, &s).status, Outcome::Pass);
+    s.facts.portal_reset_policy = known(policy(0, 2));
+    assert_eq!(find(&STEP, &SIGNS, &s).status, Outcome::Warn);
+    s.facts.registration = refused(RefusalKind::License, "P1 only.", Some("Microsoft Entra ID P1"));
+    assert_eq!(find(&STEP, &SIGNS, &s).status, Outcome::Skipped);
+}
+
+fn branding(json: &str) -> Snapshot {
+    let mut s = snapshot();
+    s.facts.branding = known(serde_json::from_str(json).unwrap());
+    s
+}
+
+#[test]
+fn branding_that_hides_or_redirects_is_told() {
+    assert_eq!(find(&STEP, &LINK, &branding("{}")).status, Outcome::Pass);
+    let f = find(
+        &STEP,
+        &LINK,
+        &branding(r#"{"loginPageTextVisibilitySettings":{"hideForgotMyPassword":true}}"#),
+    );
+    assert_eq!(f.status, Outcome::Fail);
+    let f = find(
+        &STEP,
+        &LINK,
+        &branding(r#"{"customCannotAccessYourAccountUrl":"https://intranet.contoso.example/pw"}"#),
+    );
+    assert_eq!(f.status, Outcome::Warn);
+    let f = find(
+        &STEP,
+        &LINK,
+        &branding(r#"{"customAccountResetCredentialsUrl":"https://aka.ms/sspr"}"#),
+    );
+    assert_eq!(f.status, Outcome::Pass);
+    let f = find(
+        &STEP,
+        &LINK,
+        &branding(r#"{"loginPageTextVisibilitySettings":{"hideResetItNow":true}}"#),
+    );
+    assert_eq!((f.status, f.severity), (Outcome::Warn, Severity::Low));
+    let f = find(
+        &STEP,
+        &LINK,
+        &branding(
+            r#"{"localizations":[{"id":"fr-FR","loginPageTextVisibilitySettings":{"hideAccountResetCredentials":true}}]}"#,
+        ),
+    );
+    assert_eq!(f.status, Outcome::Fail);
+    assert!(f.title.contains("fr-FR"));
+    let mut s = branding("{}");
+    s.facts.branding = refused(RefusalKind::Permission, "no", Some("OrganizationalBranding.Read.All"));
+    let f = find(&STEP, &LINK, &s);
+    assert_eq!(f.status, Outcome::Skipped);
+    assert!(f.title.contains("OrganizationalBranding.Read.All"));
+}
+
+#[test]
+fn only_the_reset_pages_lead_to_reset() {
+    for good in [
+        "https://aka.ms/sspr",
+        "https://passwordreset.microsoftonline.com/?whr=contoso.example",
+    ] {
+        assert!(leads_to_reset(good), "{good}");
+    }
+    for bad in [
+        "http://aka.ms/sspr",
+        "https://aka.ms/other",
+        "https://passwordreset.microsoftonline.com.evil.example/",
+        "aka.ms/sspr",
+        "",
+    ] {
+        assert!(!leads_to_reset(bad), "{bad}");
+    }
+}
+
+#[test]
+fn administrators_own_rule() {
+    let with = |allowed: Option<bool>, domains: &[&str]| {
+        let mut s = snapshot();
+        s.facts.authorization_policy = known(AuthorizationPolicy {
+            allowed_to_use_sspr: allowed,
+        });
+        s.facts.organization = known(Organization {
+            verified_domains: domains
+                .iter()
+                .map(|d| VerifiedDomain {
+                    name: Some((*d).into()),
+                    ..Default::default()
+                })
+                .collect(),
+            ..Default::default()
+        });
+        s
+    };
+    let status = |s: &Snapshot| find(&STEP, &ADMINISTRATORS, s).status;
+    assert_eq!(
+        status(&with(Some(true), &["contoso.example", "contoso.onmicrosoft.com"])),
+        Outcome::Pass
+    );
+    assert_eq!(status(&with(Some(true), &["contoso.onmicrosoft.com"])), Outcome::Warn);
+    assert_eq!(status(&with(None, &[])), Outcome::Skipped);
+    let mut off = with(Some(false), &["contoso.example"]);
+    assert_eq!(status(&off), Outcome::Pass);
+    off.facts.portal_reset_policy = known(PasswordResetPolicy {
+        registration_required_on_sign_in: Some(true),
+        ..policy(2, 2)
+    });
+    assert_eq!(status(&off), Outcome::Warn);
+    off.facts.authorization_policy = Fact::NotAsked;
+    assert_eq!(status(&off), Outcome::Skipped);
+}

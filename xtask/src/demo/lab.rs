@@ -1,0 +1,60 @@
+//! A running lab. It ends with its standard input, so that it never outlives us.
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// A lab and how to sign in to its first tenant.
+pub struct Lab {
+    child: Child,
+    /// Its address.
+    pub url: String,
+    /// The tenant.
+    pub tenant_id: String,
+    /// An app in it.
+    pub client_id: String,
+    /// The app's secret: the lab's own, worth nothing elsewhere.
+    pub client_secret: String,
+}
+
+impl Lab {
+    /// Starts a lab and waits until it listens.
+    pub fn start(program: &Path, scenario: &str) -> Result<Self> {
+        let mut child = Command::new(program)
+            .args(["--scenario", scenario])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| program.display().to_string())?;
+        let output = child.stdout.take().context("stdout is piped")?;
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line)?;
+        let Ok(ready) = serde_json::from_str::<Value>(&line) else {
+            let _ = child.kill();
+            let status = child.wait()?;
+            bail!("the lab did not start ({status})");
+        };
+        let text = |pointer: &str| -> Result<String> {
+            let value = ready.pointer(pointer).and_then(Value::as_str);
+            Ok(value
+                .with_context(|| format!("the lab does not say {pointer}"))?
+                .to_string())
+        };
+        Ok(Lab {
+            url: text("/url")?,
+            tenant_id: text("/tenants/0/tenantId")?,
+            client_id: text("/tenants/0/clientId")?,
+            client_secret: text("/tenants/0/clientSecret")?,
+            child,
+        })
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,139 @@
+//! Puts the PowerShell module together: its files, the native library and the compiled declarations.
+
+use crate::{build, machine};
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Builds the library and puts the module together, in the folder that `Import-Module` takes.
+pub fn assemble(profile: &str) -> Result<PathBuf> {
+    let library = build::library(profile)?;
+    let root = build::root();
+    let place = build::target()?.join("module");
+    let made = place.join("EntraSspr.new");
+    let folder = place.join("EntraSspr");
+    remove(&made)?;
+    copy(&root.join("powershell/EntraSspr"), &made)?;
+    let native = made.join("lib").join(rid()?);
+    fs::create_dir_all(&native)?;
+    let name = library.file.file_name().context("the library has a name")?;
+    fs::copy(&library.file, native.join(name))?;
+    let declarations = declarations(&place, &root.join("powershell/native/EntraSspr.Native.cs"))?;
+    fs::copy(declarations, native.join("EntraSspr.Native.dll"))?;
+    // A process that has the old library loaded keeps its file: folders are swapped, not files overwritten.
+    remove(&folder).context("the module is in use: close the PowerShell that imported it")?;
+    fs::rename(&made, &folder)?;
+    Ok(folder)
+}
+
+/// This machine's runtime identifier, as .NET names it.
+fn rid() -> Result<String> {
+    let system = match std::env::consts::OS {
+        "linux" => "linux",
+        "windows" => "win",
+        "macos" => "osx",
+        other => bail!("the module is not made for {other}"),
+    };
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "x64",
+        "aarch64" => "arm64",
+        "x86" => "x86",
+        other => bail!("the module is not made for {other}"),
+    };
+    Ok(format!("{system}-{architecture}"))
+}
+
+fn remove(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from).with_context(|| from.display().to_string())? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+/// Compiles the declarations, unless what lies there is newer than the source.
+fn declarations(place: &Path, source: &Path) -> Result<PathBuf> {
+    let assembly = place.join("EntraSspr.Native.dll");
+    let changed = |path: &Path| fs::metadata(path).and_then(|data| data.modified());
+    if let (Ok(made), Ok(written)) = (changed(&assembly), changed(source))
+        && made > written
+    {
+        return Ok(assembly);
+    }
+    fs::create_dir_all(place)?;
+    compile(source, &assembly)?;
+    Ok(assembly)
+}
+
+/// Compiles with `mcs`, Windows's own `csc`, or `dotnet`; the assembly refers to mscorlib 4.0 alone.
+fn compile(source: &Path, assembly: &Path) -> Result<()> {
+    let framework = std::env::var_os("windir")
+        .map(|windows| PathBuf::from(windows).join("Microsoft.NET/Framework64/v4.0.30319/csc.exe"))
+        .filter(|csc| csc.is_file());
+    let compiler = machine::which("mcs").or(framework);
+    let compiler = match (compiler, machine::which("dotnet")) {
+        (Some(compiler), _) => compiler,
+        (None, Some(dotnet)) => return compile_with_dotnet(&dotnet, source, assembly),
+        (None, None) => machine::need("mcs", "mono-mcs")
+            .context("a C# compiler is needed: mcs (Debian's mono-mcs), Windows's csc, or the .NET SDK")?,
+    };
+    let mut out = std::ffi::OsString::from("-out:");
+    out.push(assembly);
+    let status = Command::new(&compiler)
+        .args(["-nologo", "-target:library", "-optimize+", "-warnaserror+"])
+        .arg(out)
+        .arg(source)
+        .status()
+        .with_context(|| compiler.display().to_string())?;
+    if !status.success() {
+        bail!("{} could not compile {}", compiler.display(), source.display());
+    }
+    Ok(())
+}
+
+/// The SDK brings a compiler but no mscorlib 4.0: it fetches the reference assemblies of .NET Framework itself.
+fn compile_with_dotnet(dotnet: &Path, source: &Path, assembly: &Path) -> Result<()> {
+    let project = assembly.with_file_name("dotnet");
+    fs::create_dir_all(&project)?;
+    let file = project.join("EntraSspr.Native.csproj");
+    let text = format!(
+        r#"<Project Sdk="Microsoft.NET.Sdk">
+  <PropertyGroup>
+    <TargetFramework>net462</TargetFramework>
+    <EnableDefaultItems>false</EnableDefaultItems>
+    <GenerateAssemblyInfo>false</GenerateAssemblyInfo>
+    <DisableImplicitFrameworkReferences>true</DisableImplicitFrameworkReferences>
+    <Deterministic>true</Deterministic>
+    <DebugType>none</DebugType>
+  </PropertyGroup>
+  <ItemGroup><Compile Include="{}" /></ItemGroup>
+</Project>
+"#,
+        source.display()
+    );
+    fs::write(&file, text)?;
+    let status = Command::new(dotnet)
+        .args(["build", "--nologo", "--configuration", "Release", "--output"])
+        .arg(project.join("out"))
+        .arg(&file)
+        .status()?;
+    if !status.success() {
+        bail!("dotnet could not compile {}", source.display());
+    }
+    fs::copy(project.join("out/EntraSspr.Native.dll"), assembly)?;
+    Ok(())
+}
