@@ -163,8 +163,7 @@ pub fn assess(snapshot: &Snapshot, steps: &[&Step], selection: &Selection) -> Re
     readiness
 }
 
-/// Runs one step; a defect in it becomes a finding and does not take the other steps along. What to do links to the
-/// check's own documentation.
+/// Runs one step; a defect in it becomes a finding and does not take the other steps along.
 fn judge(step: &Step, snapshot: &Snapshot) -> Vec<Finding> {
     let run = || {
         panics::fault(step.name);

@@ -76,7 +76,7 @@ impl Registration {
         self.methods
             .iter()
             .position(|m| m.eq_ignore_ascii_case(name))
-            .map_or(0, |i| bit(i).unwrap_or(0))
+            .map_or(0, |i| 1 << i.min(63))
     }
 
     /// The bit of a group, where its members were read.
@@ -101,11 +101,6 @@ impl Registration {
         sample.truncate(SAMPLE);
         (count, sample)
     }
-}
-
-/// A name beyond the 64th has no bit, so nothing is known of it.
-fn bit(index: usize) -> Option<u64> {
-    u32::try_from(index).ok().and_then(|i| 1u64.checked_shl(i))
 }
 
 /// How many names a sample holds at the most.

@@ -1,63 +1,37 @@
-//! What the steps' tests share: snapshots made of a few words.
+//! Policies, reports and cohorts for the tests of the steps that judge methods, registration and MFA.
 
 use super::Step;
+use super::testing::{self, NOW};
+pub use super::testing::{known, partial};
 use crate::finding::{Check, Finding, Outcome};
-use crate::snapshot::audit::{SettingChange, SettingsHistory};
+use crate::snapshot::audit::SettingsHistory;
 use crate::snapshot::graph::*;
 use crate::snapshot::people::{Cohort, CohortKey, PolicyGroup, Registration};
 use crate::snapshot::portal::PasswordResetPolicy;
-use crate::snapshot::{Fact, Refusal, RefusalKind, SignedIn, Snapshot};
+use crate::snapshot::{Fact, RefusalKind, Snapshot};
 use jiff::Timestamp;
 
 /// The snapshots' day.
 pub fn at() -> Timestamp {
-    "2026-11-23T09:00:00Z".parse().unwrap()
+    testing::at(NOW)
 }
 
 /// An empty snapshot of the public cloud.
 pub fn empty() -> Snapshot {
-    let who = SignedIn {
-        cloud: "Public".into(),
-        ..Default::default()
-    };
-    Snapshot::new(at(), who)
+    let mut snapshot = testing::snapshot();
+    snapshot.signed_in.cloud = "Public".into();
+    snapshot
 }
 
 /// A refusal for a lacking permission.
 pub fn refused<T>(permission: &str) -> Fact<T> {
-    Fact::Unreadable {
-        refusal: Refusal {
-            kind: RefusalKind::Permission,
-            message: format!("The app lacks {permission}."),
-            needs: Some(permission.into()),
-            code: Some("Authorization_RequestDenied".into()),
-            request_id: None,
-        },
-    }
+    let message = format!("The app lacks {permission}.");
+    testing::refused(RefusalKind::Permission, &message, Some(permission))
 }
 
-pub fn known<T>(value: T) -> Fact<T> {
-    Fact::known(value, "the test", at())
-}
-
-pub fn partial<T>(value: T) -> Fact<T> {
-    Fact::Partial {
-        value,
-        source: "the test".into(),
-        as_of: at(),
-        read: 1,
-        of: None,
-        reason: "The run's time was over.".into(),
-    }
-}
-
-/// The finding of one check.
+/// The finding of one check, with what every finding owes its reader.
 pub fn finding(step: &Step, check: &Check, snapshot: &Snapshot) -> Finding {
-    let all = (step.check)(snapshot);
-    let mut of: Vec<Finding> = all.into_iter().filter(|f| f.id == check.id).collect();
-    assert_eq!(of.len(), 1, "{}: {of:#?}", check.id);
-    let found = of.remove(0);
-    // What every finding owes its reader.
+    let found = testing::find(step, check, snapshot);
     match found.status {
         Outcome::Fail | Outcome::Warn => {
             let fix = found.remediation.as_ref().expect("something to do");
@@ -119,20 +93,11 @@ pub fn portal(required: i64) -> PasswordResetPolicy {
 
 /// A log that holds these changes.
 pub fn log(changes: &[(&str, &str)]) -> Fact<SettingsHistory> {
-    let change = |value: &str| SettingChange {
-        value: value.into(),
-        before: None,
-        at: "2026-11-02T08:00:00Z".parse().unwrap(),
-        by: Some("admin@contoso.example".into()),
-    };
-    known(SettingsHistory {
-        settings: changes
-            .iter()
-            .map(|(name, value)| (name.to_string(), change(value)))
-            .collect(),
-        from: Some("2026-10-24T09:00:00Z".parse().unwrap()),
-        ..Default::default()
-    })
+    let dated: Vec<(&str, &str, &str)> = changes
+        .iter()
+        .map(|(name, value)| (*name, *value, "2026-11-02T08:00:00Z"))
+        .collect();
+    testing::log(&dated)
 }
 
 /// The names behind the bits of `user`.

@@ -5,9 +5,9 @@ mod traps;
 use super::Step;
 use super::authentication_methods::methods::{Migration, Required, everybody, migration};
 use super::conditional_access::{self as ca, controls, enforced, on_registration, report_only};
+use super::policy::{Portal, REGISTRATION_REQUIRED, Setting, integer, weigh};
 use super::scope::{Directory, listed, nobody};
 use crate::finding::{Check, Finding, Severity, counted};
-use crate::snapshot::audit::SettingChange;
 use crate::snapshot::{FactId, Snapshot};
 
 /// The step.
@@ -102,143 +102,69 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
     ]
 }
 
-/// A setting's newest change in the log. In a log that was read in part a newer one may be missing.
-fn logged<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a SettingChange> {
-    snapshot.facts.audit_settings.whole()?.settings.get(name)
-}
-
-/// A switch as the log writes it: the spelling is not documented, so it is read with tolerance.
-fn switch(value: &str) -> Option<bool> {
-    let value = value.trim().trim_matches(['"', '[', ']']);
-    let is = |words: &[&str]| words.iter().any(|w| value.eq_ignore_ascii_case(w));
-    if is(&["true", "1", "yes", "enabled", "on"]) {
-        Some(true)
-    } else if is(&["false", "0", "no", "disabled", "off"]) {
-        Some(false)
-    } else {
-        None
-    }
-}
-
-const LOGGED_REQUIRED: &str = "EnforcedRegistrationEnablementForUsers";
-const LOGGED_DAYS: &str = "EnforcedRegistrationIntervalInDaysForUsers";
-
-/// Whether registration is required at sign-in, from the portal, else from the log.
-fn is_required(snapshot: &Snapshot) -> Option<bool> {
-    let portal = snapshot.facts.portal_reset_policy.value();
-    portal
-        .and_then(|p| p.registration_required_on_sign_in)
-        .or_else(|| logged(snapshot, LOGGED_REQUIRED).and_then(|c| switch(&c.value)))
-}
-
-/// Adds what the portal or the log showed.
-fn seen(found: Finding, snapshot: &Snapshot, in_portal: bool, name: &str, what: &str) -> Finding {
-    if in_portal {
-        return found.evidence(&snapshot.facts.portal_reset_policy, what);
-    }
-    match logged(snapshot, name) {
-        Some(change) => {
-            let by = change.by.as_deref().map_or_else(String::new, |by| format!(" by {by}"));
-            let mut found = found.evidence(&snapshot.facts.audit_settings, format!("{what}: changed{by}"));
-            if let Some(evidence) = found.evidence.last_mut() {
-                evidence.as_of = Some(change.at);
-            }
-            found
-        }
-        None => found,
-    }
-}
-
-/// Neither the portal nor a change in the log's window told a setting.
-fn untold(check: &Check, snapshot: &Snapshot) -> Finding {
-    let mut found = check.unreadable(snapshot);
-    if let Some(history) = snapshot.facts.audit_settings.whole() {
-        found.title = "not readable: sign in with Connect-SsprTenant -PortalApi".into();
-        let since = history
-            .from
-            .map_or_else(String::new, |from| format!(" since {}", from.strftime("%Y-%m-%d")));
-        found.reason = Some(format!(
-            "Nobody changed it{since}, so the audit log does not tell its value; only the portal does."
-        ));
-        found = found.evidence(&snapshot.facts.audit_settings, "no change of this setting in the log");
-    }
-    found
-}
+/// After how many days users are asked to confirm what they registered.
+const RECONFIRM_DAYS: Setting<i64> = Setting {
+    name: "number of days before users confirm again",
+    portal: Portal::Reset(|p| p.registration_reconfirm_interval_in_days),
+    logged: &[
+        "EnforcedRegistrationIntervalInDaysForUsers",
+        "registrationReconfirmIntevalInDays",
+    ],
+    parse: integer,
+};
 
 fn required(snapshot: &Snapshot) -> Finding {
-    let portal = &snapshot.facts.portal_reset_policy;
-    let in_portal = portal
-        .value()
-        .is_some_and(|p| p.registration_required_on_sign_in.is_some());
-    let fact = &snapshot.facts.registration;
-    match is_required(snapshot) {
-        None => untold(&REQUIRED, snapshot),
-        Some(true) => seen(
-            REQUIRED.pass("users are asked to register when they sign in"),
-            snapshot,
-            in_portal,
-            LOGGED_REQUIRED,
-            "registration required at sign-in: yes",
-        ),
-        Some(false) => {
-            let found = seen(
-                REQUIRED.fail(Severity::High, "nobody is asked to register at sign-in"),
-                snapshot,
-                in_portal,
-                LOGGED_REQUIRED,
-                "registration required at sign-in: no",
-            )
-            .reason("Users register only when they think of it; most learn that they did not on the day they forgot their password.")
-            .fix("Set 'Require users to register when signing in' to Yes.")
-            .portal(PORTAL);
-            match fact.value() {
-                Some(report) => {
-                    let (missing, sample) = report.count(|k| k.sspr_enabled && !k.sspr_registered);
-                    let (of, _) = report.count(|k| k.sspr_enabled);
-                    found
-                        .evidence(
-                            fact,
-                            format!("{} in scope not registered", counted(missing, "user", "users")),
-                        )
-                        .affects(missing, (!fact.is_partial()).then_some(of), true, sample)
-                }
-                None => found,
-            }
-        }
+    let required = match weigh(snapshot, &REGISTRATION_REQUIRED) {
+        Ok(required) => required,
+        Err(unknown) => return unknown.finding(&REQUIRED),
+    };
+    if required.value.0 {
+        let title = format!("users are asked to register at sign-in ({})", required.note);
+        return required.support(REQUIRED.pass(title));
     }
+    let found = REQUIRED
+        .fail(
+            Severity::High,
+            format!("nobody is asked to register at sign-in ({})", required.note),
+        )
+        .reason("Users register only when they think of it; most learn that they did not on the day they forgot their password.")
+        .fix("Set 'Require users to register when signing in' to Yes.")
+        .portal(PORTAL);
+    let fact = &snapshot.facts.registration;
+    let Some(report) = fact.value() else {
+        return required.support(found);
+    };
+    let (missing, sample) = report.count(|k| k.sspr_enabled && !k.sspr_registered);
+    let (of, _) = report.count(|k| k.sspr_enabled);
+    let seen = format!("{} in scope not registered", counted(missing, "user", "users"));
+    required.support(
+        found
+            .evidence(fact, seen)
+            .affects(missing, (!fact.is_partial()).then_some(of), true, sample),
+    )
 }
 
 fn reconfirm(snapshot: &Snapshot) -> Finding {
-    if is_required(snapshot) == Some(false) {
+    if weigh(snapshot, &REGISTRATION_REQUIRED).is_ok_and(|required| !required.value.0) {
         return RECONFIRM.not_applicable("It takes effect only where registration is required at sign-in.");
     }
-    let portal = snapshot.facts.portal_reset_policy.value();
-    let stated = portal.and_then(|p| p.registration_reconfirm_interval_in_days);
-    let days = stated.or_else(|| {
-        let change = logged(snapshot, LOGGED_DAYS)?;
-        change.value.trim().trim_matches(['"', '[', ']']).parse().ok()
-    });
-    let Some(days) = days else {
-        return untold(&RECONFIRM, snapshot);
+    let days = match weigh(snapshot, &RECONFIRM_DAYS) {
+        Ok(days) => days,
+        Err(unknown) => return unknown.finding(&RECONFIRM),
     };
-    let note = format!("days until users confirm again: {days}");
-    if days > 0 {
-        let title = format!(
-            "users confirm their methods every {}",
-            counted(days.unsigned_abs(), "day", "days")
-        );
-        return seen(RECONFIRM.pass(title), snapshot, stated.is_some(), LOGGED_DAYS, &note);
+    if days.value > 0 {
+        let every = counted(days.value.unsigned_abs(), "day", "days");
+        let title = format!("users confirm their methods every {every} ({})", days.note);
+        return days.support(RECONFIRM.pass(title));
     }
-    seen(
-        RECONFIRM.warn(Severity::Medium, "users are never asked to confirm their methods again"),
-        snapshot,
-        stated.is_some(),
-        LOGGED_DAYS,
-        &note,
+    let title = format!("users are never asked to confirm their methods ({})", days.note);
+    days.support(
+        RECONFIRM
+            .warn(Severity::Medium, title)
+            .reason("Numbers and addresses that changed stay registered, and fail when they are needed.")
+            .fix("Set the number of days before users confirm again to 180.")
+            .portal(PORTAL),
     )
-    .reason("Numbers and addresses that changed stay registered, and fail when they are needed.")
-    .fix("Set the number of days before users confirm again to 180.")
-    .portal(PORTAL)
 }
 
 fn campaign(snapshot: &Snapshot) -> Finding {

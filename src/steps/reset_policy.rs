@@ -421,8 +421,8 @@ fn link(snapshot: &Snapshot) -> Finding {
     }
 }
 
-/// True where the documented exception holds: no custom domain and no synchronisation.
-fn one_method(snapshot: &Snapshot) -> bool {
+/// True where the documented exception for administrators holds: no custom domain and no synchronisation.
+pub(super) fn one_method(snapshot: &Snapshot) -> bool {
     let Some(organization) = snapshot.facts.organization.whole() else {
         return false;
     };

@@ -23,7 +23,6 @@ pub const STEP: Step = Step {
         &UNFIT,
         &UNEXPLAINED,
         &OUT_OF_SCOPE,
-        &activity::LOST,
         &activity::HELPDESK,
         &activity::FAILURES,
         &FRESH,
@@ -296,24 +295,20 @@ fn reasons(snapshot: &Snapshot) -> Vec<Finding> {
     let why = Why::of(snapshot, report);
     let stuck = |key: &CohortKey| key.sspr_enabled && !key.sspr_capable;
     let of = (!fact.is_partial()).then(|| report.count(|k| k.sspr_enabled).0);
-    let proviso = if why.required.known {
-        String::new()
-    } else {
-        " How many are required was not readable; judged for two.".into()
-    };
     let found = |check: &Check, who: &dyn Fn(&CohortKey) -> bool, what: &str, reason: &str, fix: &str| {
         let (count, sample) = report.count(|key| stuck(key) && who(key));
         if count > 0 {
-            return check
+            let found = check
                 .warn(
                     Severity::Medium,
                     format!("{} in scope {what}", counted(count, "user", "users")),
                 )
                 .evidence(fact, format!("{} rows read", number(report.rows)))
-                .reason(format!("{reason}{proviso}"))
+                .reason(reason)
                 .fix(fix)
                 .portal(PORTAL)
                 .affects(count, of, true, sample);
+            return why.required.support(found);
         }
         match fact.whole() {
             Some(_) => check

@@ -1,10 +1,12 @@
 //! Which methods reset a password: what a method's configuration gives, and what a user has registered.
 
-use crate::finding::Evidence;
+use crate::finding::{Evidence, Finding, Outcome};
+use crate::snapshot::Snapshot;
 use crate::snapshot::graph::{AuthenticationMethodConfiguration, AuthenticationMethodsPolicy, MethodTarget};
 use crate::snapshot::people::{CohortKey, Registration};
 use crate::snapshot::portal::PasswordResetPolicy;
-use crate::snapshot::{Fact, Snapshot};
+use crate::steps::policy;
+use crate::steps::reset_policy::one_method;
 use crate::steps::scope::{Directory, any, included, nobody};
 
 /// A method that the reset page accepts. Passkeys, Windows Hello, a Temporary Access Pass, certificates, QR codes and
@@ -191,27 +193,39 @@ impl Registered {
 pub struct Required {
     /// The number; the guide's two where it could not be read.
     pub count: u64,
-    /// Whether it was read. A Pass rests on nothing else.
+    /// Whether it was read.
     pub known: bool,
-    /// Where it was read.
-    pub evidence: Option<Evidence>,
+    evidence: Vec<Evidence>,
 }
 
 impl Required {
     /// The number, read or assumed.
     pub fn of(snapshot: &Snapshot) -> Self {
-        match required_methods(snapshot) {
-            Some((count, evidence)) => Required {
-                count,
-                known: true,
-                evidence: Some(evidence),
+        let weighed = policy::weigh(snapshot, &policy::METHODS_REQUIRED).ok();
+        let read = weighed.filter(|w| w.is_whole() && matches!(w.value, 1 | 2));
+        Required {
+            count: if read.as_ref().is_some_and(|w| w.value == 1) {
+                1
+            } else {
+                2
             },
-            None => Required {
-                count: 2,
-                known: false,
-                evidence: None,
-            },
+            known: read.is_some(),
+            evidence: read.map_or_else(Vec::new, |w| w.evidence().to_vec()),
         }
+    }
+
+    /// Puts under a finding where the number was read, or says that it was not.
+    pub fn support(&self, mut found: Finding) -> Finding {
+        found.evidence.extend(self.evidence.iter().cloned());
+        if !self.known && found.status != Outcome::Pass {
+            let note =
+                "How many methods are required was not readable; judged for two, the number that is recommended.";
+            found.reason = Some(match found.reason.take() {
+                Some(reason) => format!("{reason} {note}"),
+                None => note.into(),
+            });
+        }
+        found
     }
 
     /// `two methods`, `one method`.
@@ -225,37 +239,9 @@ impl Required {
     }
 }
 
-/// The number of methods required, from the portal or its newest change in the audit log.
-fn required_methods(snapshot: &Snapshot) -> Option<(u64, Evidence)> {
-    fn of<T>(fact: &Fact<T>, count: Option<u64>, as_of: Option<jiff::Timestamp>) -> Option<(u64, Evidence)> {
-        let count = count.filter(|n| (1..=2).contains(n))?;
-        let seen = format!("methods required to reset: {count}");
-        let source = fact.source()?.into();
-        Some((count, Evidence { source, seen, as_of }))
-    }
-    let portal = &snapshot.facts.portal_reset_policy;
-    let log = &snapshot.facts.audit_settings;
-    let stated = portal.whole().and_then(|p| p.number_of_authentication_methods_required);
-    let change = log
-        .whole()
-        .and_then(|h| h.settings.get("NumberOfRequiredContactMethodsForUsers"));
-    of(portal, stated.and_then(|n| n.try_into().ok()), portal.as_of()).or_else(|| {
-        let value = change.and_then(|c| c.value.trim().parse().ok());
-        of(log, value, change.map(|c| c.at))
-    })
-}
-
-/// How many methods administrators need: two, or one in a tenant without a domain of its own and without sync.
+/// How many methods administrators need: two, but for a documented exception.
 pub fn required_of_administrators(snapshot: &Snapshot) -> u64 {
-    let bare = snapshot.facts.organization.whole().is_some_and(|o| {
-        o.on_premises_sync_enabled != Some(true)
-            && !o.verified_domains.is_empty()
-            && o.verified_domains.iter().all(|d| {
-                let name = d.name.as_deref().unwrap_or_default().to_ascii_lowercase();
-                name.contains(".onmicrosoft.") || name.contains(".partner.onmschina.")
-            })
-    });
-    if bare { 1 } else { 2 }
+    if one_method(snapshot) { 1 } else { 2 }
 }
 
 /// What somebody may use: surely, and at the most where something was not readable.

@@ -7,7 +7,7 @@ mod retirement;
 
 use super::Step;
 use super::scope::listed;
-use crate::finding::{Check, Evidence, Finding, Outcome, Severity, counted, number};
+use crate::finding::{Check, Finding, Severity, counted, number};
 use crate::snapshot::people::CohortKey;
 use crate::snapshot::{FactId, Snapshot};
 use methods::{ADMINISTRATORS, Methods, Offered, Required, Rules, gates, required_of_administrators};
@@ -170,24 +170,8 @@ fn reach(snapshot: &Snapshot) -> Finding {
     };
     let required = Required::of(snapshot);
     let all = populations(snapshot, &rules);
-    let mut found = judged(snapshot, &rules, &required, &all);
-    found.evidence.insert(
-        0,
-        Evidence {
-            source: snapshot.facts.methods_policy.source().unwrap_or_default().into(),
-            seen: described(&all, &required),
-            as_of: snapshot.facts.methods_policy.as_of(),
-        },
-    );
-    found.evidence.extend(required.evidence.clone());
-    if !required.known && found.status != Outcome::Pass {
-        let note = "How many methods are required was not readable; judged for two, the number that is recommended.";
-        found.reason = Some(match found.reason.take() {
-            Some(reason) => format!("{reason} {note}"),
-            None => note.into(),
-        });
-    }
-    found
+    let found = judged(snapshot, &rules, &required, &all);
+    required.support(found.evidence(&snapshot.facts.methods_policy, described(&all, &required)))
 }
 
 /// Fails where the number was read, else warns.

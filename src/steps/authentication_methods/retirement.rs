@@ -249,7 +249,7 @@ fn finding(retirement: &Retirement, snapshot: &Snapshot) -> Finding {
                 } else {
                     Severity::High
                 };
-            let mut found = check
+            let found = check
                 .warn(severity, title)
                 .evidence(
                     fact,
@@ -262,8 +262,7 @@ fn finding(retirement: &Retirement, snapshot: &Snapshot) -> Finding {
                 )
                 .reason("From that day the reset page turns them away and they call the helpdesk. Microsoft Authenticator counts as one method, with its notification and its code.")
                 .affects(drop.count, (!fact.is_partial()).then_some(drop.of), true, drop.sample);
-            found.evidence.extend(required.evidence.clone());
-            return advice(found);
+            return advice(required.support(found));
         }
     }
     let all = populations(snapshot, &rules);

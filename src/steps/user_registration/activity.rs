@@ -1,4 +1,5 @@
-//! What the audit log shows of resets: whether people use it, whether it works, and whether it reaches the directory.
+//! What the audit log shows of resets: whether people use it, and whether it works. Whether a reset reached the
+//! directory is `cloud_writeback`'s.
 
 use crate::finding::{Check, Finding, Severity, counted, number};
 use crate::snapshot::audit::ResetActivity;
@@ -8,16 +9,6 @@ use crate::steps::scope::listed;
 const DOC: &str = "https://learn.microsoft.com/entra/identity/authentication/howto-sspr-reporting";
 const PORTAL: &str = "https://entra.microsoft.com/#view/Microsoft_AAD_IAM/PasswordResetMenuBlade/~/AuditLogs";
 
-/// Resets that stayed in the cloud.
-pub const LOST: Check = Check {
-    id: "user_registration.lost_resets",
-    title: "Resets reached the directory",
-    looks_at: "Resets of synced users in the log's window whose agent is None: nothing was written back.",
-    why: "The user has a new password in the cloud and the old one in the directory.",
-    doc: "https://learn.microsoft.com/entra/identity/authentication/troubleshoot-sspr-writeback",
-    decides: true,
-    facts: &[FactId::AuditResets],
-};
 /// Self-service against helpdesk.
 pub const HELPDESK: Check = Check {
     id: "user_registration.helpdesk",
@@ -42,16 +33,12 @@ pub const FAILURES: Check = Check {
 /// The findings of these checks.
 pub fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let Some(activity) = snapshot.facts.audit_resets.value() else {
-        return [&LOST, &HELPDESK, &FAILURES]
+        return [&HELPDESK, &FAILURES]
             .iter()
             .map(|check| check.unreadable(snapshot))
             .collect();
     };
-    vec![
-        lost(snapshot, activity),
-        helpdesk(snapshot, activity),
-        failures(snapshot, activity),
-    ]
+    vec![helpdesk(snapshot, activity), failures(snapshot, activity)]
 }
 
 fn since(activity: &ResetActivity) -> String {
@@ -69,52 +56,6 @@ fn in_part(check: &Check, snapshot: &Snapshot) -> Option<Finding> {
     }
     let reason = fact.partial_reason().unwrap_or("It was declared, not read.");
     Some(check.skipped("the audit log was read in part", reason))
-}
-
-fn lost(snapshot: &Snapshot, activity: &ResetActivity) -> Finding {
-    let fact = &snapshot.facts.audit_resets;
-    let seen = format!(
-        "{} without a directory agent {}; {} of users whose origin is not known",
-        counted(activity.lost_resets, "reset of a synced user", "resets of synced users"),
-        since(activity),
-        number(activity.unknown_origin)
-    );
-    if activity.lost_resets > 0 {
-        let title = format!(
-            "{} never reached the directory",
-            counted(activity.lost_resets, "reset", "resets")
-        );
-        return LOST
-            .fail(Severity::High, title)
-            .evidence(fact, seen)
-            .reason("These users have a new password in the cloud and the old one in the directory.")
-            .fix("Switch password writeback on, in the tenant and on the server that syncs these users, then have them reset again.")
-            .portal("https://entra.microsoft.com/#view/Microsoft_AAD_IAM/PasswordResetMenuBlade/~/OnPremisesIntegration")
-            .affects(activity.lost_resets, None, true, activity.lost_sample.clone());
-    }
-    if let Some(found) = in_part(&LOST, snapshot) {
-        return found.evidence(fact, seen);
-    }
-    let hybrid = snapshot
-        .facts
-        .organization
-        .value()
-        .map(|o| o.on_premises_sync_enabled == Some(true));
-    if hybrid == Some(false) {
-        return LOST.not_applicable("The tenant does not sync from a directory on premises.");
-    }
-    if activity.unknown_origin > 0 {
-        return LOST
-            .skipped(
-                format!(
-                    "{} without writeback, of users whose origin is not readable",
-                    counted(activity.unknown_origin, "reset", "resets")
-                ),
-                "Whether those users are synced could not be read (User.Read.All).",
-            )
-            .evidence(fact, seen);
-    }
-    LOST.pass("no reset of a synced user was lost").evidence(fact, seen)
 }
 
 fn helpdesk(snapshot: &Snapshot, activity: &ResetActivity) -> Finding {

@@ -1,7 +1,7 @@
-use super::activity::{FAILURES, HELPDESK, LOST};
+use super::activity::{FAILURES, HELPDESK};
 use super::*;
 use crate::snapshot::audit::ResetActivity;
-use crate::snapshot::graph::{FeatureCount, FeatureSummary, Organization};
+use crate::snapshot::graph::{FeatureCount, FeatureSummary};
 use crate::snapshot::people::Cohort;
 use crate::steps::fixture::*;
 
@@ -9,10 +9,6 @@ fn tenant(cohorts: Vec<Cohort>) -> Snapshot {
     let mut s = empty();
     s.facts.portal_reset_policy = known(portal(2));
     s.facts.registration = known(report(cohorts, &[]));
-    s.facts.organization = known(Organization {
-        on_premises_sync_enabled: Some(true),
-        ..Default::default()
-    });
     s.facts.audit_resets = known(ResetActivity {
         from: Some("2026-10-24T09:00:00Z".parse().unwrap()),
         self_service_resets: 40,
@@ -175,29 +171,6 @@ fn an_old_report_is_told() {
     assert_eq!(status(&FRESH, &s), Outcome::Pass);
     s.taken_at = "2026-11-24T21:00:01Z".parse().unwrap();
     assert_eq!(status(&FRESH, &s), Outcome::Warn);
-}
-
-#[test]
-fn resets_that_stayed_in_the_cloud_fail() {
-    let mut s = tenant(vec![able(1)]);
-    let activity = |lost_resets, unknown_origin| ResetActivity {
-        self_service_resets: 9,
-        lost_resets,
-        unknown_origin,
-        lost_sample: vec!["anna@contoso.example".into()],
-        ..Default::default()
-    };
-    s.facts.audit_resets = known(activity(4, 0));
-    let found = finding(&STEP, &LOST, &s);
-    assert_eq!(found.title, "4 resets never reached the directory");
-    assert_eq!(found.affected.unwrap().sample, ["anna@contoso.example"]);
-    s.facts.audit_resets = known(activity(0, 2));
-    assert_eq!(status(&LOST, &s), Outcome::Skipped);
-    s.facts.audit_resets = partial(activity(0, 0));
-    assert_eq!(status(&LOST, &s), Outcome::Skipped);
-    s.facts.organization = known(Organization::default());
-    s.facts.audit_resets = known(activity(0, 2));
-    assert_eq!(status(&LOST, &s), Outcome::NotApplicable);
 }
 
 #[test]
