@@ -7,15 +7,13 @@ mod refusal;
 mod registration;
 mod scan;
 mod singles;
-mod source;
-
-pub use source::{Source, source};
 
 use crate::error::Result;
 use crate::session::Session;
 use crate::session::config::Budgets;
 use crate::snapshot::graph::{ConditionalAccessPolicy, DomainFederation, FeatureSummary};
 use crate::snapshot::{Fact, FactId, Facts, Refusal, SignedIn, Snapshot};
+use crate::source::source;
 use crate::task::TaskContext;
 use crate::tenant::error::AskError;
 use crate::tenant::graph::{Ask, Graph};
