@@ -80,6 +80,7 @@ impl Credential {
 /// A credential that does what a test says.
 #[cfg(test)]
 pub struct Scripted {
+    /// How often it was asked.
     pub asked: std::sync::Arc<std::sync::atomic::AtomicU32>,
     wait: std::time::Duration,
     answer: Box<dyn Fn() -> Result<Token> + Send + Sync>,
@@ -87,6 +88,7 @@ pub struct Scripted {
 
 #[cfg(test)]
 impl Scripted {
+    /// Answers so, after a while.
     pub fn new(wait: std::time::Duration, answer: impl Fn() -> Result<Token> + Send + Sync + 'static) -> Self {
         Scripted {
             asked: Default::default(),
