@@ -235,8 +235,9 @@ int32_t sspr_task_close(uint64_t task, char **out_error);
 // Checks the whole set-up, or the steps that the request names, over facts that are read once.
 //
 // `request_json` is an object; every member may be left out: `steps` and `excludeSteps` (names), `severity` ("Info",
-// "Low", "Medium", "High": leave lesser findings out of the list), `timeBudgetSeconds` (how long reading may take),
-// `full` (true: read long reports whole, however long), `utcOffsetMinutes` (for the times on the screen).
+// "Low", "Medium", "High": leave lesser findings out of the list), `timeBudgetSeconds` (how long reading long
+// reports may take; past that they are read in part), `full` (true: read them whole, however long), `deadlineSeconds`
+// (then the task ends with SSPR_STATUS_TASK_DEADLINE), `utcOffsetMinutes` (for the times on the screen).
 //
 // `out_task` receives a task for `sspr_task_next`. Its result is the readiness document: `ready` ("Yes", "No" or
 // "Unknown"), `steps[]`, `counts`, `findings[]`, `first`, `screen[]` (the one screen, line by line) and `snapshot`
@@ -258,6 +259,103 @@ int32_t sspr_check_license(uint64_t session,
                            const char *request_json,
                            uint64_t *out_task,
                            char **out_error);
+
+// Checks the step `reset_policy`: who may reset (all, a group that exists and has members, nobody), two methods
+// required, the way to reset not hidden by branding, administrators' own rule, and what reports say against it. Request, result and statuses
+// as of `sspr_check_readiness`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_check_reset_policy(uint64_t session,
+                                const char *request_json,
+                                uint64_t *out_task,
+                                char **out_error);
+
+// Checks the step `security_questions`: whether they are offered, how many to register and to reset, enough of them
+// defined, and who still leans on them before they end in March 2027. Request, result and statuses
+// as of `sspr_check_readiness`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_check_security_questions(uint64_t session,
+                                      const char *request_json,
+                                      uint64_t *out_task,
+                                      char **out_error);
+
+// Checks the step `authentication_methods`: whether all users, each group that a method names, and administrators may
+// use as many methods as a reset asks for, today and after each announced retirement; Authenticator first, migration,
+// methods that also open sign-in. Request, result and statuses as of `sspr_check_readiness`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_check_authentication_methods(uint64_t session,
+                                          const char *request_json,
+                                          uint64_t *out_task,
+                                          char **out_error);
+
+// Checks the step `registration`: whether users are asked to register at sign-in and to confirm again, whether
+// registration is protected by Conditional Access, and whether a policy keeps newcomers from it. Request, result and
+// statuses as of `sspr_check_readiness`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_check_registration(uint64_t session,
+                                const char *request_json,
+                                uint64_t *out_task,
+                                char **out_error);
+
+// Checks the step `mfa_enforcement`: whether policies in force ask every user for MFA, who is excluded, and which
+// policies only report or can be got around. Request, result and statuses as of `sspr_check_readiness`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_check_mfa_enforcement(uint64_t session,
+                                   const char *request_json,
+                                   uint64_t *out_task,
+                                   char **out_error);
+
+// Checks the step `notifications`: users told of their reset, administrators told of an administrator's reset, a
+// helpdesk contact that works. Request, result and statuses
+// as of `sspr_check_readiness`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_check_notifications(uint64_t session,
+                                 const char *request_json,
+                                 uint64_t *out_task,
+                                 char **out_error);
+
+// Checks the step `hybrid`: whether the tenant syncs from a directory on premises, how long ago directory and
+// passwords last synced, which users are not synced, and which domains are federated. Request, result and statuses
+// as of `sspr_check_readiness`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_check_hybrid(uint64_t session,
+                          const char *request_json,
+                          uint64_t *out_task,
+                          char **out_error);
+
+// Checks the step `cloud_writeback`: password writeback on in the tenant, for Connect and for cloud sync, and resets
+// of synced users that never reached the directory. Request, result and statuses
+// as of `sspr_check_readiness`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_check_cloud_writeback(uint64_t session,
+                                   const char *request_json,
+                                   uint64_t *out_task,
+                                   char **out_error);
+
+// Checks the step `account_unlock`: whether users may unlock their account on premises without a reset. Request, result and statuses
+// as of `sspr_check_readiness`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_check_account_unlock(uint64_t session,
+                                  const char *request_json,
+                                  uint64_t *out_task,
+                                  char **out_error);
+
+// Checks the step `user_registration`: who can reset today, who is in scope but cannot and why, and what the audit log
+// shows of resets. Request, result and statuses as of `sspr_check_readiness`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_check_user_registration(uint64_t session,
+                                     const char *request_json,
+                                     uint64_t *out_task,
+                                     char **out_error);
 
 // Judges a saved snapshot, without network or session.
 //

@@ -1,6 +1,6 @@
 //! A session: one tenant, how it is reached, who is signed in.
 
-mod claims;
+pub mod claims;
 pub mod config;
 pub mod credential;
 mod sign_in;
@@ -156,6 +156,7 @@ impl Session {
         let base = self.config.portal()?;
         Ok(state
             .portal
+            .as_ref()
             .zip(base)
             .map(|(tokens, base)| Portal::new(self.http.clone(), Arc::new(tokens.for_task(task)), base, budget)))
     }

@@ -364,8 +364,6 @@ pub struct AuthenticationStrength {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Branding {
-    /// `0` for the default, else the localization's language, such as `fr-FR`.
-    pub id: String,
     /// Where "Can't access your account?" leads instead.
     pub custom_cannot_access_your_account_url: Option<String>,
     /// Where resetting leads instead.

@@ -164,7 +164,8 @@ where
 {
     panics::fault("task");
     let events = context.events.clone();
-    let value = work(context).await?;
+    // In a box: a run's future is large, and each future around it would hold it, and move it, on the stack.
+    let value = Box::pin(work(context)).await?;
     let event = json!({"event": "result", "result": value}).to_string();
     events.send(event).await.map_err(|_| cancelled())
 }
@@ -247,7 +248,7 @@ impl TaskContext {
 mod tests {
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(20);
+    const LONG: Duration = Duration::from_secs(120);
 
     fn start<W, F>(offered: BTreeSet<String>, work: W) -> Arc<Task>
     where
@@ -386,13 +387,15 @@ mod tests {
 
     #[test]
     fn a_full_queue_does_not_keep_a_cancelled_task() {
+        let (full, wait) = std::sync::mpsc::channel();
         let task = start(BTreeSet::new(), |context| async move {
             for i in 0..QUEUE {
                 context.sign_in(json!(i)).await;
             }
+            let _ = full.send(());
             Ok(Value::Null) // its event finds no room
         });
-        std::thread::sleep(Duration::from_millis(50));
+        wait.recv_timeout(LONG).unwrap();
         task.cancel();
         let mut events = 0;
         let error = loop {

@@ -12,7 +12,7 @@ mod key;
 mod listener;
 mod managed_identity;
 mod person;
-mod refusal;
+pub mod refusal;
 mod supplied;
 
 pub use browser::Browser;
