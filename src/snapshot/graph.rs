@@ -370,6 +370,9 @@ pub struct Branding {
     pub custom_account_reset_credentials_url: Option<String>,
     /// Which links are hidden.
     pub login_page_text_visibility_settings: Option<LoginPageTextVisibility>,
+    /// A localization's language (absent in the default branding).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// What people with a browser in another language see; each overrides the default in what it sets.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub localizations: Vec<Branding>,

@@ -84,7 +84,7 @@ impl Registration {
         self.groups
             .iter()
             .position(|g| g.eq_ignore_ascii_case(id))
-            .and_then(bit)
+            .and_then(|i| 1u64.checked_shl(u32::try_from(i).ok()?))
     }
 
     /// How many users satisfy a condition, with a bounded sample of them.
@@ -93,7 +93,7 @@ impl Registration {
         let mut sample = Vec::new();
         for cohort in &self.cohorts {
             if condition(&cohort.key) {
-                count = u64::saturating_add(count, cohort.count);
+                count = cohort.count.saturating_add(count);
                 sample.extend(cohort.sample.iter().cloned());
             }
         }
