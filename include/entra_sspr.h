@@ -235,8 +235,9 @@ int32_t sspr_task_close(uint64_t task, char **out_error);
 // Checks the whole set-up, or the steps that the request names, over facts that are read once.
 //
 // `request_json` is an object; every member may be left out: `steps` and `excludeSteps` (names), `severity` ("Info",
-// "Low", "Medium", "High": leave lesser findings out of the list), `timeBudgetSeconds` (how long reading may take),
-// `full` (true: read long reports whole, however long), `utcOffsetMinutes` (for the times on the screen).
+// "Low", "Medium", "High": leave lesser findings out of the list), `timeBudgetSeconds` (how long reading long
+// reports may take; past that they are read in part), `full` (true: read them whole, however long), `deadlineSeconds`
+// (then the task ends with SSPR_STATUS_TASK_DEADLINE), `utcOffsetMinutes` (for the times on the screen).
 //
 // `out_task` receives a task for `sspr_task_next`. Its result is the readiness document: `ready` ("Yes", "No" or
 // "Unknown"), `steps[]`, `counts`, `findings[]`, `first`, `screen[]` (the one screen, line by line) and `snapshot`

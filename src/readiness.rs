@@ -169,7 +169,11 @@ fn judge(step: &Step, snapshot: &Snapshot) -> Vec<Finding> {
         panics::fault(step.name);
         (step.check)(snapshot)
     };
-    let mut findings = panics::caught(run).unwrap_or_else(|defect| {
+    let judged = panics::caught(run).map(|mut findings| {
+        findings.iter_mut().for_each(|finding| document(step, finding));
+        findings
+    });
+    judged.unwrap_or_else(|defect| {
         let Some(check) = step.checks.first() else {
             return Vec::new();
         };
@@ -180,9 +184,7 @@ fn judge(step: &Step, snapshot: &Snapshot) -> Vec<Finding> {
             defect.message
         ));
         vec![finding]
-    });
-    findings.iter_mut().for_each(|finding| document(step, finding));
-    findings
+    })
 }
 
 /// Where there is something to do, names the page that explains it: the check's own, unless the finding has a closer one.

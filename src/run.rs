@@ -23,6 +23,7 @@ pub struct Request {
     severity: Option<Severity>,
     time_budget_seconds: Option<u64>,
     full: bool,
+    deadline_seconds: Option<u64>,
     utc_offset_minutes: i32,
 }
 
@@ -110,7 +111,21 @@ pub async fn check(
         time: request.time_budget_seconds.map(Duration::from_secs),
         full: request.full,
     };
-    let snapshot = gather::run(session, &steps::needs(chosen), &limits, context).await?;
+    let needs = steps::needs(chosen);
+    let gathering = gather::run(session, &needs, &limits, context);
+    let snapshot = match request.deadline_seconds {
+        None => gathering.await?,
+        Some(seconds) => tokio::time::timeout(Duration::from_secs(seconds), gathering)
+            .await
+            .map_err(|_| {
+                Error::new(
+                    Status::TaskDeadline,
+                    format!("reading the tenant took longer than {seconds} s"),
+                )
+                .retryable()
+                .help("Allow more time, or fewer steps.")
+            })??,
+    };
     let readiness = assess(&snapshot, chosen, &request.selection());
     for finding in &readiness.findings {
         context.finding(finding).await;

@@ -276,3 +276,59 @@ fn a_sign_in_that_fails_says_why_and_keeps_its_secret() {
         "the secret is told"
     );
 }
+
+#[test]
+fn a_run_ends_at_its_deadline_and_the_session_stays_usable() {
+    let lab = lab();
+    let session = app(&lab, 0);
+    lab.add_fault(Fault::new("/v1.0/$batch", FaultKind::Never))
+        .expect("a fault");
+    let start = Instant::now();
+    let error = result(&start_check(&session, json!({"deadlineSeconds": 1}))).expect_err("it cannot end in time");
+    assert_eq!(error.status, Status::TaskDeadline);
+    assert!(start.elapsed().as_secs() < 5);
+    lab.clear_faults();
+    assert!(check(&session, json!({}))["ready"].is_string());
+}
+
+#[test]
+fn a_cancelled_run_stops_within_a_second_and_the_session_stays_usable() {
+    let lab = lab();
+    let session = app(&lab, 0);
+    lab.add_fault(Fault::new("", FaultKind::Latency { ms: 20_000 }))
+        .expect("a fault");
+    let task = start_check(&session, json!({}));
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let start = Instant::now();
+    task.cancel();
+    let (_, end) = events(&task);
+    assert_eq!(end.expect_err("it was cancelled").status, Status::TaskCancelled);
+    assert!(start.elapsed().as_secs() < 1, "{:?}", start.elapsed());
+    lab.clear_faults();
+    assert!(check(&session, json!({}))["ready"].is_string());
+}
+
+#[test]
+fn two_sessions_for_two_tenants_do_not_mix() {
+    let options = LabOptions {
+        scenarios: vec!["hybrid-ready".into(), "cloud-only-ready".into()],
+        ..LabOptions::default()
+    };
+    let lab = Lab::start_blocking(options).expect("the lab starts");
+    let sessions = [app(&lab, 0), app(&lab, 1)];
+    let threads: Vec<_> = (0..4)
+        .map(|i| {
+            let session = Arc::clone(&sessions[i % 2]);
+            let id = lab.tenant(i % 2).tenant_id;
+            std::thread::spawn(move || {
+                for _ in 0..5 {
+                    let readiness = check(&session, json!({}));
+                    assert_eq!(readiness["tenantId"], id.as_str());
+                    assert_eq!(readiness["hybrid"], json!(i % 2 == 0));
+                }
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(|t| t.join().expect("no thread fails"));
+    assert_clean(&lab);
+}

@@ -406,19 +406,27 @@ class Tries:
             return
         raise AssertionError("the certificate was accepted")
 
+    def certificates_that_do_not_fit(self):
+        for name in ("wrongNameUrl", "expiredUrl"):
+            try:
+                requests.get(f"{self.lab.ready[name]}/common/discovery/instance", verify=self.lab.ca, timeout=10)
+            except requests.exceptions.SSLError:
+                continue
+            raise AssertionError(f"the certificate of {name} was accepted")
+
 
 def main():
     # These would take the place of the CA that each client is given.
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         os.environ.pop(name, None)
     program = sys.argv[1] if len(sys.argv) > 1 else "target/debug/sspr-lab"
-    labs = [Lab(program, "--scenario", "hybrid-ready"), Lab(program, "--scenario", "hybrid-ready", "--app-service")]
+    labs = [Lab(program, "--bad-certificates"), Lab(program, "--app-service")]
     passed = failed = 0
     try:
         tries = Tries(*labs)
         for name in [name for name in vars(Tries) if name.startswith(("msal_", "azure_", "managed_identity_"))] + [
             "wrong_secret", "expired_secret", "wrong_tenant", "unknown_client", "certificate_that_is_not_registered",
-            "scope_that_is_not_default", "untrusted_ca",
+            "scope_that_is_not_default", "untrusted_ca", "certificates_that_do_not_fit",
         ]:
             try:
                 getattr(tries, name)()

@@ -38,7 +38,7 @@ struct Arguments {
     /// Wait this long before every answer.
     #[arg(long, default_value_t = 0)]
     latency_ms: u64,
-    /// Rows a page of the report and the audit log.
+    /// The most rows that a page of any list holds.
     #[arg(long)]
     page_size: Option<usize>,
     /// Address (path and query) whose pages are rendered at start, next links included; repeatable.

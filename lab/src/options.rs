@@ -25,7 +25,8 @@ pub struct LabOptions {
     pub report_retry_after: bool,
     /// Wait before every answer.
     pub latency_ms: u64,
-    /// Rows a page of the report and the audit log; by default 100, and 999 for more than 5,000 users.
+    /// The most rows that a page of any list holds, whatever `$top` asks for. Without it `$top` counts, and else 100 (999 in the report
+    /// of more than 5,000 users).
     pub page_size: Option<usize>,
     /// Keep rendered pages of tenants with at least this many users.
     pub keep_pages_from: usize,

@@ -11,7 +11,10 @@ const KEYS: &str = include_str!("../contract/documented-keys.json");
 /// Path, type, and whether it is a collection.
 const V1: &[(&str, &str, bool)] = &[
     ("organization", "organization", true),
+    ("organization/{tenant}", "organization", false),
     ("domains", "domain", true),
+    ("domains/contoso.example", "domain", false),
+    ("groups", "group", true),
     (
         "domains/contoso.example/federationConfiguration",
         "internalDomainFederation",

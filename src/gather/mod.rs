@@ -71,10 +71,11 @@ pub async fn run(
     let started = Instant::now();
     let state = session.state()?;
     // A sign-in that has ended is the run's own error, not that of every fact.
-    state.tokens.get(&crate::session::tokens::Audience::Graph).await?;
+    let tokens = state.tokens.for_task(context);
+    tokens.get(&crate::session::tokens::Audience::Graph).await?;
     let gatherer = Gatherer {
-        graph: session.graph()?,
-        portal: session.portal()?,
+        graph: session.graph(context)?,
+        portal: session.portal(context)?,
         who: state.identity.clone(),
         budgets: session.config.budgets == Budgets::Documented,
         context: context.clone(),

@@ -363,15 +363,12 @@ fn link(snapshot: &Snapshot) -> Finding {
     let Some(branding) = fact.value() else {
         return LINK.unreadable(snapshot);
     };
-    let pages = std::iter::once(("everybody".to_owned(), branding)).chain(branding.localizations.iter().map(|page| {
-        (
-            format!(
-                "people whose browser speaks {}",
-                policy::short(page.id.as_deref().unwrap_or("another language"))
-            ),
-            page,
-        )
-    }));
+    let pages = std::iter::once(("everybody".to_owned(), branding)).chain(
+        branding
+            .localizations
+            .iter()
+            .map(|page| (format!("people whose browser speaks {}", policy::short(&page.id)), page)),
+    );
     let mut worst: Option<(u8, Finding)> = None;
     for (whom, page) in pages {
         let sight = sight(page);

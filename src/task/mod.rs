@@ -247,7 +247,7 @@ impl TaskContext {
 mod tests {
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(20);
+    const LONG: Duration = Duration::from_secs(120);
 
     fn start<W, F>(offered: BTreeSet<String>, work: W) -> Arc<Task>
     where
@@ -355,15 +355,18 @@ mod tests {
         // Both workers are kept busy, so that the task cannot begin before it is cancelled.
         let (go, hold) = std::sync::mpsc::channel::<()>();
         let hold = Arc::new(Mutex::new(hold));
+        let (begun, begin) = std::sync::mpsc::channel();
         let busy: Vec<_> = (0..2)
             .map(|_| {
-                let hold = Arc::clone(&hold);
+                let (hold, begun) = (Arc::clone(&hold), begun.clone());
                 start(BTreeSet::new(), |_| async move {
+                    let _ = begun.send(());
                     let _ = hold.lock().map(|hold| hold.recv());
                     Ok(Value::Null)
                 })
             })
             .collect();
+        (0..2).for_each(|_| begin.recv().unwrap());
         let ran = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&ran);
         let task = start(BTreeSet::new(), |_| async move {
@@ -383,13 +386,15 @@ mod tests {
 
     #[test]
     fn a_full_queue_does_not_keep_a_cancelled_task() {
+        let (full, wait) = std::sync::mpsc::channel();
         let task = start(BTreeSet::new(), |context| async move {
             for i in 0..QUEUE {
                 context.sign_in(json!(i)).await;
             }
+            let _ = full.send(());
             Ok(Value::Null) // its event finds no room
         });
-        std::thread::sleep(Duration::from_millis(50));
+        wait.recv_timeout(LONG).unwrap();
         task.cancel();
         let mut events = 0;
         let error = loop {

@@ -41,6 +41,14 @@ pub fn run(only: &[Suite]) -> Result<ExitCode> {
     let all = std::env::var_os("SSPR_TEST_ALL").is_some_and(|value| value == "1");
     let mut total = Tally::default();
     let mut missing = Vec::new();
+    if only.is_empty() || only.contains(&Suite::Rust) {
+        // The crates' tests compile C programs and run them under valgrind.
+        for (program, package) in [("cc", "gcc"), ("g++", "g++"), ("valgrind", "valgrind")] {
+            if let Err(error) = machine::need(program, package) {
+                missing.push(format!("the C programs: {error:#}"));
+            }
+        }
+    }
     for suite in Suite::value_variants() {
         if !only.is_empty() && !only.contains(suite) {
             continue;
@@ -162,18 +170,52 @@ fn compatibility() -> Result<Outcome> {
 }
 
 fn clients() -> Result<Outcome> {
-    let folder = build::root().join("lab/clients");
-    let Some(python) = machine::which("python3").or_else(|| machine::which("python")) else {
-        return Ok(Outcome::NotRun {
-            what: "the lab against Microsoft's clients",
-            install: "Python 3.10 or newer, with venv".into(),
-        });
+    let what = "the lab against Microsoft's clients for Python";
+    let python = match machine::need("python3", "python3") {
+        Ok(python) => python,
+        Err(error) => {
+            return Ok(Outcome::NotRun {
+                what,
+                install: format!("Python 3 ({error:#})"),
+            });
+        }
     };
+    // An environment of its own, kept beside what cargo builds.
+    let place = build::target()?.join("python");
+    let inside = if cfg!(windows) {
+        "Scripts/python.exe"
+    } else {
+        "bin/python"
+    };
+    let inside = place.join(inside);
+    let venv = || quiet(Command::new(&python).args(["-m", "venv"]).arg(&place));
+    if !inside.exists() && !venv() && !(machine::install("python3-venv").is_ok() && venv()) {
+        return Ok(Outcome::NotRun {
+            what,
+            install: "Python's venv (Debian: python3-venv)".into(),
+        });
+    }
+    let packages = ["msal", "azure-identity", "requests"];
+    if !quiet(
+        Command::new(&inside)
+            .args(["-m", "pip", "install", "-q"])
+            .args(packages),
+    ) {
+        return Ok(Outcome::NotRun {
+            what,
+            install: format!("the packages {} from PyPI", packages.join(", ")),
+        });
+    }
     let lab = build::lab("dev")?;
-    ran(Command::new(python)
-        .arg(folder.join("run.py"))
-        .current_dir(&folder)
-        .env("SSPR_LAB", lab))
+    ran(Command::new(inside)
+        .arg(build::root().join("lab/clients/try_clients.py"))
+        .arg(lab))
+}
+
+/// Runs a command; its errors are shown, its output is not.
+fn quiet(command: &mut Command) -> bool {
+    let command = command.stdin(Stdio::null()).stdout(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
 }
 
 fn one(passed: bool) -> Tally {

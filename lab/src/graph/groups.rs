@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::access::sees_users;
+use super::filter::{Rule, Rules};
 use super::list;
 use super::query::{Allowed, Query};
 use super::users::{Rows, needs_header, rows, selected};
@@ -19,6 +20,35 @@ fn group<'a>(ask: &'a Ask) -> Result<&'a Group, GraphError> {
         .groups
         .get(&id.to_ascii_lowercase())
         .ok_or_else(|| GraphError::not_found(id))
+}
+
+/// `GET /groups`
+pub(super) fn list(ask: &Ask) -> Result<Reply, GraphError> {
+    const RULES: Rules = Rules {
+        kind: "microsoft.graph.group",
+        or: false,
+        not: false,
+        properties: &[Rule {
+            path: "displayName",
+            operators: "eq startswith",
+            advanced: "",
+        }],
+    };
+    let allowed = Allowed {
+        select: true,
+        filter: true,
+        top: Some(999),
+        count: false,
+        order_by: &[],
+    };
+    let groups: Vec<Value> = ask
+        .tenant
+        .directory
+        .groups
+        .values()
+        .map(|group| group.object.clone())
+        .collect();
+    list::many(ask, &groups, "microsoft.graph.group", allowed, Some(&RULES), 100)
 }
 
 /// `GET /groups/{id}`

@@ -55,7 +55,7 @@ pub(super) fn many(
     {
         rows.reverse();
     }
-    let size = query.top.unwrap_or(page).min(page);
+    let size = page_size(ask, &query, page);
     let slice: Vec<Value> = rows
         .iter()
         .skip(query.skip)
@@ -79,6 +79,14 @@ pub(super) fn many(
     body.insert("value".to_owned(), Value::Array(slice));
     // The members come out sorted, so the annotations stand in front of `value`, as Graph sends them.
     Ok(Reply::graph(200, &Value::Object(body)))
+}
+
+/// Rows a page: what the client asks for, but never more than the lab was told to give.
+pub(super) fn page_size(ask: &Ask, query: &Query, default: usize) -> usize {
+    query
+        .top
+        .unwrap_or(default)
+        .min(ask.core.options.page_size.unwrap_or(usize::MAX))
 }
 
 /// The address that describes the answer.

@@ -31,6 +31,47 @@ pub(super) fn organization(ask: &Ask) -> Result<Reply, GraphError> {
     many(ask, &[value], "microsoft.graph.organization", WHOLE, None, 100)
 }
 
+/// The value whose id is the last segment of the path.
+fn by_id(ask: &Ask, values: &[Value], kind: &str) -> Result<Reply, GraphError> {
+    let id = ask.segments.last().map(String::as_str).unwrap_or_default();
+    let found = values
+        .iter()
+        .find(|value| value["id"].as_str().is_some_and(|known| known.eq_ignore_ascii_case(id)));
+    one(ask, found.ok_or_else(|| GraphError::not_found(id))?.clone(), kind)
+}
+
+/// `GET /organization/{id}`
+pub(super) fn organization_by_id(ask: &Ask) -> Result<Reply, GraphError> {
+    by_id(
+        ask,
+        std::slice::from_ref(&ask.tenant.objects.organization),
+        "microsoft.graph.organization",
+    )
+}
+
+/// `GET /domains/{id}`
+pub(super) fn domain(ask: &Ask) -> Result<Reply, GraphError> {
+    by_id(ask, &ask.tenant.objects.domains, "microsoft.graph.domain")
+}
+
+/// `GET /identity/conditionalAccess/policies/{id}`
+pub(super) fn conditional_access_policy(ask: &Ask) -> Result<Reply, GraphError> {
+    by_id(
+        ask,
+        &read(&ask.tenant.objects.conditional_access),
+        "microsoft.graph.conditionalAccessPolicy",
+    )
+}
+
+/// `GET /directory/onPremisesSynchronization/{id}`
+pub(super) fn synchronization_by_id(ask: &Ask) -> Result<Reply, GraphError> {
+    by_id(
+        ask,
+        &ask.tenant.objects.synchronization,
+        "microsoft.graph.onPremisesDirectorySynchronization",
+    )
+}
+
 /// `GET /organization/{id}/branding`
 pub(super) fn branding(ask: &Ask) -> Result<Reply, GraphError> {
     let id = &ask.segments[1];

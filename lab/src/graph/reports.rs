@@ -93,15 +93,11 @@ pub(super) fn registration_details(ask: &Ask) -> Result<Reply, GraphError> {
     let wanted = |at: u16| ask.tenant.directory.populations[usize::from(at)].spec.enabled;
     let list = Rows {
         fragment: "reports/authenticationMethods/userRegistrationDetails",
-        default_page: ask
-            .core
-            .options
-            .page_size
-            .unwrap_or(if ask.tenant.directory.users.len() > 5_000 {
-                999
-            } else {
-                100
-            }),
+        default_page: if ask.tenant.directory.users.len() > 5_000 {
+            999
+        } else {
+            100
+        },
         wanted: &wanted,
         template: &template,
         object: |p| &p.report,

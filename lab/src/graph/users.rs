@@ -106,7 +106,7 @@ pub(super) fn count(ask: &Ask) -> Result<Reply, GraphError> {
     if let Some(filter) = &query.filter {
         filter.check(&RULES)?;
     }
-    let number = matching(ask, 0, query.filter.as_ref(), &|_| true, |p| &p.user).count();
+    let number = number(ask, query.filter.as_ref(), &|_| true, |p| &p.user);
     Ok(Reply::bytes(200, "text/plain", format!("\u{feff}{number}").into()))
 }
 
@@ -196,6 +196,20 @@ pub(super) fn needs_header(what: &str) -> GraphError {
 /// Gives the object of a population that a filter looks at.
 pub(super) type Object = fn(&Population) -> &Value;
 
+fn is_individual(filter: Option<&Expr>) -> bool {
+    filter.is_some_and(|filter| filter.mentions(INDIVIDUAL))
+}
+
+/// For each population, whether its users are in the list. A filter that speaks of nothing individual is decided here, once for all
+/// of them.
+fn let_through(ask: &Ask, filter: Option<&Expr>, wanted: &dyn Fn(u16) -> bool, object: Object) -> Vec<bool> {
+    let individual = is_individual(filter);
+    (0u16..)
+        .zip(&ask.tenant.directory.populations)
+        .map(|(at, p)| wanted(at) && (individual || filter.is_none_or(|filter| filter.matches(object(p)))))
+        .collect()
+}
+
 /// The users from `start` on that are of the wanted populations and that the filter lets through, by id.
 pub(super) fn matching<'a>(
     ask: &'a Ask,
@@ -205,12 +219,8 @@ pub(super) fn matching<'a>(
     object: Object,
 ) -> impl Iterator<Item = (usize, &'a User)> + use<'a> {
     let directory = &ask.tenant.directory;
-    let individual = filter.is_some_and(|filter| filter.mentions(INDIVIDUAL));
-    // A filter that speaks of nothing individual is decided once for a population.
-    let let_through: Vec<bool> = (0u16..)
-        .zip(&directory.populations)
-        .map(|(at, p)| wanted(at) && (individual || filter.is_none_or(|filter| filter.matches(object(p)))))
-        .collect();
+    let individual = is_individual(filter);
+    let let_through = let_through(ask, filter, wanted, object);
     let templates: Vec<Template> = if individual {
         directory.populations.iter().map(|p| Template::new(object(p))).collect()
     } else {
@@ -223,6 +233,18 @@ pub(super) fn matching<'a>(
             let_through[population]
                 && (!individual || filter.is_none_or(|filter| filter.matches(&templates[population].value(user))))
         })
+}
+
+/// How many users `matching` gives.
+fn number(ask: &Ask, filter: Option<&Expr>, wanted: &dyn Fn(u16) -> bool, object: Object) -> usize {
+    if is_individual(filter) {
+        return matching(ask, 0, filter, wanted, object).count();
+    }
+    let populations = ask.tenant.directory.populations.iter();
+    let chosen = populations
+        .zip(let_through(ask, filter, wanted, object))
+        .filter(|(_, chosen)| *chosen);
+    chosen.map(|(population, _)| population.spec.count as usize).sum()
 }
 
 /// What a list of users is made of.
@@ -240,7 +262,7 @@ pub(super) struct Rows<'a> {
 pub(super) fn rows(ask: &Ask, query: &Query, rows: &Rows) -> Result<Reply, GraphError> {
     let directory = &ask.tenant.directory;
     let filter = query.filter.as_ref();
-    let size = query.top.unwrap_or(rows.default_page).min(MOST);
+    let size = list::page_size(ask, query, rows.default_page);
     let count = query
         .count
         .then(|| matching(ask, 0, filter, rows.wanted, rows.object).count());

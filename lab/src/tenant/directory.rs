@@ -1,7 +1,6 @@
 //! Users and groups, worked out from the populations of a scenario.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::OnceLock;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -30,6 +29,22 @@ pub(crate) struct Population {
     pub report: Value,
     /// Only people sign in.
     pub person: bool,
+    /// From which the ids follow.
+    seed: u64,
+}
+
+impl Population {
+    /// The id of the user with this user principal name (in lower case), if it is one of the population.
+    fn id_of(&self, upn: &str) -> Option<u128> {
+        let pattern = self.user["userPrincipalName"].as_str()?.to_ascii_lowercase();
+        let Some((start, end)) = pattern.split_once(NUMBER) else {
+            return (pattern == upn).then(|| guid_bits(self.seed, 1));
+        };
+        let number = upn.strip_prefix(start)?.strip_suffix(end)?;
+        let value: u32 = number.parse().ok()?;
+        let known = (1..=self.spec.count).contains(&value) && value.to_string() == number;
+        known.then(|| guid_bits(self.seed, u64::from(value)))
+    }
 }
 
 /// A group with everything that it holds.
@@ -49,7 +64,6 @@ pub(crate) struct Directory {
     pub users: Vec<User>,
     /// By group id.
     pub groups: BTreeMap<String, Group>,
-    by_upn: OnceLock<HashMap<String, usize>>,
 }
 
 /// The id of a person, needed before the directory is built.
@@ -96,6 +110,7 @@ impl Directory {
                 report: report_row(spec, scenario, names),
                 spec: spec.clone(),
                 person,
+                seed: user_seed,
             });
         }
         users.sort_unstable_by_key(|user| user.id);
@@ -104,7 +119,6 @@ impl Directory {
             populations,
             users,
             groups,
-            by_upn: OnceLock::new(),
         })
     }
 
@@ -121,20 +135,12 @@ impl Directory {
                 .ok()
                 .map(|at| &self.users[at]);
         }
-        let index = self.by_upn.get_or_init(|| {
-            let names: Vec<Template> = self
-                .populations
-                .iter()
-                .map(|p| Template::new(&p.user["userPrincipalName"]))
-                .collect();
-            let upn = |user: &User| names[usize::from(user.population)].string(user).to_ascii_lowercase();
-            self.users
-                .iter()
-                .enumerate()
-                .map(|(at, user)| (upn(user), at))
-                .collect()
-        });
-        index.get(&key.to_ascii_lowercase()).map(|at| &self.users[*at])
+        let key = key.to_ascii_lowercase();
+        let id = self.populations.iter().find_map(|population| population.id_of(&key))?;
+        self.users
+            .binary_search_by_key(&id, |user| user.id)
+            .ok()
+            .map(|at| &self.users[at])
     }
 
     /// The whole user object.

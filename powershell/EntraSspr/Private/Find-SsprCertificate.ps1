@@ -67,9 +67,9 @@ function New-SsprSignature {
     $key = [System.Security.Cryptography.X509Certificates.RSACertificateExtensions]::GetRSAPrivateKey($Certificate)
     try {
         $cause = $null
-        foreach ($offer in $Arguments.Inputs) {
+        foreach ($offer in $Arguments.Algorithms) {
             $bytes = [System.Text.Encoding]::ASCII.GetBytes($offer.SigningInput)
-            $how = if ($offer.Algorithm -eq 'PS256') { $padding::Pss } else { $padding::Pkcs1 }
+            $how = if ($offer.Alg -eq 'PS256') { $padding::Pss } else { $padding::Pkcs1 }
             try {
                 $signature = $key.SignData($bytes, [System.Security.Cryptography.HashAlgorithmName]::SHA256, $how)
             } catch {
@@ -78,7 +78,7 @@ function New-SsprSignature {
                 continue
             }
             return @{
-                algorithm = $offer.Algorithm
+                alg       = $offer.Alg
                 signature = [Convert]::ToBase64String($signature).TrimEnd('=').Replace('+', '-').Replace('/', '_')
             }
         }

@@ -8,11 +8,24 @@ function Assert-SsprStatus {
         [IntPtr] $Failure
     )
 
+    $record = Get-SsprFailure -Status $Status -Failure $Failure
+    if ($null -ne $record) { $Cmdlet.ThrowTerminatingError($record) }
+}
+
+function Get-SsprFailure {
+    # The error record of a failed call; nothing when it succeeded. Gives the error document's text back to the library.
+    [CmdletBinding()]
+    [OutputType([System.Management.Automation.ErrorRecord])]
+    param(
+        [Parameter(Mandatory = $true)] [int] $Status,
+        [IntPtr] $Failure
+    )
+
     $native = $script:Native
     $json = $native::Take($Failure)
     if ($Status -lt 100) { return }
     $document = if ($json) { ConvertFrom-Json -InputObject $json } else { [pscustomobject]@{ name = 'Internal.Error'; category = 'NotSpecified'; message = "the library answered $Status and said nothing" } }
-    $Cmdlet.ThrowTerminatingError((New-SsprErrorRecord -Document $document -Json $json))
+    New-SsprErrorRecord -Document $document -Json $json
 }
 
 function Invoke-SsprNative {
@@ -33,7 +46,9 @@ function Invoke-SsprNative {
         [string] $Activity = 'EntraSspr',
         # What the host can do for the library: by action, a script block (Do) and what it is given (State). By default what the
         # session was opened with.
-        [hashtable] $HostAction
+        [hashtable] $HostAction,
+        # What fails is one item of several: write the error and give nothing.
+        [switch] $Continue
     )
 
     $entry = $null
@@ -54,14 +69,18 @@ function Invoke-SsprNative {
         } else {
             $status = $native::$Function([uint64]$Handle, $json, [ref]$task, [ref]$failure)
         }
-        Assert-SsprStatus -Cmdlet $Cmdlet -Status $status -Failure $failure
         while ($true) {
+            $record = Get-SsprFailure -Status $status -Failure $failure
+            if ($null -ne $record) {
+                if (-not $Continue) { $Cmdlet.ThrowTerminatingError($record) }
+                $Cmdlet.WriteError($record)
+                return
+            }
             $text = [IntPtr]::Zero
             $failure = [IntPtr]::Zero
             # Ctrl+C waits for this call, so it is short.
             $status = $native::sspr_task_next($task, 200, [ref]$text, [ref]$failure)
-            Assert-SsprStatus -Cmdlet $Cmdlet -Status $status -Failure $failure
-            if ($status -eq $native::SSPR_STATUS_PENDING) { continue }
+            if ($status -ge 100 -or $status -eq $native::SSPR_STATUS_PENDING) { continue }
             if ($status -eq $native::SSPR_STATUS_ENDED) { break }
             $happened = ConvertFrom-SsprJson -Json $native::Take($text)
             switch ($happened.Event) {
@@ -74,7 +93,16 @@ function Invoke-SsprNative {
                         $Cmdlet.WriteProgress((New-SsprProgress -Activity $Activity -Progress $happened))
                     }
                 }
-                'signIn' { Show-SsprSignIn -Cmdlet $Cmdlet -SignIn $happened.SignIn }
+                'signIn' {
+                    $message = Get-SsprMember -InputObject $happened.SignIn -Name Message
+                    if ($message) {
+                        # The warning stream is the one that every host shows.
+                        $Cmdlet.WriteWarning($message)
+                    } elseif ($progress) {
+                        $shown = $true
+                        $Cmdlet.WriteProgress([System.Management.Automation.ProgressRecord]::new(0, $Activity, 'Waiting for the sign-in in the browser. Ctrl+C ends it.'))
+                    }
+                }
                 'hostAction' { Send-SsprHostAction -Cmdlet $Cmdlet -Task $task -Action $happened -HostAction $HostAction }
             }
         }
@@ -138,22 +166,15 @@ function Send-SsprHostAction {
         }
     } catch {
         $reply['error'] = $_.Exception.Message
+        if ($Action.Action -eq 'openBrowser') {
+            $Cmdlet.WriteWarning("The browser could not be opened ($($_.Exception.Message)). Open this address in it: $($Action.Arguments.Url)")
+        }
     }
     $json = $native::Text((ConvertTo-Json -InputObject $reply -Depth 5 -Compress))
     $failure = [IntPtr]::Zero
     # A reply that comes too late is told by the task's own error.
     [void]$native::sspr_task_reply($Task, $json, [ref]$failure)
     $native::sspr_string_free($failure)
-}
-
-function Show-SsprSignIn {
-    # Tells a person what to do to sign in. The warning stream is the one that every host shows.
-    [CmdletBinding()]
-    [OutputType([void])]
-    param([System.Management.Automation.PSCmdlet] $Cmdlet, [psobject] $SignIn)
-
-    $message = $SignIn.PSObject.Properties['Message']
-    if ($null -ne $message) { $Cmdlet.WriteWarning([string]$message.Value) }
 }
 
 function Test-SsprInteractive {

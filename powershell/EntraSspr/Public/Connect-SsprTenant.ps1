@@ -16,6 +16,8 @@ function Connect-SsprTenant {
     .PARAMETER ClientId
     The app (application id). For a person: the tenant's own app, with the redirect address http://localhost for mobile and
     desktop applications; left out, Microsoft's shared command-line app.
+    .PARAMETER Account
+    The account that the browser's page signs in; without it the page asks which.
     .PARAMETER DeviceCode
     Sign in with a code on another device. Tenants often block this by Conditional Access.
     .PARAMETER ClientSecret
@@ -51,7 +53,8 @@ function Connect-SsprTenant {
     .PARAMETER CaFile
     Trust the certificates in this PEM file, and no others.
     .PARAMETER Proxy
-    A proxy's address, or none. By default the environment's or the system's.
+    A proxy's address, or none. By default the system's, or the one of the environment variables with which PowerShell
+    was started.
     .EXAMPLE
     Connect-SsprTenant -Tenant contoso.onmicrosoft.com -ClientId $clientId -ClientSecret $clientSecret
 
@@ -93,6 +96,10 @@ function Connect-SsprTenant {
         [Alias('ApplicationId')]
         [ValidateNotNullOrEmpty()]
         [string] $ClientId,
+
+        [Parameter(ParameterSetName = 'Browser')]
+        [ValidateNotNullOrEmpty()]
+        [string] $Account,
 
         [Parameter(ParameterSetName = 'DeviceCode', Mandatory = $true)]
         [switch] $DeviceCode,
@@ -189,6 +196,8 @@ function Connect-SsprTenant {
         'Browser' {
             $request['method'] = 'browser'
             $request['portalApi'] = [bool]$PortalApi
+            # Administrators have several accounts: the page asks which, unless it is named.
+            if ($Account) { $request['loginHint'] = $Account } else { $request['prompt'] = 'select_account' }
             $hostAction['openBrowser'] = @{ Do = { param($Arguments) Open-SsprBrowser -Url $Arguments.Url } }
         }
         'DeviceCode' {
@@ -219,12 +228,12 @@ function Connect-SsprTenant {
             if ($IdentityClientId) { $request['clientId'] = $IdentityClientId }
         }
         'FederatedTokenPath' {
-            $request['method'] = 'federatedToken'
-            $request['tokenFile'] = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $FederatedTokenPath
+            $request['method'] = 'federated'
+            $request['assertionFile'] = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $FederatedTokenPath
         }
         'FederatedIdentity' {
-            $request['method'] = 'federatedIdentity'
-            $request['identityClientId'] = $FederatedIdentity
+            $request['method'] = 'federated'
+            $request['managedIdentity'] = @{ clientId = $FederatedIdentity }
         }
         'AccessToken' {
             $request['method'] = 'accessToken'

@@ -28,7 +28,12 @@ function Get-SsprCheck {
     [CmdletBinding()]
     [OutputType('EntraSspr.Check')]
     param(
-        [Parameter(Position = 0, ValueFromPipelineByPropertyName = $true)] [SupportsWildcards()] [string[]] $Id = '*',
+        [Parameter(Position = 0, ValueFromPipelineByPropertyName = $true)]
+        [SupportsWildcards()]
+        [ArgumentCompleter({ param($Command, $Parameter, $Word) Get-SsprCheck | ForEach-Object -Process { $_.Id } | Where-Object -FilterScript { $_ -like "$Word*" } })]
+        [string[]] $Id = '*',
+
+        [ArgumentCompleter({ param($Command, $Parameter, $Word) Get-SsprCheck | ForEach-Object -Process { $_.Step } | Select-Object -Unique | Where-Object -FilterScript { $_ -like "$Word*" } })]
         [string[]] $Step
     )
 

@@ -31,13 +31,8 @@ function Import-SsprSnapshot {
     process {
         foreach ($one in $Path) {
             $request = @{ path = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $one }
-            try {
-                $document = Invoke-SsprNative -Cmdlet $PSCmdlet -Function 'sspr_snapshot_load' -Request $request -Activity 'Reading the snapshot'
-            } catch [System.InvalidOperationException] {
-                # One bad file does not keep the others from being read.
-                $PSCmdlet.WriteError($_)
-                continue
-            }
+            $document = Invoke-SsprNative -Cmdlet $PSCmdlet -Function 'sspr_snapshot_load' -Request $request -Activity 'Reading the snapshot' -Continue
+            if ($null -eq $document) { continue }
             New-SsprSnapshot -Document $document
         }
     }

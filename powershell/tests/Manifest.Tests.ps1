@@ -1,0 +1,89 @@
+BeforeDiscovery {
+    $public = [System.IO.Path]::Combine($PSScriptRoot, '..', 'EntraSspr', 'Public')
+    $cmdlets = @([System.IO.Directory]::GetFiles($public, '*.ps1') | ForEach-Object { [System.IO.Path]::GetFileNameWithoutExtension($_) })
+}
+
+Describe 'The manifest' {
+    BeforeAll {
+        . ([System.IO.Path]::Combine($PSScriptRoot, 'Lab.ps1'))
+        Import-ModuleUnderTest
+        $manifest = Import-PowerShellDataFile -Path ([System.IO.Path]::Combine($env:SSPR_MODULE, 'EntraSspr.psd1'))
+        $files = @([System.IO.Directory]::GetFiles([System.IO.Path]::Combine($PSScriptRoot, '..', 'EntraSspr', 'Public'), '*.ps1') |
+                ForEach-Object { [System.IO.Path]::GetFileNameWithoutExtension($_) } | Sort-Object)
+    }
+
+    It 'exports one function for each file in Public, and nothing else' {
+        @($manifest.FunctionsToExport | Sort-Object) -join ' ' | Should -Be ($files -join ' ')
+        @((Get-Command -Module EntraSspr).Name | Sort-Object) -join ' ' | Should -Be ($files -join ' ')
+        $manifest.CmdletsToExport.Count + $manifest.AliasesToExport.Count + $manifest.VariablesToExport.Count | Should -Be 0
+    }
+
+    It 'needs no other module, and says that it runs in 5.1 and 7' {
+        $manifest.ContainsKey('RequiredModules') | Should -BeFalse
+        $manifest.PowerShellVersion | Should -Be '5.1'
+        $manifest.CompatiblePSEditions | Should -Contain 'Desktop'
+        $manifest.CompatiblePSEditions | Should -Contain 'Core'
+    }
+
+    It 'has sources of plain ASCII' {
+        foreach ($file in [System.IO.Directory]::GetFiles($env:SSPR_MODULE, '*.ps*1', 'AllDirectories')) {
+            [System.IO.File]::ReadAllText($file) | Should -Not -Match '[^\x00-\x7F]' -Because $file
+        }
+    }
+}
+
+Describe 'Help' {
+    BeforeAll {
+        . ([System.IO.Path]::Combine($PSScriptRoot, 'Lab.ps1'))
+        Import-ModuleUnderTest
+    }
+
+    It '<_> has a synopsis, a description, every parameter, an example and a link' -ForEach $cmdlets {
+        $name = $_
+        $help = Get-Help -Name $name -Full
+        $help.Synopsis.Trim() | Should -Not -Match "^$name"
+        ($help.description | Out-String).Trim() | Should -Not -BeNullOrEmpty
+        @($help.examples.example).Count | Should -BeGreaterThan 0
+        @($help.relatedLinks.navigationLink | Where-Object { $_.PSObject.Properties['uri'] -and $_.uri -like 'https://*' }).Count | Should -BeGreaterThan 0
+        $common = [System.Management.Automation.PSCmdlet]::CommonParameters
+        foreach ($parameter in (Get-Command -Name $name).Parameters.Keys) {
+            if ($common -contains $parameter) { continue }
+            $described = @($help.parameters.parameter | Where-Object { $_.name -eq $parameter })
+            ($described.description | Out-String).Trim() | Should -Not -BeNullOrEmpty -Because "-$parameter needs a word"
+        }
+    }
+
+    It 'about_EntraSspr is there' {
+        Get-Help -Name about_EntraSspr | Out-String | Should -Match 'Connect-SsprTenant'
+    }
+}
+
+Describe 'The examples in the help' {
+    BeforeAll {
+        . ([System.IO.Path]::Combine($PSScriptRoot, 'Lab.ps1'))
+        Import-ModuleUnderTest
+        $lab = Start-Lab -Scenario hybrid-ready
+        # What the examples name, as the lab has it.
+        $connection = Get-LabConnection -Lab $lab
+        $clientId = $connection.ClientId
+        $clientSecret = $connection.ClientSecret
+        Push-Location -Path $TestDrive
+    }
+    BeforeEach {
+        [void](Connect-SsprTenant @connection)
+    }
+    AfterAll {
+        Pop-Location
+        Disconnect-Sspr -All
+        Stop-Lab -Lab $lab
+    }
+
+    It 'of <_> run' -ForEach $cmdlets {
+        $PSDefaultParameterValues = @{ 'Connect-SsprTenant:Endpoint' = $connection.Endpoint }
+        foreach ($example in @((Get-Help -Name $_ -Full).examples.example)) {
+            # Not a new scope: the defaults and the names above are for it.
+            $failed = Get-Failure -Script ([scriptblock]::Create("`$ErrorActionPreference = 'Stop'; " + $example.code))
+            "$failed" | Should -BeNullOrEmpty -Because $example.code
+        }
+    }
+}

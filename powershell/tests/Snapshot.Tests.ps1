@@ -1,0 +1,57 @@
+Describe 'Snapshots' {
+    BeforeAll {
+        . ([System.IO.Path]::Combine($PSScriptRoot, 'Lab.ps1'))
+        Import-ModuleUnderTest
+        $lab = Start-Lab -Scenario hybrid-ready
+        $connection = Get-LabConnection -Lab $lab
+        [void](Connect-SsprTenant @connection)
+        $readiness = Test-SsprReadiness
+        Disconnect-Sspr -All
+        Stop-Lab -Lab $lab
+        $file = [System.IO.Path]::Combine($TestDrive, 'contoso.json')
+        $readiness | Export-SsprSnapshot -Path $file
+    }
+
+    It 'are judged again without a session and without a network' {
+        $again = Import-SsprSnapshot -Path $file | Test-SsprReadiness
+        $again.Ready | Should -Be $readiness.Ready
+        @($again.Findings.Id) -join ' ' | Should -Be (@($readiness.Findings.Id) -join ' ')
+        (Test-SsprReadiness -Snapshot $readiness -Step license).Steps.Count | Should -Be 1
+        (Test-SsprReadiness -Snapshot $readiness.Snapshot).Ready | Should -Be $readiness.Ready
+    }
+
+    It 'come back as they were saved' {
+        $loaded = Import-SsprSnapshot -Path $file
+        $loaded.Snapshot | Should -BeExactly $readiness.Snapshot.Snapshot
+        $loaded.TenantId | Should -Be $readiness.TenantId
+        $loaded.TakenAt | Should -Be $readiness.TakenAt
+        ($loaded | Out-String) | Should -Match $readiness.TenantId
+    }
+
+    It 'are readable by their owner only' {
+        if ([Environment]::OSVersion.Platform -eq 'Win32NT') { Set-ItResult -Skipped -Because 'Windows gives the folder''s access'; return }
+        # 0600
+        [int][System.IO.File]::GetUnixFileMode($file) | Should -Be 384
+    }
+
+    It 'do not replace a file unless told' {
+        $failure = Get-Failure -Script { $readiness | Export-SsprSnapshot -Path $file }
+        $failure.FullyQualifiedErrorId | Should -Be 'Sspr.File.Write,Export-SsprSnapshot'
+        $readiness | Export-SsprSnapshot -Path $file -Force
+    }
+
+    It 'that are damaged or missing are errors, and the others are still read' {
+        $damaged = [System.IO.Path]::Combine($TestDrive, 'damaged.json')
+        [System.IO.File]::WriteAllText($damaged, [System.IO.File]::ReadAllText($file).Substring(0, 200))
+        $missing = [System.IO.Path]::Combine($TestDrive, 'missing.json')
+        $read = @($damaged, $missing, $file | Import-SsprSnapshot -ErrorAction SilentlyContinue -ErrorVariable failures)
+        $read.Count | Should -Be 1
+        @($failures | ForEach-Object { $_.FullyQualifiedErrorId } | Select-Object -Unique | Sort-Object) -join ' ' |
+            Should -Be 'Sspr.File.Read,Import-SsprSnapshot Sspr.Snapshot.Invalid,Import-SsprSnapshot'
+    }
+
+    It 'of something else are refused' {
+        (Get-Failure -Script { Test-SsprReadiness -Snapshot 7 }).FullyQualifiedErrorId | Should -Be 'Sspr.Snapshot.Invalid,Test-SsprReadiness'
+        (Get-Failure -Script { Test-SsprReadiness -Snapshot 'nonsense' }).FullyQualifiedErrorId | Should -BeLike 'Sspr.Snapshot.Invalid,*'
+    }
+}
