@@ -280,6 +280,35 @@ int32_t sspr_check_security_questions(uint64_t session,
                                       uint64_t *out_task,
                                       char **out_error);
 
+// Checks the step `authentication_methods`: whether all users, each group that a method names, and administrators may
+// use as many methods as a reset asks for, today and after each announced retirement; Authenticator first, migration,
+// methods that also open sign-in. Request, result and statuses as of `sspr_check_readiness`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_check_authentication_methods(uint64_t session,
+                                          const char *request_json,
+                                          uint64_t *out_task,
+                                          char **out_error);
+
+// Checks the step `registration`: whether users are asked to register at sign-in and to confirm again, whether
+// registration is protected by Conditional Access, and whether a policy keeps newcomers from it. Request, result and
+// statuses as of `sspr_check_readiness`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_check_registration(uint64_t session,
+                                const char *request_json,
+                                uint64_t *out_task,
+                                char **out_error);
+
+// Checks the step `mfa_enforcement`: whether policies in force ask every user for MFA, who is excluded, and which
+// policies only report or can be got around. Request, result and statuses as of `sspr_check_readiness`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_check_mfa_enforcement(uint64_t session,
+                                   const char *request_json,
+                                   uint64_t *out_task,
+                                   char **out_error);
+
 // Checks the step `notifications`: users told of their reset, administrators told of an administrator's reset, a
 // helpdesk contact that works. Request, result and statuses
 // as of `sspr_check_readiness`.
@@ -318,6 +347,15 @@ int32_t sspr_check_account_unlock(uint64_t session,
                                   const char *request_json,
                                   uint64_t *out_task,
                                   char **out_error);
+
+// Checks the step `user_registration`: who can reset today, who is in scope but cannot and why, and what the audit log
+// shows of resets. Request, result and statuses as of `sspr_check_readiness`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_check_user_registration(uint64_t session,
+                                     const char *request_json,
+                                     uint64_t *out_task,
+                                     char **out_error);
 
 // Judges a saved snapshot, without network or session.
 //

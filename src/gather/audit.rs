@@ -302,10 +302,8 @@ impl Gatherer {
             "/v1.0/auditLogs/directoryAudits?$filter=activityDisplayName eq '{name}' and activityDateTime ge {}&$top=999",
             from.strftime("%Y-%m-%dT%H:%M:%SZ")
         ));
-        self.graph
-            .rows(&ask, &mut Events { page: Vec::new(), fold }, |_| true)
-            .await
-            .map(drop)
+        let mut events = Events { page: Vec::new(), fold };
+        Box::pin(self.graph.rows(&ask, &mut events, |_| true)).await.map(drop)
     }
 
     /// What this tenant's log calls a change of the reset policy; the published name where the list is not readable.

@@ -164,7 +164,8 @@ where
 {
     panics::fault("task");
     let events = context.events.clone();
-    let value = work(context).await?;
+    // In a box: a run's future is large, and each future around it would hold it, and move it, on the stack.
+    let value = Box::pin(work(context)).await?;
     let event = json!({"event": "result", "result": value}).to_string();
     events.send(event).await.map_err(|_| cancelled())
 }

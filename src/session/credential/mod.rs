@@ -21,6 +21,7 @@ pub use client_secret::ClientSecret;
 pub use environment::Environment;
 pub use federated::{Assertion, Federated};
 pub use issuer::Issuer;
+pub use issuer::sign_in_error;
 pub use managed_identity::{Identity, ManagedIdentity};
 pub use person::{GRAPH_CLIENT, PORTAL_CLIENT, Person, Way};
 pub use supplied::Supplied;
