@@ -3,7 +3,8 @@
 
 use entra_sspr::session::config::Config;
 use entra_sspr::session::credential::Supplied;
-use entra_sspr::session::tokens::{Audience, Claims};
+use entra_sspr::session::claims::Claims;
+use entra_sspr::session::tokens::Audience;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -1,6 +1,5 @@
 BeforeDiscovery {
-    $root = if ($env:SSPR_MODULE) { $env:SSPR_MODULE } else { throw 'SSPR_MODULE names no module: run `cargo xtask test`' }
-    $public = [System.IO.Path]::Combine($root, 'Public')
+    $public = [System.IO.Path]::Combine($PSScriptRoot, '..', 'EntraSspr', 'Public')
     $cmdlets = @([System.IO.Directory]::GetFiles($public, '*.ps1') | ForEach-Object { [System.IO.Path]::GetFileNameWithoutExtension($_) })
 }
 
@@ -9,7 +8,7 @@ Describe 'The manifest' {
         . ([System.IO.Path]::Combine($PSScriptRoot, 'Lab.ps1'))
         Import-ModuleUnderTest
         $manifest = Import-PowerShellDataFile -Path ([System.IO.Path]::Combine($env:SSPR_MODULE, 'EntraSspr.psd1'))
-        $files = @([System.IO.Directory]::GetFiles([System.IO.Path]::Combine($env:SSPR_MODULE, 'Public'), '*.ps1') |
+        $files = @([System.IO.Directory]::GetFiles([System.IO.Path]::Combine($PSScriptRoot, '..', 'EntraSspr', 'Public'), '*.ps1') |
                 ForEach-Object { [System.IO.Path]::GetFileNameWithoutExtension($_) } | Sort-Object)
     }
 

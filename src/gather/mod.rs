@@ -71,16 +71,18 @@ pub async fn run(
     let started = Instant::now();
     let state = session.state()?;
     // A sign-in that has ended is the run's own error, not that of every fact.
-    state.tokens.get(&crate::session::tokens::Audience::Graph).await?;
+    let tokens = state.tokens.for_task(context);
+    tokens.get(&crate::session::tokens::Audience::Graph).await?;
     let gatherer = Gatherer {
-        graph: session.graph()?,
-        portal: session.portal()?,
+        graph: session.graph(context)?,
+        portal: session.portal(context)?,
         who: state.identity.clone(),
         budgets: session.config.budgets == Budgets::Documented,
         context: context.clone(),
     };
     let mut snapshot = Snapshot::new(Timestamp::now(), state.identity);
-    gatherer.gather(&widen(needs), limits, &mut snapshot.facts).await;
+    // All readers at once make a future of some hundred kilobytes, which is no guest for the stack of whoever awaits it.
+    Box::pin(gatherer.gather(&widen(needs), limits, &mut snapshot.facts)).await;
     snapshot.duration_ms = started.elapsed().as_millis() as u64;
     Ok(snapshot)
 }
@@ -105,7 +107,7 @@ impl Gatherer {
         self.context.progress("Reading the tenant", 0, None);
         // Each reader fills facts of its own, so that all can run at once.
         let (mut short, mut portal, mut audit) = (Facts::default(), Facts::default(), Facts::default());
-        let waves = async {
+        let waves = Box::pin(async {
             let (conditional_access, (), ()) = tokio::join!(
                 self.conditional_access(needs),
                 self.singles(needs, &mut short),
@@ -136,7 +138,7 @@ impl Gatherer {
             if needs.contains(&FactId::Registration) {
                 self.registration(limits, &members, facts).await;
             }
-        };
+        });
         let ((), (), summary) = tokio::join!(waves, self.audit(needs, &mut audit), self.feature_summary(needs));
         facts.audit_settings = audit.audit_settings;
         facts.audit_writeback = audit.audit_writeback;

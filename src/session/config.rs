@@ -131,14 +131,8 @@ impl Config {
         config.graph()?;
         config.portal()?;
         config.imds()?;
-        if let Some(tenant) = &config.tenant
-            && !tenant
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'))
-        {
-            return Err(
-                Error::new(Status::ArgumentInvalid, "the tenant is neither an id nor a domain").target("tenant"),
-            );
+        if let Some(tenant) = &config.tenant {
+            check_tenant(tenant)?;
         }
         Ok(config)
     }
@@ -180,6 +174,16 @@ impl Config {
     pub fn request_timeout(&self) -> Duration {
         Duration::from_secs(self.request_timeout_seconds.unwrap_or(100).clamp(1, 3600).into())
     }
+}
+
+/// A tenant's name becomes a part of addresses.
+pub fn check_tenant(tenant: &str) -> Result<()> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    // Dots alone would be steps in a path.
+    if tenant.starts_with(|c: char| c.is_ascii_alphanumeric()) && tenant.chars().all(plain) {
+        return Ok(());
+    }
+    Err(Error::new(Status::ArgumentInvalid, "the tenant is neither an id nor a domain").target("tenant"))
 }
 
 /// Reads an address; plain HTTP only where the rule allows it.

@@ -1,5 +1,6 @@
 //! A session: one tenant, how it is reached, who is signed in.
 
+pub mod claims;
 pub mod config;
 pub mod credential;
 mod sign_in;
@@ -8,6 +9,7 @@ pub mod tokens;
 use crate::error::{Error, Result};
 use crate::snapshot::SignedIn;
 use crate::status::Status;
+use crate::task::TaskContext;
 use crate::tenant::budget::Budget;
 use crate::tenant::graph::Graph;
 use crate::tenant::http::Http;
@@ -98,15 +100,19 @@ impl Session {
         self.secrets.lock().unwrap_or_else(PoisonError::into_inner).remove(name)
     }
 
-    /// The same, as text.
-    pub(crate) fn take_secret_text(&self, name: &str) -> Result<Zeroizing<String>> {
-        let bytes = self.take_secret(name).ok_or_else(|| {
-            Error::new(Status::ArgumentInvalid, format!("the secret '{name}' was not set"))
-                .help("Call sspr_session_set_secret before the sign-in.")
-        })?;
+    /// The same, as text; none where it was not set.
+    pub(crate) fn take_text(&self, name: &str) -> Result<Option<Zeroizing<String>>> {
+        let Some(bytes) = self.take_secret(name) else {
+            return Ok(None);
+        };
         let text = std::str::from_utf8(&bytes)
             .map_err(|_| Error::new(Status::CredentialUnusable, format!("the secret '{name}' is not UTF-8")))?;
-        Ok(Zeroizing::new(text.to_string()))
+        Ok(Some(Zeroizing::new(text.to_string())))
+    }
+
+    /// The same, as text that must be there.
+    pub(crate) fn need_text(&self, name: &str) -> Result<Zeroizing<String>> {
+        self.take_text(name)?.ok_or_else(|| missing(name))
     }
 
     /// Who is signed in.
@@ -125,23 +131,25 @@ impl Session {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = Some(state);
     }
 
-    /// The tenant's Graph.
-    pub fn graph(&self) -> Result<Graph> {
+    /// The tenant's Graph, for a task whose caller may be asked to sign in again.
+    pub fn graph(&self, task: &TaskContext) -> Result<Graph> {
         let state = self.state()?;
         let base = self.config.graph()?;
         let budget = self.budget(&state)?;
-        Ok(Graph::new(self.http.clone(), state.tokens, base, budget))
+        let tokens = Arc::new(state.tokens.for_task(task));
+        Ok(Graph::new(self.http.clone(), tokens, base, budget))
     }
 
     /// The portal's back end, where the person signed in to it.
-    pub fn portal(&self) -> Result<Option<Portal>> {
+    pub fn portal(&self, task: &TaskContext) -> Result<Option<Portal>> {
         let state = self.state()?;
         let budget = self.budget(&state)?;
         let base = self.config.portal()?;
         Ok(state
             .portal
+            .as_ref()
             .zip(base)
-            .map(|(tokens, base)| Portal::new(self.http.clone(), tokens, base, budget)))
+            .map(|(tokens, base)| Portal::new(self.http.clone(), Arc::new(tokens.for_task(task)), base, budget)))
     }
 
     /// The budgets that the session's requests count against.
@@ -154,4 +162,11 @@ impl Session {
             self.config.budgets == Budgets::Documented,
         ))
     }
+}
+
+/// A secret that the sign-in needs was not handed over.
+fn missing(name: &str) -> Error {
+    Error::new(Status::ArgumentInvalid, format!("the secret '{name}' was not set"))
+        .target(name)
+        .help("Call sspr_session_set_secret before the sign-in.")
 }

@@ -1,14 +1,20 @@
 //! Signing in: from the caller's request to a credential, its first token, and who that is.
 
-use super::credential::{ClientSecret, Credential, Issuer, Supplied};
+use super::config::check_tenant;
+use super::credential::{
+    Assertion, Browser, Certificate, ClientSecret, Credential, Environment, Federated, GRAPH_CLIENT, Identity, Issuer,
+    ManagedIdentity, PORTAL_CLIENT, Person, Supplied, Way,
+};
 use super::tokens::{Audience, Claims, Tokens};
-use super::{Session, State};
+use super::{Session, State, missing};
 use crate::error::{Error, Result};
 use crate::snapshot::SignedIn;
 use crate::status::Status;
 use crate::task::TaskContext;
 use serde::Deserialize;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What `sspr_session_sign_in` takes.
 #[derive(Debug, Deserialize)]
@@ -19,38 +25,248 @@ use std::sync::Arc;
     deny_unknown_fields
 )]
 pub enum Request {
+    /// A person through the system's browser.
+    Browser {
+        /// The app; absent: Microsoft Graph Command Line Tools.
+        client_id: Option<String>,
+        /// The account that the page offers.
+        login_hint: Option<String>,
+        /// What the page asks in any case.
+        prompt: Option<Prompt>,
+        /// How long the person may take.
+        timeout_seconds: Option<u32>,
+        /// Whether the person also signs in for the portal API.
+        #[serde(default)]
+        portal_api: bool,
+    },
+    /// A person with a code on any device.
+    DeviceCode {
+        /// The app; absent: Microsoft Graph Command Line Tools.
+        client_id: Option<String>,
+        /// Whether the person also signs in for the portal API.
+        #[serde(default)]
+        portal_api: bool,
+    },
     /// An app with a secret (`clientSecret`).
     ClientSecret {
         /// The app.
         client_id: String,
     },
+    /// An app with a certificate: the secret `certificate`, or the public part and a caller who signs.
+    Certificate {
+        /// The app.
+        client_id: String,
+        /// DER in base64, where the caller signs.
+        certificate: Option<String>,
+    },
+    /// The identity that the platform gives this machine.
+    ManagedIdentity {
+        /// A user-assigned one, by its client id,
+        client_id: Option<String>,
+        /// its object id,
+        object_id: Option<String>,
+        /// or its Azure resource id.
+        resource_id: Option<String>,
+    },
+    /// An app that trusts another issuer.
+    Federated {
+        /// The app; absent: `AZURE_CLIENT_ID`.
+        client_id: Option<String>,
+        /// Where the other issuer's token lies; absent: `AZURE_FEDERATED_TOKEN_FILE`.
+        assertion_file: Option<PathBuf>,
+        /// The user-assigned identity whose token it is, in place of a file.
+        managed_identity: Option<IdentityRequest>,
+    },
     /// A token that the caller brought (`accessToken`, and `portalAccessToken` for the portal).
     AccessToken {},
+}
+
+/// What the sign-in page asks in any case, in the service's own words.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prompt {
+    /// The password.
+    Login,
+    /// Which account.
+    SelectAccount,
+    /// The permissions.
+    Consent,
+}
+
+/// One of a machine's identities: by one of its ids, or its own by none.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct IdentityRequest {
+    client_id: Option<String>,
+    object_id: Option<String>,
+    resource_id: Option<String>,
+}
+
+impl IdentityRequest {
+    fn identity(self) -> Result<Identity> {
+        match (self.client_id, self.object_id, self.resource_id) {
+            (None, None, None) => Ok(Identity::System),
+            (Some(id), None, None) => Ok(Identity::ClientId(id)),
+            (None, Some(id), None) => Ok(Identity::ObjectId(id)),
+            (None, None, Some(id)) => Ok(Identity::ResourceId(id)),
+            _ => Err(Error::new(
+                Status::ArgumentInvalid,
+                "an identity is named by one of clientId, objectId and resourceId",
+            )),
+        }
+    }
+}
+
+impl Prompt {
+    fn name(self) -> &'static str {
+        match self {
+            Prompt::Login => "login",
+            Prompt::SelectAccount => "select_account",
+            Prompt::Consent => "consent",
+        }
+    }
 }
 
 impl Request {
     /// The method's name.
     fn name(&self) -> &'static str {
         match self {
+            Request::Browser { .. } => "browser",
+            Request::DeviceCode { .. } => "deviceCode",
             Request::ClientSecret { .. } => "clientSecret",
+            Request::Certificate { .. } => "certificate",
+            Request::ManagedIdentity { .. } => "managedIdentity",
+            Request::Federated { .. } => "federated",
             Request::AccessToken {} => "accessToken",
         }
     }
 }
 
+/// A person who is to sign in.
+struct Someone {
+    client_id: Option<String>,
+    hint: Option<String>,
+    way: Way,
+    portal_api: bool,
+}
+
 impl Session {
     /// Signs in.
-    pub async fn sign_in(&self, request: Request, _task: &TaskContext) -> Result<SignedIn> {
+    pub async fn sign_in(&self, request: Request, task: &TaskContext) -> Result<SignedIn> {
+        self.sign_in_within(request, task, Environment::of_process()).await
+    }
+
+    /// Signs in as if the process had this environment.
+    #[doc(hidden)]
+    pub async fn sign_in_within(
+        &self,
+        request: Request,
+        task: &TaskContext,
+        environment: Environment,
+    ) -> Result<SignedIn> {
         let method = request.name();
         let mut portal = None;
         let credential = match request {
-            Request::ClientSecret { client_id } => Credential::ClientSecret(ClientSecret {
-                issuer: self.issuer(true)?,
+            Request::Browser {
                 client_id,
-                secret: self.take_secret_text("clientSecret")?,
+                login_hint,
+                prompt,
+                timeout_seconds,
+                portal_api,
+            } => {
+                let way = Way::Browser(Browser {
+                    prompt: prompt.map(|prompt| prompt.name().into()),
+                    timeout: Duration::from_secs(timeout_seconds.unwrap_or(300).clamp(1, 3600).into()),
+                });
+                let someone = Someone {
+                    client_id,
+                    hint: login_hint,
+                    way,
+                    portal_api,
+                };
+                return self.sign_in_person(method, someone, task).await;
+            }
+            Request::DeviceCode { client_id, portal_api } => {
+                let someone = Someone {
+                    client_id,
+                    hint: None,
+                    way: Way::DeviceCode,
+                    portal_api,
+                };
+                return self.sign_in_person(method, someone, task).await;
+            }
+            Request::ClientSecret { client_id } => Credential::ClientSecret(ClientSecret {
+                issuer: self.issuer(None)?,
+                client_id: app(client_id)?,
+                secret: self.need_text("clientSecret")?,
             }),
+            Request::Certificate { client_id, certificate } => {
+                let (issuer, client_id) = (self.issuer(None)?, app(client_id)?);
+                let password = self.take_text("certificatePassword")?;
+                Credential::Certificate(match (self.take_secret("certificate"), certificate) {
+                    (Some(file), None) => Certificate::from_file(issuer, client_id, file, password).await?,
+                    (None, Some(public)) if task.offers("signAssertion") => {
+                        Certificate::of_caller(issuer, client_id, &public)?
+                    }
+                    (None, Some(_)) => {
+                        return Err(Error::new(
+                            Status::ArgumentInvalid,
+                            "a certificate without its key needs a caller that offers 'signAssertion'",
+                        )
+                        .target("hostActions"));
+                    }
+                    (Some(_), Some(_)) => {
+                        return Err(Error::new(
+                            Status::ArgumentInvalid,
+                            "give either the secret 'certificate' or the member 'certificate', not both",
+                        )
+                        .target("certificate"));
+                    }
+                    (None, None) => return Err(missing("certificate")),
+                })
+            }
+            Request::ManagedIdentity {
+                client_id,
+                object_id,
+                resource_id,
+            } => {
+                let identity = IdentityRequest {
+                    client_id,
+                    object_id,
+                    resource_id,
+                };
+                Credential::ManagedIdentity(self.managed_identity(&environment, identity)?)
+            }
+            Request::Federated {
+                client_id,
+                assertion_file,
+                managed_identity,
+            } => {
+                let from = |name: &str| environment.get(name).map(str::to_string);
+                let assertion = match (assertion_file, managed_identity) {
+                    (Some(path), None) => Assertion::File(path),
+                    (None, Some(identity)) => Assertion::Identity(self.managed_identity(&environment, identity)?),
+                    (None, None) => Assertion::File(
+                        from("AZURE_FEDERATED_TOKEN_FILE")
+                            .ok_or_else(|| absent("assertionFile", "AZURE_FEDERATED_TOKEN_FILE"))?
+                            .into(),
+                    ),
+                    (Some(_), Some(_)) => {
+                        return Err(Error::new(
+                            Status::ArgumentInvalid,
+                            "give either 'assertionFile' or 'managedIdentity', not both",
+                        )
+                        .target("assertionFile"));
+                    }
+                };
+                let client_id = client_id
+                    .or_else(|| from("AZURE_CLIENT_ID"))
+                    .ok_or_else(|| absent("clientId", "AZURE_CLIENT_ID"))?;
+                let issuer = self.issuer(from("AZURE_TENANT_ID"))?;
+                Credential::Federated(Federated::new(issuer, app(client_id)?, assertion)?)
+            }
             Request::AccessToken {} => {
-                if let Ok(token) = self.take_secret_text("portalAccessToken") {
+                if let Some(token) = self.take_text("portalAccessToken")? {
                     portal = Some(Credential::Supplied(Supplied::new(
                         &self.config,
                         Audience::Portal,
@@ -60,51 +276,140 @@ impl Session {
                 Credential::Supplied(Supplied::new(
                     &self.config,
                     Audience::Graph,
-                    &self.take_secret_text("accessToken")?,
+                    &self.need_text("accessToken")?,
                 )?)
             }
         };
-        let tokens = Arc::new(Tokens::new(credential));
-        let claims = Claims::of(tokens.get(&Audience::Graph).await?.secret())?;
+        let tokens = Tokens::new(credential);
+        let claims = self.first(&tokens, &Audience::Graph, None, task).await?;
+        let portal = portal.map(Tokens::new);
+        if let Some(portal) = &portal {
+            self.first(portal, &Audience::Portal, Some(&claims.tid), task).await?;
+        }
+        Ok(self.signed_in(method, tokens, portal, &claims))
+    }
+
+    /// Signs a person in, and where asked for once more for the portal API.
+    async fn sign_in_person(&self, method: &str, someone: Someone, task: &TaskContext) -> Result<SignedIn> {
+        if someone.portal_api && self.config.portal()?.is_none() {
+            return Err(Error::new(
+                Status::ArgumentInvalid,
+                format!(
+                    "the portal API's address in the cloud {} is not known",
+                    self.config.cloud.name()
+                ),
+            )
+            .target("portalApi"));
+        }
+        let client_id = someone.client_id.map(app).transpose()?;
+        let person = |client_id: &str, tenant: String, hint| {
+            let issuer = self.issuer_of(tenant);
+            Tokens::new(Credential::Person(Person::new(
+                issuer,
+                client_id,
+                someone.way.clone(),
+                hint,
+            )))
+        };
+        let tenant = self.config.tenant.clone().unwrap_or_else(|| "organizations".into());
+        let tokens = person(client_id.as_deref().unwrap_or(GRAPH_CLIENT), tenant, someone.hint);
+        let claims = self.first(&tokens, &Audience::Graph, None, task).await?;
+        let mut portal = None;
+        if someone.portal_api {
+            let tokens = person(PORTAL_CLIENT, claims.tid.clone(), claims.person());
+            self.first(&tokens, &Audience::Portal, Some(&claims.tid), task).await?;
+            portal = Some(tokens);
+        }
+        Ok(self.signed_in(method, tokens, portal, &claims))
+    }
+
+    /// The first token of a sign-in. It must be of the tenant that was named.
+    async fn first(
+        &self,
+        tokens: &Tokens,
+        audience: &Audience,
+        tenant: Option<&str>,
+        task: &TaskContext,
+    ) -> Result<Claims> {
+        let claims = Claims::of(tokens.for_task(task).get(audience).await?.secret())?;
+        let configured = self
+            .config
+            .tenant
+            .as_deref()
+            .filter(|t| uuid::Uuid::parse_str(t).is_ok());
+        if let Some(wanted) = tenant.or(configured)
+            && !wanted.eq_ignore_ascii_case(&claims.tid)
+        {
+            return Err(Error::new(
+                Status::TokenUnusable,
+                format!(
+                    "the sign-in for {} came to tenant {}, not to {wanted}",
+                    audience.name(),
+                    claims.tid
+                ),
+            )
+            .help("Sign in with an account or an identity of that tenant."));
+        }
+        Ok(claims)
+    }
+
+    /// Keeps a sign-in.
+    fn signed_in(&self, method: &str, tokens: Tokens, portal: Option<Tokens>, claims: &Claims) -> SignedIn {
         let delegated = claims.delegated();
         let app = claims.appid.clone().or_else(|| claims.azp.clone()).unwrap_or_default();
         let identity = SignedIn {
             tenant_id: claims.tid.clone(),
             cloud: self.config.cloud.name().into(),
             method: method.into(),
-            account: if delegated {
-                claims.upn.clone().or_else(|| claims.preferred_username.clone())
-            } else {
-                Some(app.clone())
-            },
+            account: if delegated { claims.person() } else { Some(app.clone()) },
             delegated,
             permissions: claims.permissions(),
             portal_api: portal.is_some(),
         };
         self.set_state(State {
-            tokens,
-            portal: portal.map(|c| Arc::new(Tokens::new(c))),
+            tokens: Arc::new(tokens),
+            portal: portal.map(Arc::new),
             identity: identity.clone(),
             app,
         });
-        Ok(identity)
+        identity
     }
 
-    /// Who issues the tokens; an app must name its tenant.
-    fn issuer(&self, tenant_needed: bool) -> Result<Issuer> {
-        let tenant = match (&self.config.tenant, tenant_needed) {
-            (Some(tenant), _) => tenant.clone(),
-            (None, false) => "organizations".into(),
-            (None, true) => {
-                return Err(
-                    Error::new(Status::ArgumentInvalid, "an app signs in to a tenant that is named").target("tenant"),
-                );
-            }
-        };
-        Ok(Issuer {
+    fn managed_identity(&self, environment: &Environment, identity: IdentityRequest) -> Result<ManagedIdentity> {
+        ManagedIdentity::find(&self.http, &self.config, environment, identity.identity()?)
+    }
+
+    /// Who issues an app's tokens; its tenant must be named.
+    fn issuer(&self, otherwise: Option<String>) -> Result<Issuer> {
+        let tenant = self.config.tenant.clone().or(otherwise).ok_or_else(|| {
+            Error::new(Status::ArgumentInvalid, "an app signs in to a tenant that is named").target("tenant")
+        })?;
+        check_tenant(&tenant)?;
+        Ok(self.issuer_of(tenant))
+    }
+
+    fn issuer_of(&self, tenant: String) -> Issuer {
+        Issuer {
             http: self.http.clone(),
             config: Arc::clone(&self.config),
             tenant,
-        })
+        }
     }
+}
+
+/// An app's id is a GUID; a name in its place is a common mistake.
+fn app(client_id: String) -> Result<String> {
+    if client_id.len() == 36 && uuid::Uuid::parse_str(&client_id).is_ok() {
+        return Ok(client_id);
+    }
+    Err(Error::new(Status::ArgumentInvalid, "the client id is not an app's id (a GUID)").target("clientId"))
+}
+
+/// Neither the request nor the environment says it.
+fn absent(member: &str, variable: &str) -> Error {
+    Error::new(
+        Status::ArgumentInvalid,
+        format!("neither '{member}' nor the variable {variable} is set"),
+    )
+    .target(member)
 }

@@ -1,16 +1,21 @@
 //! A session's tokens: one for each audience, in memory only, renewed before they end.
 
-use super::credential::Credential;
+pub use super::claims::Claims;
+
+use super::credential::{Credential, Want};
 use crate::error::{Error, Result};
 use crate::session::config::Config;
 use crate::status::Status;
-use base64::Engine as _;
-use jiff::{Timestamp, ToSpan};
-use serde::Deserialize;
+use crate::task::TaskContext;
+use jiff::{SignedDuration, Timestamp, ToSpan};
 use std::collections::HashMap;
-use std::sync::Arc;
-use tokio::sync::Mutex;
+use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::Zeroizing;
+
+/// A token is renewed some minutes before its end, so that none ends under way.
+const MARGIN: SignedDuration = SignedDuration::from_mins(5);
+/// After a renewal that failed, the old token serves this long before the next try.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
 
 /// Whom a token is for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +45,15 @@ impl Audience {
     pub fn scope(&self, config: &Config) -> String {
         format!("{}/.default", self.resource(config))
     }
+
+    /// What people call it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Audience::Graph => "Microsoft Graph",
+            Audience::Portal => "the portal API",
+            Audience::TokenExchange => "token exchange",
+        }
+    }
 }
 
 /// An access token.
@@ -48,15 +62,27 @@ pub struct Token {
     secret: Arc<Zeroizing<String>>,
     /// When it ends.
     pub expires_at: Timestamp,
+    /// From when on a new one is asked for.
+    renew_at: Timestamp,
 }
 
 impl Token {
     /// A token that came with its end.
     pub fn new(secret: String, expires_at: Timestamp) -> Self {
+        let left = expires_at.duration_since(Timestamp::now());
+        // Of a token that lives for minutes only, half of its life is used.
+        let margin = MARGIN.min(left / 2).max(SignedDuration::ZERO);
         Token {
             secret: Arc::new(Zeroizing::new(secret)),
             expires_at,
+            renew_at: expires_at.saturating_sub(margin).unwrap_or(expires_at),
         }
+    }
+
+    /// The same token, renewed from that time on already where that is sooner.
+    pub fn renewed_from(mut self, time: Timestamp) -> Self {
+        self.renew_at = self.renew_at.min(time);
+        self
     }
 
     /// The text that is sent.
@@ -64,9 +90,13 @@ impl Token {
         &self.secret
     }
 
-    fn usable(&self) -> bool {
-        // A token is renewed some minutes before its end, so that none ends under way.
-        self.expires_at > Timestamp::now() + 5.minutes()
+    fn fresh(&self) -> bool {
+        self.renew_at > Timestamp::now()
+    }
+
+    /// Whether a request that starts now may still be served with it.
+    fn serves(&self) -> bool {
+        self.expires_at > Timestamp::now() + 10.seconds()
     }
 }
 
@@ -76,119 +106,202 @@ impl std::fmt::Debug for Token {
     }
 }
 
-/// What a token says of itself. It is read to tell people who they are, never to decide what they may do.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Claims {
-    /// Whom it is for.
-    pub aud: String,
-    /// The tenant.
-    pub tid: String,
-    /// When it ends, in Unix seconds.
-    pub exp: i64,
-    /// The app.
-    pub appid: Option<String>,
-    /// The app (v2 tokens).
-    pub azp: Option<String>,
-    /// The person.
-    pub upn: Option<String>,
-    /// The person (v2 tokens).
-    pub preferred_username: Option<String>,
-    /// A person's permissions, separated by spaces.
-    pub scp: Option<String>,
-    /// An app's permissions.
-    pub roles: Vec<String>,
-    /// `app` or `user`.
-    pub idtyp: Option<String>,
-}
-
-impl Claims {
-    /// Reads a token's claims.
-    pub fn of(token: &str) -> Result<Self> {
-        let unreadable = || Error::new(Status::TokenUnusable, "the access token is not a readable JWT");
-        let payload = token.split('.').nth(1).ok_or_else(unreadable)?;
-        let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD
-            .decode(payload.trim_end_matches('='))
-            .map_err(|_| unreadable())?;
-        serde_json::from_slice(&bytes).map_err(|_| unreadable())
-    }
-
-    /// The permissions in it.
-    pub fn permissions(&self) -> Vec<String> {
-        match &self.scp {
-            Some(scopes) => scopes.split_whitespace().map(str::to_string).collect(),
-            None => self.roles.clone(),
-        }
-    }
-
-    /// Whether it stands for a person.
-    pub fn delegated(&self) -> bool {
-        self.scp.is_some()
-    }
-}
+/// One audience's token. Whoever renews it holds the lock; the others wait for what comes of it.
+type Slot = Arc<tokio::sync::Mutex<Option<Token>>>;
 
 /// The tokens of one sign-in.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Tokens {
-    credential: Credential,
-    cache: Mutex<HashMap<Audience, Token>>,
+    credential: Arc<Credential>,
+    slots: Arc<Mutex<HashMap<Audience, Slot>>>,
+    task: Option<TaskContext>,
 }
 
 impl Tokens {
     /// The tokens that a credential gets.
     pub fn new(credential: Credential) -> Self {
         Tokens {
-            credential,
-            cache: Mutex::default(),
+            credential: Arc::new(credential),
+            slots: Arc::default(),
+            task: None,
+        }
+    }
+
+    /// The same tokens, for work whose caller can be asked to sign in again or to sign with its key.
+    pub fn for_task(&self, task: &TaskContext) -> Self {
+        Tokens {
+            task: Some(task.clone()),
+            ..self.clone()
         }
     }
 
     /// A token that is good for some minutes at least.
     pub async fn get(&self, audience: &Audience) -> Result<Token> {
-        let mut cache = self.cache.lock().await;
-        if let Some(token) = cache.get(audience).filter(|t| t.usable()) {
+        let slot = self.slot(audience);
+        let mut held = slot.lock().await;
+        if let Some(token) = held.as_ref().filter(|t| t.fresh()) {
             return Ok(token.clone());
         }
-        let token = self.credential.token(audience, None).await?;
-        cache.insert(audience.clone(), token.clone());
-        Ok(token)
+        match self.ask(audience, None).await {
+            Ok(token) => Ok(held.insert(token).clone()),
+            Err(error) => {
+                // The old one is good to its end.
+                let Some(old) = held.as_mut().filter(|t| t.serves()) else {
+                    return Err(error);
+                };
+                old.renew_at = Timestamp::now() + PATIENCE;
+                Ok(old.clone())
+            }
+        }
     }
 
     /// A new token in place of one that was refused; a claims challenge goes along.
-    pub async fn renew(&self, audience: &Audience, refused: &Token, claims: Option<&str>) -> Result<Token> {
-        let mut cache = self.cache.lock().await;
+    pub async fn renew(&self, audience: &Audience, refused: &Token, challenge: Option<&str>) -> Result<Token> {
+        let slot = self.slot(audience);
+        let mut held = slot.lock().await;
         // Somebody else may have renewed it while this one waited.
-        if let Some(token) = cache
-            .get(audience)
-            .filter(|t| t.secret() != refused.secret() && claims.is_none())
-        {
+        if let Some(token) = held.as_ref().filter(|t| t.secret() != refused.secret() && t.serves()) {
             return Ok(token.clone());
         }
-        let token = self.credential.token(audience, claims).await?;
-        cache.insert(audience.clone(), token.clone());
-        Ok(token)
+        let token = self.ask(audience, challenge).await?;
+        if token.secret() == refused.secret() {
+            return Err(match challenge {
+                Some(challenge) => super::claims::unmet(challenge),
+                None => Error::new(
+                    Status::TokenUnusable,
+                    format!("{} refuses the access token, and there is no other", audience.name()),
+                ),
+            });
+        }
+        Ok(held.insert(token).clone())
+    }
+
+    fn slot(&self, audience: &Audience) -> Slot {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(slots.entry(audience.clone()).or_default())
+    }
+
+    async fn ask(&self, audience: &Audience, claims: Option<&str>) -> Result<Token> {
+        let want = Want {
+            audience,
+            claims,
+            task: self.task.as_ref(),
+        };
+        self.credential.token(&want).await
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::credential::Scripted;
+    use std::sync::atomic::Ordering::SeqCst;
+    use std::time::Duration;
 
-    #[test]
-    fn claims_are_read_and_nonsense_is_refused() {
-        let body =
-            base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(r#"{"aud":"a","tid":"t","exp":5,"scp":"A B"}"#);
-        let claims = Claims::of(&format!("x.{body}.y")).unwrap();
-        assert_eq!(claims.permissions(), ["A", "B"]);
-        assert!(claims.delegated());
-        for bad in ["", "a", "a.b.c", "a.!!!.c"] {
-            assert_eq!(Claims::of(bad).unwrap_err().status, Status::TokenUnusable, "{bad}");
-        }
+    fn run(work: impl Future<Output = ()>) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(work);
+    }
+
+    fn ending(seconds: i64) -> Token {
+        Token::new(format!("canary {seconds}"), Timestamp::now() + seconds.seconds())
     }
 
     #[test]
     fn a_token_does_not_print_itself() {
-        let token = Token::new("canary".into(), Timestamp::UNIX_EPOCH);
-        assert!(!format!("{token:?}").contains("canary"));
+        assert!(!format!("{:?}", ending(9)).contains("canary"));
+    }
+
+    #[test]
+    fn a_token_is_renewed_ahead_of_its_end() {
+        assert!(ending(3600).fresh());
+        assert!(!Token::new("x".into(), Timestamp::now()).fresh());
+        // A short one is not asked for again at once.
+        assert!(ending(120).fresh());
+        assert!(!ending(3600).renewed_from(Timestamp::now()).fresh());
+        assert!(ending(3600).renewed_from(Timestamp::now()).serves());
+    }
+
+    #[test]
+    fn concurrent_callers_cause_one_request() {
+        run(async {
+            let scripted = Scripted::new(Duration::from_millis(50), || Ok(ending(3600)));
+            let asked = Arc::clone(&scripted.asked);
+            let tokens = Tokens::new(Credential::Scripted(scripted));
+            let all = (0..20).map(|_| tokens.get(&Audience::Graph));
+            for token in futures_util::future::join_all(all).await {
+                token.unwrap();
+            }
+            assert_eq!(asked.load(SeqCst), 1);
+            let old = tokens.get(&Audience::Graph).await.unwrap();
+            // All were refused together; one renews for all.
+            let scripted = Scripted::new(Duration::from_millis(50), || Ok(ending(3000)));
+            let asked = Arc::clone(&scripted.asked);
+            let tokens = Tokens {
+                credential: Arc::new(Credential::Scripted(scripted)),
+                ..tokens
+            };
+            let all = (0..20).map(|_| tokens.renew(&Audience::Graph, &old, None));
+            for token in futures_util::future::join_all(all).await {
+                assert_ne!(token.unwrap().secret(), old.secret());
+            }
+            assert_eq!(asked.load(SeqCst), 1);
+        });
+    }
+
+    #[test]
+    fn a_slow_audience_blocks_no_other() {
+        run(async {
+            let tokens = Tokens::new(Credential::Scripted(Scripted::new(Duration::ZERO, || Ok(ending(3600)))));
+            let slot = tokens.slot(&Audience::Portal);
+            let _busy = slot.lock().await;
+            tokio::time::timeout(Duration::from_secs(5), tokens.get(&Audience::Graph))
+                .await
+                .unwrap()
+                .unwrap();
+        });
+    }
+
+    #[test]
+    fn the_old_token_serves_when_the_renewal_fails() {
+        run(async {
+            let failing = || Err(Error::new(Status::ServiceUnreachable, "no"));
+            let scripted = Scripted::new(Duration::ZERO, failing);
+            let asked = Arc::clone(&scripted.asked);
+            let tokens = Tokens::new(Credential::Scripted(scripted));
+            let old = ending(200).renewed_from(Timestamp::now());
+            *tokens.slot(&Audience::Graph).lock().await = Some(old.clone());
+            assert_eq!(tokens.get(&Audience::Graph).await.unwrap().secret(), old.secret());
+            // Not tried again at each request.
+            assert_eq!(tokens.get(&Audience::Graph).await.unwrap().secret(), old.secret());
+            assert_eq!(asked.load(SeqCst), 1);
+            // An ended one does not serve, and neither does a refused one.
+            assert_eq!(
+                tokens.renew(&Audience::Graph, &old, None).await.unwrap_err().message,
+                "no"
+            );
+            *tokens.slot(&Audience::Graph).lock().await = Some(ending(3).renewed_from(Timestamp::now()));
+            assert_eq!(tokens.get(&Audience::Graph).await.unwrap_err().message, "no");
+        });
+    }
+
+    #[test]
+    fn the_same_token_again_is_no_answer() {
+        run(async {
+            let tokens = Tokens::new(Credential::Scripted(Scripted::new(Duration::ZERO, || Ok(ending(3600)))));
+            let token = tokens.get(&Audience::Graph).await.unwrap();
+            let error = tokens.renew(&Audience::Graph, &token, None).await.unwrap_err();
+            assert_eq!(error.status, Status::TokenUnusable);
+            let challenge = r#"{"access_token":{"acrs":{"value":"c7"}}}"#;
+            let error = tokens
+                .renew(&Audience::Graph, &token, Some(challenge))
+                .await
+                .unwrap_err();
+            assert_eq!(error.status, Status::SignInConditionalAccess);
+            assert!(error.detail[0].contains("c7"));
+        });
     }
 }

@@ -247,7 +247,7 @@ impl TaskContext {
 mod tests {
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(20);
+    const LONG: Duration = Duration::from_secs(120);
 
     fn start<W, F>(offered: BTreeSet<String>, work: W) -> Arc<Task>
     where
@@ -386,13 +386,15 @@ mod tests {
 
     #[test]
     fn a_full_queue_does_not_keep_a_cancelled_task() {
+        let (full, wait) = std::sync::mpsc::channel();
         let task = start(BTreeSet::new(), |context| async move {
             for i in 0..QUEUE {
                 context.sign_in(json!(i)).await;
             }
+            let _ = full.send(());
             Ok(Value::Null) // its event finds no room
         });
-        std::thread::sleep(Duration::from_millis(50));
+        wait.recv_timeout(LONG).unwrap();
         task.cancel();
         let mut events = 0;
         let error = loop {

@@ -155,15 +155,27 @@ impl Http {
         &self.client
     }
 
-    /// The client that never uses a proxy: for this machine's own metadata services.
-    pub fn direct(&self) -> &reqwest::Client {
-        &self.direct
-    }
-
     /// Sends a request until it is answered with success, is refused, or its time is over.
     ///
     /// `before` is waited for ahead of every attempt: the budgets.
     pub async fn send<F>(&self, request: Request, before: impl Fn() -> F) -> std::result::Result<Response, HttpError>
+    where
+        F: Future<Output = ()>,
+    {
+        self.send_with(&self.client, request, before).await
+    }
+
+    /// The same, never through a proxy: for this machine's own metadata services.
+    pub async fn send_direct(&self, request: Request) -> std::result::Result<Response, HttpError> {
+        self.send_with(&self.direct, request, || async {}).await
+    }
+
+    async fn send_with<F>(
+        &self,
+        client: &reqwest::Client,
+        request: Request,
+        before: impl Fn() -> F,
+    ) -> std::result::Result<Response, HttpError>
     where
         F: Future<Output = ()>,
     {
@@ -173,8 +185,6 @@ impl Http {
         for attempt in 1.. {
             before().await;
             let Some(copy) = request.try_clone() else { break };
-            let direct = request.url().host_str() == Some("169.254.169.254");
-            let client = if direct { &self.direct } else { &self.client };
             let deadline = deadline.max(tokio::time::Instant::now() + self.timeout / 10);
             let outcome = match tokio::time::timeout_at(deadline, client.execute(copy)).await {
                 Err(_) => {

@@ -15,6 +15,7 @@ pub fn assemble(profile: &str) -> Result<PathBuf> {
     let folder = place.join("EntraSspr");
     remove(&made)?;
     copy(&root.join("powershell/EntraSspr"), &made)?;
+    join(&made)?;
     let native = made.join("lib").join(rid()?);
     fs::create_dir_all(&native)?;
     let name = library.file.file_name().context("the library has a name")?;
@@ -63,6 +64,33 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Puts the text of the module's files into its one script file.
+fn join(module: &Path) -> Result<()> {
+    let file = module.join("EntraSspr.psm1");
+    let script = fs::read_to_string(&file)?;
+    let (before, rest) = script
+        .split_once("#region Files\n")
+        .context("EntraSspr.psm1 has no region Files")?;
+    let (_, after) = rest
+        .split_once("#endregion\n")
+        .context("EntraSspr.psm1: the region has no end")?;
+    let mut text = before.to_string();
+    for folder in ["Private", "Public"] {
+        let folder = module.join(folder);
+        let mut files = fs::read_dir(&folder)?
+            .map(|entry| Ok(entry?.path()))
+            .collect::<Result<Vec<_>>>()?;
+        files.sort();
+        for file in files {
+            text.push_str(&fs::read_to_string(&file)?);
+            text.push('\n');
+        }
+        fs::remove_dir_all(&folder)?;
+    }
+    text.push_str(after);
+    Ok(fs::write(&file, text)?)
 }
 
 /// Compiles the declarations, unless what lies there is newer than the source.

@@ -41,6 +41,14 @@ pub fn run(only: &[Suite]) -> Result<ExitCode> {
     let all = std::env::var_os("SSPR_TEST_ALL").is_some_and(|value| value == "1");
     let mut total = Tally::default();
     let mut missing = Vec::new();
+    if only.is_empty() || only.contains(&Suite::Rust) {
+        // The crates' tests compile C programs and run them under valgrind.
+        for (program, package) in [("cc", "gcc"), ("g++", "g++"), ("valgrind", "valgrind")] {
+            if let Err(error) = machine::need(program, package) {
+                missing.push(format!("the C programs: {error:#}"));
+            }
+        }
+    }
     for suite in Suite::value_variants() {
         if !only.is_empty() && !only.contains(suite) {
             continue;

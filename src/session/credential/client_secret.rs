@@ -1,8 +1,7 @@
 //! An app that proves itself with a secret.
 
-use super::{Issuer, Token};
+use super::{Issuer, Token, Want};
 use crate::error::Result;
-use crate::session::tokens::Audience;
 use zeroize::Zeroizing;
 
 /// An app and its secret.
@@ -19,15 +18,8 @@ impl std::fmt::Debug for ClientSecret {
 }
 
 impl ClientSecret {
-    pub(crate) async fn token(&self, audience: &Audience, claims: Option<&str>) -> Result<Token> {
-        let scope = audience.scope(&self.issuer.config);
-        let mut form = vec![
-            ("client_id", self.client_id.as_str()),
-            ("scope", scope.as_str()),
-            ("client_secret", self.secret.as_str()),
-            ("grant_type", "client_credentials"),
-        ];
-        form.extend(claims.map(|claims| ("claims", claims)));
-        Ok(self.issuer.ask(&form).await?.token())
+    pub(crate) async fn token(&self, want: &Want<'_>) -> Result<Token> {
+        let proof = [("client_secret", self.secret.as_str())];
+        Ok(self.issuer.ask_as_app(&self.client_id, &proof, want).await?)
     }
 }

@@ -1,0 +1,233 @@
+//! The token endpoint: what every credential but a managed identity asks.
+
+use super::refusal::{Refusal, redact};
+use super::{Token, Want};
+use crate::error::{Error, Result};
+use crate::session::claims;
+use crate::session::config::Config;
+use crate::session::tokens::Audience;
+use crate::status::Status;
+use crate::tenant::http::{Http, HttpError};
+use jiff::{Timestamp, ToSpan};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// Answers are short; more is not read.
+const MAX_ANSWER: usize = 1024 * 1024;
+
+/// What every credential needs to ask for a token.
+#[derive(Clone, Debug)]
+pub struct Issuer {
+    /// The session's client.
+    pub http: Http,
+    /// The session's configuration.
+    pub config: Arc<Config>,
+    /// The tenant's id or domain, or `organizations`.
+    pub tenant: String,
+}
+
+/// Why there is no token.
+#[derive(Debug)]
+pub(crate) enum TokenError {
+    /// The service said no.
+    Refused(Box<Refusal>),
+    /// It could not be asked, or its answer not be read.
+    Failed(Error),
+}
+
+impl From<TokenError> for Error {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Refused(refusal) => refusal.error(),
+            TokenError::Failed(error) => error,
+        }
+    }
+}
+
+impl From<Error> for TokenError {
+    fn from(error: Error) -> Self {
+        TokenError::Failed(error)
+    }
+}
+
+/// The token endpoint's answer.
+#[derive(Deserialize)]
+pub(crate) struct TokenAnswer {
+    access_token: Zeroizing<String>,
+    /// Seconds; some endpoints write it as text.
+    #[serde(default, deserialize_with = "seconds")]
+    expires_in: Option<i64>,
+    /// Unix seconds; managed identity endpoints write it, mostly as text.
+    #[serde(default, deserialize_with = "seconds")]
+    expires_on: Option<i64>,
+    /// When the service would like to be asked again.
+    #[serde(default, deserialize_with = "seconds")]
+    refresh_in: Option<i64>,
+    /// Comes with a person's sign-in.
+    #[serde(default)]
+    pub(crate) refresh_token: Option<Zeroizing<String>>,
+    /// Comes with a person's sign-in.
+    #[serde(default)]
+    pub(crate) id_token: Option<Zeroizing<String>>,
+}
+
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<i64>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Number(number) => number.as_i64().or_else(|| number.as_f64().map(|f| f as i64)),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    })
+}
+
+impl TokenAnswer {
+    /// The token, with the end that the answer names (an hour where it names none that can be read).
+    pub(crate) fn token(&self) -> Token {
+        let now = Timestamp::now();
+        let sane = |seconds: &i64| (0..=30 * 24 * 3600).contains(seconds);
+        let end = self
+            .expires_in
+            .filter(sane)
+            .map(|s| now + s.seconds())
+            .or_else(|| self.expires_on.and_then(|s| Timestamp::from_second(s).ok()))
+            .unwrap_or(now + 1.hours());
+        let token = Token::new(self.access_token.to_string(), end);
+        match self.refresh_in.filter(sane) {
+            Some(seconds) => token.renewed_from(now + seconds.seconds()),
+            None => token,
+        }
+    }
+}
+
+/// Reads an answer of the token endpoint's kind, of sane length.
+pub(crate) async fn read<T: DeserializeOwned>(mut response: reqwest::Response) -> Result<T> {
+    let mut body = Zeroizing::new(Vec::new());
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() <= MAX_ANSWER => body.extend_from_slice(&chunk),
+            Ok(Some(_)) => {
+                return Err(Error::new(
+                    Status::ServiceAnswer,
+                    "the token endpoint's answer does not end",
+                ));
+            }
+            Ok(None) => break,
+            Err(e) => {
+                return Err(Error::new(Status::ServiceUnreachable, "the token's answer broke off")
+                    .caused_by(&e)
+                    .retryable());
+            }
+        }
+    }
+    // What serde found is not told: it may quote the token.
+    serde_json::from_slice(&body).map_err(|_| {
+        Error::new(
+            Status::ServiceAnswer,
+            "the token endpoint's answer is not of the documented form",
+        )
+        .help("Something between here and the service may answer in its place: check the proxy.")
+    })
+}
+
+impl Issuer {
+    /// The tenant's token endpoint.
+    pub(crate) fn token_url(&self) -> Result<reqwest::Url> {
+        self.url("token")
+    }
+
+    /// One of the tenant's OAuth endpoints.
+    pub(crate) fn url(&self, leaf: &str) -> Result<reqwest::Url> {
+        let base = self.config.login()?;
+        let text = format!(
+            "{}/{}/oauth2/v2.0/{leaf}",
+            base.as_str().trim_end_matches('/'),
+            self.tenant
+        );
+        reqwest::Url::parse(&text).map_err(|_| {
+            Error::new(Status::ArgumentInvalid, "the tenant is neither an id nor a domain").target("tenant")
+        })
+    }
+
+    /// The `claims` parameter, where there is something to say. Graph's challenges are answered, so it is told.
+    pub(crate) fn claims(&self, want: &Want<'_>) -> Option<String> {
+        match want.audience {
+            Audience::Graph => Some(claims::parameter(want.claims)),
+            _ => want.claims.map(str::to_string),
+        }
+    }
+
+    /// Asks for an app's token, with what proves the app.
+    pub(crate) async fn ask_as_app(
+        &self,
+        client_id: &str,
+        proof: &[(&str, &str)],
+        want: &Want<'_>,
+    ) -> std::result::Result<Token, TokenError> {
+        let scope = want.audience.scope(&self.config);
+        let claims = self.claims(want);
+        let mut form = vec![
+            ("client_id", client_id),
+            ("scope", scope.as_str()),
+            ("grant_type", "client_credentials"),
+        ];
+        form.extend_from_slice(proof);
+        form.extend(claims.as_deref().map(|claims| ("claims", claims)));
+        Ok(self.ask(&form).await?.token())
+    }
+
+    /// Asks the token endpoint.
+    pub(crate) async fn ask(&self, form: &[(&str, &str)]) -> std::result::Result<TokenAnswer, TokenError> {
+        self.post(self.token_url()?, form).await
+    }
+
+    /// Posts a form to one of the tenant's OAuth endpoints.
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &self,
+        url: reqwest::Url,
+        form: &[(&str, &str)],
+    ) -> std::result::Result<T, TokenError> {
+        let request = self
+            .http
+            .client()
+            .post(url)
+            .header(reqwest::header::ACCEPT, "application/json")
+            .form(form)
+            .build()
+            .map_err(|e| Error::new(Status::Internal, "the token request cannot be made").caused_by(&e))?;
+        match self.http.send(request, || async {}).await {
+            Ok(response) => Ok(read(response).await?),
+            Err(mut error) => {
+                // An answer may hold what was sent to it.
+                if let HttpError::Status { body, .. } = &mut error {
+                    *body = redact(body, form);
+                }
+                Err(match Refusal::of(&error) {
+                    Some(refusal) => TokenError::Refused(Box::new(refusal)),
+                    None => TokenError::Failed(error.into_error()),
+                })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_may_be_text() {
+        let end = |text: &str| serde_json::from_str::<TokenAnswer>(text).unwrap().token().expires_at;
+        let near = |at: Timestamp, seconds: i64| (at.as_second() - Timestamp::now().as_second() - seconds).abs() < 5;
+        assert!(near(end(r#"{"access_token":"a","expires_in":"60"}"#), 60));
+        assert!(near(end(r#"{"access_token":"a","expires_in":60.5}"#), 60));
+        assert!(near(end(r#"{"access_token":"a","expires_in":-5}"#), 3600));
+        assert!(near(end(r#"{"access_token":"a","expires_in":9e99}"#), 3600));
+        assert!(near(end(r#"{"access_token":"a"}"#), 3600));
+        assert_eq!(
+            end(r#"{"access_token":"a","expires_on":"1795345200"}"#).as_second(),
+            1_795_345_200
+        );
+    }
+}

@@ -1,0 +1,193 @@
+//! The library's parts depend on one another one way only (docs/architecture.md), and `unsafe` stays in one folder.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each part, and what of the library it may name. A longer path allows only what lies below it.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("status", &[]),
+    ("error", &["status"]),
+    ("panics", &["error", "status"]),
+    ("file", &["error", "status"]),
+    ("snapshot", &["error", "status"]),
+    ("finding", &["snapshot"]),
+    // The steps are pure: facts in, findings out.
+    ("steps", &["finding", "snapshot"]),
+    ("readiness", &["finding", "panics", "report", "snapshot", "steps"]),
+    ("report", &["finding", "readiness", "snapshot"]),
+    ("task", &["error", "finding", "panics", "status"]),
+    // The tenant's clients know how a session is configured and where its tokens are, and nothing of what is asked why.
+    ("tenant", &["error", "session::config", "session::tokens", "status"]),
+    ("session", &["error", "file", "snapshot", "status", "task", "tenant"]),
+    (
+        "gather",
+        &["error", "session", "snapshot", "status", "steps", "task", "tenant"],
+    ),
+    (
+        "run",
+        &[
+            "error",
+            "file",
+            "finding",
+            "gather",
+            "readiness",
+            "session",
+            "snapshot",
+            "status",
+            "steps",
+            "task",
+        ],
+    ),
+    (
+        "ffi",
+        &["error", "finding", "panics", "run", "session", "status", "task"],
+    ),
+];
+
+/// Where `unsafe` may stand.
+const UNSAFE: &[&str] = &["ffi"];
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// The source files of every part.
+fn parts() -> BTreeMap<String, Vec<PathBuf>> {
+    fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                files(&path, found);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let mut all = Vec::new();
+    files(&source(), &mut all);
+    let mut parts: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    for file in all {
+        let below = file.strip_prefix(source()).unwrap();
+        let part = below.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs");
+        parts.entry(part.to_string()).or_default().push(file);
+    }
+    parts.remove("lib");
+    parts
+}
+
+/// A file's code without its comments.
+fn code(file: &Path) -> String {
+    let text = fs::read_to_string(file).unwrap();
+    let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The paths of this library that code names: `crate::a::b`, also out of `crate::{a::b, c}`.
+fn named(code: &str) -> BTreeSet<String> {
+    let path = |text: &str| {
+        let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'));
+        text[..end.unwrap_or(text.len())].trim_end_matches(':').to_string()
+    };
+    let mut found = BTreeSet::new();
+    for (at, start) in code.match_indices("crate::") {
+        let rest = &code[at + start.len()..];
+        match rest.strip_prefix('{') {
+            None => drop(found.insert(path(rest))),
+            Some(group) => {
+                let (mut depth, mut first) = (0, true);
+                for (at, c) in group.char_indices() {
+                    match c {
+                        '{' => depth += 1,
+                        '}' if depth == 0 => break,
+                        '}' => depth -= 1,
+                        ',' if depth == 0 => first = true,
+                        c if first && c.is_ascii_alphabetic() => {
+                            found.insert(path(&group[at..]));
+                            first = false;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    let parts = parts();
+    let known: BTreeSet<&str> = MAY_USE.iter().map(|(part, _)| *part).collect();
+    let there: BTreeSet<&str> = parts.keys().map(String::as_str).collect();
+    assert_eq!(
+        there, known,
+        "a part that is new or gone: say in MAY_USE what it may use"
+    );
+    let mut wrong = Vec::new();
+    for (part, may) in MAY_USE {
+        for file in &parts[*part] {
+            for name in named(&code(file)) {
+                let own = name.split("::").next() == Some(part);
+                let allowed = may
+                    .iter()
+                    .any(|allowed| name == *allowed || name.starts_with(&format!("{allowed}::")));
+                if !own && !allowed {
+                    wrong.push(format!("{} names crate::{name}", file.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Without exceptions for what a step could ask the world: no clock, no file, no network.
+#[test]
+fn steps_have_no_clock_and_no_input_but_the_snapshot() {
+    let parts = parts();
+    let forbidden = [
+        "std::fs",
+        "std::net",
+        "std::env",
+        "std::time",
+        "std::thread",
+        "Timestamp::now",
+        "Zoned::now",
+        "SystemTime",
+        "Instant",
+        "reqwest",
+        "tokio",
+    ];
+    for file in &parts["steps"] {
+        let code = code(file);
+        for word in forbidden {
+            assert!(!code.contains(word), "{} has {word}", file.display());
+        }
+    }
+}
+
+#[test]
+fn unsafe_stays_where_it_is_documented() {
+    let mut seen = 0;
+    for (part, files) in parts() {
+        for file in files {
+            let code = code(&file);
+            let mut words = code.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+            let unsafe_here = words.any(|word| word == "unsafe");
+            assert!(
+                !unsafe_here || UNSAFE.contains(&part.as_str()),
+                "{} has unsafe code",
+                file.display()
+            );
+            seen += u32::from(unsafe_here);
+        }
+    }
+    assert!(seen > 0, "the search finds nothing any more");
+}
+
+#[test]
+fn the_search_sees_every_form() {
+    let code = "use crate::a::b;\nuse crate::{c, d::{e, f}, g::h as i};\nlet x = crate::j::K::new();";
+    let names: Vec<String> = named(code).into_iter().collect();
+    assert_eq!(names, ["a::b", "c", "d", "g::h", "j::K::new"]);
+}
