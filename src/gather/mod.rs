@@ -7,9 +7,8 @@ mod refusal;
 mod registration;
 mod scan;
 mod singles;
-mod source;
 
-pub use source::{Source, source};
+pub use crate::snapshot::{Source, source};
 
 use crate::error::Result;
 use crate::session::Session;
