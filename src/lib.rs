@@ -17,7 +17,6 @@ pub mod session;
 #[cfg(test)]
 mod shapes;
 pub mod snapshot;
-pub mod source;
 pub mod status;
 pub mod steps;
 pub mod task;

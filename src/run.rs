@@ -6,7 +6,7 @@ use crate::gather::{self, Limits};
 use crate::readiness::{Readiness, Selection, assess};
 use crate::session::Session;
 use crate::snapshot::Snapshot;
-use crate::source::source;
+use crate::snapshot::source;
 use crate::status::Status;
 use crate::steps::{self, STEPS, Step};
 use crate::task::TaskContext;

@@ -12,8 +12,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("file", &["error", "status"]),
     ("snapshot", &["error", "status"]),
     ("finding", &["snapshot"]),
-    // Where each fact is read and which permissions that takes: what gather reads by, and what a sign-in asks for.
-    ("source", &["snapshot"]),
     // The steps are pure: facts in, findings out.
     ("steps", &["finding", "snapshot"]),
     ("readiness", &["finding", "panics", "report", "snapshot", "steps"]),
@@ -21,15 +19,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("task", &["error", "finding", "panics", "status"]),
     // The tenant's clients know how a session is configured and where its tokens are, and nothing of what is asked why.
     ("tenant", &["error", "session::config", "session::tokens", "status"]),
-    (
-        "session",
-        &["error", "file", "snapshot", "source", "status", "task", "tenant"],
-    ),
+    ("session", &["error", "file", "snapshot", "status", "task", "tenant"]),
     (
         "gather",
-        &[
-            "error", "session", "snapshot", "source", "status", "steps", "task", "tenant",
-        ],
+        &["error", "session", "snapshot", "status", "steps", "task", "tenant"],
     ),
     (
         "run",
@@ -41,7 +34,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "readiness",
             "session",
             "snapshot",
-            "source",
             "status",
             "steps",
             "task",

@@ -50,12 +50,24 @@ enum State {
     Done,
 }
 
+/// Where a list of entries or members stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Between {
+    /// Behind its opening: an entry or the end comes.
+    Opening,
+    /// Behind an entry: a comma or the end comes.
+    Entry,
+    /// Behind a comma: an entry comes.
+    Comma,
+}
+
 /// The state of reading one page.
 #[derive(Debug)]
 pub struct Page {
     /// What has arrived of something that is not whole yet.
     buffer: Vec<u8>,
     state: State,
+    between: Between,
     /// The link to the next page, as soon as it has been read.
     pub next_link: Option<String>,
     /// `@odata.count`, where asked for.
@@ -68,6 +80,7 @@ impl Default for Page {
         Page {
             buffer: Vec::new(),
             state: State::Start,
+            between: Between::Opening,
             next_link: None,
             count: None,
             seen_value: false,
@@ -134,20 +147,31 @@ impl Page {
     }
 
     fn step<R: Rows>(&mut self, buffer: &[u8], at: &mut usize, rows: &mut R) -> Result<Step, PageError> {
-        while buffer
-            .get(*at)
-            .is_some_and(|b| b.is_ascii_whitespace() || (*b == b',' && self.state != State::Start))
-        {
+        while buffer.get(*at).is_some_and(u8::is_ascii_whitespace) {
             *at += 1;
         }
         let rest = &buffer[*at..];
         let Some(first) = rest.first() else {
             return Ok(Step::Wait);
         };
+        if matches!(self.state, State::Member | State::Items) {
+            let end = if self.state == State::Items { b']' } else { b'}' };
+            match (self.between, *first) {
+                (Between::Entry, b',') => {
+                    *at += 1;
+                    self.between = Between::Comma;
+                    return Ok(Step::More);
+                }
+                (Between::Entry, byte) if byte != end => return Err(PageError::Form("a comma is missing".into())),
+                (Between::Comma, byte) if byte == end => return Err(PageError::Form("a comma before an end".into())),
+                _ => {}
+            }
+        }
         match (self.state, first) {
             (State::Start, b'{') => {
                 *at += 1;
                 self.state = State::Member;
+                self.between = Between::Opening;
             }
             (State::Start, _) if rest.starts_with(b"\xef\xbb\xbf") => *at += 3,
             (State::Start, 0xef) if rest.len() < 3 => return Ok(Step::Wait),
@@ -160,18 +184,25 @@ impl Page {
             (State::Items, b']') => {
                 *at += 1;
                 self.state = State::Member;
+                self.between = Between::Entry;
             }
             (State::Items, _) => {
                 if let Some((row, length)) = R::quick(rest) {
                     rows.row(row);
                     *at += length;
+                    self.between = Between::Entry;
                     return Ok(Step::More);
                 }
                 let mut stream = serde_json::Deserializer::from_slice(rest).into_iter::<R::Row<'_>>();
                 match stream.next() {
+                    // A number is whole only when something follows it.
+                    Some(Ok(_)) if stream.byte_offset() == rest.len() && !matches!(first, b'{' | b'[' | b'"') => {
+                        return Ok(Step::Wait);
+                    }
                     Some(Ok(row)) => {
                         rows.row(row);
                         *at += stream.byte_offset();
+                        self.between = Between::Entry;
                     }
                     Some(Err(error)) if error.is_eof() => return Ok(Step::Wait),
                     Some(Err(error)) => return Err(PageError::Form(error.to_string())),
@@ -205,7 +236,11 @@ impl Page {
         }
         skip(&mut offset);
         if name == "value" && rest.get(offset) == Some(&b'[') {
+            if self.seen_value {
+                return Err(PageError::Form("'value' stands twice".into()));
+            }
             self.state = State::Items;
+            self.between = Between::Opening;
             self.seen_value = true;
             *at += offset + 1;
             return Ok(Step::More);
@@ -229,6 +264,7 @@ impl Page {
             _ => {}
         }
         *at += end;
+        self.between = Between::Entry;
         Ok(Step::More)
     }
 }
@@ -305,6 +341,36 @@ mod tests {
         assert!(matches!(read(b"{}", 99), Err(PageError::Form(_))));
         assert!(matches!(read(br#"{"value":{}}"#, 99), Err(PageError::Form(_))));
         assert!(matches!(read(br#"{"value":[]} x"#, 99), Err(PageError::Form(_))));
+    }
+
+    #[test]
+    fn what_only_looks_like_json_is_refused_wherever_it_is_cut() {
+        let texts = [
+            r#"{"value":[{"a":1}{"b":2}]}"#,
+            r#"{"value":[{"a":1},]}"#,
+            r#"{"value":[,{"a":1}]}"#,
+            r#"{"value":[{"a":1},,{"b":2}]}"#,
+            r#"{"value":[] "a":1}"#,
+            r#"{"value":[],}"#,
+            r#"{,"value":[]}"#,
+            r#"{"a":1"value":[]}"#,
+            r#"{"value":[333"aa"]}"#,
+            r#"{"value":[1],"value":[2]}"#,
+        ];
+        for text in texts {
+            for cut in 1..=text.len() {
+                assert!(
+                    matches!(read(text.as_bytes(), cut), Err(PageError::Form(_))),
+                    "{text} cut at {cut}"
+                );
+            }
+        }
+        for cut in 1..30 {
+            assert_eq!(
+                read(br#"{"value":[12,345 ,null]}"#, cut).unwrap().0,
+                [json!(12), json!(345), json!(null)]
+            );
+        }
     }
 
     proptest! {

@@ -88,7 +88,7 @@ pub struct Scripted {
 
 #[cfg(test)]
 impl Scripted {
-    /// One that waits, then answers.
+    /// Answers so, after a while.
     pub fn new(wait: std::time::Duration, answer: impl Fn() -> Result<Token> + Send + Sync + 'static) -> Self {
         Scripted {
             asked: Default::default(),
