@@ -6,7 +6,7 @@ use common::*;
 use entra_sspr::finding::Check;
 use entra_sspr::gather::{self, Limits};
 use entra_sspr::session::Session;
-use entra_sspr::snapshot::{FactId, Facts, RefusalKind};
+use entra_sspr::snapshot::{FactId, Facts, RefusalKind, source};
 use entra_sspr::status::Status;
 use entra_sspr::steps::STEPS;
 use entra_sspr::task::Task;
@@ -233,7 +233,7 @@ fn a_run_finishes_and_names_each_permission_that_is_taken_away() {
         let session = app(&lab, 0);
         let readiness = check(&session, json!({}));
         let text = readiness["findings"].to_string();
-        let open = gather::source(FactId::Organization).permissions.len() > 1;
+        let open = source(FactId::Organization).permissions.len() > 1;
         assert!(readiness["ready"].is_string() && open);
         let applies = |check: &&Check| {
             let findings = readiness["findings"].as_array().expect("findings");
@@ -243,7 +243,7 @@ fn a_run_finishes_and_names_each_permission_that_is_taken_away() {
         };
         let checks = STEPS.iter().flat_map(|step| step.checks).copied().filter(applies);
         let least = checks.flat_map(|check| check.facts).any(|id| {
-            let source = gather::source(*id);
+            let source = source(*id);
             source.permissions.first() == Some(&permission.as_str())
                 && !source.permissions[1..].iter().any(|other| {
                     session

@@ -267,7 +267,7 @@ impl Gatherer {
         let set = |id: FactId, error: &AskError, facts: &mut Facts| facts.refuse(id, self.refusal(id, error));
         match s {
             Some(Ok(history)) => {
-                facts.audit_settings = Fact::known(history, super::source(FactId::AuditSettings).path, now)
+                facts.audit_settings = Fact::known(history, crate::snapshot::source(FactId::AuditSettings).path, now)
             }
             Some(Err(error)) => set(FactId::AuditSettings, &error, facts),
             None => {}
@@ -283,12 +283,12 @@ impl Gatherer {
             None => (None, BTreeMap::new()),
         };
         if resets && let Some(activity) = activity {
-            facts.audit_resets = Fact::known(activity, super::source(FactId::AuditResets).path, now);
+            facts.audit_resets = Fact::known(activity, crate::snapshot::source(FactId::AuditResets).path, now);
         }
         match w {
             Some(Ok(mut trace)) => {
                 trace.last_by_agent = agents;
-                facts.audit_writeback = Fact::known(trace, super::source(FactId::AuditWriteback).path, now);
+                facts.audit_writeback = Fact::known(trace, crate::snapshot::source(FactId::AuditWriteback).path, now);
             }
             Some(Err(error)) => set(FactId::AuditWriteback, &error, facts),
             None => {}

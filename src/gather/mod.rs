@@ -8,12 +8,11 @@ mod registration;
 mod scan;
 mod singles;
 
-pub use crate::snapshot::{Source, source};
-
 use crate::error::Result;
 use crate::session::Session;
 use crate::session::config::Budgets;
 use crate::snapshot::graph::{ConditionalAccessPolicy, DomainFederation, FeatureSummary};
+use crate::snapshot::source;
 use crate::snapshot::{Fact, FactId, Facts, Refusal, SignedIn, Snapshot};
 use crate::task::TaskContext;
 use crate::tenant::error::AskError;
