@@ -66,6 +66,8 @@ fn parts() -> BTreeMap<String, Vec<PathBuf>> {
     }
     let mut all = Vec::new();
     files(&source(), &mut all);
+    let tests: BTreeSet<PathBuf> = all.iter().flat_map(|file| test_modules(file)).collect();
+    all.retain(|file| !tests.contains(file));
     let mut parts: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     for file in all {
         let below = file.strip_prefix(source()).unwrap();
@@ -76,9 +78,27 @@ fn parts() -> BTreeMap<String, Vec<PathBuf>> {
     parts
 }
 
-/// A file's code without its comments.
+/// The files of the modules that a file declares for its tests only.
+fn test_modules(file: &Path) -> Vec<PathBuf> {
+    let text = fs::read_to_string(file).unwrap();
+    let folder = match file.file_name().unwrap().to_str().unwrap() {
+        "lib.rs" | "mod.rs" => file.parent().unwrap().to_path_buf(),
+        _ => file.with_extension(""),
+    };
+    let declared = text.split("#[cfg(test)]").skip(1).filter_map(|after| {
+        let name = after
+            .trim_start()
+            .trim_start_matches("pub(crate) ")
+            .strip_prefix("mod ")?;
+        name.lines().next()?.strip_suffix(';').map(str::to_string)
+    });
+    declared.map(|name| folder.join(format!("{name}.rs"))).collect()
+}
+
+/// A file's code without its comments and without the tests at its end.
 fn code(file: &Path) -> String {
     let text = fs::read_to_string(file).unwrap();
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -82,7 +82,7 @@ fn call<T: Default + Copy + PartialEq + std::fmt::Debug>(
     garbage: T,
 ) -> (i32, T, Option<Value>) {
     let mut out = garbage;
-    let mut error = 1usize as *mut c_char;
+    let mut error = std::ptr::dangling_mut::<c_char>();
     let status = function(&raw mut out, &raw mut error);
     let document: Option<Value> = text(error).map(|t| serde_json::from_str(&t).expect("an error document is JSON"));
     if status < 100 {

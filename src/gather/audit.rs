@@ -251,7 +251,7 @@ impl Gatherer {
             },
             async {
                 if writeback {
-                    Some(self.switches(from).await)
+                    Some(self.switches(from, now).await)
                 } else {
                     None
                 }
@@ -302,10 +302,8 @@ impl Gatherer {
             "/v1.0/auditLogs/directoryAudits?$filter=activityDisplayName eq '{name}' and activityDateTime ge {}&$top=999",
             from.strftime("%Y-%m-%dT%H:%M:%SZ")
         ));
-        self.graph
-            .rows(&ask, &mut Events { page: Vec::new(), fold }, |_| true)
-            .await
-            .map(drop)
+        let mut events = Events { page: Vec::new(), fold };
+        Box::pin(self.graph.rows(&ask, &mut events, |_| true)).await.map(drop)
     }
 
     /// What this tenant's log calls a change of the reset policy; the published name where the list is not readable.
@@ -353,7 +351,7 @@ impl Gatherer {
         Ok(history)
     }
 
-    async fn switches(&self, from: Timestamp) -> Result<WritebackTrace, AskError> {
+    async fn switches(&self, from: Timestamp, now: Timestamp) -> Result<WritebackTrace, AskError> {
         let newest = |enabled: bool| async move {
             let mut newest: Option<WritebackSwitch> = None;
             let name = if enabled { ENABLED } else { DISABLED };
@@ -373,6 +371,8 @@ impl Gatherer {
         let switched = [on, off].into_iter().flatten().max_by_key(|s| s.at);
         Ok(WritebackTrace {
             switched,
+            from: Some(from),
+            watermark: Some(now - LATE_HOURS.hours()),
             ..Default::default()
         })
     }

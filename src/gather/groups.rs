@@ -1,6 +1,7 @@
 //! The groups that policies name: their names, their members at any depth, and who is in which.
 
 use super::Gatherer;
+use super::scan::Scan;
 use crate::snapshot::people::PolicyGroup;
 use crate::snapshot::{Fact, FactId, Facts};
 use crate::tenant::error::AskError;
@@ -14,87 +15,154 @@ use std::collections::BTreeMap;
 /// As many groups as a cohort's key has bits.
 const MOST: usize = 64;
 
-/// Who is in which policy group: sorted by user, so that a million rows are looked up quickly in little memory.
+/// Who is in which policy group. A million rows are looked up in it, so a user is the key of its id and the keys are sorted
+/// and found by their first bits; two users share a key once in 2^64 pairs.
 #[derive(Debug, Default)]
 pub struct Membership {
     /// Group ids, in the order of their bits.
     pub groups: Vec<String>,
-    members: Vec<(u128, u64)>,
+    /// Keys, each with the bits of the user's groups.
+    members: Vec<(u64, u64)>,
+    /// Where the keys with the same first bits begin; one more than there are such beginnings.
+    starts: Vec<u32>,
+    /// How far a key is shifted to leave those bits.
+    shift: u32,
+}
+
+/// Spreads ids evenly, the same way in every run.
+pub fn key(id: u128) -> u64 {
+    ((id >> 64) as u64 ^ id as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 impl Membership {
-    /// The bits of a user's groups.
-    pub fn of(&self, user: u128) -> u64 {
-        self.members
-            .binary_search_by_key(&user, |(id, _)| *id)
-            .map_or(0, |i| self.members[i].1)
+    /// The bits of the groups of the user with this key.
+    pub fn of(&self, key: u64) -> u64 {
+        if self.members.is_empty() {
+            return 0;
+        }
+        let bucket = (key >> self.shift) as usize;
+        let bucket = self.starts[bucket] as usize..self.starts[bucket + 1] as usize;
+        let member = self.members[bucket].iter().find(|(other, _)| *other == key);
+        member.map_or(0, |(_, bits)| *bits)
     }
 
-    fn add(&mut self, group: String, mut users: Vec<u128>) {
+    fn add(&mut self, group: String, mut users: Vec<u64>) {
         let bit = 1u64 << self.groups.len();
         self.groups.push(group);
         users.sort_unstable();
         users.dedup();
-        self.members.extend(users.into_iter().map(|user| (user, bit)));
-    }
-
-    fn seal(&mut self) {
-        self.members.sort_unstable_by_key(|(user, _)| *user);
-        self.members.dedup_by(|later, kept| {
-            let same = later.0 == kept.0;
-            if same {
-                kept.1 |= later.1;
+        let known = self.members.len();
+        let mut at = 0;
+        for user in users {
+            while at < known && self.members[at].0 < user {
+                at += 1;
             }
-            same
-        });
+            if at < known && self.members[at].0 == user {
+                self.members[at].1 |= bit;
+            } else {
+                self.members.push((user, bit));
+            }
+        }
+        // Two sorted runs: the stable sort merges them.
+        self.members.sort_by_key(|(user, _)| *user);
+    }
+
+    /// Makes the index, about two keys to a beginning.
+    fn seal(&mut self) {
         self.members.shrink_to_fit();
+        let bits = self.members.len().max(2).ilog2();
+        self.shift = u64::BITS - bits;
+        self.starts = Vec::with_capacity((1 << bits) + 1);
+        for (index, (key, _)) in (0..).zip(&self.members) {
+            let bucket = (key >> self.shift) as usize;
+            while self.starts.len() <= bucket {
+                self.starts.push(index);
+            }
+        }
+        self.starts.resize((1 << bits) + 1, self.members.len() as u32);
     }
 }
 
-/// Reads a GUID's 32 digits.
+/// Reads a GUID as Graph writes it: 32 digits and four dashes.
 pub fn guid(text: &str) -> Option<u128> {
-    let mut value = 0u128;
-    let mut digits = 0;
-    for byte in text.bytes() {
-        let digit = match byte {
-            b'0'..=b'9' => byte - b'0',
-            b'a'..=b'f' => byte - b'a' + 10,
-            b'A'..=b'F' => byte - b'A' + 10,
-            b'-' => continue,
-            _ => return None,
-        };
-        value = value << 4 | u128::from(digit);
-        digits += 1;
+    guid_bytes(text.as_bytes())
+}
+
+/// The value of each hexadecimal digit; 255 for anything else.
+const DIGITS: [u8; 256] = {
+    let mut digits = [255; 256];
+    let mut value = 0;
+    while value < 16 {
+        digits[b"0123456789abcdef"[value] as usize] = value as u8;
+        digits[b"0123456789ABCDEF"[value] as usize] = value as u8;
+        value += 1;
     }
-    (digits == 32).then_some(value)
+    digits
+};
+
+/// Reads a GUID as Graph writes it.
+pub fn guid_bytes(text: &[u8]) -> Option<u128> {
+    let text: &[u8; 36] = text.try_into().ok()?;
+    let mut wrong = [8, 13, 18, 23].iter().any(|at| text[*at] != b'-');
+    let mut half = |parts: [std::ops::Range<usize>; 3]| {
+        let mut value = 0u64;
+        for byte in parts.into_iter().flat_map(|part| &text[part]) {
+            let digit = DIGITS[usize::from(*byte)];
+            wrong |= digit > 15;
+            value = value << 4 | u64::from(digit & 15);
+        }
+        value
+    };
+    let (high, low) = (half([0..8, 9..13, 14..18]), half([19..23, 24..36, 0..0]));
+    (!wrong).then_some(u128::from(high) << 64 | u128::from(low))
 }
 
-/// Collects the ids of a group's members.
+/// Collects the keys of a group's members.
 #[derive(Default)]
-struct Ids {
-    all: Vec<u128>,
-    page: Vec<u128>,
+struct Keys {
+    all: Vec<u64>,
+    /// How many are of whole pages.
+    whole: usize,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, PartialEq, Deserialize)]
 struct Member<'a> {
     #[serde(borrow)]
     id: Cow<'a, str>,
 }
 
-impl Rows for Ids {
+/// Reads a member as the service writes it.
+fn member(text: &[u8]) -> Option<(Member<'_>, usize)> {
+    let mut scan = Scan::new(text);
+    let mut id = None;
+    scan.object(|scan, name| match name {
+        b"id" if id.is_none() => {
+            id = Some(scan.text()?);
+            Some(())
+        }
+        b"id" => None,
+        _ => scan.skip(),
+    })?;
+    id.map(|id| (Member { id }, scan.at))
+}
+
+impl Rows for Keys {
     type Row<'a> = Member<'a>;
 
+    fn quick(text: &[u8]) -> Option<(Member<'_>, usize)> {
+        member(text)
+    }
+
     fn row(&mut self, row: Member<'_>) {
-        self.page.extend(guid(&row.id));
+        self.all.extend(guid(&row.id).map(key));
     }
 
     fn commit(&mut self) {
-        self.all.append(&mut self.page);
+        self.whole = self.all.len();
     }
 
     fn discard(&mut self) {
-        self.page.clear();
+        self.all.truncate(self.whole);
     }
 }
 
@@ -158,7 +226,7 @@ impl Gatherer {
             .map(|id| Ask::directory(format!("/v1.0/groups/{id}?$select=id,displayName")))
             .collect();
         let members = futures_util::future::join_all(ids.iter().map(|id| async move {
-            let mut rows = Ids::default();
+            let mut rows = Keys::default();
             let ask = Ask::directory(format!(
                 "/v1.0/groups/{id}/transitiveMembers/microsoft.graph.user?$select=id&$count=true&$top=999"
             ));
@@ -221,6 +289,7 @@ impl Gatherer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn guids_are_read_and_nonsense_is_not() {
@@ -236,5 +305,64 @@ mod tests {
         membership.add("b".into(), vec![2, 3]);
         membership.seal();
         assert_eq!([1, 2, 3, 4].map(|u| membership.of(u)), [1, 2, 3, 0]);
+        let mut nobody = Membership::default();
+        nobody.add("c".into(), Vec::new());
+        nobody.seal();
+        assert_eq!(nobody.of(1), 0);
+    }
+
+    #[test]
+    fn a_page_of_members_that_broke_off_does_not_count() {
+        let id = |n: u32| Member {
+            id: format!("00000000-0000-0000-0000-{n:012}").into(),
+        };
+        let mut keys = Keys::default();
+        keys.row(id(1));
+        keys.commit();
+        keys.row(id(2));
+        keys.discard();
+        keys.row(id(3));
+        keys.commit();
+        assert_eq!(keys.all, [key(1), key(3)]);
+    }
+
+    proptest! {
+        #[test]
+        fn everybody_is_found_and_nobody_else(
+            groups in proptest::collection::vec(proptest::collection::vec(any::<u64>(), 0..200), 1..5), others in proptest::collection::vec(any::<u64>(), 0..50),
+        ) {
+            let mut membership = Membership::default();
+            for (n, users) in groups.iter().enumerate() {
+                membership.add(n.to_string(), users.clone());
+            }
+            membership.seal();
+            for user in groups.iter().flatten().chain(&others).chain(&[0, u64::MAX]) {
+                let bits = (0..).zip(&groups).filter(|(_, users)| users.contains(user)).map(|(n, _): (u32, _)| 1 << n).sum::<u64>();
+                prop_assert_eq!(membership.of(*user), bits);
+            }
+        }
+
+        #[test]
+        fn a_member_is_read_as_serde_reads_it(id in ".{0,20}", name in ".{0,20}", at in any::<prop::sample::Index>(), with in any::<u8>()) {
+            let mut bytes = serde_json::json!({"@odata.type": "#microsoft.graph.user", "id": id, "displayName": name}).to_string().into_bytes();
+            let at = at.index(bytes.len());
+            for with in [None, Some(with)] {
+                if let Some(byte) = with { bytes[at] = byte }
+                if let Some((read, length)) = member(&bytes) {
+                    let again: Member<'_> = serde_json::from_slice(&bytes[..length]).expect("serde takes it too");
+                    prop_assert_eq!(read, again);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_usual_member_is_read_quickly() {
+        for text in [
+            r##"{"@odata.type":"#microsoft.graph.user","id":"00000000-0000-0000-0000-000000000001"}"##,
+            r#"{"id":"x"}"#,
+        ] {
+            assert_eq!(member(text.as_bytes()).map(|(_, length)| length), Some(text.len()));
+        }
     }
 }

@@ -284,7 +284,7 @@ impl Gatherer {
                         .and_then(Result::ok)
                         .and_then(|v| list(v).ok())
                         .unwrap_or_default();
-                    branding.localizations.retain(|l| l.id != "0");
+                    branding.localizations.retain(|l| l.id.as_deref() != Some("0"));
                     Fact::known(branding, source, now)
                 }
                 Err(error) => Fact::Unreadable {

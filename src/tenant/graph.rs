@@ -117,7 +117,7 @@ impl Graph {
     ) -> Result<(u64, bool), AskError> {
         let mut url = self.url(&ask.path)?;
         let mut seen = HashSet::new();
-        let mut ahead: Option<tokio::task::JoinHandle<Result<Response, AskError>>> = None;
+        let mut ahead: Option<Ahead> = None;
         let mut pages = 0;
         loop {
             if !seen.insert(url.to_string()) {
@@ -128,7 +128,7 @@ impl Graph {
             loop {
                 attempt += 1;
                 let response = match ahead.take() {
-                    Some(task) => AbortOnDrop(task).join().await?,
+                    Some(request) => request.answer().await?,
                     None => self.open(&url, ask).await?,
                 };
                 match self.page(response, ask, rows, &mut next, &mut go_on, pages).await {
@@ -148,14 +148,11 @@ impl Graph {
             pages += 1;
             match next {
                 None => return Ok((pages, true)),
-                Some(Next {
-                    url: link,
-                    task: Some(task),
-                }) => {
+                Some((_, None)) => return Ok((pages, false)),
+                Some((link, request)) => {
                     url = link;
-                    ahead = Some(task.into_inner());
+                    ahead = request;
                 }
-                Some(Next { task: None, .. }) => return Ok((pages, false)),
             }
         }
     }
@@ -166,7 +163,7 @@ impl Graph {
         mut response: Response,
         ask: &Ask,
         rows: &mut R,
-        next: &mut Option<Next>,
+        next: &mut Option<(Url, Option<Ahead>)>,
         go_on: &mut impl FnMut(u64) -> bool,
         pages: u64,
     ) -> Result<(), AskError> {
@@ -183,11 +180,11 @@ impl Graph {
                 && let Some(link) = page.next_link.take()
             {
                 let url = self.checked_link(&link)?;
-                let task = go_on(pages + 1).then(|| {
+                let request = go_on(pages + 1).then(|| {
                     let (graph, url, ask) = (self.clone(), url.clone(), ask.clone());
-                    AbortOnDrop(tokio::spawn(async move { graph.open(&url, &ask).await }))
+                    Ahead(tokio::spawn(async move { graph.open(&url, &ask).await }))
                 });
-                *next = Some(Next { url, task });
+                *next = Some((url, request));
             }
         }
         page.finish()?;
@@ -346,7 +343,7 @@ impl Graph {
                 .map_err(|_| AskError::Answer("the token is not one".into()))?;
             bearer.set_sensitive(true);
             attempt.headers_mut().insert(AUTHORIZATION, bearer);
-            let error = match self.http.send(attempt, || self.budget.spend(workload, units)).await {
+            let error = match Box::pin(self.http.send(attempt, || self.budget.spend(workload, units))).await {
                 Ok(response) => return Ok(response),
                 Err(HttpError::Status {
                     status, headers, body, ..
@@ -378,31 +375,19 @@ fn version(path: &str) -> &str {
 
 type Part = (usize, Result<Value, AskError>, Option<Duration>);
 
-struct Next {
-    url: Url,
-    task: Option<AbortOnDrop>,
-}
-
 /// A request under way that ends when nobody waits for it any more.
-struct AbortOnDrop(tokio::task::JoinHandle<Result<Response, AskError>>);
+struct Ahead(tokio::task::JoinHandle<Result<Response, AskError>>);
 
-impl AbortOnDrop {
-    async fn join(mut self) -> Result<Response, AskError> {
+impl Ahead {
+    async fn answer(mut self) -> Result<Response, AskError> {
         match (&mut self.0).await {
             Ok(result) => result,
             Err(error) => Err(AskError::Answer(format!("the request was given up: {error}"))),
         }
     }
-
-    fn into_inner(mut self) -> tokio::task::JoinHandle<Result<Response, AskError>> {
-        std::mem::replace(
-            &mut self.0,
-            tokio::spawn(async { Err(AskError::Answer(String::new())) }),
-        )
-    }
 }
 
-impl Drop for AbortOnDrop {
+impl Drop for Ahead {
     fn drop(&mut self) {
         self.0.abort();
     }

@@ -39,6 +39,8 @@ pub enum PageError {
 
 /// Longer than any documented entry; keeps a hostile answer from filling the memory.
 const MAX_ENTRY: usize = 16 * 1024 * 1024;
+/// So much is added at first to an entry that the chunk before left unfinished.
+const PIECE: usize = 2 * 1024;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
@@ -51,6 +53,7 @@ enum State {
 /// The state of reading one page.
 #[derive(Debug)]
 pub struct Page {
+    /// What has arrived of something that is not whole yet.
     buffer: Vec<u8>,
     state: State,
     /// The link to the next page, as soon as it has been read.
@@ -78,24 +81,44 @@ enum Step {
 }
 
 impl Page {
-    /// Takes what has arrived.
-    pub fn feed<R: Rows>(&mut self, chunk: &[u8], rows: &mut R) -> Result<(), PageError> {
-        self.buffer.extend_from_slice(chunk);
-        let buffer = std::mem::take(&mut self.buffer);
-        let mut at = 0;
-        let result = loop {
-            match self.step(&buffer, &mut at, rows) {
-                Ok(Step::More) => continue,
-                Ok(Step::Wait) => break Ok(()),
-                Err(error) => break Err(error),
+    /// Takes what has arrived. Entries are read where they lie; only one that a chunk cuts is copied.
+    pub fn feed<R: Rows>(&mut self, mut chunk: &[u8], rows: &mut R) -> Result<(), PageError> {
+        let mut piece = PIECE;
+        while !self.buffer.is_empty() && !chunk.is_empty() {
+            let mut buffer = std::mem::take(&mut self.buffer);
+            let left = buffer.len();
+            let added = piece.min(chunk.len());
+            buffer.extend_from_slice(&chunk[..added]);
+            let read = self.read(&buffer, rows)?;
+            match read.checked_sub(left) {
+                // What was left is read: go on in the chunk itself.
+                Some(of_chunk) => {
+                    chunk = &chunk[of_chunk..];
+                    buffer.clear();
+                }
+                None => {
+                    chunk = &chunk[added..];
+                    buffer.drain(..read);
+                    piece *= 2;
+                }
             }
-        };
-        self.buffer = buffer;
-        self.buffer.drain(..at);
+            self.buffer = buffer;
+        }
+        if !chunk.is_empty() {
+            let read = self.read(chunk, rows)?;
+            self.buffer.extend_from_slice(&chunk[read..]);
+        }
         if self.buffer.len() > MAX_ENTRY {
             return Err(PageError::TooLong);
         }
-        result
+        Ok(())
+    }
+
+    /// Reads what is whole; returns how much that was.
+    fn read<R: Rows>(&mut self, text: &[u8], rows: &mut R) -> Result<usize, PageError> {
+        let mut at = 0;
+        while let Step::More = self.step(text, &mut at, rows)? {}
+        Ok(at)
     }
 
     /// Says that nothing more comes.

@@ -1,10 +1,10 @@
 //! Shows the product: the lab, a sign-in, the readiness screen.
 
-mod lab;
-mod native;
-
+use crate::lab::Lab;
+use crate::native::Native;
 use crate::{build, machine, module};
 use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
 use std::process::Command;
 
 /// Runs the demo in PowerShell, or through the C interface.
@@ -25,7 +25,7 @@ pub fn run(profile: &str, native: bool, scenario: &str) -> Result<()> {
         return Ok(());
     };
     let module = module::assemble(profile)?;
-    let lab = lab::Lab::start(&program, scenario)?;
+    let lab = Lab::start(&program, &["--scenario", scenario])?;
     let status = Command::new(&powershell)
         .args(["-NoProfile", "-File"])
         .arg(build::root().join("powershell/Show-Demo.ps1"))
@@ -44,7 +44,13 @@ pub fn run(profile: &str, native: bool, scenario: &str) -> Result<()> {
 
 /// The readiness screen of a lab's tenant, through the C interface.
 pub fn screen(profile: &str, scenario: &str) -> Result<Vec<String>> {
-    let library = build::library(profile)?;
-    let lab = lab::Lab::start(&build::lab(profile)?, scenario)?;
-    native::screen(&library.file, &lab)
+    let native = Native::load(&build::library(profile)?.file)?;
+    let lab = Lab::start(&build::lab(profile)?, &["--scenario", scenario])?;
+    let endpoints = json!({"login": lab.url, "graph": lab.url});
+    let session =
+        native.session(&json!({"tenant": lab.tenant_id, "endpoints": endpoints, "caller": "EntraSspr demo"}))?;
+    session.sign_in(&lab.client_id, &lab.client_secret)?;
+    let readiness = session.run("sspr_check_readiness", &json!({}))?;
+    let lines = readiness["screen"].as_array().context("the result has no screen")?;
+    Ok(lines.iter().filter_map(Value::as_str).map(str::to_string).collect())
 }

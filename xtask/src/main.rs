@@ -1,10 +1,13 @@
-//! The project's own commands: `cargo xtask demo | test | module | generate`.
+//! The project's own commands: `cargo xtask demo | test | bench | module | generate`.
 
+mod bench;
 mod build;
 mod demo;
 mod generate;
+mod lab;
 mod machine;
 mod module;
+mod native;
 mod picture;
 mod test;
 
@@ -40,6 +43,21 @@ enum Command {
         #[arg(long)]
         only: Vec<test::Suite>,
     },
+    /// Measures the figures of docs/benchmarks.md beside their peers, and fails when a limit does not hold.
+    Bench {
+        /// The cargo profile to build with.
+        #[arg(long, default_value = "quick")]
+        profile: String,
+        /// The median of so many.
+        #[arg(long, default_value_t = 5)]
+        runs: usize,
+        /// Only these figures.
+        #[arg(long)]
+        only: Vec<bench::Figure>,
+    },
+    /// A process that `bench` measures.
+    #[command(hide = true)]
+    BenchChild,
     /// Puts the PowerShell module together in target/module/EntraSspr.
     Module {
         /// The cargo profile to build with: `quick` is optimised.
@@ -64,6 +82,8 @@ fn run() -> Result<ExitCode> {
             scenario,
         } => demo::run(&profile, native, &scenario)?,
         Command::Test { only } => return test::run(&only),
+        Command::Bench { profile, runs, only } => return bench::run(&profile, runs, &only),
+        Command::BenchChild => bench::serve()?,
         Command::Module { profile } => println!("{}", module::assemble(&profile)?.display()),
         Command::Picture { scenario } => picture::run("dev", &scenario)?,
         Command::Generate => generate::run()?,

@@ -108,7 +108,7 @@ fn declarations(place: &Path, source: &Path) -> Result<PathBuf> {
 }
 
 /// Compiles with `mcs`, Windows's own `csc`, or `dotnet`; the assembly refers to mscorlib 4.0 alone.
-fn compile(source: &Path, assembly: &Path) -> Result<()> {
+pub fn compile(source: &Path, assembly: &Path) -> Result<()> {
     let framework = std::env::var_os("windir")
         .map(|windows| PathBuf::from(windows).join("Microsoft.NET/Framework64/v4.0.30319/csc.exe"))
         .filter(|csc| csc.is_file());

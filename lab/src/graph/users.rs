@@ -263,9 +263,7 @@ pub(super) fn rows(ask: &Ask, query: &Query, rows: &Rows) -> Result<Reply, Graph
     let directory = &ask.tenant.directory;
     let filter = query.filter.as_ref();
     let size = list::page_size(ask, query, rows.default_page);
-    let count = query
-        .count
-        .then(|| matching(ask, 0, filter, rows.wanted, rows.object).count());
+    let count = query.count.then(|| number(ask, filter, rows.wanted, rows.object));
     let large = directory.users.len() >= ask.core.options.keep_pages_from;
     let sees = super::access::sees_users(ask);
     let key = format!(

@@ -2,7 +2,7 @@
 
 mod quick;
 
-use super::groups::{Membership, guid};
+use super::groups::{Membership, guid, key};
 use super::{Gatherer, Limits};
 use crate::snapshot::people::{Cohort, CohortKey, Registration, SAMPLE};
 use crate::snapshot::{Fact, FactId, Facts};
@@ -15,7 +15,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use smallvec::SmallVec;
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 const PATH: &str = "/v1.0/reports/authenticationMethods/userRegistrationDetails";
@@ -33,8 +34,7 @@ type Methods<'a> = SmallVec<[Cow<'a, str>; 8]>;
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Row<'a> {
-    #[serde(borrow)]
-    id: Cow<'a, str>,
+    id: Id,
     #[serde(borrow)]
     user_principal_name: Cow<'a, str>,
     #[serde(borrow, default)]
@@ -52,43 +52,62 @@ pub(super) struct Row<'a> {
     last_updated_date_time: Option<Cow<'a, str>>,
 }
 
-/// Users alike, with the names whose ids hash lowest: the same sample whatever the order of the rows.
+/// A user's id; 0 for one that is no GUID.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Id(u128);
+
+impl<'a> Deserialize<'a> for Id {
+    fn deserialize<D: serde::Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        Ok(Id(guid(&text).unwrap_or_default()))
+    }
+}
+
+/// Users alike, with the names whose ids have the lowest keys: the same sample whatever the order of the rows.
 #[derive(Default)]
 struct Members {
     count: u64,
     sample: Vec<(u64, String)>,
+    /// Those of the page that is being read.
+    page_count: u64,
+    page_sample: Vec<(u64, String)>,
 }
 
 impl Members {
-    fn add(&mut self, hash: u64, name: &str) {
-        self.count += 1;
-        if self.sample.len() < SAMPLE {
-            self.sample.push((hash, name.to_string()));
-        } else if let Some(last) = self.sample.iter_mut().max_by_key(|(h, _)| *h)
-            && hash < last.0
-        {
-            *last = (hash, name.to_string());
+    fn add(&mut self, key: u64, name: &str) {
+        self.page_count += 1;
+        let full = |sample: &[(u64, String)]| sample.len() == SAMPLE && sample[SAMPLE - 1].0 <= key;
+        if full(&self.sample) || full(&self.page_sample) {
+            return;
+        }
+        self.page_sample.truncate(SAMPLE - 1);
+        let place = self.page_sample.partition_point(|(other, _)| *other < key);
+        self.page_sample.insert(place, (key, name.to_string()));
+    }
+
+    fn commit(&mut self) {
+        self.count += std::mem::take(&mut self.page_count);
+        if !self.page_sample.is_empty() {
+            self.sample.append(&mut self.page_sample);
+            self.sample.sort_unstable();
+            self.sample.truncate(SAMPLE);
         }
     }
 
-    fn merge(&mut self, other: Members) {
-        self.count += other.count;
-        self.sample.extend(other.sample);
-        self.sample.sort_unstable();
-        self.sample.truncate(SAMPLE);
+    fn discard(&mut self) {
+        self.page_count = 0;
+        self.page_sample.clear();
     }
 }
-
-/// The keys are our own, so a quick hash will do.
-type Cohorts = HashMap<CohortKey, Members, FixedState>;
 
 /// Folds rows into cohorts.
 pub(super) struct Fold<'m> {
     membership: &'m Membership,
-    global_admins: HashSet<u128>,
+    global_admins: Vec<u128>,
     methods: Vec<String>,
-    total: Cohorts,
-    page: Cohorts,
+    /// Where each cohort stands; the keys are our own, so a quick hash will do.
+    places: HashMap<CohortKey, usize, FixedState>,
+    cohorts: Vec<(CohortKey, Members)>,
     rows: u64,
     page_rows: u64,
     updated: String,
@@ -102,8 +121,8 @@ impl<'m> Fold<'m> {
             membership,
             global_admins: global_admins.iter().filter_map(|id| guid(id)).collect(),
             methods: Vec::new(),
-            total: Cohorts::default(),
-            page: Cohorts::default(),
+            places: HashMap::default(),
+            cohorts: Vec::new(),
             rows: 0,
             page_rows: 0,
             updated: String::new(),
@@ -131,8 +150,23 @@ impl<'m> Fold<'m> {
         bits
     }
 
+    /// The users of a cohort; None when there are too many cohorts.
+    fn members(&mut self, key: CohortKey) -> Option<&mut Members> {
+        let next = self.cohorts.len();
+        let place = match self.places.entry(key) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(_) if next == MOST_COHORTS => return None,
+            Entry::Vacant(free) => {
+                self.cohorts.push((key, Members::default()));
+                *free.insert(next)
+            }
+        };
+        self.cohorts.get_mut(place).map(|(_, members)| members)
+    }
+
     fn finish(self) -> (Registration, bool) {
-        let cohorts = self.total.into_iter().map(|(key, members)| Cohort {
+        let filled = self.cohorts.into_iter().filter(|(_, members)| members.count > 0);
+        let cohorts = filled.map(|(key, members)| Cohort {
             key,
             count: members.count,
             sample: members.sample.into_iter().map(|(_, name)| name).collect(),
@@ -149,11 +183,6 @@ impl<'m> Fold<'m> {
     }
 }
 
-/// Spreads ids evenly, the same way in every run.
-fn spread(id: u128) -> u64 {
-    ((id >> 64) as u64 ^ id as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-}
-
 impl Rows for Fold<'_> {
     type Row<'a> = Row<'a>;
 
@@ -162,8 +191,9 @@ impl Rows for Fold<'_> {
     }
 
     fn row(&mut self, row: Row<'_>) {
-        let id = guid(&row.id).unwrap_or_default();
-        let key = CohortKey {
+        let Id(id) = row.id;
+        let user = key(id);
+        let cohort = CohortKey {
             guest: row.user_type.as_deref() == Some("guest"),
             admin: row.is_admin == Some(true),
             global_admin: self.global_admins.contains(&id),
@@ -173,12 +203,12 @@ impl Rows for Fold<'_> {
             mfa_capable: row.is_mfa_capable,
             mfa_registered: row.is_mfa_registered,
             methods: self.methods_of(&row.methods_registered),
-            groups: self.membership.of(id),
+            groups: self.membership.of(user),
         };
-        self.page
-            .entry(key)
-            .or_default()
-            .add(spread(id), &row.user_principal_name);
+        match self.members(cohort) {
+            Some(members) => members.add(user, &row.user_principal_name),
+            None => self.overflow = true,
+        }
         self.page_rows += 1;
         if let Some(updated) = row.last_updated_date_time
             && *updated > *self.updated
@@ -188,19 +218,13 @@ impl Rows for Fold<'_> {
     }
 
     fn commit(&mut self) {
-        for (key, members) in self.page.drain() {
-            if self.total.len() < MOST_COHORTS || self.total.contains_key(&key) {
-                self.total.entry(key).or_default().merge(members);
-            } else {
-                self.overflow = true;
-            }
-        }
+        self.cohorts.iter_mut().for_each(|(_, members)| members.commit());
         self.rows += std::mem::take(&mut self.page_rows);
         (self.progress)(self.rows);
     }
 
     fn discard(&mut self) {
-        self.page.clear();
+        self.cohorts.iter_mut().for_each(|(_, members)| members.discard());
         self.page_rows = 0;
     }
 }
@@ -269,7 +293,7 @@ mod tests {
 
     fn row(i: u32, methods: &[&'static str]) -> Row<'static> {
         Row {
-            id: Cow::Owned(format!("00000000-0000-0000-0000-{i:012}")),
+            id: Id(u128::from(i)),
             user_principal_name: Cow::Owned(format!("u{i}@x")),
             user_type: Some("member".into()),
             is_admin: Some(false),

@@ -1,14 +1,16 @@
 //! A reader for the report's rows as the service writes them, several times faster than serde.
 
-use super::{Methods, Row};
+use super::{Id, Methods, Row};
+use crate::gather::groups::guid_bytes;
+use crate::gather::scan::Scan;
 use std::borrow::Cow;
 
 /// Reads a row as the service writes it: no white space, no escapes, flat values. Whatever looks
 /// different is left to serde.
 pub(super) fn row(text: &[u8]) -> Option<(Row<'_>, usize)> {
-    let mut scan = Scan { text, at: 0 };
+    let mut scan = Scan::new(text);
     let mut row = Row {
-        id: Cow::Borrowed(""),
+        id: Id(0),
         user_principal_name: Cow::Borrowed(""),
         user_type: None,
         is_admin: None,
@@ -20,12 +22,9 @@ pub(super) fn row(text: &[u8]) -> Option<(Row<'_>, usize)> {
         methods_registered: Methods::new(),
         last_updated_date_time: None,
     };
-    // Each member that must be there, once.
+    // Each member that is known, once.
     let mut seen = 0u32;
-    scan.byte(b'{')?;
-    loop {
-        let name = scan.string()?;
-        scan.byte(b':')?;
+    scan.object(|scan, name| {
         let mut first = |bit: u32| {
             let new = seen & bit == 0;
             seen |= bit;
@@ -34,7 +33,7 @@ pub(super) fn row(text: &[u8]) -> Option<(Row<'_>, usize)> {
         match name {
             b"id" => {
                 first(1)?;
-                row.id = scan.text()?;
+                row.id = Id(guid_bytes(scan.string()?)?);
             }
             b"userPrincipalName" => {
                 first(2)?;
@@ -81,98 +80,9 @@ pub(super) fn row(text: &[u8]) -> Option<(Row<'_>, usize)> {
             }
             _ => scan.skip()?,
         }
-        match scan.next()? {
-            b',' => {}
-            b'}' => break,
-            _ => return None,
-        }
-    }
+        Some(())
+    })?;
     (seen & 127 == 127).then_some((row, scan.at))
-}
-
-/// A cursor over a row.
-struct Scan<'a> {
-    text: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Scan<'a> {
-    fn next(&mut self) -> Option<u8> {
-        let byte = *self.text.get(self.at)?;
-        self.at += 1;
-        Some(byte)
-    }
-
-    fn byte(&mut self, wanted: u8) -> Option<()> {
-        (self.next()? == wanted).then_some(())
-    }
-
-    /// A string without escapes, as bytes.
-    fn string(&mut self) -> Option<&'a [u8]> {
-        self.byte(b'"')?;
-        let rest = &self.text[self.at..];
-        let end = memchr::memchr2(b'"', b'\\', rest)?;
-        if rest[end] != b'"' {
-            return None;
-        }
-        self.at += end + 1;
-        Some(&rest[..end])
-    }
-
-    /// A string without escapes or control characters, as text.
-    fn text(&mut self) -> Option<Cow<'a, str>> {
-        let bytes = self.string()?;
-        if bytes.iter().any(|b| *b < 0x20) {
-            return None;
-        }
-        std::str::from_utf8(bytes).ok().map(Cow::Borrowed)
-    }
-
-    fn word(&mut self, word: &[u8]) -> Option<()> {
-        self.text[self.at..].starts_with(word).then(|| self.at += word.len())
-    }
-
-    fn boolean(&mut self) -> Option<bool> {
-        match self.text.get(self.at)? {
-            b't' => self.word(b"true").map(|()| true),
-            b'f' => self.word(b"false").map(|()| false),
-            _ => None,
-        }
-    }
-
-    fn nullable<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
-        if self.text.get(self.at) == Some(&b'n') {
-            self.word(b"null").map(|()| None)
-        } else {
-            read(self).map(Some)
-        }
-    }
-
-    fn list(&mut self, mut item: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
-        self.byte(b'[')?;
-        if self.text.get(self.at) == Some(&b']') {
-            self.at += 1;
-            return Some(());
-        }
-        loop {
-            item(self)?;
-            match self.next()? {
-                b',' => {}
-                b']' => return Some(()),
-                _ => return None,
-            }
-        }
-    }
-
-    /// A value that nobody asks for: a text, a word or a list of texts.
-    fn skip(&mut self) -> Option<()> {
-        match self.text.get(self.at)? {
-            b'"' => self.text().map(drop),
-            b'n' => self.word(b"null"),
-            b'[' => self.list(|scan| scan.text().map(drop)),
-            _ => self.boolean().map(drop),
-        }
-    }
 }
 
 #[cfg(test)]

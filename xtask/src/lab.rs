@@ -2,8 +2,9 @@
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// A lab and how to sign in to its first tenant.
@@ -11,6 +12,12 @@ pub struct Lab {
     child: Child,
     /// Its address.
     pub url: String,
+    /// Its address with TLS, when asked for.
+    pub https_url: Option<String>,
+    /// What signed its certificate.
+    pub ca_file: Option<PathBuf>,
+    /// Opens its control interface.
+    pub control_key: String,
     /// The tenant.
     pub tenant_id: String,
     /// An app in it.
@@ -21,9 +28,9 @@ pub struct Lab {
 
 impl Lab {
     /// Starts a lab and waits until it listens.
-    pub fn start(program: &Path, scenario: &str) -> Result<Self> {
+    pub fn start<S: AsRef<OsStr>>(program: &Path, arguments: &[S]) -> Result<Self> {
         let mut child = Command::new(program)
-            .args(["--scenario", scenario])
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -44,6 +51,9 @@ impl Lab {
         };
         Ok(Lab {
             url: text("/url")?,
+            https_url: ready["httpsUrl"].as_str().map(str::to_string),
+            ca_file: ready["caFile"].as_str().map(PathBuf::from),
+            control_key: text("/controlKey")?,
             tenant_id: text("/tenants/0/tenantId")?,
             client_id: text("/tenants/0/clientId")?,
             client_secret: text("/tenants/0/clientSecret")?,

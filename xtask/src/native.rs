@@ -1,6 +1,5 @@
-//! The demo's job through the C interface of the library just built, as any other program would do it.
+//! The library just built, driven through its C interface as any other program would do it.
 
-use super::lab::Lab;
 use anyhow::{Context, Result, bail};
 use libloading::{Library, Symbol};
 use serde_json::{Value, json};
@@ -18,27 +17,58 @@ type Free = unsafe extern "C" fn(*mut c_char);
 const PENDING: i32 = 1;
 const ENDED: i32 = 2;
 
-/// Signs in to the lab, checks the tenant, and hands back the screen.
-pub fn screen(library: &Path, lab: &Lab) -> Result<Vec<String>> {
-    // SAFETY: our own library, just built; loading it runs no code of its own.
-    let native = Native(unsafe { Library::new(library) }.with_context(|| library.display().to_string())?);
-    let endpoints = json!({"login": lab.url, "graph": lab.url});
-    let session = native.open(&json!({"tenant": lab.tenant_id, "endpoints": endpoints, "caller": "EntraSspr demo"}))?;
-    let outcome = native.work(session, lab);
-    native.close("sspr_session_close", session)?;
-    outcome
+/// The loaded library.
+pub struct Native(Library);
+
+/// A session in it, closed when dropped.
+pub struct Session<'n> {
+    native: &'n Native,
+    handle: u64,
 }
 
-struct Native(Library);
+impl Session<'_> {
+    /// Signs in as an app with its secret.
+    pub fn sign_in(&self, client_id: &str, secret: &str) -> Result<()> {
+        self.native.secret(self.handle, "clientSecret", secret.as_bytes())?;
+        let request = json!({"method": "clientSecret", "clientId": client_id});
+        self.run("sspr_session_sign_in", &request).map(drop)
+    }
+
+    /// Starts a task, and waits for its result.
+    pub fn run(&self, name: &str, request: &Value) -> Result<Value> {
+        let text = CString::new(request.to_string())?;
+        let (mut task, mut error) = (0, ptr::null_mut());
+        // SAFETY: the type is the header's; the pointers live as long as the call.
+        let status = unsafe { self.native.function::<Start>(name)?(self.handle, text.as_ptr(), &mut task, &mut error) };
+        self.native.check(name, status, error)?;
+        let outcome = self.native.result(name, task);
+        self.native.close("sspr_task_close", task)?;
+        outcome
+    }
+}
+
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        let _ = self.native.close("sspr_session_close", self.handle);
+    }
+}
 
 impl Native {
-    fn work(&self, session: u64, lab: &Lab) -> Result<Vec<String>> {
-        self.secret(session, "clientSecret", lab.client_secret.as_bytes())?;
-        let request = json!({"method": "clientSecret", "clientId": lab.client_id});
-        self.run("sspr_session_sign_in", session, &request)?;
-        let readiness = self.run("sspr_check_readiness", session, &json!({}))?;
-        let lines = readiness["screen"].as_array().context("the result has no screen")?;
-        Ok(lines.iter().filter_map(Value::as_str).map(str::to_string).collect())
+    /// Loads the library.
+    pub fn load(library: &Path) -> Result<Self> {
+        // SAFETY: our own library, just built; loading it runs no code of its own.
+        let library = unsafe { Library::new(library) }.with_context(|| library.display().to_string())?;
+        Ok(Native(library))
+    }
+
+    /// Opens a session.
+    pub fn session(&self, config: &Value) -> Result<Session<'_>> {
+        let text = CString::new(config.to_string())?;
+        let (mut handle, mut error) = (0, ptr::null_mut());
+        // SAFETY: the type is the header's; the pointers live as long as the call.
+        let status = unsafe { self.function::<Open>("sspr_session_open")?(text.as_ptr(), &mut handle, &mut error) };
+        self.check("sspr_session_open", status, error)?;
+        Ok(Session { native: self, handle })
     }
 
     /// A function of the library.
@@ -70,20 +100,11 @@ impl Native {
         bail!("{what}: {}", document["message"].as_str().unwrap_or("no message"));
     }
 
-    fn open(&self, config: &Value) -> Result<u64> {
-        let text = CString::new(config.to_string())?;
-        let (mut session, mut error) = (0, ptr::null_mut());
-        // SAFETY: the type is the header's; the pointers live as long as the call.
-        let status = unsafe { self.function::<Open>("sspr_session_open")?(text.as_ptr(), &mut session, &mut error) };
-        self.check("sspr_session_open", status, error)?;
-        Ok(session)
-    }
-
     fn secret(&self, session: u64, name: &str, bytes: &[u8]) -> Result<()> {
         let text = CString::new(name)?;
         let length = u32::try_from(bytes.len())?;
         let mut error = ptr::null_mut();
-        // SAFETY: as above; `bytes` is valid for `length` bytes.
+        // SAFETY: the type is the header's; `bytes` is valid for `length` bytes.
         let status = unsafe {
             self.function::<SetSecret>("sspr_session_set_secret")?(
                 session,
@@ -96,23 +117,11 @@ impl Native {
         self.check("sspr_session_set_secret", status, error)
     }
 
-    /// Starts a task, and waits for its result.
-    fn run(&self, name: &str, session: u64, request: &Value) -> Result<Value> {
-        let text = CString::new(request.to_string())?;
-        let (mut task, mut error) = (0, ptr::null_mut());
-        // SAFETY: as above.
-        let status = unsafe { self.function::<Start>(name)?(session, text.as_ptr(), &mut task, &mut error) };
-        self.check(name, status, error)?;
-        let outcome = self.result(name, task);
-        self.close("sspr_task_close", task)?;
-        outcome
-    }
-
     fn result(&self, name: &str, task: u64) -> Result<Value> {
         let mut result = Value::Null;
         loop {
             let (mut event, mut error) = (ptr::null_mut(), ptr::null_mut());
-            // SAFETY: as above.
+            // SAFETY: the type is the header's; the pointers live as long as the call.
             let status = unsafe { self.function::<Next>("sspr_task_next")?(task, 1000, &mut event, &mut error) };
             self.check(name, status, error)?;
             match status {
@@ -130,7 +139,7 @@ impl Native {
 
     fn close(&self, name: &str, handle: u64) -> Result<()> {
         let mut error = ptr::null_mut();
-        // SAFETY: as above.
+        // SAFETY: the type is the header's; the pointers live as long as the call.
         let status = unsafe { self.function::<Close>(name)?(handle, &mut error) };
         self.check(name, status, error)
     }

@@ -1,0 +1,187 @@
+//! The benchmarks: figures of the product beside a peer's, as ratios in one run.
+
+mod budgets;
+mod child;
+mod latency;
+mod million;
+mod module;
+mod peer;
+mod scenario;
+
+pub use child::serve;
+
+use crate::{build, machine};
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+/// A group of figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Figure {
+    /// `Import-Module` against as many empty functions.
+    Import,
+    /// Binding and the first native call against a library of one function.
+    Bind,
+    /// Readiness when every answer takes 50 ms.
+    Latency,
+    /// A million users against curl, plain; memory; the cost of a user.
+    Million,
+    /// The same with TLS and gzip.
+    Tls,
+    /// The same when answers begin late and come slowly.
+    Late,
+    /// The documented request budgets.
+    Budgets,
+}
+
+/// One line of the table.
+pub struct Row {
+    figure: String,
+    ours: String,
+    peer: String,
+    value: f64,
+    bound: Bound,
+}
+
+/// What a figure must keep.
+#[derive(Clone, Copy)]
+enum Bound {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+impl Row {
+    fn holds(&self) -> bool {
+        match self.bound {
+            Bound::AtMost(limit) => self.value <= limit,
+            Bound::AtLeast(limit) => self.value >= limit,
+        }
+    }
+}
+
+/// What all figures are measured with.
+pub struct Bench {
+    library: PathBuf,
+    lab: PathBuf,
+    profile: String,
+    place: PathBuf,
+    runs: usize,
+}
+
+/// Measures the figures (all when none is named) and prints the table.
+pub fn run(profile: &str, runs: usize, only: &[Figure]) -> Result<ExitCode> {
+    let place = build::target()?.join("bench");
+    std::fs::create_dir_all(&place)?;
+    let bench = Bench {
+        library: build::library(profile)?.file,
+        lab: build::lab(profile)?,
+        profile: profile.into(),
+        place,
+        runs: runs.max(1),
+    };
+    let mut rows = Vec::new();
+    let mut broken = Vec::new();
+    for figure in Figure::value_variants() {
+        if !only.is_empty() && !only.contains(figure) {
+            continue;
+        }
+        eprintln!("bench: {figure:?}");
+        let outcome = match figure {
+            Figure::Import => module::import(&bench),
+            Figure::Bind => module::bind(&bench),
+            Figure::Latency => latency::run(&bench),
+            Figure::Million => million::plain(&bench),
+            Figure::Tls => million::tls(&bench),
+            Figure::Late => million::late(&bench),
+            Figure::Budgets => budgets::run(&bench),
+        };
+        match outcome {
+            Ok(more) => rows.extend(more),
+            Err(error) => broken.push(format!("{figure:?} was not measured: {error:#}")),
+        }
+    }
+    println!("{}\n", table(&rows));
+    println!("{}", machine::description(&["rustc", "curl", "pwsh"]));
+    println!("Median of {}; profile `{profile}`.", bench.runs);
+    for line in &broken {
+        println!("{line}");
+    }
+    let held = broken.is_empty() && rows.iter().all(Row::holds);
+    Ok(if held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The rows as a Markdown table.
+fn table(rows: &[Row]) -> String {
+    let head = ["figure", "EntraSspr", "peer", "ratio", "limit", "holds"].map(str::to_string);
+    let cells: Vec<[String; 6]> = std::iter::once(head)
+        .chain(rows.iter().map(|row| {
+            let limit = match row.bound {
+                Bound::AtMost(limit) => format!("at most {limit}"),
+                Bound::AtLeast(limit) => format!("at least {limit}"),
+            };
+            let holds = if row.holds() { "yes" } else { "NO" };
+            [
+                row.figure.clone(),
+                row.ours.clone(),
+                row.peer.clone(),
+                format!("{:.2}", row.value),
+                limit,
+                holds.to_string(),
+            ]
+        }))
+        .collect();
+    let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; 6] = std::array::from_fn(width);
+    let line = |row: &[String; 6]| {
+        let cells: Vec<String> = (0..6).map(|i| format!("{:w$}", row[i], w = widths[i])).collect();
+        format!("| {} |", cells.join(" | "))
+    };
+    let mut lines: Vec<String> = cells.iter().map(line).collect();
+    let rule: Vec<String> = widths.iter().map(|w| "-".repeat(*w)).collect();
+    lines.insert(1, format!("| {} |", rule.join(" | ")));
+    lines.join("\n")
+}
+
+/// The middle one.
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// Runs a program and hands back what it wrote.
+fn output(command: &mut Command) -> Result<String> {
+    let output = command.output()?;
+    if !output.status.success() {
+        let name = command.get_program().to_string_lossy().into_owned();
+        bail!("{name}: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_middle_one_is_taken() {
+        assert_eq!(median(&mut [9.0, 1.0, 5.0]), 5.0);
+    }
+
+    #[test]
+    fn a_limit_that_does_not_hold_is_shown() {
+        let row = |value, bound| Row {
+            figure: "f".into(),
+            ours: "1 ms".into(),
+            peer: "2 ms".into(),
+            value,
+            bound,
+        };
+        assert!(row(2.0, Bound::AtMost(2.0)).holds() && !row(2.01, Bound::AtMost(2.0)).holds());
+        assert!(row(0.9, Bound::AtLeast(0.9)).holds() && !row(0.89, Bound::AtLeast(0.9)).holds());
+        assert!(!row(f64::NAN, Bound::AtMost(2.0)).holds());
+        let text = table(&[row(3.0, Bound::AtMost(2.0))]);
+        assert_eq!(text.lines().count(), 3);
+        assert!(text.ends_with("| 3.00  | at most 2 | NO    |"), "{text}");
+    }
+}

@@ -1,0 +1,124 @@
+//! The documented request budgets, from the arrivals in the lab's log: never exceeded, and used to nine tenths.
+
+use super::peer::{Seen, Wire};
+use super::{Bench, Bound, Row, scenario};
+use crate::lab::Lab;
+use anyhow::{Result, bail};
+use serde_json::json;
+
+/// A budget and the requests that count against it.
+struct Budget {
+    name: &'static str,
+    paths: &'static [&'static str],
+    requests: usize,
+    window_ms: f64,
+}
+
+const REPORTS: Budget = Budget {
+    name: "reports, 5 in 10 s",
+    paths: &["/auditLogs/", "/reports/"],
+    requests: 5,
+    window_ms: 10_000.0,
+};
+const CONDITIONAL_ACCESS: Budget = Budget {
+    name: "Conditional Access, 1 in 1 s",
+    paths: &["/identity/conditionalAccess/"],
+    requests: 1,
+    window_ms: 1_000.0,
+};
+
+/// Sessions of one app that check the same tenant at the same time.
+pub fn run(bench: &Bench) -> Result<Vec<Row>> {
+    let users = scenario::write(&bench.place, 20_000)?.display().to_string();
+    let mut rows = measure(bench, &REPORTS, &users, &["user_registration"], 3, 1)?;
+    rows.extend(measure(
+        bench,
+        &CONDITIONAL_ACCESS,
+        "hybrid-ready",
+        &["mfa_enforcement"],
+        4,
+        6,
+    )?);
+    Ok(rows)
+}
+
+fn measure(
+    bench: &Bench,
+    budget: &Budget,
+    scenario: &str,
+    steps: &[&str],
+    sessions: usize,
+    runs: usize,
+) -> Result<Vec<Row>> {
+    // The lab keeps the limits too: one request too many is answered 429.
+    let lab = Lab::start(&bench.lab, &["--scenario", scenario, "--budgets"])?;
+    let mut job = bench.job(&lab, Wire::Plain);
+    job.config["budgets"] = json!("documented");
+    job.request = json!({"full": true, "steps": steps});
+    (job.sessions, job.runs) = (sessions, runs);
+    job.run()?;
+    let counted = |r: &&Seen| budget.paths.iter().any(|path| r.path.contains(path));
+    let seen = lab.requests()?;
+    if let Some(refused) = seen.iter().find(|r| r.status == 429) {
+        bail!("{} was answered 429", refused.path);
+    }
+    let arrivals: Vec<f64> = seen.iter().filter(counted).map(|r| r.at_ms).collect();
+    let (most, share) = judge(&arrivals, budget)?;
+    Ok(vec![
+        Row {
+            figure: format!("most requests in one window ({})", budget.name),
+            ours: format!("{most} of {} requests", arrivals.len()),
+            peer: format!("{} allowed", budget.requests),
+            value: most as f64 / budget.requests as f64,
+            bound: Bound::AtMost(1.0),
+        },
+        Row {
+            figure: format!("share of the budget used ({})", budget.name),
+            ours: format!("{:.2} requests a window", share * budget.requests as f64),
+            peer: format!("{} allowed", budget.requests),
+            value: share,
+            bound: Bound::AtLeast(0.9),
+        },
+    ])
+}
+
+/// The most arrivals in any window, and the share of the allowed rate that was used from the first to the last.
+fn judge(arrivals: &[f64], budget: &Budget) -> Result<(usize, f64)> {
+    let mut arrivals = arrivals.to_vec();
+    arrivals.sort_by(f64::total_cmp);
+    let (Some(first), Some(last)) = (arrivals.first(), arrivals.last()) else {
+        bail!("no request counted against the budget of {}", budget.name);
+    };
+    let windows = (last - first) / budget.window_ms;
+    if windows < 4.0 {
+        bail!("the run filled {windows:.1} windows of {} only", budget.name);
+    }
+    let inside = |from: f64| {
+        arrivals
+            .iter()
+            .filter(|at| (from..from + budget.window_ms).contains(*at))
+            .count()
+    };
+    let most = arrivals.iter().map(|from| inside(*from)).max().unwrap_or(0);
+    // The first window's requests go out at once; after them the rate is what counts.
+    let later = arrivals.len().saturating_sub(budget.requests) as f64;
+    Ok((most, later / windows / budget.requests as f64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_and_rates_are_counted() {
+        let even: Vec<f64> = (0..50).map(|i| f64::from(i) * 2_000.0).collect();
+        let (most, share) = judge(&even, &REPORTS).unwrap();
+        assert_eq!(most, 5);
+        assert!((0.9..=1.0).contains(&share), "{share}");
+        let crowded: Vec<f64> = (0..50).map(|i| f64::from(i) * 1_000.0).collect();
+        assert_eq!(judge(&crowded, &REPORTS).unwrap().0, 10);
+        let slack: Vec<f64> = (0..50).map(|i| f64::from(i) * 3_000.0).collect();
+        assert!(judge(&slack, &REPORTS).unwrap().1 < 0.7);
+        assert!(judge(&[1.0, 2.0], &REPORTS).is_err());
+    }
+}

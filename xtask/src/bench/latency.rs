@@ -1,0 +1,62 @@
+//! Readiness when every answer takes 50 ms: the answers that are waited for one after another.
+
+use super::peer::Wire;
+use super::{Bench, Bound, Row, median, scenario};
+use crate::lab::Lab;
+use anyhow::Result;
+use std::collections::HashMap;
+
+const LATE: f64 = 50.0;
+/// Answers one after another, and what the rest may take.
+const ANSWERS: f64 = 5.0;
+const REST: f64 = 250.0;
+
+/// The faulty hybrid tenant, and one whose lists have many pages.
+pub fn run(bench: &Bench) -> Result<Vec<Row>> {
+    let long = scenario::write(&bench.place, 20_000)?.display().to_string();
+    let tenants = [
+        ("a hybrid tenant with faults", "hybrid-faulty"),
+        ("20,000 users", &long),
+    ];
+    tenants
+        .iter()
+        .map(|(name, scenario)| one(bench, name, scenario))
+        .collect()
+}
+
+fn one(bench: &Bench, name: &str, scenario: &str) -> Result<Row> {
+    let late = LATE.to_string();
+    let lab = Lab::start(&bench.lab, &["--scenario", scenario, "--latency-ms", &late])?;
+    let job = bench.job(&lab, Wire::Plain);
+    let mut times = Vec::new();
+    let mut longest = 0;
+    for _ in 0..bench.runs {
+        lab.reset()?;
+        times.push(job.run()?.ms);
+        let mut pages: HashMap<String, u64> = HashMap::new();
+        for request in lab.requests()?.into_iter().filter(|r| r.role == "graph") {
+            // Pages of one list differ in the skip token, which comes last.
+            let query = request.query.split("$skiptoken").next().unwrap_or_default();
+            let list = format!("{}?{}", request.path, query.trim_end_matches('&'));
+            *pages.entry(list).or_default() += 1;
+        }
+        longest = pages
+            .into_iter()
+            .filter(|(list, _)| !list.contains("$batch"))
+            .map(|(_, pages)| pages)
+            .max()
+            .unwrap_or(1);
+    }
+    let allowed = (ANSWERS + (longest - 1) as f64) * LATE + REST;
+    let ours = median(&mut times);
+    Ok(Row {
+        figure: format!("readiness with answers 50 ms late, {name} (longest list {longest} pages)"),
+        ours: format!("{ours:.0} ms"),
+        peer: format!(
+            "{} answers and {REST} ms: {allowed:.0} ms",
+            ANSWERS + (longest - 1) as f64
+        ),
+        value: ours / allowed,
+        bound: Bound::AtMost(1.0),
+    })
+}
