@@ -284,6 +284,21 @@ fn finding(retirement: &Retirement, snapshot: &Snapshot) -> Finding {
             .reason("Users of this group can then not register enough methods to reset.");
         return advice(found).fix("Enable Microsoft Authenticator and email for them, so that enough methods stay.");
     }
+    if check.id == PHONE_LATER.id
+        && fact.value().is_some()
+        && let Some(refusal) = snapshot.facts.refusal(FactId::GlobalAdministrators)
+    {
+        let needs = refusal.needs.as_deref().unwrap_or(&refusal.message);
+        return check
+            .skipped(
+                format!("Global Administrators cannot be told apart: needs {needs}"),
+                format!(
+                    "{} They are counted with the users whom SMS leaves first.",
+                    refusal.message
+                ),
+            )
+            .evidence(fact, "no guest in it drops");
+    }
     if let Some(report) = fact.whole() {
         let drop = drops(retirement, &rules, report, &required, snapshot);
         let title = match drop.concerned {

@@ -239,6 +239,15 @@ fn global_administrators_and_guests_have_until_july() {
         "5 Global Administrators and guests drop below two methods on 2027-07-01, when SMS by Microsoft ends"
     );
     assert_eq!(finding(&STEP, &PHONE_MEMBERS, &s).affected.unwrap().count, 4);
+    // Who they are was refused: that is said, and nothing passes.
+    s.facts.global_administrators = refused("RoleManagement.Read.Directory");
+    s.facts.registration = known(report(vec![user(9, &["email"], true)], &[]));
+    let found = finding(&STEP, &PHONE_LATER, &s);
+    assert_eq!(found.status, Outcome::Skipped);
+    assert_eq!(
+        found.title,
+        "Global Administrators cannot be told apart: needs RoleManagement.Read.Directory"
+    );
 }
 
 #[test]
