@@ -173,7 +173,11 @@ fn endless() -> (u64, u64, std::net::TcpListener) {
     let status = unsafe { (API.session_set_secret)(session, c"clientSecret".as_ptr(), secret.as_ptr(), 6, null_mut()) };
     assert_eq!(status, OK);
     let sign_in = API.session_starters.iter().find_map(|starter| {
-        let (status, task, _) = start_in(*starter, session, c"{\"method\":\"clientSecret\",\"clientId\":\"x\"}");
+        let (status, task, _) = start_in(
+            *starter,
+            session,
+            c"{\"method\":\"clientSecret\",\"clientId\":\"99999999-9999-9999-9999-999999999999\"}",
+        );
         (status == OK).then_some(task)
     });
     (session, sign_in.expect("sspr_session_sign_in takes this"), silent)

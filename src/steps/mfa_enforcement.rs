@@ -343,9 +343,7 @@ fn bypass(snapshot: &Snapshot, policies: &[ConditionalAccessPolicy]) -> Finding 
     let closed = policies.iter().any(|p| full(p) && on_all_users(p));
     if ways.is_empty() || closed {
         return if closed {
-            BYPASS
-                .pass("another policy closes every way around MFA")
-                .evidence(fact, summary(policies))
+            BYPASS.pass("no way around MFA").evidence(fact, summary(policies))
         } else {
             BYPASS.not_applicable("No policy in force asks all users for MFA.")
         };

@@ -360,7 +360,7 @@ fn reasons(snapshot: &Snapshot) -> Vec<Finding> {
         found(
             &SHORT,
             &|key| short(&why, key),
-            &format!("have too few methods ({required} required)"),
+            &format!("with too few methods ({required} required)"),
             "They registered a method that resets, but not as many different ones as are required. Microsoft Authenticator counts once.",
             "Have them add a method of another kind, such as an email address, at aka.ms/mysecurityinfo.",
         ),
@@ -374,7 +374,7 @@ fn reasons(snapshot: &Snapshot) -> Vec<Finding> {
         found(
             &UNEXPLAINED,
             &|key| other(&why, key),
-            "have enough methods but may not use them",
+            "with enough methods that they may not use",
             "Something that they registered is not enabled for them, or the number required was raised.",
             "Compare their methods with authentication_methods.reach, and enable what they have registered.",
         ),

@@ -344,7 +344,7 @@ fn sign_in(snapshot: &Snapshot, policy: &AuthenticationMethodsPolicy) -> Finding
     }
     let text = match mfa.as_slice() {
         [] => "no phone method is enabled".to_string(),
-        methods => format!("{} for reset also answer MFA, and no more", methods.join(" and ")),
+        _ => format!("{} also for MFA, never in place of the password", mfa.join(" and ")),
     };
     SIGN_IN
         .pass(text)

@@ -218,10 +218,13 @@ fn finding(retirement: &Retirement, snapshot: &Snapshot) -> Finding {
     let required = Required::of(snapshot);
     let (fact, policy) = (&snapshot.facts.registration, &snapshot.facts.methods_policy);
     let past = retirement.day <= today(snapshot);
-    let verb = |many: bool| match (past, many) {
-        (true, _) => "dropped",
-        (false, true) => "drop",
-        (false, false) => "drops",
+    let falls = |many: bool| match (required.count, past, many) {
+        (1, true, _) => "lost their only method",
+        (1, false, true) => "lose their only method",
+        (1, false, false) => "loses the only method",
+        (_, true, _) => "dropped below two methods",
+        (_, false, true) => "drop below two methods",
+        (_, false, false) => "drops below two methods",
     };
     let end = format!("{}, when {}", retirement.on, retirement.what);
     let advice = |finding: Finding| {
@@ -237,10 +240,9 @@ fn finding(retirement: &Retirement, snapshot: &Snapshot) -> Finding {
         if drop.count > 0 {
             let (one, many) = retirement.people;
             let title = format!(
-                "{} {} below {} {end}{}",
+                "{} {} {end}{}",
                 counted(drop.count, one, many),
-                verb(drop.count != 1),
-                required.text(),
+                falls(drop.count != 1),
                 required.proviso()
             );
             let severity =
@@ -304,8 +306,9 @@ fn finding(retirement: &Retirement, snapshot: &Snapshot) -> Finding {
         let title = match drop.concerned {
             0 => format!("nobody relies on what ends {}", retirement.on),
             n => format!(
-                "{} keep enough methods {}",
+                "{} {} enough methods {}",
                 counted(n, retirement.people.0, retirement.people.1),
+                if n == 1 { "keeps" } else { "keep" },
                 retirement.on
             ),
         };

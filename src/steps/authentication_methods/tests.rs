@@ -200,6 +200,15 @@ fn users_drop_when_sms_ends() {
     assert_eq!(affected.sample.len(), 5);
     assert_eq!(finding(&STEP, &PHONE_LATER, &s).status, Outcome::Pass, "no such people");
     assert_eq!(finding(&STEP, &QUESTIONS_END, &s).status, Outcome::Pass);
+    // Where one is required, it is the only one.
+    s.facts.portal_reset_policy = known(portal(1));
+    s.facts.registration = known(report(vec![user(1, &["mobilePhone"], true)], &[]));
+    assert_eq!(
+        finding(&STEP, &PHONE_MEMBERS, &s).title,
+        "1 user loses the only method on 2027-02-01, when SMS by Microsoft ends"
+    );
+    s.facts.portal_reset_policy = known(portal(2));
+    s.facts.registration = known(report(vec![user(412, &["mobilePhone", "email"], true)], &[]));
     // Another cloud has no date, and a day later it has happened.
     s.signed_in.cloud = "UsGovernment".into();
     assert_eq!(finding(&STEP, &PHONE_MEMBERS, &s).status, Outcome::NotApplicable);

@@ -219,7 +219,7 @@ pub fn finding(snapshot: &Snapshot) -> Finding {
     for policy in policies.iter().filter(|p| enforced(p) && on_all_resources(p)) {
         narrow.extend(judge_all_resources(policy, pass));
     }
-    let caught = caught(snapshot, policies);
+    let (caught, by_pass) = newcomers(snapshot, policies);
     let on = |found: Finding, seen: &[String]| found.evidence(fact, listed(seen)).portal(PORTAL);
     if !traps.is_empty() {
         let title = match &caught {
@@ -281,6 +281,20 @@ pub fn finding(snapshot: &Snapshot) -> Finding {
             .reason("Newcomers who cannot meet it cannot register, and cannot reset later.")
             .fix("See that every newcomer can meet it: a managed device, a trusted location, or a Temporary Access Pass.");
     }
+    if let Some(newcomers) = by_pass.filter(|n| n.count > 0) {
+        let title = format!(
+            "{} a Temporary Access Pass to register",
+            counted(newcomers.count, "user needs", "users need")
+        );
+        return on(TRAPS.warn(Severity::Medium, title), &fine)
+            .evidence(
+                &snapshot.facts.registration,
+                format!("{} without a method, under the policy", counted(newcomers.count, "user", "users")),
+            )
+            .reason("They have no method yet, and the policy asks them for MFA wherever they are; only a pass from an administrator lets them register.")
+            .fix("Hand a Temporary Access Pass to each of them, or exclude trusted locations from the policy.")
+            .affects(newcomers.count, None, true, newcomers.sample);
+    }
     if let Some(reason) = fact.partial_reason() {
         return on(TRAPS.skipped("the policies were read in part", reason), &fine);
     }
@@ -293,30 +307,39 @@ pub fn finding(snapshot: &Snapshot) -> Finding {
     )
 }
 
-/// Those who are caught.
-struct Caught {
+/// Users who have no method yet.
+struct Newcomers {
     count: u64,
     sample: Vec<String>,
 }
 
-/// Users in scope of reset who have no method, under a policy on registration that they surely cannot meet.
-fn caught(snapshot: &Snapshot, policies: &[ConditionalAccessPolicy]) -> Option<Caught> {
-    let report = snapshot.facts.registration.value()?;
+/// Users in scope of reset who have no method, under a policy on registration: those who surely cannot meet it, and
+/// those who can with a Temporary Access Pass alone.
+fn newcomers(snapshot: &Snapshot, policies: &[ConditionalAccessPolicy]) -> (Option<Newcomers>, Option<Newcomers>) {
+    let Some(report) = snapshot.facts.registration.value() else {
+        return (None, None);
+    };
     let methods = snapshot.facts.methods_policy.value();
     let directory = Directory::of(snapshot);
-    let closed: Vec<&ConditionalAccessPolicy> = policies
+    let always: Vec<&ConditionalAccessPolicy> = policies
         .iter()
         .filter(|p| enforced(p) && on_registration(p) && narrowed(&p.conditions).is_empty())
         .collect();
-    let (count, sample) = report.count(|key| {
-        let newcomer = key.sspr_enabled && !key.sspr_registered && !key.mfa_registered;
+    // What the hardest of the policies that surely apply leaves to the users of a cohort.
+    let hardest = |key: &CohortKey| {
         let pass = for_cohort(methods, key, &directory);
-        newcomer
-            && closed.iter().any(|policy| {
-                let users = policy.conditions.users.as_ref();
-                users.is_some_and(|u| applies(u, key, &directory) == Some(true))
-                    && left(policy, Place::Registration, pass) == Way::Closed
-            })
-    });
-    Some(Caught { count, sample })
+        let applying = always.iter().filter(|policy| {
+            let users = policy.conditions.users.as_ref();
+            users.is_some_and(|u| applies(u, key, &directory) == Some(true))
+        });
+        applying.map(|policy| left(policy, Place::Registration, pass)).max()
+    };
+    let count = |way: Way| {
+        let (count, sample) = report.count(|key| {
+            let newcomer = key.sspr_enabled && !key.sspr_registered && !key.mfa_registered;
+            newcomer && hardest(key).as_ref() == Some(&way)
+        });
+        Some(Newcomers { count, sample })
+    };
+    (count(Way::Closed), count(Way::Pass))
 }
