@@ -271,7 +271,8 @@ fn summary(line: &str) -> Option<Tally> {
     let plain = line.trim().trim_matches('=').trim();
     let pester = plain.strip_prefix("Tests Passed: ");
     let known =
-        plain.starts_with("test result:") || plain.starts_with("Summary [") || pester.is_some() || counts_alone(plain);
+        // What a failed test printed is shown indented, and may hold a summary of its own.
+        line.starts_with("test result:") || plain.starts_with("Summary [") || pester.is_some() || counts_alone(plain);
     if !known {
         return None;
     }
@@ -338,7 +339,12 @@ mod tests {
         ] {
             assert_eq!(summary(line), Some(expected), "{line}");
         }
-        for line in ["12 passed the gate", "running 3 tests", "[+] all passed, none failed"] {
+        for line in [
+            "    test result: FAILED. 0 passed; 1 failed",
+            "12 passed the gate",
+            "running 3 tests",
+            "[+] all passed, none failed",
+        ] {
             assert_eq!(summary(line), None, "{line}");
         }
     }
