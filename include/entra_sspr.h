@@ -155,12 +155,45 @@ int32_t sspr_session_set_secret(uint64_t session,
 
 // Starts a sign-in.
 //
-// `request_json` has a member `method` and that method's own members; the C guide lists them all. For example
-// `{"method":"clientSecret","clientId":"..."}` after the secret "clientSecret" was set.
+// `request_json` is an object: `method`, and the members of that method. Members in brackets may be left out; secrets
+// are set before, with `sspr_session_set_secret`. For example `{"method":"clientSecret","clientId":"..."}`.
 //
-// `out_task` receives a task for `sspr_task_next`; its events may be `signIn` (what a person must do) and
-// `hostAction`; its result is `{tenantId, cloud, method, account, delegated, permissions[], portalApi}`. A task that
-// fails leaves the session as it was.
+// "browser": a person, through the system's browser. [`clientId`]: the app, which registers http://localhost under
+// "Mobile and desktop applications"; without it Microsoft Graph Command Line Tools. [`loginHint`]: the account that the
+// page offers. [`prompt`]: "login", "select_account" or "consent". [`timeoutSeconds`]: 300 unless said. [`portalApi`]:
+// true to sign the person in a second time, for the portal API. The event `signIn` {`method`, `service`, `url`,
+// `expiresIn`, [`message`]} comes first: with `message`, show it: nobody but the person opens the page. Host action
+// "openBrowser" {`url`}: open it, and reply with any result.
+//
+// "deviceCode": a person, with a code on any device. [`clientId`], [`portalApi`] as above. The event `signIn` {`method`,
+// `service`, `message`, `userCode`, `verificationUri`, `expiresIn`}: show `message`.
+//
+// "clientSecret": an app with a secret. `clientId`. Secret "clientSecret".
+//
+// "certificate": an app with an RSA certificate. `clientId`, and either the secret "certificate" (PEM or PFX, with the
+// key; "certificatePassword" where it is encrypted), or [`certificate`]: the public part, DER in base64, for a key that
+// the caller keeps. Host action "signAssertion" {`thumbprint`, `algorithms`: [{`alg`, `signingInput`}, ...]}: sign the
+// bytes of one `signingInput` with SHA-256 and RSA-PSS (`alg` "PS256", salt of 32 bytes) or PKCS#1 v1.5 ("RS256"), and
+// reply with {`alg`, `signature`}, the signature in base64url. It comes again when a token is renewed, in any task.
+//
+// "managedIdentity": the identity that Azure gives this machine (App Service, Automation, Azure Arc, virtual machine).
+// At most one of [`clientId`], [`objectId`], [`resourceId`], for a user-assigned one.
+//
+// "federated": an app that trusts another issuer. [`clientId`]: without it AZURE_CLIENT_ID of the environment. Either
+// [`assertionFile`]: the file with the issuer's token, read anew for each renewal; without it
+// AZURE_FEDERATED_TOKEN_FILE; or [`managedIdentity`]: {one of `clientId`, `objectId`, `resourceId`}, a user-assigned
+// identity whose token proves the app. The tenant may come from AZURE_TENANT_ID.
+//
+// "accessToken": tokens that the caller brings. Secret "accessToken" for Microsoft Graph, and "portalAccessToken" for
+// the portal API. They are not renewed.
+//
+// A person's later renewals ask again (`signIn`, "openBrowser"), in the task that needs the token, where the session was
+// opened with `interactive` and, for a browser, with the host action "openBrowser"; else that task tells what was asked.
+//
+// `out_task` receives a task for `sspr_task_next`; its result is `{tenantId, cloud, method, account, delegated,
+// permissions[], portalApi}`. A task that fails leaves the session as it was; the secrets that it used are gone. Its
+// errors are SSPR_STATUS_SIGN_IN_... (refused, too late, Conditional Access), SSPR_STATUS_TOKEN_UNUSABLE,
+// SSPR_STATUS_CREDENTIAL_UNUSABLE, SSPR_STATUS_IDENTITY_UNAVAILABLE, a SERVICE status, or those of any task.
 //
 // Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status. Any thread may call it.
 //
@@ -280,6 +313,35 @@ int32_t sspr_check_security_questions(uint64_t session,
                                       uint64_t *out_task,
                                       char **out_error);
 
+// Checks the step `authentication_methods`: whether all users, each group that a method names, and administrators may
+// use as many methods as a reset asks for, today and after each announced retirement; Authenticator first, migration,
+// methods that also open sign-in. Request, result and statuses as of `sspr_check_readiness`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_check_authentication_methods(uint64_t session,
+                                          const char *request_json,
+                                          uint64_t *out_task,
+                                          char **out_error);
+
+// Checks the step `registration`: whether users are asked to register at sign-in and to confirm again, whether
+// registration is protected by Conditional Access, and whether a policy keeps newcomers from it. Request, result and
+// statuses as of `sspr_check_readiness`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_check_registration(uint64_t session,
+                                const char *request_json,
+                                uint64_t *out_task,
+                                char **out_error);
+
+// Checks the step `mfa_enforcement`: whether policies in force ask every user for MFA, who is excluded, and which
+// policies only report or can be got around. Request, result and statuses as of `sspr_check_readiness`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_check_mfa_enforcement(uint64_t session,
+                                   const char *request_json,
+                                   uint64_t *out_task,
+                                   char **out_error);
+
 // Checks the step `notifications`: users told of their reset, administrators told of an administrator's reset, a
 // helpdesk contact that works. Request, result and statuses
 // as of `sspr_check_readiness`.
@@ -318,6 +380,15 @@ int32_t sspr_check_account_unlock(uint64_t session,
                                   const char *request_json,
                                   uint64_t *out_task,
                                   char **out_error);
+
+// Checks the step `user_registration`: who can reset today, who is in scope but cannot and why, and what the audit log
+// shows of resets. Request, result and statuses as of `sspr_check_readiness`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_check_user_registration(uint64_t session,
+                                     const char *request_json,
+                                     uint64_t *out_task,
+                                     char **out_error);
 
 // Judges a saved snapshot, without network or session.
 //

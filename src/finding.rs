@@ -4,13 +4,13 @@ use crate::snapshot::{Fact, FactId, Refusal, Snapshot};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// What a check came to. The last three always carry a reason.
+/// What a check came to, the least telling first. All but Pass, Warn and Fail always carry a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Outcome {
-    /// Seen and right.
-    Pass,
     /// Does not apply to this tenant.
     NotApplicable,
+    /// Seen and right.
+    Pass,
     /// Could not be read.
     Skipped,
     /// Works, but will not for everybody or not for long.
@@ -203,18 +203,23 @@ impl Check {
                 .collect::<Vec<_>>()
                 .join(" "),
         );
-        for (id, refusal) in &refusals {
-            finding.evidence.push(Evidence {
-                source: id.name().into(),
-                seen: match &refusal.code {
-                    Some(code) => format!("{} ({code})", refusal.message),
-                    None => refusal.message.clone(),
-                },
-                as_of: Some(snapshot.taken_at),
-            });
-        }
+        finding.evidence = refused(snapshot, self.facts);
         finding
     }
+}
+
+/// Which of these facts could not be read, and why.
+pub fn refused(snapshot: &Snapshot, facts: &[FactId]) -> Vec<Evidence> {
+    let refusals = facts.iter().filter_map(|&id| Some((id, snapshot.facts.refusal(id)?)));
+    let evidence = refusals.map(|(id, refusal)| Evidence {
+        source: id.name().into(),
+        seen: match &refusal.code {
+            Some(code) => format!("{} ({code})", refusal.message),
+            None => refusal.message.clone(),
+        },
+        as_of: Some(snapshot.taken_at),
+    });
+    evidence.collect()
 }
 
 impl Finding {

@@ -6,6 +6,7 @@ use crate::gather::{self, Limits};
 use crate::readiness::{Readiness, Selection, assess};
 use crate::session::Session;
 use crate::snapshot::Snapshot;
+use crate::snapshot::source;
 use crate::status::Status;
 use crate::steps::{self, STEPS, Step};
 use crate::task::TaskContext;
@@ -186,13 +187,13 @@ pub fn check_list() -> Value {
         .iter()
         .flat_map(|step| step.checks.iter().map(move |check| (step, check)))
         .map(|(step, check)| {
-            let mut permissions: Vec<&str> = check.facts.iter().flat_map(|fact| gather::source(*fact).permissions.first().copied()).collect();
+            let mut permissions: Vec<&str> = check.facts.iter().flat_map(|fact| source(*fact).permissions.first().copied()).collect();
             permissions.sort_unstable();
             permissions.dedup();
             json!({
                 "id": check.id, "step": step.name, "stepTitle": step.title, "title": check.title, "looksAt": check.looks_at,
                 "why": check.why, "decides": check.decides, "documentation": check.doc, "permissions": permissions,
-                "sources": check.facts.iter().map(|fact| gather::source(*fact).path).collect::<Vec<_>>(),
+                "sources": check.facts.iter().map(|fact| source(*fact).path).collect::<Vec<_>>(),
             })
         })
         .collect();

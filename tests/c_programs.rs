@@ -67,8 +67,16 @@ fn compile(compiler: &str, standard: &str, program: &str, folder: &Path) -> Path
     out
 }
 
+/// Lets a program load the library that it was linked with: cargo names other folders first, with older ones.
+fn own_library(command: &mut Command) -> &mut Command {
+    command
+        .env_remove("LD_LIBRARY_PATH")
+        .env_remove("DYLD_FALLBACK_LIBRARY_PATH")
+}
+
 /// Runs smoke; the library may print nothing, whatever happens in it.
 fn smoke(command: &mut Command, rounds: u32, folder: &Path) -> Output {
+    own_library(command);
     if cfg!(debug_assertions) {
         command.env("SSPR_TEST_FAULTS", "1");
     }
@@ -106,7 +114,7 @@ fn ten_thousand_sessions_and_tasks_leave_nothing() {
 fn under_valgrind(folder: &Path, run: impl FnOnce(&mut Command) -> Output) -> Output {
     let log = folder.join("valgrind.log");
     let mut command = Command::new("valgrind");
-    command
+    own_library(&mut command)
         // "Possibly lost" is what is known by a pointer into its middle, as Rust's own threads and counted pointers are:
         // they live as long as the process, so that only what nothing points to any more is a leak.
         .args([
@@ -158,7 +166,7 @@ fn the_example_shows_a_tenants_screen() {
             .env("SSPR_GRAPH", lab.url());
     };
     let mut command = Command::new(&program);
-    environment(&mut command);
+    environment(own_library(&mut command));
     let output = command.output().unwrap();
     let (screen, errors) = (
         String::from_utf8_lossy(&output.stdout),
@@ -177,7 +185,7 @@ fn the_example_shows_a_tenants_screen() {
 
 fn check(program: &Path) -> Command {
     let mut command = Command::new(program);
-    command
+    own_library(&mut command)
         .env("SSPR_TENANT", "contoso.example")
         .env("SSPR_CLIENT_ID", "11111111-1111-1111-1111-111111111111")
         .env("SSPR_CLIENT_SECRET", "canary-of-a-secret");

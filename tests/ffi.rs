@@ -82,7 +82,7 @@ fn call<T: Default + Copy + PartialEq + std::fmt::Debug>(
     garbage: T,
 ) -> (i32, T, Option<Value>) {
     let mut out = garbage;
-    let mut error = 1usize as *mut c_char;
+    let mut error = std::ptr::dangling_mut::<c_char>();
     let status = function(&raw mut out, &raw mut error);
     let document: Option<Value> = text(error).map(|t| serde_json::from_str(&t).expect("an error document is JSON"));
     if status < 100 {
@@ -173,7 +173,11 @@ fn endless() -> (u64, u64, std::net::TcpListener) {
     let status = unsafe { (API.session_set_secret)(session, c"clientSecret".as_ptr(), secret.as_ptr(), 6, null_mut()) };
     assert_eq!(status, OK);
     let sign_in = API.session_starters.iter().find_map(|starter| {
-        let (status, task, _) = start_in(*starter, session, c"{\"method\":\"clientSecret\",\"clientId\":\"x\"}");
+        let (status, task, _) = start_in(
+            *starter,
+            session,
+            c"{\"method\":\"clientSecret\",\"clientId\":\"99999999-9999-9999-9999-999999999999\"}",
+        );
         (status == OK).then_some(task)
     });
     (session, sign_in.expect("sspr_session_sign_in takes this"), silent)

@@ -72,3 +72,34 @@ fn a_person_reads_the_portal_too_and_the_sources_agree() {
     assert!(facts.feature_summary.whole().is_some(), "the report serves people");
     assert_clean(&lab);
 }
+
+#[test]
+fn a_registration_trap_is_seen_with_those_whom_it_catches() {
+    let lab = lab("registration-trap");
+    let readiness = check(&app(&lab, 0), serde_json::json!({"steps": ["registration"]}));
+    assert_eq!(readiness["ready"], "No");
+    let trap = finding(&readiness, "registration.traps");
+    assert_eq!(trap["status"], "Fail");
+    assert_eq!(trap["affected"]["count"], 25);
+    let title = trap["title"].as_str().expect("a title");
+    assert!(title.starts_with("25 users cannot register: 'CA02"), "{title}");
+    assert_clean(&lab);
+}
+
+#[test]
+fn the_end_of_sms_is_counted_over_http() {
+    let lab = lab("hybrid-faulty");
+    let steps = ["authentication_methods", "mfa_enforcement", "user_registration"];
+    let readiness = check(&app(&lab, 0), serde_json::json!({ "steps": steps }));
+    let retirement = finding(&readiness, "authentication_methods.phone_retirement");
+    assert_eq!(retirement["status"], "Warn");
+    assert_eq!(
+        retirement["title"],
+        "207 users lose their only method on 2027-02-01, when SMS by Microsoft ends"
+    );
+    assert_eq!(retirement["affected"]["sample"].as_array().map(Vec::len), Some(5));
+    assert_eq!(finding(&readiness, "mfa_enforcement.all_users")["status"], "Fail");
+    let nothing = finding(&readiness, "user_registration.nothing_registered");
+    assert_eq!(nothing["affected"]["count"], 35);
+    assert_clean(&lab);
+}

@@ -6,6 +6,7 @@ use entra_sspr::session::credential::Supplied;
 use entra_sspr::session::claims::Claims;
 use entra_sspr::session::tokens::Audience;
 use libfuzzer_sys::fuzz_target;
+use zeroize::Zeroizing;
 
 fuzz_target!(|text: &str| {
     if let Ok(claims) = Claims::of(text) {
@@ -13,6 +14,6 @@ fuzz_target!(|text: &str| {
         claims.delegated();
     }
     for audience in [Audience::Graph, Audience::Portal] {
-        let _ = Supplied::new(&Config::default(), audience, text);
+        let _ = Supplied::new(&Config::default(), audience, &Zeroizing::new(text.to_string()));
     }
 });

@@ -131,6 +131,64 @@ pub unsafe extern "C" fn sspr_check_security_questions(
     unsafe { check(session, Some("security_questions"), request_json, out_task, out_error) }
 }
 
+/// Checks the step `authentication_methods`: whether all users, each group that a method names, and administrators may
+/// use as many methods as a reset asks for, today and after each announced retirement; Authenticator first, migration,
+/// methods that also open sign-in. Request, result and statuses as of `sspr_check_readiness`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_check_authentication_methods(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        check(
+            session,
+            Some("authentication_methods"),
+            request_json,
+            out_task,
+            out_error,
+        )
+    }
+}
+
+/// Checks the step `registration`: whether users are asked to register at sign-in and to confirm again, whether
+/// registration is protected by Conditional Access, and whether a policy keeps newcomers from it. Request, result and
+/// statuses as of `sspr_check_readiness`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_check_registration(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { check(session, Some("registration"), request_json, out_task, out_error) }
+}
+
+/// Checks the step `mfa_enforcement`: whether policies in force ask every user for MFA, who is excluded, and which
+/// policies only report or can be got around. Request, result and statuses as of `sspr_check_readiness`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_check_mfa_enforcement(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { check(session, Some("mfa_enforcement"), request_json, out_task, out_error) }
+}
+
 /// Checks the step `notifications`: users told of their reset, administrators told of an administrator's reset, a
 /// helpdesk contact that works. Request, result and statuses
 /// as of `sspr_check_readiness`.
@@ -196,6 +254,22 @@ pub unsafe extern "C" fn sspr_check_account_unlock(
 ) -> i32 {
     // SAFETY: the caller's promise.
     unsafe { check(session, Some("account_unlock"), request_json, out_task, out_error) }
+}
+
+/// Checks the step `user_registration`: who can reset today, who is in scope but cannot and why, and what the audit log
+/// shows of resets. Request, result and statuses as of `sspr_check_readiness`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_check_user_registration(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { check(session, Some("user_registration"), request_json, out_task, out_error) }
 }
 
 /// Judges a saved snapshot, without network or session.

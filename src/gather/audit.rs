@@ -254,7 +254,7 @@ impl Gatherer {
             },
             async {
                 if writeback {
-                    Some(self.switches(from).await)
+                    Some(self.switches(from, now).await)
                 } else {
                     None
                 }
@@ -270,7 +270,7 @@ impl Gatherer {
         let set = |id: FactId, error: &AskError, facts: &mut Facts| facts.refuse(id, self.refusal(id, error));
         match s {
             Some(Ok(history)) => {
-                facts.audit_settings = Fact::known(history, super::source(FactId::AuditSettings).path, now)
+                facts.audit_settings = Fact::known(history, crate::snapshot::source(FactId::AuditSettings).path, now)
             }
             Some(Err(error)) => set(FactId::AuditSettings, &error, facts),
             None => {}
@@ -286,12 +286,12 @@ impl Gatherer {
             None => (None, BTreeMap::new()),
         };
         if resets && let Some(activity) = activity {
-            facts.audit_resets = Fact::known(activity, super::source(FactId::AuditResets).path, now);
+            facts.audit_resets = Fact::known(activity, crate::snapshot::source(FactId::AuditResets).path, now);
         }
         match w {
             Some(Ok(mut trace)) => {
                 trace.last_by_agent = agents;
-                facts.audit_writeback = Fact::known(trace, super::source(FactId::AuditWriteback).path, now);
+                facts.audit_writeback = Fact::known(trace, crate::snapshot::source(FactId::AuditWriteback).path, now);
             }
             Some(Err(error)) => set(FactId::AuditWriteback, &error, facts),
             None => {}
@@ -305,10 +305,8 @@ impl Gatherer {
             "/v1.0/auditLogs/directoryAudits?$filter=activityDisplayName eq '{name}' and activityDateTime ge {}&$top=999",
             from.strftime("%Y-%m-%dT%H:%M:%SZ")
         ));
-        self.graph
-            .rows(&ask, &mut Events { page: Vec::new(), fold }, |_| true)
-            .await
-            .map(drop)
+        let mut events = Events { page: Vec::new(), fold };
+        Box::pin(self.graph.rows(&ask, &mut events, |_| true)).await.map(drop)
     }
 
     /// What this tenant's log calls a change of the reset policy; the published name where the list is not readable.
@@ -360,7 +358,7 @@ impl Gatherer {
         Ok(history)
     }
 
-    async fn switches(&self, from: Timestamp) -> Result<WritebackTrace, AskError> {
+    async fn switches(&self, from: Timestamp, now: Timestamp) -> Result<WritebackTrace, AskError> {
         let newest = |enabled: bool| async move {
             let mut newest: Option<WritebackSwitch> = None;
             let name = if enabled { ENABLED } else { DISABLED };
@@ -380,6 +378,8 @@ impl Gatherer {
         let switched = [on, off].into_iter().flatten().max_by_key(|s| s.at);
         Ok(WritebackTrace {
             switched,
+            from: Some(from),
+            watermark: Some(now - LATE_HOURS.hours()),
             ..Default::default()
         })
     }

@@ -263,7 +263,7 @@ impl Gatherer {
             }
         }
         membership.seal();
-        let (source, now) = (super::source(FactId::PolicyGroups).path, Timestamp::now());
+        let (source, now) = (crate::snapshot::source(FactId::PolicyGroups).path, Timestamp::now());
         let read = groups.len() as u64;
         facts.policy_groups = match refused {
             Some(error) if groups.is_empty() => Fact::Unreadable {

@@ -7,14 +7,12 @@ mod refusal;
 mod registration;
 mod scan;
 mod singles;
-mod source;
-
-pub use source::{Source, source};
 
 use crate::error::Result;
 use crate::session::Session;
 use crate::session::config::Budgets;
 use crate::snapshot::graph::{ConditionalAccessPolicy, DomainFederation, FeatureSummary};
+use crate::snapshot::source;
 use crate::snapshot::{Fact, FactId, Facts, Refusal, SignedIn, Snapshot};
 use crate::task::TaskContext;
 use crate::tenant::error::AskError;
@@ -82,7 +80,7 @@ pub async fn run(
         context: context.clone(),
     };
     let mut snapshot = Snapshot::new(Timestamp::now(), state.identity);
-    gatherer.gather(&widen(needs), limits, &mut snapshot.facts).await;
+    Box::pin(gatherer.gather(&widen(needs), limits, &mut snapshot.facts)).await;
     snapshot.duration_ms = started.elapsed().as_millis() as u64;
     Ok(snapshot)
 }
@@ -107,11 +105,12 @@ impl Gatherer {
         self.context.progress("Reading the tenant", 0, None);
         // Each reader fills facts of its own, so that all can run at once.
         let (mut short, mut portal, mut audit) = (Facts::default(), Facts::default(), Facts::default());
-        let waves = async {
+        // In boxes, as these are large: what joins them would hold and move them on the stack.
+        let waves = Box::pin(async {
             let (conditional_access, (), ()) = tokio::join!(
-                self.conditional_access(needs),
-                self.singles(needs, &mut short),
-                self.portal(needs, &mut portal),
+                Box::pin(self.conditional_access(needs)),
+                Box::pin(self.singles(needs, &mut short)),
+                Box::pin(self.portal(needs, &mut portal)),
             );
             *facts = short;
             facts.conditional_access = conditional_access;
@@ -122,7 +121,7 @@ impl Gatherer {
             let membership = async {
                 if needs.contains(&FactId::PolicyGroups) {
                     let mut named = facts.clone();
-                    let membership = self.groups(&mut named).await;
+                    let membership = Box::pin(self.groups(&mut named)).await;
                     Some((membership, named.policy_groups))
                 } else {
                     None
@@ -136,10 +135,11 @@ impl Gatherer {
                 facts.policy_groups = groups;
             }
             if needs.contains(&FactId::Registration) {
-                self.registration(limits, &members, facts).await;
+                Box::pin(self.registration(limits, &members, facts)).await;
             }
-        };
-        let ((), (), summary) = tokio::join!(waves, self.audit(needs, &mut audit), self.feature_summary(needs));
+        });
+        let audits = Box::pin(self.audit(needs, &mut audit));
+        let ((), (), summary) = tokio::join!(waves, audits, self.feature_summary(needs));
         facts.audit_settings = audit.audit_settings;
         facts.audit_writeback = audit.audit_writeback;
         facts.audit_resets = audit.audit_resets;

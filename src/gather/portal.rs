@@ -54,7 +54,7 @@ impl Gatherer {
             return Fact::Unreadable { refusal };
         };
         match portal.get::<T>(path).await {
-            Ok(value) => Fact::known(value, super::source(id).path, Timestamp::now()),
+            Ok(value) => Fact::known(value, crate::snapshot::source(id).path, Timestamp::now()),
             Err(error) => Fact::Unreadable {
                 refusal: self.refusal(id, &portal_words(error)),
             },

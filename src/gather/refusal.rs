@@ -1,8 +1,7 @@
 //! From an error to the reason why a fact is not readable: who refused, and what would open the way.
 
-use super::source::{Source, source};
 use crate::error::Error;
-use crate::snapshot::{FactId, Refusal, RefusalKind, SignedIn};
+use crate::snapshot::{FactId, Refusal, RefusalKind, SignedIn, Source, source};
 use crate::status::Status;
 use crate::tenant::error::AskError;
 use crate::tenant::http::HttpError;

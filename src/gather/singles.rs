@@ -216,7 +216,8 @@ impl Gatherer {
             let answer = answers
                 .next()
                 .unwrap_or_else(|| Err(AskError::Answer("no answer".into())));
-            let outcome = answer.and_then(|value| (single.take)(facts, value, super::source(single.fact).path, now));
+            let outcome =
+                answer.and_then(|value| (single.take)(facts, value, crate::snapshot::source(single.fact).path, now));
             if let Err(error) = outcome {
                 facts.refuse(single.fact, self.refusal(single.fact, &error));
             }
@@ -260,7 +261,7 @@ impl Gatherer {
             licensed_members: licensed,
             enabled_guests: number(2),
         };
-        facts.user_counts = Fact::known(counts, super::source(FactId::UserCounts).path, now);
+        facts.user_counts = Fact::known(counts, crate::snapshot::source(FactId::UserCounts).path, now);
     }
 
     fn take_branding(
@@ -271,7 +272,7 @@ impl Gatherer {
         now: Timestamp,
     ) {
         use crate::snapshot::graph::Branding;
-        let source = super::source(FactId::Branding).path;
+        let source = crate::snapshot::source(FactId::Branding).path;
         facts.branding = match branding.unwrap_or_else(|| Err(AskError::Answer("no answer".into()))) {
             // A tenant without branding of its own has none of this in the way.
             Err(AskError::Refused { status: 404, .. }) => Fact::known(Branding::default(), source, now),
@@ -284,7 +285,7 @@ impl Gatherer {
                         .and_then(Result::ok)
                         .and_then(|v| list(v).ok())
                         .unwrap_or_default();
-                    branding.localizations.retain(|l| l.id != "0");
+                    branding.localizations.retain(|l| l.id.as_deref() != Some("0"));
                     Fact::known(branding, source, now)
                 }
                 Err(error) => Fact::Unreadable {

@@ -91,7 +91,7 @@ pub(crate) fn parameter(challenge: Option<&str>) -> String {
 /// What a challenge asks for, in words.
 pub(crate) fn describe(challenge: &str) -> Vec<String> {
     let Ok(Value::Object(claims)) = serde_json::from_str::<Value>(challenge) else {
-        return vec!["it asks for a new sign-in".into()];
+        return vec!["a new sign-in".into()];
     };
     let asked: Vec<&Map<String, Value>> = ["access_token", "id_token"]
         .iter()
@@ -104,22 +104,22 @@ pub(crate) fn describe(challenge: &str) -> Vec<String> {
         .map(|(name, request)| {
             let values = values(request);
             match name.as_str() {
-                "acrs" => format!("it asks for the authentication context {values}"),
-                "amr" => format!("it asks for another way of authentication: {values}"),
+                "acrs" => format!("the authentication context {values}"),
+                "amr" => format!("another way of authentication ({values})"),
                 "nbf" => match values.parse().ok().and_then(|s| Timestamp::from_second(s).ok()) {
-                    Some(time) => format!("it asks for a sign-in after {time}"),
-                    None => "it asks for a newer sign-in".into(),
+                    Some(time) => format!("a sign-in after {time}"),
+                    None => "a newer sign-in".into(),
                 },
-                "capolids" => format!("it is the policy with the id {values}"),
-                "deviceid" => "it asks for a registered or compliant device".into(),
-                "xms_rp_ipaddr" => format!("it asks for a sign-in from the address {values}"),
-                other => format!("it asks for the claim {other} {values}").trim_end().to_string(),
+                "capolids" => format!("what the policy with the id {values} demands"),
+                "deviceid" => "a registered or compliant device".into(),
+                "xms_rp_ipaddr" => format!("a sign-in from the address {values}"),
+                other => format!("the claim {other} {values}").trim_end().to_string(),
             }
         })
         .map(|line| line.chars().filter(|c| !c.is_control()).take(300).collect())
         .collect();
     if lines.is_empty() {
-        vec!["it asks for a new sign-in".into()]
+        vec!["a new sign-in".into()]
     } else {
         lines
     }
@@ -141,15 +141,14 @@ fn values(request: &Value) -> String {
 
 /// Conditional Access asked for more than there is a person to give.
 pub(crate) fn unmet(challenge: &str) -> Error {
-    let mut error = Error::new(
+    let asked = describe(challenge).join(" and ");
+    Error::new(
         Status::SignInConditionalAccess,
-        "Conditional Access asks for more than this sign-in can give",
+        format!("Conditional Access asks for {asked}, which this sign-in cannot give"),
     )
     .help(
         "Sign in again with Connect-SsprTenant, or leave this app out of the policy; the sign-in log names the policy.",
-    );
-    error.detail.extend(describe(challenge));
-    error
+    )
 }
 
 #[cfg(test)]
@@ -196,7 +195,7 @@ mod tests {
             ),
             (
                 r#"{"access_token":{"amr":{"values":["mfa","rsa"]}}}"#,
-                "way of authentication: mfa, rsa",
+                "way of authentication (mfa, rsa)",
             ),
             (
                 r#"{"access_token":{"nbf":{"essential":true,"value":"1604106651"}}}"#,
@@ -212,11 +211,7 @@ mod tests {
         ] {
             let error = unmet(challenge);
             assert_eq!(error.status, Status::SignInConditionalAccess);
-            assert!(
-                error.detail.iter().any(|line| line.contains(wanted)),
-                "{challenge}: {:?}",
-                error.detail
-            );
+            assert!(error.message.contains(wanted), "{challenge}: {}", error.message);
             assert!(!error.to_json().contains("u0007"));
         }
     }

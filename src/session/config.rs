@@ -22,7 +22,7 @@ pub struct Config {
     /// Trust the certificates in this PEM file, and no others.
     pub ca_file: Option<PathBuf>,
     /// `none`, or a proxy's address; absent: the environment's or the system's.
-    pub proxy: Option<String>,
+    pub proxy: Option<ProxyAddress>,
     /// What the caller can do for the library: `openBrowser`, `signAssertion`.
     pub host_actions: BTreeSet<String>,
     /// Whether a person is there to sign in again.
@@ -33,6 +33,25 @@ pub struct Config {
     pub request_timeout_seconds: Option<u32>,
     /// How the caller names itself to the services.
     pub caller: Option<String>,
+}
+
+/// A proxy's address. It may hold a password, so it does not print itself.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct ProxyAddress(String);
+
+impl std::ops::Deref for ProxyAddress {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for ProxyAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ProxyAddress")
+    }
 }
 
 /// Microsoft's clouds.
@@ -226,6 +245,10 @@ mod tests {
                 "{good}"
             );
         }
+        for bad in ["..", ".", "-x", "", "a?b", "a%2f"] {
+            let error = Config::from_json(&format!(r#"{{"tenant":"{bad}"}}"#)).unwrap_err();
+            assert_eq!(error.target.as_deref(), Some("tenant"), "{bad}");
+        }
         for bad in [
             "http://example.com",
             "http://127.0.0.1.example.com",
@@ -247,5 +270,48 @@ mod tests {
             Config::from_json(r#"{"tenant":"a/b"}"#).unwrap_err().status,
             Status::ArgumentInvalid
         );
+    }
+
+    #[test]
+    fn each_cloud_has_its_own_addresses() {
+        for (name, login, graph, portal, exchange) in [
+            (
+                "Public",
+                "https://login.microsoftonline.com/",
+                "https://graph.microsoft.com/",
+                Some("https://main.iam.ad.ext.azure.com/"),
+                "api://AzureADTokenExchange",
+            ),
+            (
+                "UsGovernment",
+                "https://login.microsoftonline.us/",
+                "https://graph.microsoft.us/",
+                None,
+                "api://AzureADTokenExchangeUSGov",
+            ),
+            (
+                "UsGovernmentDod",
+                "https://login.microsoftonline.us/",
+                "https://dod-graph.microsoft.us/",
+                None,
+                "api://AzureADTokenExchangeUSGov",
+            ),
+            (
+                "China",
+                "https://login.chinacloudapi.cn/",
+                "https://microsoftgraph.chinacloudapi.cn/",
+                None,
+                "api://AzureADTokenExchangeChina",
+            ),
+        ] {
+            let config = Config::from_json(&format!(r#"{{"cloud":"{name}"}}"#)).unwrap();
+            assert_eq!(config.cloud.name(), name);
+            assert_eq!(config.login().unwrap().as_str(), login);
+            assert_eq!(config.graph().unwrap().as_str(), graph);
+            assert_eq!(config.portal().unwrap().as_ref().map(Url::as_str), portal);
+            assert_eq!(config.cloud.token_exchange(), exchange);
+            let audience = crate::session::tokens::Audience::Graph;
+            assert_eq!(audience.scope(&config), format!("{graph}.default"));
+        }
     }
 }

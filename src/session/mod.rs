@@ -33,7 +33,6 @@ pub const SECRET_NAMES: &[&str] = &[
 pub(crate) const MAX_SECRET: usize = 1024 * 1024;
 
 /// One tenant's session.
-#[derive(Debug)]
 pub struct Session {
     /// What it was opened with.
     pub config: Arc<Config>,
@@ -41,6 +40,16 @@ pub struct Session {
     pub http: Http,
     secrets: Mutex<HashMap<String, Zeroizing<Vec<u8>>>>,
     state: Mutex<Option<State>>,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Not the secrets.
+        f.debug_struct("Session")
+            .field("config", &self.config)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Who is signed in.

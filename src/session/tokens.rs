@@ -187,7 +187,8 @@ impl Tokens {
             claims,
             task: self.task.as_ref(),
         };
-        self.credential.token(&want).await
+        // On the heap: a sign-in is large and rare, and every request of a run has room for one in it.
+        Box::pin(self.credential.token(&want)).await
     }
 }
 
@@ -301,7 +302,7 @@ mod tests {
                 .await
                 .unwrap_err();
             assert_eq!(error.status, Status::SignInConditionalAccess);
-            assert!(error.detail[0].contains("c7"));
+            assert!(error.message.contains("c7"));
         });
     }
 }

@@ -149,6 +149,14 @@ impl<T> Fact<T> {
         }
     }
 
+    /// Why the source was read only in part.
+    pub fn partial_reason(&self) -> Option<&str> {
+        match self {
+            Fact::Partial { reason, .. } => Some(reason),
+            _ => None,
+        }
+    }
+
     /// True where the source was read only in part.
     pub fn is_partial(&self) -> bool {
         matches!(self, Fact::Partial { .. })

@@ -364,14 +364,15 @@ pub struct AuthenticationStrength {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Branding {
-    /// `0` for the default, else the localization's language, such as `fr-FR`.
-    pub id: String,
     /// Where "Can't access your account?" leads instead.
     pub custom_cannot_access_your_account_url: Option<String>,
     /// Where resetting leads instead.
     pub custom_account_reset_credentials_url: Option<String>,
     /// Which links are hidden.
     pub login_page_text_visibility_settings: Option<LoginPageTextVisibility>,
+    /// A localization's language (absent in the default branding).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// What people with a browser in another language see; each overrides the default in what it sets.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub localizations: Vec<Branding>,

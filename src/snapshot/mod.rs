@@ -5,8 +5,10 @@ mod fact;
 pub mod graph;
 pub mod people;
 pub mod portal;
+mod source;
 
 pub use fact::{Fact, Refusal, RefusalKind};
+pub use source::{Source, source};
 
 use crate::error::{Error, Result};
 use crate::status::Status;

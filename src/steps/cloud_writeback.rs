@@ -169,6 +169,12 @@ fn cloud_sync(snapshot: &Snapshot) -> Finding {
             .pass("off for cloud sync")
             .reason("That is right where Entra Connect brings all users; users whom cloud sync brings need it on."),
         (None, Some((_, at))) => CLOUD_SYNC.pass(format!("cloud sync wrote a reset on {}", date(at))),
+        // That its switch could not be read matters only where something shows that it is used.
+        (None, None) if snapshot.facts.audit_writeback.whole().is_some() => {
+            return CLOUD_SYNC.not_applicable(
+                "No reset in the audit log was written by cloud sync. Whether its switch is on is told by the portal API alone.",
+            );
+        }
         (None, None) => {
             let unknown = policy::unknown(
                 snapshot,
@@ -331,6 +337,7 @@ mod tests {
             "not readable with an app: sign in with Connect-SsprTenant -PortalApi"
         );
         assert!(f.decides);
+        assert_eq!(find(&STEP, &CLOUD_SYNC, &s).status, Outcome::NotApplicable);
 
         s.facts.audit_writeback = trace(Some((true, "2026-11-02T08:00:00Z")), &[]);
         let f = find(&STEP, &ENABLED, &s);
@@ -346,6 +353,18 @@ mod tests {
         assert_eq!(f.title, "on (Microsoft Entra Connect wrote a reset on 2026-11-20)");
         s.facts.audit_writeback = trace(Some((false, "2026-11-21T08:00:00Z")), &connect);
         assert_eq!(find(&STEP, &ENABLED, &s).status, Outcome::Fail);
+    }
+
+    #[test]
+    fn neither_source_is_readable() {
+        let mut s = hybrid(true);
+        s.facts.portal_on_premises = refused(RefusalKind::SignIn, "Only a person is served.", None);
+        s.facts.audit_writeback = refused(RefusalKind::Permission, "The app lacks AuditLog.Read.All.", None);
+        for check in [&ENABLED, &CLOUD_SYNC] {
+            let f = find(&STEP, check, &s);
+            assert_eq!((f.status, f.evidence.len()), (Outcome::Skipped, 2));
+            assert!(f.reason.unwrap().contains("AuditLog.Read.All"));
+        }
     }
 
     #[test]

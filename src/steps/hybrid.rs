@@ -2,7 +2,7 @@
 
 use super::Step;
 use super::policy::short;
-use crate::finding::{Check, Evidence, Finding, Severity, counted, number};
+use crate::finding::{Check, Finding, Severity, counted, number, refused};
 use crate::snapshot::{FactId, Snapshot};
 use jiff::{SignedDuration, Timestamp};
 
@@ -311,13 +311,7 @@ fn mixed(snapshot: &Snapshot) -> Finding {
         }
         Some(_) => finding.evidence(managed, "no synced user is managed in the cloud"),
         None => {
-            if let Some(refusal) = managed.refusal() {
-                finding.evidence.push(Evidence {
-                    source: FactId::CloudManagedUsers.name().into(),
-                    seen: refusal.message.clone(),
-                    as_of: Some(snapshot.taken_at),
-                });
-            }
+            finding.evidence.extend(refused(snapshot, &[FactId::CloudManagedUsers]));
             finding
         }
     }

@@ -1,15 +1,25 @@
 //! The steps of the set-up, in causal order. A step is pure: facts in, findings out.
 
 pub mod account_unlock;
+pub mod authentication_methods;
 pub mod cloud_writeback;
+mod conditional_access;
+#[cfg(test)]
+mod fixture;
 pub mod hybrid;
 pub mod license;
+pub mod mfa_enforcement;
 pub mod notifications;
 pub mod policy;
+pub mod registration;
 pub mod reset_policy;
+#[cfg(test)]
+mod robust;
+mod scope;
 pub mod security_questions;
 #[cfg(test)]
 mod testing;
+pub mod user_registration;
 
 use crate::finding::{Check, Finding};
 use crate::snapshot::{FactId, Snapshot};
@@ -33,10 +43,14 @@ pub const STEPS: &[&Step] = &[
     &license::STEP,
     &reset_policy::STEP,
     &security_questions::STEP,
+    &authentication_methods::STEP,
+    &registration::STEP,
+    &mfa_enforcement::STEP,
     &notifications::STEP,
     &hybrid::STEP,
     &cloud_writeback::STEP,
     &account_unlock::STEP,
+    &user_registration::STEP,
 ];
 
 impl Step {

@@ -1,7 +1,7 @@
 //! Weighs what the sources say of one setting of the reset policy: the portal's object, the audit log's newest change,
 //! an operator's declaration. No supported interface has these values, so each answer carries where it is from.
 
-use crate::finding::{Check, Evidence, Finding, Outcome, Severity};
+use crate::finding::{Check, Evidence, Finding, Outcome, Severity, refused};
 use crate::snapshot::audit::SettingChange;
 use crate::snapshot::portal::{OnPremisesResetPolicy, PasswordResetPolicy};
 use crate::snapshot::{Fact, FactId, Facts, Refusal, RefusalKind, Snapshot};
@@ -270,8 +270,9 @@ impl<T: Display> Setting<T> {
         let evidence = Evidence {
             source: "audit log".into(),
             seen: format!(
-                "{name} changed from {} to {value} on {} by {}",
+                "{name} changed from {} to {} on {} by {}",
                 change.before.as_deref().map_or("an unknown value".into(), short),
+                short(&change.value),
                 date(change.at),
                 change.by.as_deref().map_or("an unknown actor".into(), short),
             ),
@@ -347,20 +348,13 @@ pub fn unknown(snapshot: &Snapshot, portal: FactId, name: &str, log: FactId, unr
     let (portal_refusal, log_refusal) = (facts.refusal(portal), facts.refusal(log));
     let asked = facts.has(portal) || facts.has(log) || portal_refusal.is_some() || log_refusal.is_some();
     let (title, portal_api) = portal_title(snapshot, portal, portal_refusal, asked);
-    let mut reasons = vec![format!("No source says the {name}.")];
-    let mut evidence = Vec::new();
-    for (source, refusal) in [("portal", portal_refusal), ("audit log", log_refusal)] {
-        let Some(refusal) = refusal else { continue };
-        reasons.push(refusal.message.clone());
-        evidence.push(Evidence {
-            source: source.into(),
-            seen: match &refusal.code {
-                Some(code) => format!("{} ({code})", refusal.message),
-                None => refusal.message.clone(),
-            },
-            as_of: Some(snapshot.taken_at),
-        });
-    }
+    let mut reasons = vec![format!("No source that was read tells the {name}.")];
+    reasons.extend(
+        [portal_refusal, log_refusal]
+            .into_iter()
+            .flatten()
+            .map(|r| r.message.clone()),
+    );
     reasons.extend(expired(snapshot, portal));
     if let Some(text) = unread {
         reasons.push(text);
@@ -373,7 +367,7 @@ pub fn unknown(snapshot: &Snapshot, portal: FactId, name: &str, log: FactId, unr
     Unknown {
         title,
         reason: reasons.join(" "),
-        evidence,
+        evidence: refused(snapshot, &[portal, log]),
         portal_api,
     }
 }
@@ -386,8 +380,11 @@ fn portal_title(snapshot: &Snapshot, fact: FactId, refusal: Option<&Refusal>, as
     if snapshot.facts.has(fact) && expired(snapshot, fact).is_none() {
         return ("not known: the portal's answer does not name it".into(), false);
     }
+    let public = matches!(snapshot.signed_in.cloud.as_str(), "" | "Public");
     match refusal {
-        Some(r) if r.kind == RefusalKind::NotOffered => ("not readable: this cloud has no portal API".into(), false),
+        Some(r) if r.kind == RefusalKind::NotOffered || !public => {
+            ("not readable: this cloud has no portal API".into(), false)
+        }
         Some(r) if snapshot.signed_in.portal_api && r.kind != RefusalKind::SignIn => match &r.needs {
             Some(needs) => (format!("not readable: needs {needs}"), false),
             None => (format!("not readable: {}", r.message), false),

@@ -32,7 +32,6 @@ const SCOPE: Check = Check {
         FactId::PortalResetPolicy,
         FactId::AuditSettings,
         FactId::UserCounts,
-        FactId::PolicyGroups,
         FactId::Registration,
         FactId::FeatureSummary,
         FactId::Recommendation,
@@ -364,12 +363,15 @@ fn link(snapshot: &Snapshot) -> Finding {
     let Some(branding) = fact.value() else {
         return LINK.unreadable(snapshot);
     };
-    let pages = std::iter::once(("everybody".to_owned(), branding)).chain(
-        branding
-            .localizations
-            .iter()
-            .map(|page| (format!("people whose browser speaks {}", policy::short(&page.id)), page)),
-    );
+    let pages = std::iter::once(("everybody".to_owned(), branding)).chain(branding.localizations.iter().map(|page| {
+        (
+            format!(
+                "people whose browser speaks {}",
+                policy::short(page.id.as_deref().unwrap_or("another language"))
+            ),
+            page,
+        )
+    }));
     let mut worst: Option<(u8, Finding)> = None;
     for (whom, page) in pages {
         let sight = sight(page);
@@ -419,8 +421,8 @@ fn link(snapshot: &Snapshot) -> Finding {
     }
 }
 
-/// True where the documented exception holds: no custom domain and no synchronisation.
-fn one_method(snapshot: &Snapshot) -> bool {
+/// True where the documented exception for administrators holds: no custom domain and no synchronisation.
+pub(super) fn one_method(snapshot: &Snapshot) -> bool {
     let Some(organization) = snapshot.facts.organization.whole() else {
         return false;
     };

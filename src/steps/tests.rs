@@ -48,6 +48,31 @@ fn full() -> Value {
             "registration": known(json!({"rows": 1000, "methods": ["email", "securityQuestion"], "groups": [],
                 "cohorts": [cohort(json!({"ssprEnabled": true, "methods": 3}), 900), cohort(json!({"admin": true, "ssprEnabled": true, "methods": 1}), 100)]})),
             "featureSummary": known(json!({"totalUserCount": 1000, "userRegistrationFeatureCounts": [{"feature": "ssprEnabled", "userCount": 1000}]})),
+            "globalAdministrators": known(json!(["11111111-1111-1111-1111-111111111111"])),
+            "securityDefaults": known(json!({"isEnabled": false})),
+            "conditionalAccess": known(json!([
+                {"id": "a", "displayName": "MFA for all", "state": "enabled", "conditions": {"clientAppTypes": ["all"],
+                    "applications": {"includeApplications": ["All"]},
+                    "users": {"includeUsers": ["All"], "excludeGroups": ["22222222-2222-2222-2222-222222222222"], "excludeUsers": ["u"]}},
+                    "grantControls": {"operator": "OR", "builtInControls": ["mfa"]}},
+                {"id": "b", "displayName": "Protect registration", "state": "enabled", "conditions": {"clientAppTypes": ["all"],
+                    "applications": {"includeUserActions": ["urn:user:registersecurityinfo"]}, "users": {"includeUsers": ["All"]},
+                    "locations": {"includeLocations": ["All"], "excludeLocations": ["AllTrusted"]}},
+                    "grantControls": {"operator": "AND", "builtInControls": ["compliantDevice"],
+                        "authenticationStrength": {"id": "s", "displayName": "Strong", "allowedCombinations": ["fido2"], "requirementsSatisfied": "mfa"}}}])),
+            "methodsPolicy": known(json!({"policyMigrationState": "migrationInProgress",
+                "registrationEnforcement": {"authenticationMethodsRegistrationCampaign": {"state": "default", "snoozeDurationInDays": 1,
+                    "includeTargets": [{"id": "all_users", "targetType": "group", "targetedAuthenticationMethod": "microsoftAuthenticator"}],
+                    "excludeTargets": [{"id": "22222222-2222-2222-2222-222222222222", "targetType": "group"}]}},
+                "authenticationMethodConfigurations": [
+                    {"id": "MicrosoftAuthenticator", "state": "enabled", "isSoftwareOathEnabled": true,
+                        "includeTargets": [{"id": "all_users", "targetType": "group", "authenticationMode": "any"}]},
+                    {"id": "Sms", "state": "enabled", "includeTargets": [
+                        {"id": "22222222-2222-2222-2222-222222222222", "targetType": "group", "isUsableForSignIn": true}]},
+                    {"id": "Email", "state": "enabled", "allowExternalIdToUseEmailOtp": "default",
+                        "includeTargets": [{"id": "all_users", "targetType": "group"}],
+                        "excludeTargets": [{"id": "22222222-2222-2222-2222-222222222222", "targetType": "group"}]},
+                    {"id": "TemporaryAccessPass", "state": "enabled", "includeTargets": [{"id": "all_users", "targetType": "group"}]}]})),
             "portalResetPolicy": known(json!({"enablementType": 1, "numberOfAuthenticationMethodsRequired": 2,
                 "securityQuestionsOptionEnabled": true, "numberOfQuestionsToRegister": 5, "numberOfQuestionsToReset": 3,
                 "registrationRequiredOnSignIn": true, "customizeHelpdeskLink": true,
@@ -178,7 +203,7 @@ fn mutated(changes: &[(usize, u64)]) -> Snapshot {
 }
 
 /// What every finding must be, whatever the snapshot.
-fn sound(snapshot: &Snapshot) -> Vec<Finding> {
+pub(super) fn sound(snapshot: &Snapshot) -> Vec<Finding> {
     let mut all = Vec::new();
     for step in STEPS {
         let findings = (step.check)(snapshot);

@@ -343,7 +343,7 @@ impl Graph {
                 .map_err(|_| AskError::Answer("the token is not one".into()))?;
             bearer.set_sensitive(true);
             attempt.headers_mut().insert(AUTHORIZATION, bearer);
-            let error = match self.http.send(attempt, || self.budget.spend(workload, units)).await {
+            let error = match Box::pin(self.http.send(attempt, || self.budget.spend(workload, units))).await {
                 Ok(response) => return Ok(response),
                 Err(HttpError::Status {
                     status, headers, body, ..

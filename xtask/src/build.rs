@@ -50,7 +50,7 @@ pub fn target() -> Result<PathBuf> {
 
 /// Builds the library.
 pub fn library(profile: &str) -> Result<Library> {
-    let messages = build(&["--package", "entra-sspr", "--lib"], profile)?;
+    let messages = build(&["--package", "entra-sspr"], profile)?;
     let mut file = None;
     let mut header = None;
     for message in &messages {
@@ -82,16 +82,22 @@ pub fn library(profile: &str) -> Result<Library> {
 
 /// Builds the lab's program.
 pub fn lab(profile: &str) -> Result<PathBuf> {
-    let messages = build(&["--package", "sspr-lab", "--bin", "sspr-lab"], profile)?;
+    let messages = build(&["--package", "sspr-lab"], profile)?;
     messages
         .iter()
-        .rev()
+        .filter(|message| message["target"]["name"] == "sspr-lab")
         .find_map(|message| message["executable"].as_str())
         .map(PathBuf::from)
         .context("cargo built no sspr-lab")
 }
 
-fn build(what: &[&str], profile: &str) -> Result<Vec<Value>> {
+fn build(package: &[&str], profile: &str) -> Result<Vec<Value>> {
+    // While developing, library and lab are built together: apart, cargo would choose other features for the crates that
+    // they share, and build those again. What is measured or shipped is built by itself.
+    let what: &[&str] = match profile {
+        "dev" => &["--workspace", "--exclude", "xtask"],
+        _ => package,
+    };
     let output = cargo()
         .args([
             "build",
@@ -100,6 +106,7 @@ fn build(what: &[&str], profile: &str) -> Result<Vec<Value>> {
             profile,
         ])
         .args(what)
+        .args(["--lib", "--bins"])
         .stderr(Stdio::inherit())
         .output()
         .context("cargo build")?;

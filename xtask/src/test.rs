@@ -189,7 +189,7 @@ fn clients() -> Result<Outcome> {
     };
     let inside = place.join(inside);
     let venv = || quiet(Command::new(&python).args(["-m", "venv"]).arg(&place));
-    if !inside.exists() && !venv() && !(machine::install("python3-venv").is_ok() && venv()) {
+    if !(inside.exists() || venv() || machine::install("python3-venv").is_ok() && venv()) {
         return Ok(Outcome::NotRun {
             what,
             install: "Python's venv (Debian: python3-venv)".into(),

@@ -17,6 +17,7 @@ function Open-SsprSession {
     $native = Get-SsprNative -Cmdlet $Cmdlet
     $Configuration['hostActions'] = @($HostAction.Keys)
     $Configuration['interactive'] = Test-SsprInteractive
+    $Configuration['budgets'] = $script:Budgets
     $Configuration['caller'] = "EntraSspr PowerShell/$($PSVersionTable.PSVersion)"
     $json = $native::Text((ConvertTo-Json -InputObject $Configuration -Depth 5 -Compress))
     [uint64]$handle = 0

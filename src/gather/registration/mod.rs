@@ -245,7 +245,7 @@ impl Gatherer {
         let deadline = tokio::time::Instant::now() + time;
         let go_on = |_| limits.full || tokio::time::Instant::now() < deadline;
         let outcome = self.graph.rows(&ask, &mut fold, go_on).await;
-        let (source, now) = (super::source(FactId::Registration).path, Timestamp::now());
+        let (source, now) = (crate::snapshot::source(FactId::Registration).path, Timestamp::now());
         let (registration, overflow) = fold.finish();
         let as_of = registration.updated.unwrap_or(now);
         let partial = |reason: String, registration: Registration| Fact::Partial {

@@ -60,18 +60,31 @@ pub(crate) async fn sign_in(
     }
     let mut server = listener.serve(&state);
     let seconds = browser.timeout.as_secs();
-    asking
-        .task
-        .sign_in(json!({
+    let tell = |message: Option<String>| {
+        let mut what = json!({
             "method": "browser", "service": asking.service.name(), "url": url.as_str(), "expiresIn": seconds,
-        }))
-        .await;
+        });
+        if let Some(message) = message {
+            what["message"] = message.into();
+        }
+        asking.task.sign_in(what)
+    };
+    let by_hand = || {
+        Some(format!(
+            "To sign in for {}, open this address in a browser on this machine: {url}",
+            asking.service.name()
+        ))
+    };
+    let opens = asking.task.offers("openBrowser");
+    // A person is told what to do only where nobody does it for them.
+    tell(if opens { None } else { by_hand() }).await;
     let wait = async {
         let open = async {
-            if asking.task.offers("openBrowser") {
+            if opens {
                 let arguments = json!({ "url": url.as_str() });
                 if let Err(error) = asking.task.host_action("openBrowser", arguments, browser.timeout).await {
-                    asking.task.log(&format!("{error}; the address can be opened by hand"));
+                    asking.task.log(&error.to_string());
+                    tell(by_hand()).await;
                 }
             }
             // Whether or not it opened: the answer is what counts.

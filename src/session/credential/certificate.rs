@@ -5,6 +5,7 @@ use super::key::{self, Algorithm, Private, Public};
 use super::{Issuer, Token, Want};
 use crate::error::{Error, Result};
 use crate::status::Status;
+use crate::task;
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD as BASE64_URL};
 use jiff::Timestamp;
@@ -50,9 +51,7 @@ impl Certificate {
     ) -> Result<Self> {
         // Deriving a key from a password is meant to take long.
         let read = move || key::read(&file, password.as_deref().map(String::as_str));
-        let (public, private) = tokio::task::spawn_blocking(read).await.map_err(|e| {
-            Error::new(Status::CredentialUnusable, "the certificate's file cannot be read").caused_by(&e)
-        })??;
+        let (public, private) = task::blocking(read).await?;
         Ok(Certificate::new(issuer, client_id, public, private))
     }
 

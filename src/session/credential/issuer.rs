@@ -47,6 +47,20 @@ impl From<TokenError> for Error {
     }
 }
 
+impl From<HttpError> for TokenError {
+    fn from(error: HttpError) -> Self {
+        match Refusal::of(&error) {
+            Some(refusal) => TokenError::Refused(Box::new(refusal)),
+            None => TokenError::Failed(error.into_error()),
+        }
+    }
+}
+
+/// The token endpoint's refusal, as the error that the caller sees.
+pub fn sign_in_error(error: HttpError) -> Error {
+    TokenError::from(error).into()
+}
+
 impl From<Error> for TokenError {
     fn from(error: Error) -> Self {
         TokenError::Failed(error)
@@ -203,10 +217,7 @@ impl Issuer {
                 if let HttpError::Status { body, .. } = &mut error {
                     *body = redact(body, form);
                 }
-                Err(match Refusal::of(&error) {
-                    Some(refusal) => TokenError::Refused(Box::new(refusal)),
-                    None => TokenError::Failed(error.into_error()),
-                })
+                Err(error.into())
             }
         }
     }

@@ -276,8 +276,7 @@ fn equal(a: &str, b: &str) -> bool {
 fn page(status: StatusCode, title: &str, text: &str) -> Response<Full<Bytes>> {
     let (title, text) = (escape(title), escape(text));
     let html = format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
-         <style>body{{font:16px/1.5 system-ui,sans-serif;max-width:36em;margin:4em auto;padding:0 1em}}</style></head>\
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title></head>\
          <body><h1>{title}</h1><p>{text}</p><p>EntraSspr</p></body></html>\n"
     );
     let mut response = Response::new(Full::new(Bytes::from(html)));
@@ -290,7 +289,7 @@ fn page(status: StatusCode, title: &str, text: &str) -> Response<Full<Bytes>> {
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (
             header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; form-action 'none'",
+            "default-src 'none'; frame-ancestors 'none'; form-action 'none'",
         ),
     ] {
         headers.insert(name, HeaderValue::from_static(value));

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::session::config::{self, Config};
 use crate::session::tokens::Audience;
 use crate::status::Status;
+use crate::task;
 use crate::tenant::http::{Http, HttpError};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use reqwest::{Method, Request, StatusCode, Url};
@@ -196,7 +197,8 @@ impl ManagedIdentity {
         let Some(path) = named else {
             return Err(self.unavailable().detail("its challenge names no key file"));
         };
-        let key = arc::key(path, folder)?;
+        let (path, folder) = (path.to_string(), folder.to_path_buf());
+        let key = task::blocking(move || arc::key(&path, &folder)).await?;
         let basic = Zeroizing::new(format!("Basic {}", key.as_str()));
         let headers = [("metadata", "true"), (AUTHORIZATION.as_str(), basic.as_str())];
         match self.send(url, &headers).await? {

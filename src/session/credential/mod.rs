@@ -21,6 +21,7 @@ pub use client_secret::ClientSecret;
 pub use environment::Environment;
 pub use federated::{Assertion, Federated};
 pub use issuer::Issuer;
+pub use issuer::sign_in_error;
 pub use managed_identity::{Identity, ManagedIdentity};
 pub use person::{GRAPH_CLIENT, PORTAL_CLIENT, Person, Way};
 pub use supplied::Supplied;
@@ -87,7 +88,7 @@ pub struct Scripted {
 
 #[cfg(test)]
 impl Scripted {
-    /// One that waits, then answers.
+    /// Answers so, after a while.
     pub fn new(wait: std::time::Duration, answer: impl Fn() -> Result<Token> + Send + Sync + 'static) -> Self {
         Scripted {
             asked: Default::default(),

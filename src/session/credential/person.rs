@@ -6,11 +6,10 @@ use super::issuer::{TokenAnswer, TokenError};
 use super::refusal::Refusal;
 use super::{Issuer, Token, Want};
 use crate::error::{Error, Result};
-use crate::gather;
 use crate::session::claims::{self, Claims};
 use crate::session::config::Config;
 use crate::session::tokens::Audience;
-use crate::snapshot::FactId;
+use crate::snapshot::{self, FactId};
 use crate::status::Status;
 use crate::task::TaskContext;
 use std::collections::BTreeSet;
@@ -222,7 +221,7 @@ impl Person {
 fn read_permissions(config: &Config) -> Vec<String> {
     let names: BTreeSet<&str> = FactId::ALL
         .iter()
-        .filter_map(|fact| gather::source(*fact).permissions.first().copied())
+        .filter_map(|fact| snapshot::source(*fact).permissions.first().copied())
         .filter(|name| !name.contains("ReadWrite"))
         .collect();
     let graph = Audience::Graph.resource(config);

@@ -108,7 +108,9 @@ impl Refusal {
         out.detail.push(plain(&self.error));
         out.detail.extend(self.suberror.as_deref().map(plain));
         if let Some(challenge) = &self.claims {
-            out.detail.extend(claims::describe(challenge));
+            let asked = claims::describe(challenge);
+            out.detail
+                .extend(asked.iter().map(|what| format!("it asks for {what}")));
         }
         out.request_id = self.correlation_id.as_deref().map(plain);
         out.help = help.map(str::to_string);

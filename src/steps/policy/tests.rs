@@ -118,6 +118,11 @@ fn nobody_says_it() {
     );
     s.signed_in.delegated = true;
     assert!(title(&s).title.starts_with("not readable without the portal API"));
+    s.signed_in.cloud = "China".into();
+    let f = title(&s);
+    assert_eq!(f.title, "not readable: this cloud has no portal API");
+    assert!(f.remediation.is_none());
+    s.signed_in.cloud = "Public".into();
     s.signed_in.portal_api = true;
     s.facts.portal_reset_policy = refused(
         RefusalKind::Role,

@@ -1,10 +1,16 @@
 //! What reports show of the policy's effect. They lag and have other causes, so they prove a fault and never its absence.
 
 use super::{SCOPE, SIGNS, Scope, WHO};
-use crate::finding::{Evidence, Finding, Severity, number};
-use crate::snapshot::Snapshot;
+use crate::finding::{Evidence, Finding, Severity, number, refused};
+use crate::snapshot::{FactId, Snapshot};
 use crate::steps::policy::{page, weigh};
 
+const FACTS: &[FactId] = &[
+    FactId::Registration,
+    FactId::FeatureSummary,
+    FactId::Recommendation,
+    FactId::SecureScore,
+];
 const REPORT: &str = "registration report";
 
 /// How far reset reaches, by one sign.
@@ -187,6 +193,7 @@ pub(super) fn inferred(snapshot: &Snapshot, unknown: Finding) -> Finding {
         finding.evidence.extend(unknown.evidence);
     }
     finding.evidence.extend(signs.into_iter().map(|s| s.evidence));
+    finding.evidence.extend(refused(snapshot, FACTS));
     finding
 }
 
@@ -230,6 +237,7 @@ pub(super) fn check(snapshot: &Snapshot) -> Option<Finding> {
     };
     finding.evidence = who.evidence().to_vec();
     finding.evidence.extend(signs.into_iter().map(|s| s.evidence));
+    finding.evidence.extend(refused(snapshot, FACTS));
     Some(finding)
 }
 

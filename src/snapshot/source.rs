@@ -1,6 +1,6 @@
 //! Where each fact comes from, and what reading it takes.
 
-use crate::snapshot::FactId;
+use super::FactId;
 
 /// One fact's source.
 #[derive(Debug)]

@@ -1,0 +1,283 @@
+//! Step `authentication_methods`: can every population reach the required number of methods, today and after each
+//! announced retirement?
+
+pub mod methods;
+mod policy;
+mod retirement;
+
+use super::Step;
+use super::scope::listed;
+use crate::finding::{Check, Finding, Severity, counted, number};
+use crate::snapshot::people::CohortKey;
+use crate::snapshot::{FactId, Snapshot};
+use methods::{ADMINISTRATORS, Methods, Offered, Required, Rules, gates, required_of_administrators};
+
+/// The step.
+pub const STEP: Step = Step {
+    name: "authentication_methods",
+    title: "Authentication methods",
+    checks: &[
+        &REACH,
+        &retirement::PHONE_MEMBERS,
+        &retirement::QUESTIONS_END,
+        &retirement::PHONE_LATER,
+        &policy::AUTHENTICATOR,
+        &policy::MIGRATION,
+        &policy::TARGETS,
+        &policy::SPARE,
+        &policy::SIGN_IN,
+        &policy::GUESTS,
+    ],
+    check,
+};
+
+/// The page where methods are enabled.
+const PORTAL: &str =
+    "https://entra.microsoft.com/#view/Microsoft_AAD_IAM/AuthenticationMethodsMenuBlade/~/AdminAuthMethods";
+
+const REACH: Check = Check {
+    id: "authentication_methods.reach",
+    title: "Enough methods for everybody",
+    looks_at: "For all users, each group that the methods policy names, and administrators: the enabled methods that reset a password, against the number required.",
+    why: "Who is not allowed enough methods cannot register enough of them, and the reset page turns them away.",
+    doc: "https://learn.microsoft.com/entra/identity/authentication/concept-authentication-methods-manage",
+    decides: true,
+    facts: &[
+        FactId::MethodsPolicy,
+        FactId::PortalResetPolicy,
+        FactId::AuditSettings,
+        FactId::PolicyGroups,
+        FactId::Registration,
+        FactId::Organization,
+        FactId::AuthorizationPolicy,
+    ],
+};
+
+fn check(snapshot: &Snapshot) -> Vec<Finding> {
+    let mut findings = vec![reach(snapshot)];
+    findings.extend(retirement::findings(snapshot));
+    findings.extend(policy::findings(snapshot));
+    findings
+}
+
+/// People whom the policies treat alike.
+#[derive(Clone, Debug)]
+struct Population {
+    /// For a sentence: `all users`, `group 'Sales'`.
+    name: String,
+    /// What they may use, being in no other group.
+    offered: Offered,
+    /// What they may use at the most, being in other groups too.
+    best: Methods,
+    /// How many, where read.
+    users: Option<u64>,
+    /// The number that they need, where it is not the tenant's.
+    required: Option<u64>,
+}
+
+/// All users, each group that a method names, and administrators, with what is left for them on the snapshot's day.
+fn populations(snapshot: &Snapshot, rules: &Rules<'_>) -> Vec<Population> {
+    let ended = retirement::ended_today(snapshot, &CohortKey::default());
+    let alone = |group: Option<&str>, others: Option<bool>| {
+        let offered = rules.offered(&|id| {
+            if group.is_some_and(|g| g.eq_ignore_ascii_case(id)) {
+                Some(true)
+            } else {
+                others
+            }
+        });
+        offered.after(ended)
+    };
+    let groups = rules.groups();
+    let scope = snapshot
+        .facts
+        .portal_reset_policy
+        .value()
+        .filter(|p| p.enablement_type == Some(1))
+        .and_then(|p| p.password_reset_enabled_group_ids.first());
+    let base = match scope {
+        Some(id) => format!("the users of {}", rules.directory.name(id)),
+        None if groups.is_empty() => "all users".into(),
+        None => "users in none of the groups".into(),
+    };
+    let mut all = vec![Population {
+        name: base,
+        offered: alone(scope.map(String::as_str), Some(false)),
+        best: alone(scope.map(String::as_str), None).possible,
+        users: scope.and_then(|id| rules.directory.users(id)),
+        required: None,
+    }];
+    for id in groups {
+        if scope.is_some_and(|s| s.eq_ignore_ascii_case(id)) {
+            continue;
+        }
+        all.push(Population {
+            name: rules.directory.name(id),
+            offered: alone(Some(id), Some(false)),
+            best: alone(Some(id), None).possible,
+            users: rules.directory.users(id),
+            required: None,
+        });
+    }
+    let own = snapshot
+        .facts
+        .authorization_policy
+        .value()
+        .and_then(|p| p.allowed_to_use_sspr);
+    if own != Some(false) {
+        let left = Offered {
+            sure: ADMINISTRATORS,
+            possible: ADMINISTRATORS,
+        }
+        .after(ended);
+        all.push(Population {
+            name: "administrators (a rule of their own)".into(),
+            offered: left,
+            best: left.possible,
+            users: None,
+            required: Some(required_of_administrators(snapshot)),
+        });
+    }
+    all
+}
+
+/// The populations in one line each.
+fn described(all: &[Population], required: &Required) -> String {
+    const SHOWN: usize = 12;
+    let mut lines: Vec<String> = all
+        .iter()
+        .take(SHOWN)
+        .map(|p| {
+            let need = p.required.unwrap_or(required.count);
+            let sure = gates(p.offered.sure, need, false);
+            let perhaps = p.offered.possible.without(p.offered.sure);
+            let mut line = format!("{}: {} ({sure} of {need})", p.name, p.offered.sure.names());
+            if !perhaps.is_empty() {
+                line.push_str(&format!(", perhaps {}", perhaps.names()));
+            }
+            line
+        })
+        .collect();
+    if all.len() > SHOWN {
+        lines.push(format!("and {} more groups", all.len() - SHOWN));
+    }
+    lines.join("; ")
+}
+
+fn reach(snapshot: &Snapshot) -> Finding {
+    let Some(rules) = Rules::of(snapshot) else {
+        return REACH.unreadable(snapshot);
+    };
+    let required = Required::of(snapshot);
+    let all = populations(snapshot, &rules);
+    let found = judged(snapshot, &rules, &required, &all);
+    required.support(found.evidence(&snapshot.facts.methods_policy, described(&all, &required)))
+}
+
+/// Fails where the number was read, else warns.
+fn below(required: &Required, title: String) -> Finding {
+    if required.known {
+        REACH.fail(Severity::High, title)
+    } else {
+        REACH.warn(Severity::High, title)
+    }
+    .reason("They cannot register enough methods, and the reset page sends them to an administrator.")
+    .fix("Enable Microsoft Authenticator for all users, and email or another method beside it.")
+    .portal(PORTAL)
+}
+
+/// Warns where only methods are left that Microsoft no longer serves.
+fn below_since(required: &Required) -> Finding {
+    REACH
+        .warn(
+            Severity::High,
+            format!("fewer than {} since Microsoft's SMS ended", required.text()),
+        )
+        .reason("SMS and voice still count only where a telephony provider of the tenant's own serves them, which cannot be read.")
+        .fix("Enable Microsoft Authenticator and email for all users.")
+        .portal(PORTAL)
+}
+
+fn judged(snapshot: &Snapshot, rules: &Rules<'_>, required: &Required, all: &[Population]) -> Finding {
+    let tenants = || all.iter().filter(|p| p.required.is_none() && p.users != Some(0));
+    let enough = |methods: Methods| gates(methods, required.count, false) >= required.count;
+
+    let registration = &snapshot.facts.registration;
+    if let Some(report) = registration.value() {
+        let left = |key: &CohortKey| rules.offered_to(key).after(retirement::ended_today(snapshot, key));
+        let concerns = |key: &CohortKey| key.sspr_enabled && !key.admin && !key.global_admin;
+        let (short, sample) = report.count(|key| concerns(key) && !key.sspr_capable && !enough(left(key).possible));
+        let (of, _) = report.count(concerns);
+        if short > 0 {
+            let title = format!(
+                "{} allowed fewer than {}{}",
+                counted(short, "user is", "users are"),
+                required.text(),
+                required.proviso()
+            );
+            return below(required, title)
+                .evidence(registration, format!("{} are in scope of reset", number(of)))
+                .affects(short, (!registration.is_partial()).then_some(of), true, sample);
+        }
+        let (unsure, _) = report.count(|key| concerns(key) && !enough(left(key).sure));
+        if registration.whole().is_some() && unsure == 0 && of > 0 {
+            return passed(required).evidence(
+                registration,
+                format!("each of {} in scope of reset", counted(of, "user", "users")),
+            );
+        }
+    }
+    let never: Vec<&Population> = tenants().filter(|p| !enough(p.best)).collect();
+    if !never.is_empty() {
+        let names: Vec<String> = never.iter().map(|p| p.name.clone()).collect();
+        let title = format!(
+            "fewer than {} for {}{}",
+            required.text(),
+            listed(&names),
+            required.proviso()
+        );
+        let counted: Option<u64> = never.iter().map(|p| p.users).sum();
+        let found = below(required, title);
+        return match counted {
+            Some(users) => found.affects(users, None, true, Vec::new()),
+            None => found,
+        };
+    }
+    if tenants().all(|p| enough(p.offered.sure)) {
+        return passed(required);
+    }
+    let perhaps: Vec<String> = tenants()
+        .filter(|p| !enough(p.offered.possible))
+        .map(|p| p.name.clone())
+        .collect();
+    if !perhaps.is_empty() {
+        let title = format!(
+            "fewer than {} for {}{}",
+            required.text(),
+            listed(&perhaps),
+            required.proviso()
+        );
+        let reason = "Who of them is in no other group that a method names cannot register enough methods.";
+        return REACH
+            .warn(Severity::Medium, title)
+            .reason(reason)
+            .fix("Enable Microsoft Authenticator and email for all users instead of for groups.")
+            .portal(PORTAL);
+    }
+    let ended = retirement::ended_today(snapshot, &CohortKey::default());
+    if tenants().all(|p| enough(p.offered.sure.or(ended))) {
+        return below_since(required);
+    }
+    REACH.skipped(
+        "not decided: the legacy reset policy is not readable",
+        "The methods policy alone does not give enough methods, and the legacy policy, which still counts, is readable only through the portal (Connect-SsprTenant -PortalApi).",
+    )
+}
+
+/// Two different methods are one too, also where the app counts by its codes alone: this rests on no assumed number.
+fn passed(required: &Required) -> Finding {
+    REACH.pass(format!("everybody may use {} or more", required.text()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,446 @@
+//! Step `user_registration`: who can reset today, who is in scope but cannot, and why.
+
+mod activity;
+
+use super::Step;
+use super::authentication_methods::methods::{
+    QUESTIONS, Registered, Required, app_counts_twice, gates, required_of_administrators,
+};
+use crate::finding::{Check, Finding, Outcome, Severity, counted, number};
+use crate::snapshot::people::{CohortKey, Registration};
+use crate::snapshot::{FactId, Snapshot};
+use jiff::ToSpan;
+
+/// The step.
+pub const STEP: Step = Step {
+    name: "user_registration",
+    title: "User registration",
+    checks: &[
+        &CAPABLE,
+        &ADMINISTRATORS,
+        &NOTHING,
+        &SHORT,
+        &UNFIT,
+        &UNEXPLAINED,
+        &OUT_OF_SCOPE,
+        &activity::HELPDESK,
+        &activity::FAILURES,
+        &FRESH,
+    ],
+    check,
+};
+
+const DOC: &str = "https://learn.microsoft.com/entra/identity/authentication/howto-authentication-methods-activity";
+const HOW: &str = "https://learn.microsoft.com/entra/identity/authentication/concept-sspr-howitworks";
+const PORTAL: &str =
+    "https://entra.microsoft.com/#view/Microsoft_AAD_IAM/AuthenticationMethodsMenuBlade/~/UserRegistrationDetails";
+
+/// What the reasons are told from.
+const FACTS: &[FactId] = &[
+    FactId::Registration,
+    FactId::PortalResetPolicy,
+    FactId::AuditSettings,
+    FactId::Organization,
+];
+
+const CAPABLE: Check = Check {
+    id: "user_registration.capable",
+    title: "Everybody in scope can reset",
+    looks_at: "The registration report: who is enabled for reset, and who of them is able to.",
+    why: "Who is in scope but not able learns it on the day the password is gone, and calls the helpdesk.",
+    doc: DOC,
+    decides: true,
+    facts: &[FactId::Registration, FactId::FeatureSummary],
+};
+const ADMINISTRATORS: Check = Check {
+    id: "user_registration.administrators",
+    title: "Administrators can reset",
+    looks_at: "Administrators who are enabled for reset but not able to; their own rule asks for two methods and takes no security questions.",
+    why: "An administrator who cannot reset needs another administrator at once.",
+    doc: "https://learn.microsoft.com/entra/identity/authentication/concept-sspr-policy",
+    decides: false,
+    facts: FACTS,
+};
+const NOTHING: Check = Check {
+    id: "user_registration.nothing_registered",
+    title: "Users without any method",
+    looks_at: "Users in scope whose list of registered methods is empty.",
+    why: "They have never registered.",
+    doc: HOW,
+    decides: false,
+    facts: FACTS,
+};
+const SHORT: Check = Check {
+    id: "user_registration.one_short",
+    title: "Users with too few methods",
+    looks_at: "Users in scope who have registered a reset method, but not as many as are required.",
+    why: "They believe that they are ready, and are not.",
+    doc: HOW,
+    decides: false,
+    facts: FACTS,
+};
+const UNFIT: Check = Check {
+    id: "user_registration.unfit_methods",
+    title: "Users whose methods do not reset",
+    looks_at: "Users in scope who have registered only methods that do not count for reset, such as passkeys or Windows Hello.",
+    why: "They sign in strongly, and still cannot reset.",
+    doc: "https://learn.microsoft.com/entra/identity/authentication/concept-authentication-methods",
+    decides: false,
+    facts: FACTS,
+};
+const UNEXPLAINED: Check = Check {
+    id: "user_registration.not_allowed",
+    title: "Users with enough methods who still cannot reset",
+    looks_at: "Users in scope who have registered enough reset methods, and are not able to reset all the same.",
+    why: "A method that they registered is not enabled for them, or the number required was raised.",
+    doc: HOW,
+    decides: false,
+    facts: FACTS,
+};
+const OUT_OF_SCOPE: Check = Check {
+    id: "user_registration.out_of_scope",
+    title: "Registered users who are out of scope",
+    looks_at: "Members who have registered enough methods but are not enabled for reset.",
+    why: "They did their part; the policy's scope or a missing licence keeps them out.",
+    doc: HOW,
+    decides: false,
+    facts: FACTS,
+};
+const FRESH: Check = Check {
+    id: "user_registration.freshness",
+    title: "The registration report is fresh",
+    looks_at: "The newest row's time.",
+    why: "The report runs up to 36 hours behind; counts older than that are of another day.",
+    doc: DOC,
+    decides: false,
+    facts: &[FactId::Registration],
+};
+
+/// Below this share of those in scope the roll-out has not reached the tenant: more people would be turned away than
+/// helped, so the set-up does not work. Between this and everybody it works, but not for all.
+const SHARE_THAT_FAILS: u64 = 50;
+/// How far the report may lie behind, as Microsoft says.
+const HOURS_BEHIND: i64 = 36;
+
+fn check(snapshot: &Snapshot) -> Vec<Finding> {
+    let mut findings = vec![capable(snapshot)];
+    findings.extend(reasons(snapshot));
+    findings.push(out_of_scope(snapshot));
+    findings.extend(activity::findings(snapshot));
+    findings.push(fresh(snapshot));
+    findings
+}
+
+/// How many are in scope, and how many of them are able.
+struct Count {
+    enabled: u64,
+    able: u64,
+}
+
+impl Count {
+    fn of(report: &Registration, who: impl Fn(&CohortKey) -> bool) -> Self {
+        Count {
+            enabled: report.count(|k| k.sspr_enabled && who(k)).0,
+            able: report.count(|k| k.sspr_enabled && k.sspr_capable && who(k)).0,
+        }
+    }
+
+    fn text(&self, who: &str) -> String {
+        format!("{who}: {} of {} able", number(self.able), number(self.enabled))
+    }
+}
+
+fn capable(snapshot: &Snapshot) -> Finding {
+    let fact = &snapshot.facts.registration;
+    let summary = &snapshot.facts.feature_summary;
+    let feature = |name: &str| {
+        let counts = &summary.value()?.user_registration_feature_counts;
+        let found = counts.iter().find(|c| c.feature.eq_ignore_ascii_case(name));
+        found.map(|c| c.user_count)
+    };
+    let summed = feature("ssprEnabled").zip(feature("ssprCapable"));
+    let counted_by_microsoft = |found: Finding| match summed {
+        Some((enabled, able)) => found.evidence(
+            summary,
+            format!("{} enabled, {} capable", number(enabled), number(able)),
+        ),
+        None => found,
+    };
+    if let Some(report) = fact.whole() {
+        let all = Count::of(report, |_| true);
+        let (unable, sample) = report.count(|k| k.sspr_enabled && !k.sspr_capable);
+        let (registered, _) = report.count(|k| k.sspr_registered);
+        let found = verdict(all.enabled, all.able.min(all.enabled), sample, unable);
+        return found
+            .evidence(fact, all.text("all"))
+            .evidence(fact, Count::of(report, |k| !k.guest).text("members"))
+            .evidence(fact, Count::of(report, |k| k.guest).text("guests"))
+            .evidence(fact, Count::of(report, |k| k.admin).text("administrators"))
+            .evidence(fact, format!("{} registered for reset", number(registered)));
+    }
+    if let Some((enabled, able)) = summed.filter(|_| summary.whole().is_some()) {
+        let sample = fact
+            .value()
+            .map(|r| r.count(|k| k.sspr_enabled && !k.sspr_capable).1)
+            .unwrap_or_default();
+        let able = able.min(enabled);
+        return counted_by_microsoft(verdict(enabled, able, sample, enabled - able));
+    }
+    if let Some(report) = fact.value() {
+        let (unable, sample) = report.count(|k| k.sspr_enabled && !k.sspr_capable);
+        let reason = fact.partial_reason().unwrap_or("It was declared, not read.");
+        if unable > 0 {
+            return CAPABLE
+                .warn(
+                    Severity::Medium,
+                    format!("at least {} in scope cannot reset", counted(unable, "user", "users")),
+                )
+                .evidence(fact, format!("{} users read. {reason}", number(report.rows)))
+                .reason("The report was read in part, so their share is not known. Each of them needs the helpdesk to reset.")
+                .fix(REGISTER)
+                .portal(PORTAL)
+                .affects(unable, None, true, sample);
+        }
+        return CAPABLE
+            .skipped("the registration report was read in part", reason)
+            .evidence(fact, format!("{} users read", number(report.rows)));
+    }
+    CAPABLE.unreadable(snapshot)
+}
+
+const REGISTER: &str = "Require registration at sign-in and ask these users to register at aka.ms/mysecurityinfo.";
+
+fn verdict(enabled: u64, able: u64, sample: Vec<String>, unable: u64) -> Finding {
+    if enabled == 0 {
+        return CAPABLE
+            .fail(Severity::High, "nobody is in scope of self-service reset")
+            .reason("The report lists no user who may reset: the policy is off or its group is empty, or licences are missing.")
+            .fix("Enable self-service reset for all users.")
+            .portal("https://entra.microsoft.com/#view/Microsoft_AAD_IAM/PasswordResetMenuBlade/~/Properties");
+    }
+    if unable == 0 {
+        return CAPABLE.pass(format!("all {} in scope can reset", counted(enabled, "user", "users")));
+    }
+    let title = format!("{} of {} users in scope cannot reset", number(unable), number(enabled));
+    let few = u128::from(able) * 100 < u128::from(enabled) * u128::from(SHARE_THAT_FAILS);
+    if few {
+        CAPABLE.fail(Severity::High, title).reason(
+            "Fewer than half of those in scope can reset, so self-service turns away more people than it helps.",
+        )
+    } else {
+        CAPABLE
+            .warn(Severity::Medium, title)
+            .reason("At least half can reset; each of the others needs the helpdesk.")
+    }
+    .fix(REGISTER)
+    .portal(PORTAL)
+    .affects(unable, Some(enabled), true, sample)
+}
+
+/// Why somebody in scope cannot reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    Nothing,
+    Unfit,
+    Short,
+    Unexplained,
+}
+
+/// Tells the reason from what is registered.
+struct Why {
+    registered: Registered,
+    required: Required,
+    administrators: u64,
+    twice: bool,
+}
+
+impl Why {
+    fn of(snapshot: &Snapshot, report: &Registration) -> Self {
+        let required = Required::of(snapshot);
+        Why {
+            registered: Registered::of(report),
+            administrators: required_of_administrators(snapshot),
+            twice: app_counts_twice(report, &required),
+            required,
+        }
+    }
+
+    fn reason(&self, key: &CohortKey) -> Reason {
+        let admin = key.admin || key.global_admin;
+        let all = self.registered.methods(key);
+        let fit = if admin { all.without(QUESTIONS) } else { all };
+        let need = if admin {
+            self.administrators
+        } else {
+            self.required.count
+        };
+        if key.methods == 0 {
+            Reason::Nothing
+        } else if fit.is_empty() {
+            Reason::Unfit
+        } else if gates(fit, need, self.twice) < need {
+            Reason::Short
+        } else {
+            Reason::Unexplained
+        }
+    }
+}
+
+fn reasons(snapshot: &Snapshot) -> Vec<Finding> {
+    let fact = &snapshot.facts.registration;
+    let checks = [&ADMINISTRATORS, &NOTHING, &SHORT, &UNFIT, &UNEXPLAINED];
+    let Some(report) = fact.value() else {
+        return checks.iter().map(|check| check.unreadable(snapshot)).collect();
+    };
+    let why = Why::of(snapshot, report);
+    let stuck = |key: &CohortKey| key.sspr_enabled && !key.sspr_capable;
+    let of = (!fact.is_partial()).then(|| report.count(|k| k.sspr_enabled).0);
+    let found = |check: &Check, who: &dyn Fn(&CohortKey) -> bool, what: &str, reason: &str, fix: &str| {
+        let (count, sample) = report.count(|key| stuck(key) && who(key));
+        if count > 0 {
+            let found = check
+                .warn(
+                    Severity::Medium,
+                    format!("{} in scope {what}", counted(count, "user", "users")),
+                )
+                .evidence(fact, format!("{} rows read", number(report.rows)))
+                .reason(reason)
+                .fix(fix)
+                .portal(PORTAL)
+                .affects(count, of, true, sample);
+            return why.required.support(found);
+        }
+        match fact.whole() {
+            Some(_) => check
+                .pass(format!("no {}", lower(check.title)))
+                .evidence(fact, format!("{} rows read", number(report.rows))),
+            None => check.skipped(
+                "the registration report was read in part",
+                fact.partial_reason().unwrap_or("It was declared, not read."),
+            ),
+        }
+    };
+    let is = |reason: Reason| move |why: &Why, key: &CohortKey| why.reason(key) == reason;
+    let (nothing, short, unfit, other) = (
+        is(Reason::Nothing),
+        is(Reason::Short),
+        is(Reason::Unfit),
+        is(Reason::Unexplained),
+    );
+    let required = why.required.text();
+    let mut administrators = found(
+        &ADMINISTRATORS,
+        &|key| key.admin || key.global_admin,
+        "hold a role and cannot reset",
+        "Administrators need two methods whatever the tenant's policy says; security questions do not count.",
+        "Have each of them register Microsoft Authenticator and an email address or phone.",
+    );
+    let (admins, _) = report.count(|key| key.sspr_enabled && (key.admin || key.global_admin));
+    administrators.title = match administrators.status {
+        Outcome::Pass if admins == 0 => "no administrator is in scope".into(),
+        Outcome::Pass => format!("all {} can reset", counted(admins, "administrator", "administrators")),
+        Outcome::Warn => {
+            let count = administrators.affected.as_ref().map_or(0, |a| a.count);
+            if let Some(affected) = &mut administrators.affected {
+                affected.of = (!fact.is_partial()).then_some(admins);
+            }
+            format!("{} cannot reset", counted(count, "administrator", "administrators"))
+        }
+        _ => administrators.title,
+    };
+    vec![
+        administrators,
+        found(
+            &NOTHING,
+            &|key| nothing(&why, key),
+            "registered nothing",
+            "They have never registered a method.",
+            REGISTER,
+        ),
+        found(
+            &SHORT,
+            &|key| short(&why, key),
+            &format!("with too few methods ({required} required)"),
+            "They registered a method that resets, but not as many different ones as are required. Microsoft Authenticator counts once.",
+            "Have them add a method of another kind, such as an email address, at aka.ms/mysecurityinfo.",
+        ),
+        found(
+            &UNFIT,
+            &|key| unfit(&why, key),
+            "registered only methods that do not reset",
+            "Passkeys, Windows Hello, certificates and passes sign in, but the reset page does not take them.",
+            "Have them add Microsoft Authenticator and an email address at aka.ms/mysecurityinfo.",
+        ),
+        found(
+            &UNEXPLAINED,
+            &|key| other(&why, key),
+            "with enough methods that they may not use",
+            "Something that they registered is not enabled for them, or the number required was raised.",
+            "Compare their methods with authentication_methods.reach, and enable what they have registered.",
+        ),
+    ]
+}
+
+fn lower(text: &str) -> String {
+    let mut letters = text.chars();
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+fn out_of_scope(snapshot: &Snapshot) -> Finding {
+    let fact = &snapshot.facts.registration;
+    let Some(report) = fact.value() else {
+        return OUT_OF_SCOPE.unreadable(snapshot);
+    };
+    let (count, sample) = report.count(|k| !k.guest && k.sspr_registered && !k.sspr_enabled);
+    let (of, _) = report.count(|k| !k.guest);
+    if count > 0 {
+        return OUT_OF_SCOPE
+            .warn(
+                Severity::Medium,
+                format!("{} registered, but out of scope", counted(count, "member is", "members are")),
+            )
+            .evidence(fact, format!("{} rows read", number(report.rows)))
+            .reason("They registered enough methods, but the policy's group or a missing licence keeps them from resetting.")
+            .fix("Enable self-service reset for all users, or add them to its group; see that they have a licence.")
+            .portal("https://entra.microsoft.com/#view/Microsoft_AAD_IAM/PasswordResetMenuBlade/~/Properties")
+            .affects(count, (!fact.is_partial()).then_some(of), true, sample);
+    }
+    match fact.whole() {
+        Some(_) => OUT_OF_SCOPE
+            .pass("every registered member is in scope")
+            .evidence(fact, format!("{} rows read", number(report.rows))),
+        None => OUT_OF_SCOPE.skipped(
+            "the registration report was read in part",
+            fact.partial_reason().unwrap_or("It was declared, not read."),
+        ),
+    }
+}
+
+fn fresh(snapshot: &Snapshot) -> Finding {
+    let fact = &snapshot.facts.registration;
+    let Some(report) = fact.value() else {
+        return FRESH.unreadable(snapshot);
+    };
+    let Some(updated) = report.updated else {
+        return FRESH.skipped("the report does not say when it was made", "No row had a time.");
+    };
+    let day = updated.strftime("%Y-%m-%d %H:%M UTC").to_string();
+    // A clock far from any calendar's end cannot overflow here; if it does, nothing is too old.
+    let limit = snapshot.taken_at.checked_sub(HOURS_BEHIND.hours()).unwrap_or(updated);
+    if updated < limit {
+        return FRESH
+            .warn(Severity::Low, format!("the registration report is of {day}"))
+            .evidence(fact, format!("newest row {updated}"))
+            .reason("It is older than the 36 hours that it may lie behind; who registered since is not in it.")
+            .fix("Look again tomorrow; if it stays, open a support case.")
+            .portal(PORTAL);
+    }
+    FRESH
+        .pass(format!("the registration report is of {day}"))
+        .evidence(fact, "it may lie 36 hours behind")
+}
+
+#[cfg(test)]
+mod tests;
