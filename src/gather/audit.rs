@@ -167,10 +167,13 @@ fn fold_settings(history: &mut SettingsHistory, event: &Event) {
             at: event.activity_date_time,
             by: event.by(),
         };
-        let newest = history.settings.get(name).is_none_or(|known| known.at < change.at);
-        if newest {
-            history.settings.insert(name.clone(), change);
-        }
+        keep_newest(history, name.clone(), change);
+    }
+}
+
+fn keep_newest(history: &mut SettingsHistory, name: String, change: SettingChange) {
+    if history.settings.get(&name).is_none_or(|known| known.at < change.at) {
+        history.settings.insert(name, change);
     }
 }
 
@@ -343,9 +346,13 @@ impl Gatherer {
             ..Default::default()
         };
         let names = self.settings_activities().await;
-        for name in &names {
-            self.events(name, from, |event| fold_settings(&mut history, event))
-                .await?;
+        let parts = names.iter().map(|name| async move {
+            let mut part = SettingsHistory::default();
+            self.events(name, from, |event| fold_settings(&mut part, event)).await?;
+            Ok::<_, AskError>(part.settings)
+        });
+        for (name, change) in futures_util::future::try_join_all(parts).await?.into_iter().flatten() {
+            keep_newest(&mut history, name, change);
         }
         history.activity = names.join(", ");
         Ok(history)
