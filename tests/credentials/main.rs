@@ -2,6 +2,7 @@
 
 mod browser;
 mod certificate;
+mod chromium;
 #[path = "../common/mod.rs"]
 mod common;
 mod device_code;

@@ -41,6 +41,10 @@ pub fn run(only: &[Suite]) -> Result<ExitCode> {
     let all = std::env::var_os("SSPR_TEST_ALL").is_some_and(|value| value == "1");
     let mut total = Tally::default();
     let mut missing = Vec::new();
+    let wanted = |suite: Suite| only.is_empty() || only.contains(&suite);
+    if wanted(Suite::Rust) && machine::which("chromium").is_none() && machine::install("chromium").is_err() {
+        missing.push("the sign-in in a real browser: needs Chromium (Debian's package chromium)".to_string());
+    }
     if only.is_empty() || only.contains(&Suite::Rust) {
         // The crates' tests compile C programs and run them under valgrind.
         for (program, package) in [("cc", "gcc"), ("g++", "g++"), ("valgrind", "valgrind")] {
@@ -50,7 +54,7 @@ pub fn run(only: &[Suite]) -> Result<ExitCode> {
         }
     }
     for suite in Suite::value_variants() {
-        if !only.is_empty() && !only.contains(suite) {
+        if !wanted(*suite) {
             continue;
         }
         println!("\n== {suite:?}");
