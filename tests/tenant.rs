@@ -103,3 +103,22 @@ fn the_end_of_sms_is_counted_over_http() {
     assert_eq!(nothing["affected"]["count"], 35);
     assert_clean(&lab);
 }
+
+#[test]
+fn a_run_keeps_within_the_documented_budgets() {
+    let lab = Lab::start_blocking(LabOptions {
+        budgets: true,
+        page_size: Some(50),
+        ..LabOptions::scenario("hybrid-ready")
+    })
+    .expect("the lab starts");
+    let mut config = config(&lab, 0);
+    config["budgets"] = "documented".into();
+    let session = open(&config);
+    sign_in(&session, &lab, 0);
+    let facts = facts(&session);
+    assert!(facts.registration.whole().is_some() && facts.audit_settings.whole().is_some());
+    let refused: Vec<_> = lab.requests().into_iter().filter(|r| r.status == 429).collect();
+    assert!(refused.is_empty(), "{refused:#?}");
+    assert_clean(&lab);
+}
