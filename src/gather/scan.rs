@@ -1,7 +1,93 @@
-//! Reads flat JSON rows as the service writes them: no white space, no escapes, short lists at the most. Whatever looks
-//! different is left to serde, so that both give the same.
+//! Reads flat JSON rows as the service writes them: no white space, no escapes, lists of texts at the most. Whatever
+//! looks different is left to serde, so that both give the same.
 
+use serde::Deserialize;
 use std::borrow::Cow;
+
+/// A text of a row: UTF-8, but looked at as bytes, since few are shown.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Text<'a>(pub Cow<'a, [u8]>);
+
+impl Text<'_> {
+    /// The text to keep.
+    pub fn keep(&self) -> String {
+        String::from_utf8_lossy(&self.0).into_owned()
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Lent<'a>(#[serde(borrow)] Cow<'a, str>);
+        Ok(Text(match Lent::deserialize(deserializer)?.0 {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        }))
+    }
+}
+
+/// A row's members, in the order of the row before: the service writes every row alike, so that a name need only be
+/// compared.
+#[derive(Debug)]
+pub(super) struct Shape {
+    names: &'static [&'static str],
+    /// Each member's name as it stands in the row, with its quotes and colon, and its place among `names`.
+    members: Vec<(Vec<u8>, Option<usize>)>,
+}
+
+/// More members than a row of the service has; a longer one is read, but not remembered.
+const MOST_MEMBERS: usize = 64;
+
+impl Shape {
+    /// A shape of rows of which these members are of use.
+    pub fn new(names: &'static [&'static str]) -> Self {
+        Shape {
+            names,
+            members: Vec::new(),
+        }
+    }
+
+    /// Reads an object. `member` is given each member of use by its place among the names, and reads the value.
+    pub fn object<'a>(
+        &mut self,
+        scan: &mut Scan<'a>,
+        mut member: impl FnMut(&mut Scan<'a>, usize) -> Option<()>,
+    ) -> Option<()> {
+        scan.byte(b'{')?;
+        for index in 0.. {
+            let place = match self.members.get(index) {
+                Some((name, place)) if scan.text[scan.at..].starts_with(name) => {
+                    scan.at += name.len();
+                    *place
+                }
+                _ => self.learn(scan, index)?,
+            };
+            match place {
+                Some(place) => member(scan, place)?,
+                None => scan.skip()?,
+            }
+            match scan.next()? {
+                b',' => {}
+                b'}' => break,
+                _ => return None,
+            }
+        }
+        Some(())
+    }
+
+    #[cold]
+    fn learn(&mut self, scan: &mut Scan<'_>, index: usize) -> Option<Option<usize>> {
+        let start = scan.at;
+        let name = scan.string()?;
+        let place = self.names.iter().position(|known| known.as_bytes() == name);
+        scan.byte(b':')?;
+        if index < MOST_MEMBERS {
+            self.members.truncate(index);
+            self.members.push((scan.text[start..scan.at].to_vec(), place));
+        }
+        Some(place)
+    }
+}
 
 /// A cursor over a row.
 pub(super) struct Scan<'a> {
@@ -24,21 +110,6 @@ fn special(word: u64) -> u64 {
 impl<'a> Scan<'a> {
     pub fn new(text: &'a [u8]) -> Self {
         Scan { text, at: 0 }
-    }
-
-    /// Reads an object; `member` is given each name in turn and reads the value.
-    pub fn object(&mut self, mut member: impl FnMut(&mut Self, &'a [u8]) -> Option<()>) -> Option<()> {
-        self.byte(b'{')?;
-        loop {
-            let name = self.string()?;
-            self.byte(b':')?;
-            member(self, name)?;
-            match self.next()? {
-                b',' => {}
-                b'}' => return Some(()),
-                _ => return None,
-            }
-        }
     }
 
     fn next(&mut self) -> Option<u8> {
@@ -83,9 +154,9 @@ impl<'a> Scan<'a> {
         Some(text)
     }
 
-    /// A string without escapes and control characters, as text.
-    pub fn text(&mut self) -> Option<Cow<'a, str>> {
-        std::str::from_utf8(self.string()?).ok().map(Cow::Borrowed)
+    /// A string without escapes and control characters.
+    pub fn text(&mut self) -> Option<Text<'a>> {
+        self.string().map(|text| Text(Cow::Borrowed(text)))
     }
 
     fn word(&mut self, word: &[u8]) -> Option<()> {
@@ -156,6 +227,34 @@ mod tests {
                 (None, None) => prop_assert!(std::str::from_utf8(&inside).is_err()),
             }
         }
+    }
+
+    #[test]
+    fn members_are_found_in_any_order() {
+        let mut shape = Shape::new(&["a", "b"]);
+        let mut read = |text: &str| {
+            let mut found = Vec::new();
+            let mut scan = Scan::new(text.as_bytes());
+            let whole = shape.object(&mut scan, |scan, place| {
+                found.push((place, scan.boolean()?));
+                Some(())
+            });
+            whole.map(|()| found)
+        };
+        for _ in 0..2 {
+            assert_eq!(
+                read(r#"{"a":true,"x":["y"],"b":false}"#),
+                Some(vec![(0, true), (1, false)])
+            );
+            assert_eq!(read(r#"{"x":null,"b":true}"#), Some(vec![(1, true)]));
+            assert_eq!(
+                read(r#"{"b":true,"a":false,"ab":true}"#),
+                Some(vec![(1, true), (0, false)])
+            );
+            assert_eq!(read(r#"{"a":tru"#), None);
+        }
+        let long: Vec<String> = (0..200).map(|n| format!(r#""m{n}":true"#)).collect();
+        assert_eq!(read(&format!("{{{}}}", long.join(","))), Some(Vec::new()));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::budget::{Budget, Workload};
 use super::error::{AskError, claims_challenge, decode, expect_json, header, may_retry, refused};
 use super::http::{Http, HttpError, retry_after, transport};
-use super::page::{Collect, Rows};
+use super::page::{Collect, Page, Rows};
 use crate::session::tokens::{Audience, Tokens};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Request, Response, StatusCode, Url};
@@ -16,6 +16,10 @@ use std::time::Duration;
 
 /// How often a page that broke off is read again.
 const PAGE_ATTEMPTS: u32 = 4;
+/// The next link stands within so many bytes of a page's beginning.
+const HEAD: usize = 4 * 1024;
+/// From this length on, a chunk takes longer to read than to hand over a thread's work.
+const LONG: usize = 32 * 1024;
 /// How many parts a batch may have.
 const BATCH: usize = 20;
 /// How often throttled parts of a batch are asked for again.
@@ -169,25 +173,47 @@ impl Graph {
     ) -> Result<(), AskError> {
         let host = response.url().host_str().unwrap_or_default().to_string();
         expect_json(&response)?;
-        let mut page = super::page::Page::default();
-        while let Some(chunk) = response
+        let mut page = Page::default();
+        while let Some(mut chunk) = response
             .chunk()
             .await
             .map_err(|e| transport(&host, e, Duration::ZERO))?
         {
-            page.feed(&chunk, rows)?;
-            if next.is_none()
-                && let Some(link) = page.next_link.take()
-            {
-                let url = self.checked_link(&link)?;
-                let request = go_on(pages + 1).then(|| {
-                    let (graph, url, ask) = (self.clone(), url.clone(), ask.clone());
-                    Ahead(tokio::spawn(async move { graph.open(&url, &ask).await }))
-                });
-                *next = Some((url, request));
+            // The head alone first, so that the next page is asked for before the entries of this one are read.
+            if next.is_none() {
+                page.feed(&chunk.split_to(HEAD.min(chunk.len())), rows)?;
+                self.ask_ahead(&mut page, ask, next, go_on, pages)?;
+            }
+            // A long chunk is read beside the connection, which another thread goes on to serve meanwhile.
+            if chunk.len() >= LONG {
+                tokio::task::block_in_place(|| page.feed(&chunk, rows))?;
+            } else {
+                page.feed(&chunk, rows)?;
             }
         }
         page.finish()?;
+        self.ask_ahead(&mut page, ask, next, go_on, pages)
+    }
+
+    /// Asks for the next page when its link has come.
+    fn ask_ahead(
+        &self,
+        page: &mut Page,
+        ask: &Ask,
+        next: &mut Option<(Url, Option<Ahead>)>,
+        go_on: &mut impl FnMut(u64) -> bool,
+        pages: u64,
+    ) -> Result<(), AskError> {
+        if next.is_none()
+            && let Some(link) = page.next_link.take()
+        {
+            let url = self.checked_link(&link)?;
+            let request = go_on(pages + 1).then(|| {
+                let (graph, url, ask) = (self.clone(), url.clone(), ask.clone());
+                Ahead(tokio::spawn(async move { graph.open(&url, &ask).await }))
+            });
+            *next = Some((url, request));
+        }
         Ok(())
     }
 

@@ -9,7 +9,7 @@ pub trait Rows: Send {
     type Row<'a>: Deserialize<'a>;
 
     /// Reads an entry of the usual form faster than serde can; returns it with its length, or None to read it with serde.
-    fn quick(_text: &[u8]) -> Option<(Self::Row<'_>, usize)> {
+    fn quick<'a>(&mut self, _text: &'a [u8]) -> Option<(Self::Row<'a>, usize)> {
         None
     }
 
@@ -187,7 +187,7 @@ impl Page {
                 self.between = Between::Entry;
             }
             (State::Items, _) => {
-                if let Some((row, length)) = R::quick(rest) {
+                if let Some((row, length)) = rows.quick(rest) {
                     rows.row(row);
                     *at += length;
                     self.between = Between::Entry;

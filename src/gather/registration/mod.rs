@@ -3,6 +3,7 @@
 mod quick;
 
 use super::groups::{Membership, guid, key};
+use super::scan::{Shape, Text};
 use super::{Gatherer, Limits};
 use crate::snapshot::people::{Cohort, CohortKey, Registration, SAMPLE};
 use crate::snapshot::{Fact, FactId, Facts};
@@ -28,7 +29,7 @@ const MOST_COHORTS: usize = 8_192;
 const DEFAULT_TIME: Duration = Duration::from_secs(120);
 
 /// As many as a user has in practice without an allocation.
-type Methods<'a> = SmallVec<[Cow<'a, str>; 8]>;
+type Methods<'a> = SmallVec<[Text<'a>; 8]>;
 
 /// A row of the report, with what the steps ask of a user.
 #[derive(Debug, PartialEq, Deserialize)]
@@ -36,9 +37,9 @@ type Methods<'a> = SmallVec<[Cow<'a, str>; 8]>;
 pub(super) struct Row<'a> {
     id: Id,
     #[serde(borrow)]
-    user_principal_name: Cow<'a, str>,
+    user_principal_name: Text<'a>,
     #[serde(borrow, default)]
-    user_type: Option<Cow<'a, str>>,
+    user_type: Option<Text<'a>>,
     #[serde(default)]
     is_admin: Option<bool>,
     is_sspr_registered: bool,
@@ -49,7 +50,7 @@ pub(super) struct Row<'a> {
     #[serde(borrow, default)]
     methods_registered: Methods<'a>,
     #[serde(borrow, default)]
-    last_updated_date_time: Option<Cow<'a, str>>,
+    last_updated_date_time: Option<Text<'a>>,
 }
 
 /// A user's id; 0 for one that is no GUID.
@@ -74,7 +75,7 @@ struct Members {
 }
 
 impl Members {
-    fn add(&mut self, key: u64, name: &str) {
+    fn add(&mut self, key: u64, name: &Text<'_>) {
         self.page_count += 1;
         let full = |sample: &[(u64, String)]| sample.len() == SAMPLE && sample[SAMPLE - 1].0 <= key;
         if full(&self.sample) || full(&self.page_sample) {
@@ -82,7 +83,7 @@ impl Members {
         }
         self.page_sample.truncate(SAMPLE - 1);
         let place = self.page_sample.partition_point(|(other, _)| *other < key);
-        self.page_sample.insert(place, (key, name.to_string()));
+        self.page_sample.insert(place, (key, name.keep()));
     }
 
     fn commit(&mut self) {
@@ -102,6 +103,7 @@ impl Members {
 
 /// Folds rows into cohorts.
 pub(super) struct Fold<'m> {
+    shape: Shape,
     membership: &'m Membership,
     global_admins: Vec<u128>,
     methods: Vec<String>,
@@ -118,6 +120,7 @@ pub(super) struct Fold<'m> {
 impl<'m> Fold<'m> {
     fn new(membership: &'m Membership, global_admins: &[String], progress: Box<dyn Fn(u64) + Send + 'm>) -> Self {
         Fold {
+            shape: quick::shape(),
             membership,
             global_admins: global_admins.iter().filter_map(|id| guid(id)).collect(),
             methods: Vec::new(),
@@ -131,17 +134,17 @@ impl<'m> Fold<'m> {
         }
     }
 
-    fn methods_of(&mut self, names: &[Cow<'_, str>]) -> u64 {
+    fn methods_of(&mut self, names: &[Text<'_>]) -> u64 {
         let mut bits = 0;
         for name in names {
             let index = self
                 .methods
                 .iter()
-                .position(|known| known.as_str() == name.as_ref())
+                .position(|known| known.as_bytes() == &*name.0)
                 .or_else(|| {
                     // The last bit stands for all that no longer find a place.
                     (self.methods.len() < 63).then(|| {
-                        self.methods.push(name.to_string());
+                        self.methods.push(name.keep());
                         self.methods.len() - 1
                     })
                 });
@@ -186,15 +189,15 @@ impl<'m> Fold<'m> {
 impl Rows for Fold<'_> {
     type Row<'a> = Row<'a>;
 
-    fn quick(text: &[u8]) -> Option<(Row<'_>, usize)> {
-        quick::row(text)
+    fn quick<'a>(&mut self, text: &'a [u8]) -> Option<(Row<'a>, usize)> {
+        quick::row(&mut self.shape, text)
     }
 
     fn row(&mut self, row: Row<'_>) {
         let Id(id) = row.id;
         let user = key(id);
         let cohort = CohortKey {
-            guest: row.user_type.as_deref() == Some("guest"),
+            guest: row.user_type.is_some_and(|kind| *kind.0 == *b"guest"),
             admin: row.is_admin == Some(true),
             global_admin: self.global_admins.contains(&id),
             sspr_enabled: row.is_sspr_enabled,
@@ -211,9 +214,9 @@ impl Rows for Fold<'_> {
         }
         self.page_rows += 1;
         if let Some(updated) = row.last_updated_date_time
-            && *updated > *self.updated
+            && *updated.0 > *self.updated.as_bytes()
         {
-            self.updated = updated.into_owned();
+            self.updated = updated.keep();
         }
     }
 
@@ -294,15 +297,15 @@ mod tests {
     fn row(i: u32, methods: &[&'static str]) -> Row<'static> {
         Row {
             id: Id(u128::from(i)),
-            user_principal_name: Cow::Owned(format!("u{i}@x")),
-            user_type: Some("member".into()),
+            user_principal_name: Text(format!("u{i}@x").into_bytes().into()),
+            user_type: None,
             is_admin: Some(false),
             is_sspr_registered: true,
             is_sspr_enabled: true,
             is_sspr_capable: true,
             is_mfa_registered: true,
             is_mfa_capable: true,
-            methods_registered: methods.iter().map(|m| Cow::Borrowed(*m)).collect(),
+            methods_registered: methods.iter().map(|m| Text(m.as_bytes().into())).collect(),
             last_updated_date_time: None,
         }
     }

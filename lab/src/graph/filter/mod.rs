@@ -96,6 +96,8 @@ impl Expr {
         match self {
             Expr::And(left, right) | Expr::Or(left, right) => left.mentions(names) || right.mentions(names),
             Expr::Not(inner) => inner.mentions(names),
+            // What differs is the value; whether there is one does not.
+            Expr::Compare(_, _, Literal::Null) => false,
             Expr::Compare(path, ..) | Expr::Function(_, path, _) => names.contains(&path.as_str()),
             Expr::Any(..) => false,
         }
