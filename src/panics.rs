@@ -67,8 +67,10 @@ fn error(payload: Box<dyn Any + Send>) -> Error {
         .ok()
         .flatten()
         .unwrap_or_else(|| "an unknown place".into());
-    // A payload of an unknown type may itself panic when it is dropped.
-    if let Err(second) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+    // A payload of an unknown type may itself panic when it is dropped, and so may that panic's.
+    if let Err(second) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload)))
+        && !(second.is::<&str>() || second.is::<String>())
+    {
         std::mem::forget(second);
     }
     Error::new(Status::Panic, format!("a defect was caught at {place}: {message}"))

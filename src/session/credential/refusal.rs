@@ -22,7 +22,7 @@ const MAX_WORDS: usize = 1000;
 /// The token endpoint's error document.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Refusal {
+pub struct Refusal {
     /// The kind, such as `invalid_grant`.
     pub error: String,
     error_description: String,
