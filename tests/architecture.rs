@@ -20,10 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // The tenant's clients know how a session is configured and where its tokens are, and nothing of what is asked why.
     ("tenant", &["error", "session::config", "session::tokens", "status"]),
     ("session", &["error", "file", "snapshot", "status", "task", "tenant"]),
-    (
-        "gather",
-        &["error", "session", "snapshot", "status", "steps", "task", "tenant"],
-    ),
+    ("gather", &["error", "session", "snapshot", "status", "task", "tenant"]),
     (
         "run",
         &[

@@ -1,9 +1,9 @@
 //! The facts that are one short answer each: asked in batches, all at once.
 
 use super::Gatherer;
+use crate::snapshot::graph::{P1, P2};
 use crate::snapshot::people::UserCounts;
 use crate::snapshot::{Fact, FactId, Facts};
-use crate::steps::license::{P1, P2};
 use crate::tenant::error::AskError;
 use crate::tenant::graph::Ask;
 use jiff::Timestamp;

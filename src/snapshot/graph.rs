@@ -66,6 +66,11 @@ pub struct DomainFederation {
     pub password_reset_uri: Option<String>,
 }
 
+/// The service plan `AAD_PREMIUM` (Microsoft Entra ID P1).
+pub const P1: &str = "41781fb2-bc02-4b7c-bd55-b576c07bb09d";
+/// The service plan `AAD_PREMIUM_P2` (Microsoft Entra ID P2).
+pub const P2: &str = "eec0eb4f-6444-4f95-aba0-50c24d67f998";
+
 /// `subscribedSku`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

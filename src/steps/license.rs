@@ -2,7 +2,7 @@
 
 use super::Step;
 use crate::finding::{Check, Finding, Severity, counted, number};
-use crate::snapshot::graph::SubscribedSku;
+use crate::snapshot::graph::{P1, P2, SubscribedSku};
 use crate::snapshot::{FactId, Snapshot};
 use jiff::ToSpan;
 
@@ -14,10 +14,6 @@ pub const STEP: Step = Step {
     check,
 };
 
-/// `AAD_PREMIUM` (Microsoft Entra ID P1).
-pub const P1: &str = "41781fb2-bc02-4b7c-bd55-b576c07bb09d";
-/// `AAD_PREMIUM_P2` (Microsoft Entra ID P2).
-pub const P2: &str = "eec0eb4f-6444-4f95-aba0-50c24d67f998";
 /// Microsoft 365 Business Standard: it carries no `AAD_*` plan, so the product's id tells.
 const BUSINESS_STANDARD: &str = "f245ecc8-75af-4f8e-b61f-27d8114de5f3";
 

@@ -36,7 +36,7 @@ fn full() -> Value {
             "domains": known(json!([{"id": "contoso.example", "authenticationType": "Managed"}, {"id": "f.example", "authenticationType": "Federated"}])),
             "federation": known(json!([{"domain": "f.example", "passwordResetUri": "https://aka.ms/sspr"}])),
             "subscribedSkus": known(json!([{"skuId": "s", "skuPartNumber": "EMS", "capabilityStatus": "Enabled",
-                "prepaidUnits": {"enabled": 1000}, "servicePlans": [{"servicePlanId": license::P1, "provisioningStatus": "Success"}]}])),
+                "prepaidUnits": {"enabled": 1000}, "servicePlans": [{"servicePlanId": crate::snapshot::graph::P1, "provisioningStatus": "Success"}]}])),
             "subscriptions": known(json!([{"skuId": "s", "nextLifecycleDateTime": "2027-11-23T09:00:00Z"}])),
             "userCounts": known(json!({"enabledMembers": 1000, "syncedMembers": 900, "licensedMembers": 1000})),
             "authorizationPolicy": known(json!({"allowedToUseSSPR": true})),
