@@ -102,7 +102,7 @@ pub fn run(profile: &str, runs: usize, only: &[Figure]) -> Result<ExitCode> {
         }
     }
     println!("{}\n", table(&rows));
-    println!("{}", machine::description(&["rustc", "curl", "pwsh"]));
+    println!("{}", machine::description());
     println!("Median of {}; profile `{profile}`.", bench.runs);
     for line in &broken {
         println!("{line}");

@@ -24,6 +24,8 @@ pub struct Lab {
     pub client_id: String,
     /// The app's secret: the lab's own, worth nothing elsewhere.
     pub client_secret: String,
+    /// All apps of the tenant that have a secret: ids with secrets.
+    pub apps: Vec<(String, String)>,
 }
 
 impl Lab {
@@ -49,7 +51,13 @@ impl Lab {
                 .with_context(|| format!("the lab does not say {pointer}"))?
                 .to_string())
         };
+        let apps = ready.pointer("/tenants/0/apps").and_then(Value::as_object);
+        let apps = apps.into_iter().flatten().filter_map(|(_, app)| {
+            let text = |name: &str| app[name].as_str().map(str::to_string);
+            Some((text("clientId")?, text("clientSecret")?))
+        });
         Ok(Lab {
+            apps: apps.collect(),
             url: text("/url")?,
             https_url: ready["httpsUrl"].as_str().map(str::to_string),
             ca_file: ready["caFile"].as_str().map(PathBuf::from),

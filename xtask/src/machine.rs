@@ -81,30 +81,33 @@ fn is_root() -> bool {
     output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).trim() == "0")
 }
 
-/// One line on what this machine is and which versions of these programs it has.
-pub fn description(programs: &[&str]) -> String {
+/// One line on what this machine is, and the versions of what the benchmarks use.
+pub fn description() -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let field = |text: &str, name: &str| {
-        let line = text.lines().find(|line| line.starts_with(name));
-        line.and_then(|line| line.split_once(':'))
-            .map(|(_, value)| value.trim().to_string())
+    let field = |path: &str, name: &str| {
+        let text = read(path);
+        let line = text.lines().find(|line| line.starts_with(name))?;
+        line.split_once(':').map(|(_, value)| value.trim().to_string())
+    };
+    let said = |program: Option<PathBuf>, arguments: &[&str], words: usize| {
+        let output = Command::new(program?).args(arguments).output().ok()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let words: Vec<&str> = text.split_whitespace().take(words).collect();
+        Some(words.join(" "))
     };
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let mut parts = vec![format!("{cores} cores")];
-    parts.extend(field(&read("/proc/cpuinfo"), "model name"));
-    let memory = field(&read("/proc/meminfo"), "MemTotal");
-    let memory = memory.and_then(|text| text.trim_end_matches(" kB").parse::<f64>().ok());
-    parts.extend(memory.map(|kb| format!("{:.0} GB", kb / 1024.0 / 1024.0)));
-    parts.push(std::env::consts::OS.to_string());
-    for program in programs {
-        let said = which(program).and_then(|path| Command::new(path).arg("--version").output().ok());
-        let text = said.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-        // The first two words: the name and the version.
-        let version = text.and_then(|text| {
-            let words: Vec<&str> = text.split_whitespace().take(2).collect();
-            (words.len() == 2).then(|| words.join(" "))
-        });
-        parts.extend(version);
-    }
-    parts.join(", ")
+    let memory = field("/proc/meminfo", "MemTotal")
+        .and_then(|text| text.trim_end_matches(" kB").parse::<f64>().ok())
+        .map(|kb| format!("{:.0} GB", kb / 1024.0 / 1024.0));
+    let version = ["-NoProfile", "-Command", "\"PowerShell $($PSVersionTable.PSVersion)\""];
+    let parts = [
+        field("/proc/cpuinfo", "model name"),
+        Some(format!("{cores} cores")),
+        memory,
+        Some(std::env::consts::OS.to_string()),
+        said(which("rustc"), &["--version"], 2),
+        said(which("curl"), &["--version"], 2),
+        said(powershell(), &version, 2),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }

@@ -5,6 +5,7 @@ use super::{Bench, Bound, Row, scenario};
 use crate::lab::Lab;
 use anyhow::{Result, bail};
 use serde_json::json;
+use std::path::Path;
 
 /// A budget and the requests that count against it.
 struct Budget {
@@ -27,17 +28,21 @@ const CONDITIONAL_ACCESS: Budget = Budget {
     window_ms: 1_000.0,
 };
 
-/// Sessions of one app that check the same tenant at the same time.
+/// Sessions that check the same tenant at the same time: of one app, which share its reports; of several apps, which share
+/// the tenant's Conditional Access.
 pub fn run(bench: &Bench) -> Result<Vec<Row>> {
-    let users = scenario::write(&bench.place, 20_000)?.display().to_string();
-    let mut rows = measure(bench, &REPORTS, &users, &["user_registration"], 3, 1)?;
+    let users = scenario::write(&bench.place, 20_000)?;
+    let mut rows = measure(bench, &REPORTS, &users, "user_registration", 1, |lab| {
+        vec![(lab.client_id.clone(), lab.client_secret.clone()); 3]
+    })?;
+    let apps = scenario::with_apps(&bench.place, 3)?;
     rows.extend(measure(
         bench,
         &CONDITIONAL_ACCESS,
-        "hybrid-ready",
-        &["mfa_enforcement"],
-        4,
+        &apps,
+        "mfa_enforcement",
         6,
+        |lab| lab.apps.clone(),
     )?);
     Ok(rows)
 }
@@ -45,17 +50,20 @@ pub fn run(bench: &Bench) -> Result<Vec<Row>> {
 fn measure(
     bench: &Bench,
     budget: &Budget,
-    scenario: &str,
-    steps: &[&str],
-    sessions: usize,
+    scenario: &Path,
+    step: &str,
     runs: usize,
+    apps: impl Fn(&Lab) -> Vec<(String, String)>,
 ) -> Result<Vec<Row>> {
     // The lab keeps the limits too: one request too many is answered 429.
-    let lab = Lab::start(&bench.lab, &["--scenario", scenario, "--budgets"])?;
+    let lab = Lab::start(
+        &bench.lab,
+        &["--scenario".as_ref(), scenario.as_os_str(), "--budgets".as_ref()],
+    )?;
     let mut job = bench.job(&lab, Wire::Plain);
     job.config["budgets"] = json!("documented");
-    job.request = json!({"full": true, "steps": steps});
-    (job.sessions, job.runs) = (sessions, runs);
+    job.request = json!({"full": true, "steps": [step]});
+    (job.apps, job.runs) = (apps(&lab), runs);
     job.run()?;
     let counted = |r: &&Seen| budget.paths.iter().any(|path| r.path.contains(path));
     let seen = lab.requests()?;

@@ -16,13 +16,11 @@ pub struct Job {
     pub library: PathBuf,
     /// The sessions' configuration.
     pub config: Value,
-    pub client_id: String,
-    pub secret: String,
+    /// The apps that sign in, each to a session of its own: ids with secrets.
+    pub apps: Vec<(String, String)>,
     pub function: String,
     pub request: Value,
-    /// Sessions at the same time.
-    pub sessions: usize,
-    /// Runs in each, one after another.
+    /// Runs in each session, one after another; the sessions work at the same time.
     pub runs: usize,
 }
 
@@ -60,10 +58,12 @@ impl Job {
     fn work(&self) -> Result<Took> {
         let native = Native::load(&self.library)?;
         let idle = memory("VmRSS:");
-        let sessions = (0..self.sessions)
-            .map(|_| {
+        let sessions = self
+            .apps
+            .iter()
+            .map(|(id, secret)| {
                 let session = native.session(&self.config)?;
-                session.sign_in(&self.client_id, &self.secret)?;
+                session.sign_in(id, secret)?;
                 Ok(session)
             })
             .collect::<Result<Vec<_>>>()?;

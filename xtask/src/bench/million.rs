@@ -53,11 +53,9 @@ impl Bench {
                 "tenant": lab.tenant_id, "endpoints": {"login": lab.url, "graph": graph},
                 "caFile": lab.ca_file, "proxy": "none", "budgets": "off",
             }),
-            client_id: lab.client_id.clone(),
-            secret: lab.client_secret.clone(),
+            apps: vec![(lab.client_id.clone(), lab.client_secret.clone())],
             function: "sspr_check_readiness".into(),
             request: json!({"full": true}),
-            sessions: 1,
             runs: 1,
         }
     }

@@ -99,5 +99,18 @@ pub fn write(place: &Path, users: u64) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// Writes the scenario of a small tenant with so many apps more.
+pub fn with_apps(place: &Path, apps: usize) -> Result<PathBuf> {
+    let app = json!({
+        "secret": "lab~secret.for-one_more",
+        "applicationPermissions": ["AuditLog.Read.All", "GroupMember.Read.All", "Policy.Read.All", "RoleManagement.Read.Directory", "User.Read.All"],
+    });
+    let apps: Map<String, Value> = (1..=apps).map(|n| (format!("more{n}"), app.clone())).collect();
+    let scenario = json!({"extends": "hybrid-ready", "about": "Made by the benchmarks.", "apps": apps});
+    let path = place.join("apps.json");
+    std::fs::write(&path, scenario.to_string())?;
+    Ok(path)
+}
+
 /// The scenario's own accounts, which the report lists too.
 const PEOPLE: u64 = 16;
