@@ -12,7 +12,6 @@ pub fn runtime() -> Result<&'static Runtime> {
     RUNTIME.get_or_try_init(|| {
         Builder::new_multi_thread()
             .worker_threads(2)
-            .thread_stack_size(4 << 20)
             .thread_name("entra-sspr")
             // An overflow would end the host's process. The system gives only what is used.
             .thread_stack_size(8 << 20)
