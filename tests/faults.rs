@@ -183,6 +183,28 @@ fn lasting_faults_are_told_apart() {
 }
 
 #[test]
+fn a_branding_whose_languages_are_not_read_is_read_in_part() {
+    let lab = Lab::start_blocking(LabOptions::scenario("hybrid-faulty")).expect("the lab starts");
+    let session = app(&lab, 0);
+    let whole = gather(&session, &[FactId::Branding]);
+    assert!(whole.branding.whole().is_some());
+    let languages = format!("/v1.0/organization/{}/branding/localizations", lab.tenant(0).tenant_id);
+    lab.add_fault(Fault::new(
+        &languages,
+        FaultKind::Status {
+            status: 403,
+            code: Some("Authorization_RequestDenied".into()),
+            retry_after: None,
+        },
+    ))
+    .expect("a fault");
+    let facts = gather(&session, &[FactId::Branding]);
+    assert!(facts.branding.is_partial(), "{:?}", facts.branding);
+    let reason = facts.branding.partial_reason().expect("a reason");
+    assert!(reason.starts_with("Its languages were not read."), "{reason}");
+}
+
+#[test]
 fn links_that_lead_astray_are_not_followed() {
     let lab = lab();
     let session = app(&lab, 0);

@@ -87,6 +87,18 @@ fn a_registration_trap_is_seen_with_those_whom_it_catches() {
 }
 
 #[test]
+fn an_app_sees_by_its_effect_that_the_selected_group_is_empty() {
+    let lab = lab("empty-group");
+    let readiness = check(&app(&lab, 0), serde_json::json!({"steps": ["reset_policy"]}));
+    assert_eq!(readiness["ready"], "No");
+    let scope = finding(&readiness, "reset_policy.scope");
+    assert_eq!(scope["status"], "Fail", "{scope}");
+    let title = scope["title"].as_str().expect("a title");
+    assert!(title.starts_with("a group is selected, but none of "), "{title}");
+    assert_clean(&lab);
+}
+
+#[test]
 fn the_end_of_sms_is_counted_over_http() {
     let lab = lab("hybrid-faulty");
     let steps = ["authentication_methods", "mfa_enforcement", "user_registration"];

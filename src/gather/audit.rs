@@ -158,11 +158,12 @@ fn fold_settings(history: &mut SettingsHistory, event: &Event) {
         .flatten()
         .flat_map(|t| t.modified_properties.iter().flatten())
     {
-        let (Some(name), Some(value)) = (&property.display_name, &property.new_value) else {
+        let Some(name) = &property.display_name else {
             continue;
         };
+        // A cleared setting has no new value: what it was before counts no longer.
         let change = SettingChange {
-            value: unquoted(value),
+            value: property.new_value.as_deref().map(unquoted),
             before: property.old_value.as_deref().map(unquoted),
             at: event.activity_date_time,
             by: event.by(),
@@ -231,27 +232,26 @@ fn fold_reset(
 }
 
 impl Gatherer {
-    /// Reads what the log proves of settings, writeback and resets.
+    /// Reads what the log proves of the reset policy's settings.
+    pub(super) async fn audit_settings(&self, needs: &BTreeSet<FactId>) -> Fact<SettingsHistory> {
+        if !needs.contains(&FactId::AuditSettings) {
+            return Fact::NotAsked;
+        }
+        let now = Timestamp::now();
+        let outcome = self.settings(now - (RETENTION_DAYS * 24).hours(), now).await;
+        self.fact(FactId::AuditSettings, outcome)
+    }
+
+    /// Reads what the log proves of writeback and resets.
     pub(super) async fn audit(&self, needs: &BTreeSet<FactId>, facts: &mut Facts) {
         let wants = |id| needs.contains(&id);
-        let (settings, writeback, resets) = (
-            wants(FactId::AuditSettings),
-            wants(FactId::AuditWriteback),
-            wants(FactId::AuditResets),
-        );
-        if !(settings || writeback || resets) {
+        let (writeback, resets) = (wants(FactId::AuditWriteback), wants(FactId::AuditResets));
+        if !(writeback || resets) {
             return;
         }
         let now = Timestamp::now();
         let from = now - (RETENTION_DAYS * 24).hours();
-        let (s, w, r) = tokio::join!(
-            async {
-                if settings {
-                    Some(self.settings(from, now).await)
-                } else {
-                    None
-                }
-            },
+        let (w, r) = tokio::join!(
             async {
                 if writeback {
                     Some(self.switches(from, now).await)
@@ -268,13 +268,6 @@ impl Gatherer {
             },
         );
         let set = |id: FactId, error: &AskError, facts: &mut Facts| facts.refuse(id, self.refusal(id, error));
-        match s {
-            Some(Ok(history)) => {
-                facts.audit_settings = Fact::known(history, crate::snapshot::source(FactId::AuditSettings).path, now)
-            }
-            Some(Err(error)) => set(FactId::AuditSettings, &error, facts),
-            None => {}
-        }
         let (activity, agents) = match r {
             Some(Ok((activity, agents))) => (Some(activity), agents),
             Some(Err(error)) => {
@@ -481,8 +474,17 @@ mod tests {
         fold_settings(&mut history, &change("2026-11-19T10:00:00Z", r#""Selected""#));
         let setting = &history.settings["EnablementForUsers"];
         assert_eq!(
-            (setting.value.as_str(), setting.before.as_deref(), setting.by.as_deref()),
-            ("All", Some("None"), Some("a@x"))
+            (
+                setting.value.as_deref(),
+                setting.before.as_deref(),
+                setting.by.as_deref()
+            ),
+            (Some("All"), Some("None"), Some("a@x"))
+        );
+        fold_settings(&mut history, &change("2026-11-21T10:00:00Z", "null"));
+        assert_eq!(
+            history.settings["EnablementForUsers"].value, None,
+            "cleared, so not known"
         );
     }
 

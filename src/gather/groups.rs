@@ -181,9 +181,7 @@ fn named(facts: &Facts) -> Vec<String> {
             ids.push(id.to_ascii_lowercase());
         }
     };
-    if let Some(policy) = facts.portal_reset_policy.value() {
-        policy.password_reset_enabled_group_ids.iter().for_each(|id| add(id));
-    }
+    facts.reset_groups().iter().for_each(|id| add(id));
     if let Some(policy) = facts.methods_policy.value() {
         let campaign = policy
             .registration_enforcement

@@ -52,6 +52,7 @@ fn widen(needs: &BTreeSet<FactId>) -> BTreeSet<FactId> {
             FactId::MethodsPolicy,
             FactId::ConditionalAccess,
             FactId::PortalResetPolicy,
+            FactId::AuditSettings,
         ]);
     }
     if all.contains(&FactId::Federation) {
@@ -107,13 +108,15 @@ impl Gatherer {
         let (mut short, mut portal, mut audit) = (Facts::default(), Facts::default(), Facts::default());
         // In boxes, as these are large: what joins them would hold and move them on the stack.
         let waves = Box::pin(async {
-            let (conditional_access, (), ()) = tokio::join!(
+            let (conditional_access, settings, (), ()) = tokio::join!(
                 Box::pin(self.conditional_access(needs)),
+                Box::pin(self.audit_settings(needs)),
                 Box::pin(self.singles(needs, &mut short)),
                 Box::pin(self.portal(needs, &mut portal)),
             );
             *facts = short;
             facts.conditional_access = conditional_access;
+            facts.audit_settings = settings;
             facts.portal_reset_policy = portal.portal_reset_policy;
             facts.portal_on_premises = portal.portal_on_premises;
             facts.portal_sync_status = portal.portal_sync_status;
@@ -140,7 +143,6 @@ impl Gatherer {
         });
         let audits = Box::pin(self.audit(needs, &mut audit));
         let ((), (), summary) = tokio::join!(waves, audits, self.feature_summary(needs));
-        facts.audit_settings = audit.audit_settings;
         facts.audit_writeback = audit.audit_writeback;
         facts.audit_resets = audit.audit_resets;
         facts.feature_summary = summary;

@@ -279,19 +279,36 @@ impl Gatherer {
             Err(error) => Fact::Unreadable {
                 refusal: self.refusal(FactId::Branding, &error),
             },
-            Ok(value) => match read::<Branding>(value) {
-                Ok(mut branding) => {
-                    branding.localizations = localizations
-                        .and_then(Result::ok)
-                        .and_then(|v| list(v).ok())
-                        .unwrap_or_default();
-                    branding.localizations.retain(|l| l.id.as_deref() != Some("0"));
-                    Fact::known(branding, source, now)
+            Ok(value) => {
+                let languages = localizations
+                    .unwrap_or_else(|| Err(AskError::Answer("no answer".into())))
+                    .and_then(|answer| match answer.get("@odata.nextLink") {
+                        Some(_) => Err(AskError::Answer("there are more languages than one page".into())),
+                        None => list::<Branding>(answer),
+                    });
+                match (read::<Branding>(value), languages) {
+                    (Ok(mut branding), Ok(languages)) => {
+                        branding.localizations = languages;
+                        branding.localizations.retain(|l| l.id.as_deref() != Some("0"));
+                        Fact::known(branding, source, now)
+                    }
+                    // Any language may hide or redirect what the default shows.
+                    (Ok(branding), Err(error)) => Fact::Partial {
+                        value: branding,
+                        source: source.into(),
+                        as_of: now,
+                        read: 1,
+                        of: None,
+                        reason: format!(
+                            "Its languages were not read. {}",
+                            self.refusal(FactId::Branding, &error).message
+                        ),
+                    },
+                    (Err(error), _) => Fact::Unreadable {
+                        refusal: self.refusal(FactId::Branding, &error),
+                    },
                 }
-                Err(error) => Fact::Unreadable {
-                    refusal: self.refusal(FactId::Branding, &error),
-                },
-            },
+            }
         };
     }
 }

@@ -18,12 +18,24 @@ pub struct SettingsHistory {
     pub activity: String,
 }
 
+impl SettingsHistory {
+    /// The newest change of a setting whose name fits.
+    pub fn newest(&self, mut fits: impl FnMut(&str) -> bool) -> Option<(&str, &SettingChange)> {
+        let fitting = self.settings.iter().filter(|(name, _)| fits(name));
+        fitting
+            .max_by_key(|(_, change)| change.at)
+            .map(|(name, change)| (name.as_str(), change))
+    }
+}
+
 /// The newest change of one setting.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SettingChange {
-    /// The value since then, without the log's quotes.
-    pub value: String,
+    /// The value since then, without the log's quotes; none where the log does not say it, as of a setting that was
+    /// cleared.
+    #[serde(default)]
+    pub value: Option<String>,
     /// The value before.
     #[serde(default)]
     pub before: Option<String>,

@@ -95,6 +95,8 @@ pub enum RefusalKind {
     NotOffered,
     /// The run's time was used up.
     Time,
+    /// It was an operator's word, and its time is over.
+    Ended,
 }
 
 impl<T> Fact<T> {
@@ -154,6 +156,24 @@ impl<T> Fact<T> {
         match self {
             Fact::Partial { reason, .. } => Some(reason),
             _ => None,
+        }
+    }
+
+    /// Ends an operator's word whose time is over: then nothing is known.
+    pub(super) fn end_declaration(&mut self, now: Timestamp) {
+        if let Fact::Declared { by, until, .. } = self
+            && *until <= now
+        {
+            let by: String = by.chars().take(80).collect();
+            let message = format!("The declaration by {by} ended on {}.", until.strftime("%Y-%m-%d"));
+            let refusal = Refusal {
+                kind: RefusalKind::Ended,
+                message,
+                needs: None,
+                code: None,
+                request_id: None,
+            };
+            *self = Fact::Unreadable { refusal };
         }
     }
 

@@ -125,6 +125,8 @@ pub struct CompanySubscription {
     pub sku_id: Option<String>,
     /// Whether it is a trial.
     pub is_trial: Option<bool>,
+    /// When it began.
+    pub created_date_time: Option<Timestamp>,
     /// When it next changes its status (ends, is suspended, deleted).
     pub next_lifecycle_date_time: Option<Timestamp>,
     /// `Enabled`, `Warning`, `Suspended`, `Deleted`.

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::status::Status;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// The version of the snapshot's form that this library writes and reads.
@@ -93,6 +94,15 @@ macro_rules! facts {
                 match id { $(FactId::$id => self.$field.value().is_some(),)* }
             }
 
+            /// Ends the declarations whose time is over at a moment.
+            fn end_declarations(&mut self, now: Timestamp) {
+                $(self.$field.end_declaration(now);)*
+            }
+
+            fn has_declaration(&self) -> bool {
+                false $(|| matches!(self.$field, Fact::Declared { .. }))*
+            }
+
             /// Records that a fact could not be read.
             pub fn refuse(&mut self, id: FactId, refusal: Refusal) {
                 match id { $(FactId::$id => self.$field = Fact::Unreadable { refusal },)* }
@@ -165,6 +175,16 @@ impl Snapshot {
             signed_in,
             facts: Facts::default(),
         }
+    }
+
+    /// The snapshot as it is judged: without the declarations that had ended when it was taken.
+    pub fn settled(&self) -> Cow<'_, Self> {
+        if !self.facts.has_declaration() {
+            return Cow::Borrowed(self);
+        }
+        let mut settled = self.clone();
+        settled.facts.end_declarations(self.taken_at);
+        Cow::Owned(settled)
     }
 
     /// The tenant's name for a person: its name, else its default domain, else its id.

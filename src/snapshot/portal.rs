@@ -1,5 +1,6 @@
 //! The portal back end's objects, undocumented by Microsoft: as several independent callers saw them.
 
+use super::Facts;
 use serde::{Deserialize, Serialize};
 
 /// `PasswordResetPolicies`, as read.
@@ -47,6 +48,24 @@ pub struct PasswordResetPolicy {
     pub password_reset_enabled_group_name: Option<String>,
     /// The questions; only `questionText` is known of each.
     pub security_questions: Vec<SecurityQuestion>,
+}
+
+impl Facts {
+    /// The groups that the reset policy names: in the portal, else in the audit log.
+    pub fn reset_groups(&self) -> Vec<String> {
+        if let Some(policy) = self.portal_reset_policy.value()
+            && !policy.password_reset_enabled_group_ids.is_empty()
+        {
+            return policy.password_reset_enabled_group_ids.clone();
+        }
+        let named = |name: &str| name.to_ascii_lowercase().contains("group");
+        let change = self.audit_settings.value().and_then(|history| history.newest(named));
+        let parts = change
+            .and_then(|(_, change)| change.value.as_deref())
+            .into_iter()
+            .flat_map(|text| text.split(|c: char| !c.is_ascii_hexdigit() && c != '-'));
+        parts.filter(|p| p.len() == 36).map(str::to_ascii_lowercase).collect()
+    }
 }
 
 /// One security question.

@@ -2,7 +2,7 @@
 
 use super::Step;
 use super::hybrid::{OnPremises, on_premises};
-use super::policy::{self, Kind, Portal, Setting, Stated, Switch, date, page, truth};
+use super::policy::{self, Kind, Portal, Setting, Sources, Stated, Switch, date, outdated, page, truth};
 use crate::finding::{Check, Evidence, Finding, Severity, number};
 use crate::snapshot::{FactId, Snapshot};
 
@@ -10,7 +10,7 @@ use crate::snapshot::{FactId, Snapshot};
 pub const STEP: Step = Step {
     name: "account_unlock",
     title: "Account unlock",
-    checks: &[&ALLOWED],
+    checks: &[&ALLOWED, &LOCKOUT],
     check,
 };
 
@@ -28,6 +28,16 @@ const ALLOWED: Check = Check {
         FactId::Organization,
         FactId::UserCounts,
     ],
+};
+
+const LOCKOUT: Check = Check {
+    id: "account_unlock.lockout",
+    title: "The directory's lockout against smart lockout",
+    looks_at: "The directory's lockout threshold against that of Microsoft Entra's smart lockout. The directory is not read in this version, so the two are not compared.",
+    why: "Where a wrong password is tried in the cloud, smart lockout should stop it before it locks the account on premises.",
+    doc: "https://learn.microsoft.com/entra/identity/authentication/howto-password-smart-lockout",
+    decides: false,
+    facts: &[FactId::Organization, FactId::UserCounts],
 };
 
 const SWITCH: Setting<Switch> = Setting {
@@ -62,21 +72,33 @@ fn unlocked(snapshot: &Snapshot) -> Option<Stated<Switch>> {
 }
 
 fn check(snapshot: &Snapshot) -> Vec<Finding> {
-    vec![allowed(snapshot)]
+    vec![allowed(snapshot), lockout(snapshot)]
+}
+
+fn lockout(snapshot: &Snapshot) -> Finding {
+    match on_premises(snapshot) {
+        OnPremises::None(why) => LOCKOUT.not_applicable(why),
+        _ => LOCKOUT.skipped(
+            "lockout thresholds not compared: the directory was not looked at",
+            "Smart lockout stops after 10 wrong passwords (3 in US Government clouds) for 60 seconds, unless it was changed. \
+             The directory's own threshold comes with the on-premises steps; where passwords are checked on premises, it \
+             should be two to three times as high.",
+        ),
+    }
 }
 
 fn allowed(snapshot: &Snapshot) -> Finding {
     if let OnPremises::None(why) = on_premises(snapshot) {
         return ALLOWED.not_applicable(why);
     }
-    let (changed, unread) = SWITCH.logged(snapshot);
+    let Sources { state, event, unread } = SWITCH.sources(snapshot);
     let unlock = unlocked(snapshot);
     let proof = unlock.as_ref().map(|u| u.evidence.clone());
-    let event = match (changed, unlock) {
+    let event = match (event, unlock.filter(|u| !outdated(u.at, &unread))) {
         (Some(changed), Some(unlock)) if changed.at >= unlock.at => Some(changed),
         (changed, unlock) => unlock.or(changed),
     };
-    let Some(switch) = policy::decide(SWITCH.stated(snapshot), event) else {
+    let Some(switch) = policy::decide(state, event) else {
         let unknown = policy::unknown(
             snapshot,
             FactId::PortalOnPremises,
@@ -190,6 +212,11 @@ mod tests {
         assert_eq!(f.title, "allowed (audit log, a user unlocked on 2026-11-20)");
         s.facts.audit_settings = log(&[("EnableAccountUnlock", "\"False\"", "2026-11-21T08:00:00Z")]);
         assert_eq!(find(&STEP, &ALLOWED, &s).status, Outcome::Fail);
+        // What it was changed to since is not understood.
+        s.facts.audit_settings = log(&[("EnableAccountUnlock", "Sometimes", "2026-11-21T08:00:00Z")]);
+        let f = find(&STEP, &ALLOWED, &s);
+        assert_eq!(f.status, Outcome::Skipped);
+        assert!(f.reason.unwrap().contains("\"Sometimes\""));
         // Without the log of changes, nothing says that it still is so.
         s.facts.audit_settings = refused(RefusalKind::Unreachable, "no", None);
         assert_eq!(find(&STEP, &ALLOWED, &s).status, Outcome::Skipped);
@@ -220,9 +247,14 @@ mod tests {
             f.title,
             "not readable with an app: sign in with Connect-SsprTenant -PortalApi"
         );
+        let f = find(&STEP, &LOCKOUT, &s);
+        assert_eq!(f.status, Outcome::Skipped);
+        assert!(f.reason.unwrap().contains("on-premises steps") && !f.decides);
         portal(&mut s, false);
         s.facts.organization = known(Organization::default());
-        assert_eq!(find(&STEP, &ALLOWED, &s).status, Outcome::NotApplicable);
+        for check in STEP.checks {
+            assert_eq!(find(&STEP, check, &s).status, Outcome::NotApplicable);
+        }
         s.facts.organization = refused(RefusalKind::Permission, "no", None);
         assert_eq!(find(&STEP, &ALLOWED, &s).status, Outcome::Skipped);
     }

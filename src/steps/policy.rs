@@ -2,7 +2,6 @@
 //! an operator's declaration. No supported interface has these values, so each answer carries where it is from.
 
 use crate::finding::{Check, Evidence, Finding, Outcome, Severity, refused};
-use crate::snapshot::audit::SettingChange;
 use crate::snapshot::portal::{OnPremisesResetPolicy, PasswordResetPolicy};
 use crate::snapshot::{Fact, FactId, Facts, Refusal, RefusalKind, Snapshot};
 use jiff::Timestamp;
@@ -121,6 +120,26 @@ pub struct Weighed<T> {
     whole: bool,
 }
 
+/// A change in the audit log whose value is not understood. What was true before it is not known to be true still.
+#[derive(Clone, Debug)]
+pub struct Unread {
+    /// When it happened.
+    pub at: Timestamp,
+    /// What is not understood.
+    pub text: String,
+}
+
+/// What the sources say of a setting. What is older than a change that is not understood is left out.
+#[derive(Clone, Debug)]
+pub struct Sources<T> {
+    /// The portal's state, or an operator's word.
+    pub state: Option<Stated<T>>,
+    /// The audit log's newest change.
+    pub event: Option<Stated<T>>,
+    /// That change, where it is not understood.
+    pub unread: Option<Unread>,
+}
+
 /// Why no source says it.
 #[derive(Clone, Debug)]
 pub struct Unknown {
@@ -132,8 +151,8 @@ pub struct Unknown {
 
 /// The value of a setting, from the source that counts.
 pub fn weigh<T: Clone + PartialEq + Display>(snapshot: &Snapshot, setting: &Setting<T>) -> Result<Weighed<T>, Unknown> {
-    let (logged, unread) = setting.logged(snapshot);
-    decide(setting.stated(snapshot), logged).ok_or_else(|| {
+    let Sources { state, event, unread } = setting.sources(snapshot);
+    decide(state, event).ok_or_else(|| {
         unknown(
             snapshot,
             setting.portal.fact(),
@@ -220,6 +239,11 @@ impl<T> Weighed<T> {
 }
 
 impl Unknown {
+    /// Why, for the reason of a check that rests on it in part.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
     /// The check that could not be decided.
     pub fn finding(&self, check: &Check) -> Finding {
         let mut finding = check.skipped(&self.title, &self.reason);
@@ -246,25 +270,42 @@ impl<T: Display> Setting<T> {
     /// What the portal, or an operator in its place, says.
     pub fn stated(&self, snapshot: &Snapshot) -> Option<Stated<T>> {
         match self.portal {
-            Portal::Reset(read) => stated(snapshot, &snapshot.facts.portal_reset_policy, self.name, read),
-            Portal::OnPremises(read) => stated(snapshot, &snapshot.facts.portal_on_premises, self.name, read),
+            Portal::Reset(read) => stated(&snapshot.facts.portal_reset_policy, self.name, read),
+            Portal::OnPremises(read) => stated(&snapshot.facts.portal_on_premises, self.name, read),
         }
     }
 
-    /// What the audit log's newest change says, or why it is not understood.
-    pub fn logged(&self, snapshot: &Snapshot) -> (Option<Stated<T>>, Option<String>) {
-        let facts = &snapshot.facts;
-        let fact = &facts.audit_settings;
-        let Some((name, change)) = newest(facts, |name| self.logged.iter().any(|l| same_name(l, name))) else {
-            return (None, None);
+    /// What each source says.
+    pub fn sources(&self, snapshot: &Snapshot) -> Sources<T> {
+        let (event, unread) = match self.logged(snapshot) {
+            Ok(event) => (event, None),
+            Err(unread) => (None, Some(unread)),
         };
-        let Some(value) = (self.parse)(&change.value) else {
+        let state = self.stated(snapshot).filter(|s| !outdated(s.at, &unread));
+        Sources { state, event, unread }
+    }
+
+    /// What the audit log's newest change says, or why it is not understood.
+    pub fn logged(&self, snapshot: &Snapshot) -> Result<Option<Stated<T>>, Unread> {
+        let fact = &snapshot.facts.audit_settings;
+        let fits = |name: &str| self.logged.iter().any(|l| same_name(l, name));
+        let Some((name, change)) = fact.value().and_then(|history| history.newest(fits)) else {
+            return Ok(None);
+        };
+        let Some(text) = change.value.as_deref() else {
+            let text = format!(
+                "Its newest change in the audit log ({}) names no value.",
+                date(change.at)
+            );
+            return Err(Unread { at: change.at, text });
+        };
+        let Some(value) = (self.parse)(text) else {
             let text = format!(
                 "Its newest change in the audit log ({}) says \"{}\", which is not understood.",
                 date(change.at),
-                short(&change.value)
+                short(text)
             );
-            return (None, Some(text));
+            return Err(Unread { at: change.at, text });
         };
         let watermark = fact.value().and_then(|h| h.watermark).or(fact.as_of());
         let evidence = Evidence {
@@ -272,7 +313,7 @@ impl<T: Display> Setting<T> {
             seen: format!(
                 "{name} changed from {} to {} on {} by {}",
                 change.before.as_deref().map_or("an unknown value".into(), short),
-                short(&change.value),
+                short(text),
                 date(change.at),
                 change.by.as_deref().map_or("an unknown actor".into(), short),
             ),
@@ -286,20 +327,19 @@ impl<T: Display> Setting<T> {
             note: format!("audit log, changed {}", date(change.at)),
             evidence,
         };
-        (Some(stated), None)
+        Ok(Some(stated))
     }
 }
 
-fn stated<P, T: Display>(
-    snapshot: &Snapshot,
-    fact: &Fact<P>,
-    name: &str,
-    read: fn(&P) -> Option<T>,
-) -> Option<Stated<T>> {
+/// Whether something was changed since a moment, nobody knows to what.
+pub fn outdated(at: Timestamp, unread: &Option<Unread>) -> bool {
+    unread.as_ref().is_some_and(|unread| at < unread.at)
+}
+
+fn stated<P, T: Display>(fact: &Fact<P>, name: &str, read: fn(&P) -> Option<T>) -> Option<Stated<T>> {
     let value = read(fact.value()?)?;
     let at = fact.as_of()?;
     let (kind, note, source) = match fact {
-        Fact::Declared { until, .. } if *until <= snapshot.taken_at => return None,
         Fact::Declared { by, until, .. } => {
             let note = format!("declared by {} until {}", short(by), date(*until));
             let kind = Kind::Declared {
@@ -328,26 +368,12 @@ fn stated<P, T: Display>(
     })
 }
 
-/// The newest change in the audit log of a setting whose name fits.
-pub fn newest(facts: &Facts, mut fits: impl FnMut(&str) -> bool) -> Option<(&str, &SettingChange)> {
-    let fact = &facts.audit_settings;
-    let (Fact::Known { value, .. } | Fact::Partial { value, .. }) = fact else {
-        return None;
-    };
-    value
-        .settings
-        .iter()
-        .filter(|(name, _)| fits(name))
-        .max_by_key(|(_, change)| change.at)
-        .map(|(name, change)| (name.as_str(), change))
-}
-
 /// Why nobody says it, and what would open the way.
-pub fn unknown(snapshot: &Snapshot, portal: FactId, name: &str, log: FactId, unread: Option<String>) -> Unknown {
+pub fn unknown(snapshot: &Snapshot, portal: FactId, name: &str, log: FactId, unread: Option<Unread>) -> Unknown {
     let facts = &snapshot.facts;
     let (portal_refusal, log_refusal) = (facts.refusal(portal), facts.refusal(log));
     let asked = facts.has(portal) || facts.has(log) || portal_refusal.is_some() || log_refusal.is_some();
-    let (title, portal_api) = portal_title(snapshot, portal, portal_refusal, asked);
+    let (title, portal_api) = portal_title(snapshot, portal, portal_refusal, asked, unread.is_some());
     let mut reasons = vec![format!("No source that was read tells the {name}.")];
     reasons.extend(
         [portal_refusal, log_refusal]
@@ -355,9 +381,8 @@ pub fn unknown(snapshot: &Snapshot, portal: FactId, name: &str, log: FactId, unr
             .flatten()
             .map(|r| r.message.clone()),
     );
-    reasons.extend(expired(snapshot, portal));
-    if let Some(text) = unread {
-        reasons.push(text);
+    if let Some(unread) = unread {
+        reasons.push(unread.text);
     } else if facts.has(log) {
         reasons.push(format!(
             "The audit log{} holds no change of it.",
@@ -373,12 +398,22 @@ pub fn unknown(snapshot: &Snapshot, portal: FactId, name: &str, log: FactId, unr
 }
 
 /// The title, and whether signing in to the portal API would help.
-fn portal_title(snapshot: &Snapshot, fact: FactId, refusal: Option<&Refusal>, asked: bool) -> (String, bool) {
+fn portal_title(
+    snapshot: &Snapshot,
+    fact: FactId,
+    refusal: Option<&Refusal>,
+    asked: bool,
+    unread: bool,
+) -> (String, bool) {
     if !asked {
         return ("not read in this run".into(), false);
     }
-    if snapshot.facts.has(fact) && expired(snapshot, fact).is_none() {
-        return ("not known: the portal's answer does not name it".into(), false);
+    if snapshot.facts.has(fact) {
+        let title = match unread {
+            true => "not known: a later change in the audit log is not understood",
+            false => "not known: the portal's answer does not name it",
+        };
+        return (title.into(), false);
     }
     let public = matches!(snapshot.signed_in.cloud.as_str(), "" | "Public");
     match refusal {
@@ -397,23 +432,6 @@ fn portal_title(snapshot: &Snapshot, fact: FactId, refusal: Option<&Refusal>, as
             "not readable with an app: sign in with Connect-SsprTenant -PortalApi".into(),
             true,
         ),
-    }
-}
-
-fn expired(snapshot: &Snapshot, fact: FactId) -> Option<String> {
-    fn ended<T>(fact: &Fact<T>, now: Timestamp) -> Option<String> {
-        match fact {
-            Fact::Declared { by, until, .. } if *until <= now => {
-                Some(format!("The declaration by {} ended on {}.", short(by), date(*until)))
-            }
-            _ => None,
-        }
-    }
-    let (facts, now) = (&snapshot.facts, snapshot.taken_at);
-    match fact {
-        FactId::PortalResetPolicy => ended(&facts.portal_reset_policy, now),
-        FactId::PortalOnPremises => ended(&facts.portal_on_premises, now),
-        _ => None,
     }
 }
 

@@ -57,7 +57,7 @@ pub fn refused<T>(kind: RefusalKind, message: &str, needs: Option<&str>) -> Fact
 
 pub fn change(value: &str, when: &str) -> SettingChange {
     SettingChange {
-        value: value.into(),
+        value: Some(value.into()),
         before: None,
         at: at(when),
         by: Some("admin@contoso.example".into()),

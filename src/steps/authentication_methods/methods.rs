@@ -6,7 +6,7 @@ use crate::snapshot::graph::{AuthenticationMethodConfiguration, AuthenticationMe
 use crate::snapshot::people::{CohortKey, Registration};
 use crate::snapshot::portal::PasswordResetPolicy;
 use crate::steps::policy;
-use crate::steps::reset_policy::one_method;
+use crate::steps::reset_policy::{Rule, rule};
 use crate::steps::scope::{Directory, any, included, nobody};
 
 /// A method that the reset page accepts. Passkeys, Windows Hello, a Temporary Access Pass, certificates, QR codes and
@@ -241,7 +241,10 @@ impl Required {
 
 /// How many methods administrators need: two, but for a documented exception.
 pub fn required_of_administrators(snapshot: &Snapshot) -> u64 {
-    if one_method(snapshot) { 1 } else { 2 }
+    match rule(snapshot) {
+        Rule::NoDomain => 1,
+        Rule::Two | Rule::Trial(_) | Rule::Unknown(_) => 2,
+    }
 }
 
 /// What somebody may use: surely, and at the most where something was not readable.

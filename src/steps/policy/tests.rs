@@ -74,7 +74,9 @@ fn a_declaration_counts_alone_until_it_ends_and_never_against_the_log() {
     assert!(f.reason.unwrap().contains("ops@contoso.example declared 2"));
     s.facts.audit_settings = Fact::NotAsked;
     s.facts.portal_reset_policy = declared(methods(2), "2026-11-01T00:00:00Z");
+    let s = s.settled();
     let f = weigh(&s, &METHODS_REQUIRED).unwrap_err().finding(&CHECK);
+    assert!(f.title.starts_with("not readable with an app"), "{}", f.title);
     assert!(f.reason.unwrap().contains("ended on 2026-11-01"));
 }
 
@@ -144,6 +146,26 @@ fn a_value_that_is_not_understood_is_not_guessed() {
     let f = weigh(&s, &METHODS_REQUIRED).unwrap_err().finding(&CHECK);
     assert_eq!(f.status, Outcome::Skipped);
     assert!(f.reason.unwrap().contains("\"many\""));
+}
+
+#[test]
+fn what_is_older_than_a_change_that_is_not_understood_counts_no_longer() {
+    let mut s = snapshot();
+    s.facts.portal_reset_policy = declared(methods(2), "2026-12-31T00:00:00Z");
+    s.facts.audit_settings = log(&[("NumberOfRequiredContactMethodsForUsers", "many", "2026-11-02T08:00:00Z")]);
+    let f = weigh(&s, &METHODS_REQUIRED).unwrap_err().finding(&CHECK);
+    assert_eq!(f.title, "not known: a later change in the audit log is not understood");
+    // The portal was read after it.
+    s.facts.portal_reset_policy = known(methods(2));
+    assert_eq!(weigh(&s, &METHODS_REQUIRED).unwrap().value, 2);
+    // A cleared setting is not understood either.
+    s.facts.portal_reset_policy = Fact::NotAsked;
+    let Fact::Known { value, .. } = &mut s.facts.audit_settings else {
+        unreachable!()
+    };
+    value.settings.values_mut().for_each(|change| change.value = None);
+    let f = weigh(&s, &METHODS_REQUIRED).unwrap_err().finding(&CHECK);
+    assert!(f.reason.unwrap().contains("names no value"));
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! What reports show of the policy's effect. They lag and have other causes, so they prove a fault and never its absence.
 
 use super::{SCOPE, SIGNS, Scope, WHO};
-use crate::finding::{Evidence, Finding, Severity, number, refused};
+use crate::finding::{Evidence, Finding, Severity, counted, number, refused};
+use crate::snapshot::people::CohortKey;
 use crate::snapshot::{FactId, Snapshot};
 use crate::steps::policy::{page, weigh};
+use jiff::SignedDuration;
 
 const FACTS: &[FactId] = &[
     FactId::Registration,
@@ -12,6 +14,8 @@ const FACTS: &[FactId] = &[
     FactId::SecureScore,
 ];
 const REPORT: &str = "registration report";
+/// How far the report may lag behind a change.
+const LAG: SignedDuration = SignedDuration::from_hours(36);
 
 /// How far reset reaches, by one sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,10 +27,38 @@ enum Reach {
 
 struct Sign {
     reach: Reach,
-    /// Who is left out, of how many, and some of them, where the sign counts people.
-    left_out: Option<(u64, u64, Vec<String>)>,
+    left_out: Option<LeftOut>,
     evidence: Evidence,
     whole: bool,
+}
+
+/// Who is not enabled, where the sign counts people.
+struct LeftOut {
+    count: u64,
+    /// Of how many; unknown where the source was read in part, which is never taken for the whole.
+    of: Option<u64>,
+    sample: Vec<String>,
+}
+
+impl LeftOut {
+    fn text(&self) -> String {
+        match self.of {
+            Some(of) if of == self.count => format!("none of {} users is enabled for reset", number(of)),
+            Some(of) => format!(
+                "{} of {} users are not enabled for reset",
+                number(self.count),
+                number(of)
+            ),
+            None => format!(
+                "at least {} not enabled for reset",
+                counted(self.count, "user is", "users are")
+            ),
+        }
+    }
+
+    fn of(&self, finding: Finding) -> Finding {
+        finding.affects(self.count, self.of, true, self.sample.clone())
+    }
 }
 
 /// The registration report's users who are neither guests nor administrators: administrators follow a rule of their
@@ -34,30 +66,64 @@ struct Sign {
 fn report(snapshot: &Snapshot) -> Option<Sign> {
     let fact = &snapshot.facts.registration;
     let report = fact.value()?;
-    let (total, _) = report.count(|k| !k.guest && !k.admin);
-    let (out, sample) = report.count(|k| !k.guest && !k.admin && !k.sspr_enabled);
+    let (total, _) = report.count(user);
+    let (out, sample) = report.count(|k| user(k) && !k.sspr_enabled);
+    let whole = fact.whole().is_some();
     let reach = match out {
         // Half a report cannot show that there is nobody, or that nobody is missing.
-        _ if total == 0 || (fact.is_partial() && (out == 0 || out == total)) => return None,
+        0 if total == 0 || !whole => return None,
         0 => Reach::All,
-        out if out == total => Reach::Nobody,
+        out if out == total && whole => Reach::Nobody,
         _ => Reach::Some,
     };
-    let seen = format!(
-        "{} of {} users who are no administrators are enabled for reset (inference, up to 36 hours old)",
-        number(total - out),
-        number(total)
-    );
+    let left_out = LeftOut {
+        count: out,
+        of: whole.then_some(total),
+        sample,
+    };
+    let seen = match whole {
+        true => format!("{} of {} users", number(total - out), number(total)),
+        false => format!("read in part; {} of those read", number(total - out)),
+    };
     Some(Sign {
         reach,
-        left_out: Some((out, total, sample)),
         evidence: Evidence {
             source: REPORT.into(),
-            seen,
+            seen: format!("{seen} who are no administrators are enabled for reset (inference, up to 36 hours old)"),
             as_of: report.updated.or(fact.as_of()),
         },
-        whole: !fact.is_partial(),
+        left_out: Some(left_out).filter(|l| l.count > 0),
+        whole,
     })
+}
+
+/// Neither a guest nor an administrator.
+fn user(key: &CohortKey) -> bool {
+    !key.guest && !key.admin && !key.global_admin
+}
+
+/// Fails where a group is selected and the whole report shows nobody who is enabled; not while the report may lag
+/// behind a change of the policy.
+pub(super) fn nobody(snapshot: &Snapshot) -> Option<Finding> {
+    let sign = report(snapshot).filter(|s| s.reach == Reach::Nobody)?;
+    let changed = match WHO.logged(snapshot) {
+        Ok(change) => change.map(|c| c.at),
+        Err(unread) => Some(unread.at),
+    };
+    let seen = sign.evidence.as_of?;
+    if changed.is_some_and(|at| seen.duration_since(at) < LAG) {
+        return None;
+    }
+    let out = sign.left_out?;
+    let title = format!("a group is selected, but {} ({REPORT})", out.text());
+    let mut finding = out.of(SCOPE.fail(Severity::High, title));
+    finding.evidence.push(sign.evidence);
+    Some(
+        finding
+            .reason("The selected group is empty or holds administrators only, or its users have no licence for self-service reset. This is inferred from its effect.")
+            .fix("Look at the members of the group under \"Self service password reset enabled\", then at their licences.")
+            .portal(page::PROPERTIES),
+    )
 }
 
 /// The report's own counts; they include guests and administrators, so only a plain zero tells.
@@ -76,7 +142,11 @@ fn summary(snapshot: &Snapshot) -> Option<Sign> {
     };
     Some(Sign {
         reach,
-        left_out: (enabled == 0).then(|| (total, total, Vec::new())),
+        left_out: (enabled == 0).then(|| LeftOut {
+            count: total,
+            of: (!fact.is_partial()).then_some(total),
+            sample: Vec::new(),
+        }),
         evidence: Evidence {
             source: "registration summary".into(),
             seen: format!(
@@ -149,35 +219,19 @@ fn signs(snapshot: &Snapshot) -> Vec<Sign> {
 /// What the signs prove where the policy itself could not be read.
 pub(super) fn inferred(snapshot: &Snapshot, unknown: Finding) -> Finding {
     let signs = signs(snapshot);
-    let fault = signs
-        .iter()
-        .find(|s| s.left_out.as_ref().is_some_and(|(out, _, _)| *out > 0))
-        .or_else(|| signs.iter().find(|s| s.left_out.is_none() && s.reach == Reach::Nobody));
+    let nobody = |s: &&Sign| s.left_out.is_none() && s.reach == Reach::Nobody;
+    let fault = signs.iter().find(|s| s.left_out.is_some());
     let mut finding = unknown.clone();
-    if let Some(sign) = fault {
-        finding = match (&sign.left_out, sign.reach) {
-            (Some((out, of, sample)), Reach::Nobody) => SCOPE
-                .fail(
-                    Severity::High,
-                    format!(
-                        "none of {} users is enabled for reset ({})",
-                        number(*of),
-                        sign.evidence.source
-                    ),
-                )
-                .affects(*out, Some(*of), true, sample.clone()),
-            (Some((out, of, sample)), _) => SCOPE
-                .warn(
-                    Severity::Medium,
-                    format!(
-                        "{} of {} users are not enabled for reset ({})",
-                        number(*out),
-                        number(*of),
-                        sign.evidence.source
-                    ),
-                )
-                .affects(*out, Some(*of), true, sample.clone()),
-            (None, _) => SCOPE.warn(
+    if let Some(sign) = fault.or_else(|| signs.iter().find(nobody)) {
+        finding = match &sign.left_out {
+            Some(out) => {
+                let title = format!("{} ({})", out.text(), sign.evidence.source);
+                out.of(match sign.reach {
+                    Reach::Nobody => SCOPE.fail(Severity::High, title),
+                    _ => SCOPE.warn(Severity::Medium, title),
+                })
+            }
+            None => SCOPE.warn(
                 Severity::Medium,
                 format!("reset seems to be off ({})", sign.evidence.source),
             ),
@@ -197,17 +251,22 @@ pub(super) fn inferred(snapshot: &Snapshot, unknown: Finding) -> Finding {
     finding
 }
 
-/// Whether the signs fit the policy; nothing where the policy itself is not known, for then the scope says so.
-pub(super) fn check(snapshot: &Snapshot) -> Option<Finding> {
-    let who = weigh(snapshot, &WHO).ok().filter(|who| who.is_whole())?;
+/// Whether the signs fit the policy. Where the policy itself is not known, the scope says what they show.
+pub(super) fn check(snapshot: &Snapshot) -> Finding {
+    let who = match weigh(snapshot, &WHO) {
+        Ok(who) if who.is_whole() => who,
+        Ok(_) => return uncompared("The source that tells who may reset was read only in part."),
+        Err(unknown) => return uncompared(unknown.reason()),
+    };
     let signs = signs(snapshot);
     if signs.is_empty() {
-        return Some(SIGNS.unreadable(snapshot));
+        return SIGNS.unreadable(snapshot);
     }
     let against = |s: &&Sign| match who.value {
-        Scope::All | Scope::Selected => s.reach == Reach::Nobody,
+        Scope::All => s.reach == Reach::Nobody || s.left_out.is_some(),
+        Scope::Selected => s.reach == Reach::Nobody,
         // Only the report leaves administrators out, who may reset although users may not.
-        Scope::None => s.reach != Reach::Nobody && s.evidence.source == REPORT,
+        Scope::None => s.reach != Reach::Nobody && s.whole && s.evidence.source == REPORT,
     };
     let contrary: Vec<&Sign> = signs.iter().filter(against).collect();
     let whole: Vec<&Sign> = signs.iter().filter(|s| s.whole).collect();
@@ -218,27 +277,50 @@ pub(super) fn check(snapshot: &Snapshot) -> Option<Finding> {
         ),
         None => SIGNS.pass(format!("in keeping with the policy: {}", names(&whole))),
         Some(sign) => {
-            let severity = match sign.left_out {
-                Some(_) => Severity::Medium,
-                None => Severity::Low,
-            };
-            SIGNS
-                .warn(
-                    severity,
+            let (severity, title) = match &sign.left_out {
+                Some(out) if who.value != Scope::None => (
+                    Severity::Medium,
+                    format!(
+                        "the policy says {}, but {} ({})",
+                        who.value,
+                        out.text(),
+                        sign.evidence.source
+                    ),
+                ),
+                left_out => (
+                    if left_out.is_some() {
+                        Severity::Medium
+                    } else {
+                        Severity::Low
+                    },
                     format!("the policy says {}, against it: {}", who.value, names(&contrary)),
-                )
+                ),
+            };
+            let finding = SIGNS
+                .warn(severity, title)
                 .reason(match who.value {
                     Scope::None => "Users are still enabled: the reports lag by up to 36 hours, or the policy was changed meanwhile.",
-                    _ => "Nobody is enabled in effect: the users have no licence, or the reports lag by up to 36 hours behind a change.",
+                    _ => "Users who are not enabled are refused: they have no licence, the selected group leaves them out, or the reports lag by up to 36 hours behind a change.",
                 })
                 .fix("Look again tomorrow; if it stays, look at the licences and the group.")
-                .portal(page::PROPERTIES)
+                .portal(page::PROPERTIES);
+            match &sign.left_out {
+                Some(out) if who.value != Scope::None => out.of(finding),
+                _ => finding,
+            }
         }
     };
-    finding.evidence = who.evidence().to_vec();
+    finding.evidence.splice(0..0, who.evidence().iter().cloned());
     finding.evidence.extend(signs.into_iter().map(|s| s.evidence));
     finding.evidence.extend(refused(snapshot, FACTS));
-    Some(finding)
+    finding
+}
+
+fn uncompared(why: &str) -> Finding {
+    SIGNS.skipped(
+        "not compared: who may reset is not known",
+        format!("What the signs show by themselves stands under reset_policy.scope. {why}"),
+    )
 }
 
 fn names(signs: &[&Sign]) -> String {

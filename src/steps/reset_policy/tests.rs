@@ -1,12 +1,13 @@
 use super::*;
 use crate::finding::Outcome;
 use crate::snapshot::graph::{
-    AuthorizationPolicy, FeatureCount, FeatureSummary, Organization, Recommendation, SecureScoreControl, VerifiedDomain,
+    AuthorizationPolicy, CompanySubscription, FeatureCount, FeatureSummary, Organization, Recommendation,
+    SecureScoreControl, VerifiedDomain,
 };
-use crate::snapshot::people::{CohortKey, PolicyGroup, UserCounts};
+use crate::snapshot::people::{CohortKey, PolicyGroup, Registration, UserCounts};
 use crate::snapshot::portal::PasswordResetPolicy;
 use crate::snapshot::{Fact, RefusalKind};
-use crate::steps::testing::{declared, find, known, log, partial, refused, report, snapshot};
+use crate::steps::testing::{at, declared, find, known, log, partial, refused, report, snapshot};
 
 const GROUP_ID: &str = "22222222-2222-2222-2222-222222222222";
 
@@ -101,14 +102,94 @@ fn a_group_leaves_others_out() {
     let s = with_group(412, true);
     let f = find(&STEP, &SCOPE, &s);
     assert_eq!(f.status, Outcome::Warn);
-    assert_eq!(f.title, "only a group of 412 of 1,000 enabled members (portal)");
-    assert_eq!(f.affected.unwrap().count, 588);
+    assert_eq!(f.title, "only a selected group of 412 users (portal)");
     let f = find(&STEP, &GROUP, &s);
     assert_eq!(
         (f.status, f.title.as_str()),
         (Outcome::Pass, "group SSPR-Pilot has 412 users")
     );
-    assert_eq!(find(&STEP, &SCOPE, &with_group(1_000, true)).status, Outcome::Pass);
+    // Guests and disabled users may be among as many users as there are members.
+    assert_eq!(find(&STEP, &SCOPE, &with_group(1_000, true)).status, Outcome::Warn);
+}
+
+/// A report of users in the selected group and of others.
+fn members_of(inside: &[(CohortKey, u64)], outside: &[(CohortKey, u64)]) -> Registration {
+    let marked = inside.iter().map(|(key, count)| {
+        let key = CohortKey { groups: 1, ..*key };
+        (key, *count)
+    });
+    Registration {
+        groups: vec![GROUP_ID.into()],
+        ..report(&[], marked.chain(outside.iter().copied()).collect())
+    }
+}
+
+#[test]
+fn enabled_members_of_the_group_are_counted_in_the_report() {
+    let guest = CohortKey {
+        guest: true,
+        ..user(true)
+    };
+    let mut s = with_group(1_000, true);
+    s.facts.registration = known(members_of(
+        &[(user(true), 400), (admin(true), 12), (guest, 88)],
+        &[(user(false), 588)],
+    ));
+    let f = find(&STEP, &SCOPE, &s);
+    assert_eq!(f.status, Outcome::Warn);
+    assert_eq!(f.title, "only a group of 412 of 1,000 enabled members (portal)");
+    assert_eq!(f.affected.unwrap().count, 588);
+    assert_eq!(find(&STEP, &GROUP, &s).status, Outcome::Pass);
+    s.facts.registration = known(members_of(&[(user(true), 990), (admin(true), 10)], &[(guest, 5)]));
+    let f = find(&STEP, &SCOPE, &s);
+    assert_eq!(
+        (f.status, f.title.as_str()),
+        (Outcome::Pass, "a group of all 1,000 enabled members (portal)")
+    );
+    // Half a report shows neither.
+    let Fact::Known { value, .. } = s.facts.registration.clone() else {
+        unreachable!()
+    };
+    s.facts.registration = partial(value);
+    assert_eq!(
+        find(&STEP, &SCOPE, &s).title,
+        "only a selected group of 1,000 users (portal)"
+    );
+    // A group of guests and disabled users lets nobody reset.
+    s.facts.registration = known(members_of(&[(guest, 88)], &[(user(true), 1_000)]));
+    let f = find(&STEP, &GROUP, &s);
+    assert_eq!(
+        (f.status, f.title.as_str()),
+        (
+            Outcome::Fail,
+            "the selected group SSPR-Pilot has 1,000 users, but no enabled member among them"
+        )
+    );
+}
+
+#[test]
+fn a_selected_group_in_which_nobody_is_enabled_fails() {
+    let mut s = snapshot();
+    s.facts.audit_settings = log(&[("EnablementForUsers", "Selected", "2026-11-02T08:00:00Z")]);
+    s.facts.registration = known(report(&[], vec![(user(false), 980), (admin(true), 20)]));
+    let f = find(&STEP, &SCOPE, &s);
+    assert_eq!((f.status, f.severity), (Outcome::Fail, Severity::High));
+    assert_eq!(
+        f.title,
+        "a group is selected, but none of 980 users is enabled for reset (registration report)"
+    );
+    let reason = f.reason.unwrap();
+    assert!(reason.contains("is empty") && reason.contains("no licence"), "{reason}");
+    assert_eq!(f.affected.unwrap().count, 980);
+    // The report may lag behind a change that is younger than 36 hours, and half of it proves nothing.
+    s.facts.audit_settings = log(&[("EnablementForUsers", "Selected", "2026-11-22T08:00:00Z")]);
+    assert_eq!(find(&STEP, &SCOPE, &s).status, Outcome::Warn);
+    s.facts.audit_settings = log(&[("EnablementForUsers", "Selected", "2026-11-02T08:00:00Z")]);
+    s.facts.registration = partial(report(&[], vec![(user(false), 980)]));
+    assert_eq!(
+        find(&STEP, &SCOPE, &s).title,
+        "only a selected group (audit log, changed 2026-11-02)"
+    );
 }
 
 #[test]
@@ -134,7 +215,7 @@ fn a_group_that_is_not_known_or_not_readable_is_skipped() {
         ("EnablementForUsers", "Selected", "2026-11-02T08:00:00Z"),
         ("PasswordResetEnabledGroupIds", &named, "2026-11-02T08:00:00Z"),
     ]);
-    assert_eq!(group_ids(&s.facts), [GROUP_ID]);
+    assert_eq!(s.facts.reset_groups(), [GROUP_ID]);
     s.facts.policy_groups = refused(
         RefusalKind::Permission,
         "The app lacks it.",
@@ -184,7 +265,8 @@ fn not_readable_says_how_to_sign_in() {
     let mut s = snapshot();
     s.facts.portal_reset_policy = refused(RefusalKind::SignIn, "Only a signed-in person is served.", None);
     s.facts.audit_settings = log(&[]);
-    for check in [&SCOPE, &METHODS] {
+    assert_eq!(find(&STEP, &SIGNS, &s).status, Outcome::Skipped);
+    for check in [&SCOPE, &GROUP, &METHODS] {
         let f = find(&STEP, check, &s);
         assert_eq!(f.status, Outcome::Skipped);
         assert_eq!(
@@ -226,7 +308,20 @@ fn reports_prove_faults_and_never_a_pass() {
     let f = find(&STEP, &SCOPE, &s);
     assert_eq!(f.status, Outcome::Fail);
     assert_eq!(f.affected.unwrap().count, 1_000);
+    // What was read of half a report is a part, never the whole.
+    s.facts.registration = partial(report(&[], vec![(user(false), 500), (user(true), 10)]));
+    let f = find(&STEP, &SCOPE, &s);
+    assert_eq!(
+        (f.status, f.title.as_str()),
+        (
+            Outcome::Warn,
+            "at least 500 users are not enabled for reset (registration report)"
+        )
+    );
+    assert_eq!(f.affected.unwrap().of, None);
     s.facts.registration = partial(nobody);
+    assert_eq!(find(&STEP, &SCOPE, &s).status, Outcome::Warn);
+    s.facts.registration = partial(report(&[], vec![(user(true), 10)]));
     assert_eq!(find(&STEP, &SCOPE, &s).status, Outcome::Skipped);
 }
 
@@ -255,7 +350,8 @@ fn administrators_say_nothing_of_users() {
         allowed_to_use_sspr: Some(true),
     });
     assert_eq!(find(&STEP, &SCOPE, &s).status, Outcome::Skipped);
-    assert_eq!(find(&STEP, &ADMINISTRATORS, &s).status, Outcome::Pass);
+    let f = find(&STEP, &ADMINISTRATORS, &s);
+    assert_eq!(f.status, Outcome::Skipped, "nothing tells whether an exception holds");
 }
 
 #[test]
@@ -264,10 +360,26 @@ fn signs_against_the_policy_are_told() {
     s.facts.registration = known(report(&[], vec![(user(false), 1_000)]));
     let f = find(&STEP, &SIGNS, &s);
     assert_eq!((f.status, f.severity), (Outcome::Warn, Severity::Medium));
-    assert_eq!(f.title, "the policy says all users, against it: registration report");
+    assert_eq!(
+        f.title,
+        "the policy says all users, but none of 1,000 users is enabled for reset (registration report)"
+    );
     assert_eq!(find(&STEP, &SCOPE, &s).status, Outcome::Pass);
     s.facts.registration = known(report(&[], vec![(user(true), 1_000)]));
     assert_eq!(find(&STEP, &SIGNS, &s).status, Outcome::Pass);
+    s.facts.registration = known(report(
+        &[],
+        vec![(user(false), 500), (user(true), 500), (admin(true), 9)],
+    ));
+    let f = find(&STEP, &SIGNS, &s);
+    assert_eq!(
+        (f.status, f.title.as_str()),
+        (
+            Outcome::Warn,
+            "the policy says all users, but 500 of 1,000 users are not enabled for reset (registration report)"
+        )
+    );
+    assert_eq!(f.affected.unwrap().of, Some(1_000));
     s.facts.portal_reset_policy = known(policy(0, 2));
     assert_eq!(find(&STEP, &SIGNS, &s).status, Outcome::Warn);
     s.facts.registration = refused(RefusalKind::License, "P1 only.", Some("Microsoft Entra ID P1"));
@@ -316,6 +428,10 @@ fn branding_that_hides_or_redirects_is_told() {
     );
     assert_eq!(f.status, Outcome::Fail);
     assert!(f.title.contains("fr-FR"));
+    // Its languages were not read: one may hide the link.
+    let mut s = snapshot();
+    s.facts.branding = partial(Default::default());
+    assert_eq!(find(&STEP, &LINK, &s).status, Outcome::Skipped);
     let mut s = branding("{}");
     s.facts.branding = refused(RefusalKind::Permission, "no", Some("OrganizationalBranding.Read.All"));
     let f = find(&STEP, &LINK, &s);
@@ -349,6 +465,7 @@ fn administrators_own_rule() {
         s.facts.authorization_policy = known(AuthorizationPolicy {
             allowed_to_use_sspr: allowed,
         });
+        s.facts.subscriptions = known(vec![]);
         s.facts.organization = known(Organization {
             verified_domains: domains
                 .iter()
@@ -368,6 +485,29 @@ fn administrators_own_rule() {
     );
     assert_eq!(status(&with(Some(true), &["contoso.onmicrosoft.com"])), Outcome::Warn);
     assert_eq!(status(&with(None, &[])), Outcome::Skipped);
+    let mut trial = with(Some(true), &["contoso.example"]);
+    let began = |when: Option<&str>| {
+        known(vec![CompanySubscription {
+            is_trial: Some(true),
+            created_date_time: when.map(at),
+            ..Default::default()
+        }])
+    };
+    trial.facts.subscriptions = began(Some("2026-11-01T09:00:00Z"));
+    let f = find(&STEP, &ADMINISTRATORS, &trial);
+    assert_eq!(f.status, Outcome::Warn);
+    assert!(f.title.contains("a trial is younger than 30 days"), "{}", f.title);
+    trial.facts.subscriptions = began(Some("2026-10-01T09:00:00Z"));
+    assert_eq!(status(&trial), Outcome::Pass);
+    trial.facts.subscriptions = began(None);
+    assert_eq!(status(&trial), Outcome::Skipped);
+    trial.facts.subscriptions = refused(RefusalKind::Permission, "no", None);
+    assert_eq!(status(&trial), Outcome::Skipped);
+    let mut unread = with(Some(true), &["contoso.example"]);
+    unread.facts.organization = refused(RefusalKind::Permission, "The app lacks Organization.Read.All.", None);
+    let f = find(&STEP, &ADMINISTRATORS, &unread);
+    assert_eq!(f.status, Outcome::Skipped);
+    assert!(f.reason.unwrap().ends_with("The app lacks Organization.Read.All."));
     let mut off = with(Some(false), &["contoso.example"]);
     assert_eq!(status(&off), Outcome::Pass);
     off.facts.portal_reset_policy = known(PasswordResetPolicy {
