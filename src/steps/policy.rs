@@ -4,7 +4,7 @@
 use crate::finding::{Check, Evidence, Finding, Outcome, Severity, refused};
 use crate::snapshot::portal::{OnPremisesResetPolicy, PasswordResetPolicy};
 use crate::snapshot::{Fact, FactId, Facts, Refusal, RefusalKind, Snapshot};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::fmt::Display;
 
 /// One setting, and how each source names it.
@@ -45,6 +45,30 @@ pub const REGISTRATION_REQUIRED: Setting<Switch> = Setting {
     logged: &["EnforcedRegistrationEnablementForUsers", "registrationRequiredOnSignIn"],
     parse: truth,
 };
+
+/// Whether security questions are offered; they never moved to the methods policy.
+pub const SECURITY_QUESTIONS: Setting<Switch> = Setting {
+    name: "security questions option",
+    portal: Portal::Reset(|p| p.security_questions_option_enabled.map(Switch)),
+    logged: &["SelectedContactMethodsForUsers", "securityQuestionsOptionEnabled"],
+    // Either the option itself, or the list of all methods, which has them or not. How the log writes the list was not
+    // verified: a number may be a mask of bits, so only a list with a name that is known is one.
+    parse: |text| {
+        const METHODS: &[&str] = &["email", "phone", "mobileapp", "authenticator", "sms", "voice"];
+        let plain = text.to_ascii_lowercase().replace([' ', '_', '-'], "");
+        let questions = plain.contains("securityquestion");
+        if integer(text).is_some() {
+            None
+        } else if questions || METHODS.iter().any(|name| plain.contains(name)) {
+            Some(Switch(questions))
+        } else {
+            truth(text)
+        }
+    },
+};
+
+/// How far the registration report may lag behind a change.
+pub const REPORT_LAG: SignedDuration = SignedDuration::from_hours(36);
 
 /// The pages of the portal's password reset menu.
 pub mod page {

@@ -1,7 +1,8 @@
 //! Step `security_questions`: are they on, numbered sensibly, and who still leans on them? They end in March 2027.
 
 use super::Step;
-use super::policy::{Portal, Setting, Switch, date, integer, page, truth, weigh};
+use super::authentication_methods::retirement::QUESTIONS_GONE;
+use super::policy::{Portal, SECURITY_QUESTIONS, Setting, date, integer, page, weigh};
 use crate::finding::{Check, Finding, Severity, counted, number};
 use crate::snapshot::{FactId, Snapshot};
 
@@ -19,8 +20,6 @@ const FACTS: &[FactId] = &[FactId::PortalResetPolicy, FactId::AuditSettings];
 const LEAST: i64 = 3;
 /// The most.
 const MOST: i64 = 5;
-/// Microsoft named the month, not the day; after this day they are gone.
-const END: jiff::civil::Date = jiff::civil::date(2027, 3, 31);
 
 const ENABLED: Check = Check {
     id: "security_questions.enabled",
@@ -59,16 +58,6 @@ const RETIREMENT: Check = Check {
     facts: &[FactId::PortalResetPolicy, FactId::AuditSettings, FactId::Registration],
 };
 
-const ON: Setting<Switch> = Setting {
-    name: "security questions option",
-    portal: Portal::Reset(|p| p.security_questions_option_enabled.map(Switch)),
-    logged: &["SelectedContactMethodsForUsers", "securityQuestionsOptionEnabled"],
-    // Either the option itself, or the list of all methods, which has them or not.
-    parse: |text| {
-        let listed = || Switch(text.to_ascii_lowercase().replace(' ', "").contains("securityquestion"));
-        truth(text).or_else(|| Some(listed()))
-    },
-};
 const TO_REGISTER: Setting<i64> = Setting {
     name: "number of questions to register",
     portal: Portal::Reset(|p| p.number_of_questions_to_register),
@@ -120,21 +109,30 @@ const PREDEFINED: &[&str] = &[
 ];
 
 fn check(snapshot: &Snapshot) -> Vec<Finding> {
-    let on = match weigh(snapshot, &ON) {
+    let on = match weigh(snapshot, &SECURITY_QUESTIONS) {
         Ok(on) => on,
-        // The other checks ask what is on; that it is not known is said once.
-        Err(unknown) => return vec![unknown.finding(&ENABLED), retirement(snapshot, None)],
+        Err(unknown) => {
+            let mut findings: Vec<Finding> = [&ENABLED, &NUMBERS, &DEFINED].map(|c| unknown.finding(c)).into();
+            findings.push(retirement(snapshot, None));
+            return findings;
+        }
     };
-    let title = if on.value.0 {
-        format!("offered until March 2027 ({})", on.note)
-    } else {
-        format!("off, and they end in March 2027 ({})", on.note)
+    let (title, reason) = match (on.value.0, gone(snapshot)) {
+        (true, false) => (
+            "offered until March 2027",
+            "They count among the methods until Microsoft ends them. Microsoft advises to turn them off before.",
+        ),
+        (true, true) => (
+            "on, but they ended in March 2027",
+            "They no longer reset a password, whatever the option says.",
+        ),
+        (false, false) => (
+            "off, and they end in March 2027",
+            "Nothing is to be done: answers can be guessed, and Microsoft ends security questions in March 2027.",
+        ),
+        (false, true) => ("off; they ended in March 2027", "Nothing is to be done."),
     };
-    let reason = if on.value.0 {
-        "They count among the methods until Microsoft ends them. Microsoft advises to turn them off before."
-    } else {
-        "Nothing is to be done: answers can be guessed, and Microsoft ends security questions in March 2027."
-    };
+    let title = format!("{title} ({})", on.note);
     let mut findings = vec![on.support(ENABLED.pass(title).reason(reason))];
     if on.value.0 {
         findings.extend([numbers(snapshot), defined(snapshot)]);
@@ -143,6 +141,11 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
     }
     findings.push(retirement(snapshot, Some(on.value.0)));
     findings
+}
+
+/// Whether they have surely ended.
+fn gone(snapshot: &Snapshot) -> bool {
+    snapshot.taken_at.to_zoned(jiff::tz::TimeZone::UTC).date() >= QUESTIONS_GONE
 }
 
 fn numbers(snapshot: &Snapshot) -> Finding {
@@ -247,8 +250,7 @@ fn retirement(snapshot: &Snapshot, on: Option<bool>) -> Finding {
         return RETIREMENT.not_applicable("Security questions are off.");
     }
     let fact = &snapshot.facts.registration;
-    let ended = snapshot.taken_at.to_zoned(jiff::tz::TimeZone::UTC).date() > END;
-    let when = if ended { "ended" } else { "end" };
+    let when = if gone(snapshot) { "ended" } else { "end" };
     let Some(report) = fact.value() else {
         return match on {
             Some(true) => RETIREMENT
@@ -374,8 +376,14 @@ mod tests {
             (affected.count, affected.of, affected.blocks_reset),
             (312, Some(1_000), false)
         );
+        s.taken_at = at("2027-03-31T23:00:00Z");
+        assert!(find(&STEP, &ENABLED, &s).title.starts_with("offered until March 2027"));
         s.taken_at = at("2027-04-01T00:00:00Z");
         assert!(find(&STEP, &RETIREMENT, &s).title.contains("which ended"));
+        assert_eq!(
+            find(&STEP, &ENABLED, &s).title,
+            "on, but they ended in March 2027 (portal)"
+        );
     }
 
     #[test]
@@ -396,12 +404,24 @@ mod tests {
         let mut s = snapshot();
         let on = |s: &mut Snapshot, value: &str| {
             s.facts.audit_settings = log(&[("SelectedContactMethodsForUsers", value, "2026-11-02T08:00:00Z")]);
-            weigh(s, &ON).unwrap().value.0
+            weigh(s, &SECURITY_QUESTIONS).unwrap().value.0
         };
         assert!(on(&mut s, "[\"Email\",\"SecurityQuestions\"]"));
         assert!(!on(&mut s, "[\"Email\",\"MobilePhone\"]"));
         assert!(!on(&mut s, "\"False\""));
         assert_eq!(find(&STEP, &ENABLED, &s).status, Outcome::Pass);
+        // A mask of bits, or names that are not known, say nothing.
+        for unknown in ["3", "1", "\"0\"", "[]", "[\"Telepathy\"]", ""] {
+            s.facts.audit_settings = log(&[("SelectedContactMethodsForUsers", unknown, "2026-11-02T08:00:00Z")]);
+            for check in [&ENABLED, &NUMBERS, &DEFINED, &RETIREMENT] {
+                assert_eq!(
+                    find(&STEP, check, &s).status,
+                    Outcome::Skipped,
+                    "{unknown}: {}",
+                    check.id
+                );
+            }
+        }
         on(&mut s, "SecurityQuestions");
         assert_eq!(find(&STEP, &DEFINED, &s).status, Outcome::Skipped);
         assert_eq!(find(&STEP, &NUMBERS, &s).status, Outcome::Skipped);

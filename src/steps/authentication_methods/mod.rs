@@ -3,9 +3,11 @@
 
 pub mod methods;
 mod policy;
-mod retirement;
+pub mod retirement;
 
 use super::Step;
+use super::policy::weigh;
+use super::reset_policy::{Scope, WHO};
 use super::scope::listed;
 use crate::finding::{Check, Finding, Severity, counted, number};
 use crate::snapshot::people::CohortKey;
@@ -73,6 +75,15 @@ struct Population {
     users: Option<u64>,
     /// The number that they need, where it is not the tenant's.
     required: Option<u64>,
+    /// False where none of them may be in scope of reset: reset is for another group, and who is in both is not known.
+    in_scope: bool,
+}
+
+/// The group that reset is for, where it is for one.
+fn scope_group(snapshot: &Snapshot) -> Option<String> {
+    let who = weigh(snapshot, &WHO).ok().filter(|who| who.is_whole())?;
+    let groups = snapshot.facts.reset_groups();
+    groups.into_iter().next().filter(|_| who.value == Scope::Selected)
 }
 
 /// All users, each group that a method names, and administrators, with what is left for them on the snapshot's day.
@@ -89,12 +100,8 @@ fn populations(snapshot: &Snapshot, rules: &Rules<'_>) -> Vec<Population> {
         offered.after(ended)
     };
     let groups = rules.groups();
-    let scope = snapshot
-        .facts
-        .portal_reset_policy
-        .value()
-        .filter(|p| p.enablement_type == Some(1))
-        .and_then(|p| p.password_reset_enabled_group_ids.first());
+    let selected = scope_group(snapshot);
+    let scope = selected.as_deref();
     let base = match scope {
         Some(id) => format!("the users of {}", rules.directory.name(id)),
         None if groups.is_empty() => "all users".into(),
@@ -102,10 +109,11 @@ fn populations(snapshot: &Snapshot, rules: &Rules<'_>) -> Vec<Population> {
     };
     let mut all = vec![Population {
         name: base,
-        offered: alone(scope.map(String::as_str), Some(false)),
-        best: alone(scope.map(String::as_str), None).possible,
+        offered: alone(scope, Some(false)),
+        best: alone(scope, None).possible,
         users: scope.and_then(|id| rules.directory.users(id)),
         required: None,
+        in_scope: true,
     }];
     for id in groups {
         if scope.is_some_and(|s| s.eq_ignore_ascii_case(id)) {
@@ -117,6 +125,7 @@ fn populations(snapshot: &Snapshot, rules: &Rules<'_>) -> Vec<Population> {
             best: alone(Some(id), None).possible,
             users: rules.directory.users(id),
             required: None,
+            in_scope: scope.is_none(),
         });
     }
     let own = snapshot
@@ -136,6 +145,7 @@ fn populations(snapshot: &Snapshot, rules: &Rules<'_>) -> Vec<Population> {
             best: left.possible,
             users: None,
             required: Some(required_of_administrators(snapshot)),
+            in_scope: true,
         });
     }
     all
@@ -209,15 +219,18 @@ fn judged(snapshot: &Snapshot, rules: &Rules<'_>, required: &Required, all: &[Po
         let (short, sample) = report.count(|key| concerns(key) && !key.sspr_capable && !enough(left(key).possible));
         let (of, _) = report.count(concerns);
         if short > 0 {
-            let title = format!(
-                "{} allowed fewer than {}{}",
-                counted(short, "user is", "users are"),
-                required.text(),
-                required.proviso()
-            );
+            let whole = registration.whole().is_some();
+            let who = match whole {
+                true => format!("{} of {} are", number(short), counted(of, "user", "users")),
+                false => format!("at least {}", counted(short, "user is", "users are")),
+            };
+            let title = format!("{who} allowed fewer than {}{}", required.text(), required.proviso());
             return below(required, title)
-                .evidence(registration, format!("{} are in scope of reset", number(of)))
-                .affects(short, (!registration.is_partial()).then_some(of), true, sample);
+                .evidence(
+                    registration,
+                    format!("{} read are in scope of reset", counted(of, "user", "users")),
+                )
+                .affects(short, whole.then_some(of), true, sample);
         }
         let (unsure, _) = report.count(|key| concerns(key) && !enough(left(key).sure));
         if registration.whole().is_some() && unsure == 0 && of > 0 {
@@ -227,7 +240,7 @@ fn judged(snapshot: &Snapshot, rules: &Rules<'_>, required: &Required, all: &[Po
             );
         }
     }
-    let never: Vec<&Population> = tenants().filter(|p| !enough(p.best)).collect();
+    let never: Vec<&Population> = tenants().filter(|p| p.in_scope && !enough(p.best)).collect();
     if !never.is_empty() {
         let names: Vec<String> = never.iter().map(|p| p.name.clone()).collect();
         let title = format!(
@@ -247,7 +260,7 @@ fn judged(snapshot: &Snapshot, rules: &Rules<'_>, required: &Required, all: &[Po
         return passed(required);
     }
     let perhaps: Vec<String> = tenants()
-        .filter(|p| !enough(p.offered.possible))
+        .filter(|p| p.in_scope && !enough(p.offered.possible))
         .map(|p| p.name.clone())
         .collect();
     if !perhaps.is_empty() {
@@ -263,6 +276,24 @@ fn judged(snapshot: &Snapshot, rules: &Rules<'_>, required: &Required, all: &[Po
             .reason(reason)
             .fix("Enable Microsoft Authenticator and email for all users instead of for groups.")
             .portal(PORTAL);
+    }
+    let outside: Vec<String> = tenants()
+        .filter(|p| !p.in_scope && !enough(p.offered.possible))
+        .map(|p| p.name.clone())
+        .collect();
+    if !outside.is_empty() {
+        let unread = registration
+            .refusal()
+            .map(|r| r.message.as_str())
+            .or(registration.partial_reason());
+        return REACH.skipped(
+            format!("not decided: who of the selected group is in {}", listed(&outside)),
+            format!(
+                "They would be allowed fewer than {}. Who is in both groups is told by the registration report. {}",
+                required.text(),
+                unread.unwrap_or("It was not read.")
+            ),
+        );
     }
     let ended = retirement::ended_today(snapshot, &CohortKey::default());
     if tenants().all(|p| enough(p.offered.sure.or(ended))) {

@@ -3,7 +3,7 @@
 use super::methods::{Migration, Required, Rules, enabled, everybody, gates, migration, resets};
 use super::{PORTAL, populations};
 use crate::finding::{Check, Finding, Severity, counted};
-use crate::snapshot::graph::{AuthenticationMethodConfiguration, AuthenticationMethodsPolicy};
+use crate::snapshot::graph::{AuthenticationMethodConfiguration, AuthenticationMethodsPolicy, MethodTarget};
 use crate::snapshot::{FactId, Snapshot};
 use crate::steps::scope::{Directory, listed, nobody};
 
@@ -53,7 +53,7 @@ pub const SPARE: Check = Check {
 pub const SIGN_IN: Check = Check {
     id: "authentication_methods.sign_in",
     title: "Reset methods that also open sign-in",
-    looks_at: "Methods enabled for reset that are also usable at sign-in: SMS as the first factor; SMS and voice for MFA.",
+    looks_at: "Methods enabled for reset that are also usable at sign-in: Authenticator and SMS in place of the password; SMS and voice for MFA.",
     why: "A weak method that was enabled for reset alone may open sign-in too.",
     doc: "https://learn.microsoft.com/entra/identity/authentication/howto-authentication-sms-signin",
     decides: false,
@@ -109,6 +109,11 @@ fn title(configuration: &AuthenticationMethodConfiguration) -> &str {
     }
 }
 
+/// How Authenticator may be used by a target: `any`, `push`, or `deviceBasedPush`, which is without a password.
+fn mode(target: &MethodTarget) -> &str {
+    target.authentication_mode.as_deref().unwrap_or("any")
+}
+
 fn authenticator(snapshot: &Snapshot, policy: &AuthenticationMethodsPolicy) -> Finding {
     let fact = &snapshot.facts.methods_policy;
     let directory = Directory::of(snapshot);
@@ -138,7 +143,7 @@ fn authenticator(snapshot: &Snapshot, policy: &AuthenticationMethodsPolicy) -> F
         .include_targets
         .iter()
         .filter(|t| everybody(t))
-        .all(|t| t.authentication_mode.as_deref() == Some("deviceBasedPush"));
+        .all(|t| mode(t).eq_ignore_ascii_case("deviceBasedPush"));
     let seen = format!(
         "MicrosoftAuthenticator: enabled, codes {}",
         if codes { "allowed" } else { "not allowed" }
@@ -281,7 +286,11 @@ fn spare(snapshot: &Snapshot) -> Finding {
     let seen = format!("{}: {}", base.name, base.offered.sure.names());
     if sure > required.count {
         return SPARE
-            .pass(format!("{sure} methods to choose from, {} required", required.count))
+            .pass(match required.known {
+                true => format!("{sure} methods to choose from, {} required", required.count),
+                // One or two is all that can be required.
+                false => format!("{sure} methods to choose from, at most two required"),
+            })
             .evidence(fact, seen);
     }
     if possible < required.count {
@@ -342,13 +351,35 @@ fn sign_in(snapshot: &Snapshot, policy: &AuthenticationMethodsPolicy) -> Finding
             )
             .evidence(fact, "Sms: enabled, isUsableForSignIn absent");
     }
-    let text = match mfa.as_slice() {
+    let phone = match mfa.as_slice() {
         [] => "no phone method is enabled".to_string(),
         _ => format!("{} also for MFA, never in place of the password", mfa.join(" and ")),
     };
+    let targets = on("MicrosoftAuthenticator")
+        .into_iter()
+        .flat_map(|c| &c.include_targets);
+    let app: Vec<String> = targets
+        .filter(|t| !mode(t).eq_ignore_ascii_case("push") && !nobody(&t.id))
+        .map(|t| match everybody(t) {
+            true => "all users".into(),
+            false => directory.named_and_counted(&t.id),
+        })
+        .collect();
+    if app.is_empty() {
+        return SIGN_IN
+            .pass(phone)
+            .evidence(fact, "email, codes and notifications do not replace the password");
+    }
     SIGN_IN
-        .pass(text)
-        .evidence(fact, "email, codes and notifications do not replace the password")
+        .pass(format!("{phone}; Microsoft Authenticator may replace the password"))
+        .evidence(
+            fact,
+            format!(
+                "MicrosoftAuthenticator: mode any or deviceBasedPush for {}; email and codes do not replace the password",
+                listed(&app)
+            ),
+        )
+        .reason("Who registers Authenticator may also sign in with its notification alone, without the password. It is no weak method; mode Push keeps it to a second factor.")
 }
 
 fn guests(snapshot: &Snapshot, policy: &AuthenticationMethodsPolicy) -> Finding {

@@ -7,6 +7,7 @@ use super::{Population, populations};
 use crate::finding::{Check, Finding, Severity, counted, number};
 use crate::snapshot::people::{CohortKey, Registration};
 use crate::snapshot::{FactId, Snapshot};
+use crate::steps::policy::{SECURITY_QUESTIONS, weigh};
 use crate::steps::scope::listed;
 use jiff::civil::{Date, date};
 use jiff::tz::Offset;
@@ -61,8 +62,10 @@ pub const QUESTIONS_END: Check = Check {
 pub struct Retirement {
     /// The check that reports it.
     pub check: &'static Check,
-    /// The day; the month's first where no day is published.
-    pub day: Date,
+    /// The first day on which it may have ended.
+    from: Date,
+    /// The first day on which it surely has: the same, but where only a month was published.
+    by: Date,
     /// The day as people read it.
     on: &'static str,
     /// What happens.
@@ -83,11 +86,15 @@ fn later(key: &CohortKey) -> bool {
     key.global_admin || key.guest
 }
 
+/// Microsoft published no day in March 2027; from this day on security questions have surely ended.
+pub const QUESTIONS_GONE: Date = date(2027, 4, 1);
+
 /// Every announced end, the earliest first.
 pub const RETIREMENTS: &[Retirement] = &[
     Retirement {
         check: &PHONE_MEMBERS,
-        day: date(2027, 2, 1),
+        from: date(2027, 2, 1),
+        by: date(2027, 2, 1),
         on: "on 2027-02-01",
         what: "SMS by Microsoft ends",
         methods: PHONE,
@@ -97,7 +104,8 @@ pub const RETIREMENTS: &[Retirement] = &[
     },
     Retirement {
         check: &QUESTIONS_END,
-        day: date(2027, 3, 1),
+        from: date(2027, 3, 1),
+        by: QUESTIONS_GONE,
         on: "in March 2027",
         what: "security questions end",
         methods: QUESTIONS,
@@ -107,7 +115,8 @@ pub const RETIREMENTS: &[Retirement] = &[
     },
     Retirement {
         check: &PHONE_LATER,
-        day: date(2027, 7, 1),
+        from: date(2027, 7, 1),
+        by: date(2027, 7, 1),
         on: "on 2027-07-01",
         what: "SMS by Microsoft ends",
         methods: PHONE,
@@ -130,11 +139,11 @@ fn today(snapshot: &Snapshot) -> Date {
 fn ended(snapshot: &Snapshot, key: &CohortKey, before: Date) -> Methods {
     RETIREMENTS
         .iter()
-        .filter(|r| applies(r, snapshot) && r.day < before && (r.whom)(key))
+        .filter(|r| applies(r, snapshot) && r.from < before && (r.whom)(key))
         .fold(Methods::default(), |all, r| all.or(r.methods))
 }
 
-/// What has ended for somebody by the snapshot's day.
+/// What has ended for somebody by the snapshot's day, or may have.
 pub fn ended_today(snapshot: &Snapshot, key: &CohortKey) -> Methods {
     today(snapshot)
         .tomorrow()
@@ -169,7 +178,7 @@ fn drops(
             required.count
         };
         let have = rules.usable(key, registered.methods(key));
-        let before = have.without(ended(snapshot, key, retirement.day));
+        let before = have.without(ended(snapshot, key, retirement.from));
         let after = before.without(retirement.methods);
         let count = |methods| gates(methods, need, twice);
         // Who fell at an earlier end is counted there. Who is below already, says our count though the service calls
@@ -191,7 +200,7 @@ fn drops(
 /// The populations whose policy leaves too few methods after an end, and did not before.
 fn short(retirement: &Retirement, all: &[Population], required: &Required) -> Vec<String> {
     all.iter()
-        .filter(|p| p.users != Some(0))
+        .filter(|p| p.in_scope && p.users != Some(0))
         .filter(|p| {
             let need = p.required.unwrap_or(required.count);
             let before = gates(p.offered.possible, need, false);
@@ -217,7 +226,7 @@ fn finding(retirement: &Retirement, snapshot: &Snapshot) -> Finding {
     };
     let required = Required::of(snapshot);
     let (fact, policy) = (&snapshot.facts.registration, &snapshot.facts.methods_policy);
-    let past = retirement.day <= today(snapshot);
+    let past = retirement.by <= today(snapshot);
     let falls = |many: bool| match (required.count, past, many) {
         (1, true, _) => "lost their only method",
         (1, false, true) => "lose their only method",
@@ -239,8 +248,9 @@ fn finding(retirement: &Retirement, snapshot: &Snapshot) -> Finding {
         let drop = drops(retirement, &rules, report, &required, snapshot);
         if drop.count > 0 {
             let (one, many) = retirement.people;
+            let least = if fact.is_partial() { "at least " } else { "" };
             let title = format!(
-                "{} {} {end}{}",
+                "{least}{} {} {end}{}",
                 counted(drop.count, one, many),
                 falls(drop.count != 1),
                 required.proviso()
@@ -256,7 +266,8 @@ fn finding(retirement: &Retirement, snapshot: &Snapshot) -> Finding {
                 .evidence(
                     fact,
                     format!(
-                        "{} can reset today; {} of them have registered what ends, {} have too little left",
+                        "{}{} can reset today; {} of them have registered what ends, {} have too little left",
+                        if fact.is_partial() { "read in part: " } else { "" },
                         counted(drop.of, one, many),
                         number(drop.concerned),
                         number(drop.count)
@@ -272,7 +283,9 @@ fn finding(retirement: &Retirement, snapshot: &Snapshot) -> Finding {
     // The administrators' own rule is not the tenant's to change, and the report tells of each of them.
     let concerned: Vec<&Population> = all
         .iter()
-        .filter(|p| p.required.is_none() && p.users != Some(0) && p.offered.possible.meets(retirement.methods))
+        .filter(|p| {
+            p.required.is_none() && p.in_scope && p.users != Some(0) && p.offered.possible.meets(retirement.methods)
+        })
         .collect();
     if !short.is_empty() && retirement.check.id != PHONE_LATER.id {
         let title = format!(
@@ -318,10 +331,13 @@ fn finding(retirement: &Retirement, snapshot: &Snapshot) -> Finding {
             .evidence(fact, format!("{} can reset today", number(drop.of)));
     }
     if concerned.is_empty() && retirement.check.id == QUESTIONS_END.id {
-        return check
+        let mut found = check
             .pass("security questions are not in use")
-            .evidence(&snapshot.facts.portal_reset_policy, "security questions are off")
             .evidence(policy, super::described(&all, &required));
+        if let Ok(off) = weigh(snapshot, &SECURITY_QUESTIONS) {
+            found.evidence.extend_from_slice(off.evidence());
+        }
+        return found;
     }
     match fact.partial_reason() {
         Some(reason) => check

@@ -3,7 +3,9 @@ use super::retirement::{PHONE_LATER, PHONE_MEMBERS, QUESTIONS_END};
 use super::*;
 use crate::finding::Outcome;
 use crate::snapshot::Fact;
+use crate::snapshot::people::Cohort;
 use crate::steps::fixture::*;
+use crate::steps::testing;
 
 /// A tenant where all is well: two required, Authenticator, email and SMS for all.
 fn tenant() -> Snapshot {
@@ -59,7 +61,7 @@ fn one_method_for_all_where_two_are_required_fails() {
     s.facts.registration = known(report(vec![user(40, &["email"], false)], &[]));
     let found = finding(&STEP, &REACH, &s);
     assert_eq!(found.status, Outcome::Fail);
-    assert_eq!(found.title, "40 users are allowed fewer than two methods");
+    assert_eq!(found.title, "40 of 40 users are allowed fewer than two methods");
     let affected = found.affected.unwrap();
     assert_eq!(
         (affected.count, affected.of, affected.blocks_reset),
@@ -120,7 +122,7 @@ fn an_excluded_group_is_a_population_of_its_own() {
     sales.key.groups = 1;
     s.facts.registration = known(report(vec![sales, user(90, &["email"], false)], &["g1"]));
     let found = finding(&STEP, &REACH, &s);
-    assert_eq!(found.title, "7 users are allowed fewer than two methods");
+    assert_eq!(found.title, "7 of 97 users are allowed fewer than two methods");
     assert_eq!(found.affected.unwrap().of, Some(97));
     assert_eq!(finding(&STEP, &TARGETS, &s).status, Outcome::Warn);
 }
@@ -227,9 +229,74 @@ fn the_app_counts_once_unless_the_report_shows_otherwise() {
     let app = &["microsoftAuthenticatorPush", "softwareOneTimePasscode", "mobilePhone"];
     s.facts.registration = known(report(vec![user(30, app, true)], &[]));
     assert_eq!(finding(&STEP, &PHONE_MEMBERS, &s).affected.unwrap().count, 30);
-    let alone = user(1, &["microsoftAuthenticatorPush", "softwareOneTimePasscode"], true);
-    s.facts.registration = known(report(vec![user(30, app, true), alone], &[]));
-    assert_eq!(finding(&STEP, &PHONE_MEMBERS, &s).status, Outcome::Pass);
+    let both = &["microsoftAuthenticatorPush", "softwareOneTimePasscode"];
+    let mut status = |others: Vec<Cohort>| {
+        let cohorts = [vec![user(30, app, true)], others].concat();
+        s.facts.registration = known(report(cohorts, &[]));
+        finding(&STEP, &PHONE_MEMBERS, &s).status
+    };
+    assert_eq!(status(vec![user(5, both, true)]), Outcome::Pass);
+    // One may just have changed methods; a notification alone is one method; others with the same cannot reset.
+    assert_eq!(status(vec![user(1, both, true)]), Outcome::Warn);
+    assert_eq!(
+        status(vec![user(5, &["microsoftAuthenticatorPush"], true)]),
+        Outcome::Warn
+    );
+    assert_eq!(status(vec![user(5, both, true), user(1, both, false)]), Outcome::Warn);
+    // Administrators may need one method alone.
+    let mut administrators = user(5, both, true);
+    administrators.key.admin = true;
+    assert_eq!(status(vec![administrators]), Outcome::Warn);
+    // The report may lag behind a raise from one to two.
+    s.facts.registration = known(report(vec![user(30, app, true), user(5, both, true)], &[]));
+    let day = |s: &mut Snapshot, at: &str| {
+        s.facts.audit_settings = testing::log(&[("NumberOfRequiredContactMethodsForUsers", "2", at)]);
+        finding(&STEP, &PHONE_MEMBERS, s).status
+    };
+    assert_eq!(day(&mut s, "2026-11-22T09:00:00Z"), Outcome::Warn);
+    assert_eq!(day(&mut s, "2026-11-02T09:00:00Z"), Outcome::Pass);
+}
+
+#[test]
+fn groups_outside_the_selected_one_prove_nothing() {
+    let mut s = tenant();
+    let mut email = method("Email", &["all_users"]);
+    email.exclude_targets = vec![target("g2")];
+    s.facts.methods_policy = methods(vec![method("MicrosoftAuthenticator", &["all_users"]), email]);
+    s.facts.policy_groups = groups(&[("g1", "Pilot", 50), ("g2", "Workshop", 12)]);
+    let mut selected = portal(2);
+    selected.enablement_type = Some(1);
+    selected.password_reset_enabled_group_ids = vec!["g1".into()];
+    s.facts.portal_reset_policy = known(selected);
+    s.facts.registration = refused("AuditLog.Read.All");
+    let found = finding(&STEP, &REACH, &s);
+    assert_eq!(found.status, Outcome::Skipped);
+    assert_eq!(
+        found.title,
+        "not decided: who of the selected group is in group 'Workshop'"
+    );
+    // With reset for all, the workshop is in scope.
+    s.facts.portal_reset_policy = known(portal(2));
+    assert_eq!(finding(&STEP, &REACH, &s).status, Outcome::Fail);
+}
+
+#[test]
+fn questions_end_at_one_date_and_count_from_every_source() {
+    let mut s = tenant();
+    let mut questions = portal(2);
+    questions.security_questions_option_enabled = Some(true);
+    s.facts.portal_reset_policy = known(questions);
+    s.facts.registration = known(report(vec![user(5, &["email", "securityQuestion"], true)], &[]));
+    s.taken_at = "2027-03-31T23:00:00Z".parse().unwrap();
+    let title = |s: &Snapshot| finding(&STEP, &QUESTIONS_END, s).title;
+    assert!(title(&s).starts_with("5 users drop below"), "{}", title(&s));
+    s.taken_at = "2027-04-01T00:00:00Z".parse().unwrap();
+    assert!(title(&s).starts_with("5 users dropped below"), "{}", title(&s));
+    // That they are off is known from the audit log too.
+    s.facts.registration = refused("AuditLog.Read.All");
+    s.facts.portal_reset_policy = refused("-PortalApi");
+    s.facts.audit_settings = log(&[("SelectedContactMethodsForUsers", "[\"Email\"]")]);
+    assert_eq!(title(&s), "security questions are not in use");
 }
 
 #[test]
@@ -291,6 +358,11 @@ fn a_partial_report_never_passes() {
     assert_eq!(found.status, Outcome::Skipped);
     s.facts.registration = partial(report(vec![user(9, &["mobilePhone", "email"], true)], &[]));
     let found = finding(&STEP, &PHONE_MEMBERS, &s);
+    assert!(
+        found.title.starts_with("at least 9 users drop below"),
+        "{}",
+        found.title
+    );
     assert_eq!((found.status, found.affected.unwrap().of), (Outcome::Warn, None));
     // Without any report the policy still shows what it leaves.
     s.facts.registration = refused("AuditLog.Read.All");
@@ -328,6 +400,19 @@ fn authenticator_comes_first() {
         found.title,
         "Microsoft Authenticator is not for group 'Workshop' (12 users)"
     );
+    policy_of(&mut s).authentication_method_configurations[0].exclude_targets = Vec::new();
+    let app = &mut policy_of(&mut s).authentication_method_configurations[0];
+    app.include_targets[0].authentication_mode = Some("deviceBasedPush".into());
+    assert_eq!(
+        finding(&STEP, &AUTHENTICATOR, &s).status,
+        Outcome::Pass,
+        "its codes reset"
+    );
+    policy_of(&mut s).authentication_method_configurations[0].is_software_oath_enabled = Some(false);
+    assert_eq!(
+        finding(&STEP, &AUTHENTICATOR, &s).title,
+        "Microsoft Authenticator is passwordless only, so it does not reset"
+    );
     policy_of(&mut s).authentication_method_configurations[0].state = Some("disabled".into());
     assert_eq!(
         finding(&STEP, &AUTHENTICATOR, &s).title,
@@ -342,6 +427,64 @@ fn sms_may_open_sign_in() {
     assert_eq!(finding(&STEP, &SIGN_IN, &s).status, Outcome::Warn);
     policy_of(&mut s).authentication_method_configurations[2].include_targets[0].is_usable_for_sign_in = None;
     assert_eq!(finding(&STEP, &SIGN_IN, &s).status, Outcome::Skipped);
+}
+
+#[test]
+fn authenticator_opens_sign_in_unless_it_is_kept_to_its_notification() {
+    let mut s = tenant();
+    for (mode, replaces) in [
+        (None, true),
+        (Some("any"), true),
+        (Some("deviceBasedPush"), true),
+        (Some("push"), false),
+    ] {
+        let app = &mut policy_of(&mut s).authentication_method_configurations[0];
+        app.include_targets[0].authentication_mode = mode.map(String::from);
+        let found = finding(&STEP, &SIGN_IN, &s);
+        assert_eq!(found.status, Outcome::Pass);
+        assert_eq!(
+            found
+                .title
+                .ends_with("Microsoft Authenticator may replace the password"),
+            replaces,
+            "{mode:?}: {}",
+            found.title
+        );
+    }
+}
+
+#[test]
+fn a_state_that_is_not_known_decides_nothing() {
+    let mut s = tenant();
+    s.facts.registration = refused("AuditLog.Read.All");
+    policy_of(&mut s).policy_migration_state = Some("migrationRevised".into());
+    for check in [&MIGRATION, &REACH, &SPARE] {
+        assert_eq!(finding(&STEP, check, &s).status, Outcome::Skipped, "{}", check.id);
+    }
+}
+
+#[test]
+fn what_is_to_spare_is_told_by_the_number_that_is_known() {
+    let mut s = tenant();
+    assert_eq!(finding(&STEP, &SPARE, &s).title, "3 methods to choose from, 2 required");
+    s.facts.portal_reset_policy = refused("-PortalApi");
+    assert_eq!(
+        finding(&STEP, &SPARE, &s).title,
+        "3 methods to choose from, at most two required"
+    );
+    s.facts.portal_reset_policy = known(portal(2));
+    s.facts.methods_policy = methods(vec![method("Email", &["all_users"])]);
+    assert_eq!(finding(&STEP, &SPARE, &s).status, Outcome::NotApplicable);
+}
+
+#[test]
+fn guests_may_be_kept_from_email_codes() {
+    let mut s = tenant();
+    policy_of(&mut s).authentication_method_configurations[1].allow_external_id_to_use_email_otp =
+        Some("disabled".into());
+    let found = finding(&STEP, &GUESTS, &s);
+    assert_eq!(found.status, Outcome::Pass);
+    assert!(found.title.starts_with("guests may not sign in"), "{}", found.title);
 }
 
 #[test]

@@ -81,6 +81,39 @@ fn a_declaration_counts_alone_until_it_ends_and_never_against_the_log() {
 }
 
 #[test]
+fn a_declaration_that_ended_counts_nowhere() {
+    let assessed = |until: &str| {
+        let mut s = snapshot();
+        s.facts.portal_reset_policy = declared(
+            PasswordResetPolicy {
+                security_questions_option_enabled: Some(true),
+                number_of_questions_to_register: Some(3),
+                security_questions: vec![Default::default(); 3],
+                ..methods(2)
+            },
+            until,
+        );
+        s.facts.portal_on_premises = declared(
+            OnPremisesResetPolicy {
+                cloud_provisioning_enablement_for_tenant: Some(true),
+                ..Default::default()
+            },
+            until,
+        );
+        let readiness = crate::readiness::assess(&s, crate::steps::STEPS, &Default::default());
+        let of = |id: &str| readiness.findings.iter().find(|f| f.id == id).unwrap().status;
+        [
+            "security_questions.defined",
+            "cloud_writeback.cloud_sync",
+            "reset_policy.methods_required",
+        ]
+        .map(of)
+    };
+    assert_eq!(assessed("2026-12-31T00:00:00Z"), [Outcome::Pass; 3]);
+    assert_eq!(assessed("2026-11-01T00:00:00Z"), [Outcome::Skipped; 3]);
+}
+
+#[test]
 fn half_a_log_is_no_pass_but_a_fail() {
     let mut s = snapshot();
     let Fact::Known { value, source, as_of } =

@@ -4,8 +4,7 @@ use super::{SCOPE, SIGNS, Scope, WHO};
 use crate::finding::{Evidence, Finding, Severity, counted, number, refused};
 use crate::snapshot::people::CohortKey;
 use crate::snapshot::{FactId, Snapshot};
-use crate::steps::policy::{page, weigh};
-use jiff::SignedDuration;
+use crate::steps::policy::{REPORT_LAG, page, weigh};
 
 const FACTS: &[FactId] = &[
     FactId::Registration,
@@ -14,8 +13,6 @@ const FACTS: &[FactId] = &[
     FactId::SecureScore,
 ];
 const REPORT: &str = "registration report";
-/// How far the report may lag behind a change.
-const LAG: SignedDuration = SignedDuration::from_hours(36);
 
 /// How far reset reaches, by one sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +108,7 @@ pub(super) fn nobody(snapshot: &Snapshot) -> Option<Finding> {
         Err(unread) => Some(unread.at),
     };
     let seen = sign.evidence.as_of?;
-    if changed.is_some_and(|at| seen.duration_since(at) < LAG) {
+    if changed.is_some_and(|at| seen.duration_since(at) < REPORT_LAG) {
         return None;
     }
     let out = sign.left_out?;
