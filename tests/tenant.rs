@@ -99,6 +99,25 @@ fn an_app_sees_by_its_effect_that_the_selected_group_is_empty() {
 }
 
 #[test]
+fn a_group_that_the_log_alone_names_is_read() {
+    let lab = lab("empty-group");
+    let portal = facts(&person(&lab, 0, true)).portal_reset_policy;
+    let group = &portal
+        .whole()
+        .expect("the portal's policy")
+        .password_reset_enabled_group_ids[0];
+    let event = serde_json::json!({"at": "-2d", "activity": "Update SSPR Settings",
+        "changes": {"PasswordResetEnabledGroupIds": ["", group]}});
+    lab.control("POST", "audit", &serde_json::json!({ "event": event }))
+        .expect("the lab logs it");
+    let readiness = check(&app(&lab, 0), serde_json::json!({"steps": ["reset_policy"]}));
+    let found = finding(&readiness, "reset_policy.group");
+    assert_eq!(found["title"], "the selected group SSPR pilot has no users", "{found}");
+    assert_eq!(found["status"], "Fail");
+    assert_clean(&lab);
+}
+
+#[test]
 fn the_end_of_sms_is_counted_over_http() {
     let lab = lab("hybrid-faulty");
     let steps = ["authentication_methods", "mfa_enforcement", "user_registration"];

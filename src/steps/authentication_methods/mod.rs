@@ -12,7 +12,7 @@ use super::scope::listed;
 use crate::finding::{Check, Finding, Severity, counted, number};
 use crate::snapshot::people::CohortKey;
 use crate::snapshot::{FactId, Snapshot};
-use methods::{ADMINISTRATORS, Methods, Offered, Required, Rules, gates, required_of_administrators};
+use methods::{ADMINISTRATORS, Methods, Migration, Offered, Required, Rules, gates, required_of_administrators};
 
 /// The step.
 pub const STEP: Step = Step {
@@ -299,10 +299,22 @@ fn judged(snapshot: &Snapshot, rules: &Rules<'_>, required: &Required, all: &[Po
     if tenants().all(|p| enough(p.offered.sure.or(ended))) {
         return below_since(required);
     }
-    REACH.skipped(
-        "not decided: the legacy reset policy is not readable",
+    undecided(
+        &REACH,
+        rules,
         "The methods policy alone does not give enough methods, and the legacy policy, which still counts, is readable only through the portal (Connect-SsprTenant -PortalApi).",
     )
+}
+
+/// Not decided, for what counts beside the methods policy is not known.
+fn undecided(check: &Check, rules: &Rules<'_>, why: &str) -> Finding {
+    match methods::migration(rules.policy) {
+        Migration::Other => check.skipped(
+            "not decided: the migration state is one that this version does not know",
+            "It says which policy counts. Microsoft added a state; look for a newer EntraSspr.",
+        ),
+        _ => check.skipped("not decided: the legacy reset policy is not readable", why),
+    }
 }
 
 /// Two different methods are one too, also where the app counts by its codes alone: this rests on no assumed number.

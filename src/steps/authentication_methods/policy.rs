@@ -1,7 +1,7 @@
 //! What the methods policy itself shows: Authenticator first, migration, targets, spare methods, sign-in, guests.
 
 use super::methods::{Migration, Required, Rules, enabled, everybody, gates, migration, resets};
-use super::{PORTAL, populations};
+use super::{PORTAL, populations, undecided};
 use crate::finding::{Check, Finding, Severity, counted};
 use crate::snapshot::graph::{AuthenticationMethodConfiguration, AuthenticationMethodsPolicy, MethodTarget};
 use crate::snapshot::{FactId, Snapshot};
@@ -297,8 +297,9 @@ fn spare(snapshot: &Snapshot) -> Finding {
         return SPARE.not_applicable("There are too few methods as it is; see authentication_methods.reach.");
     }
     if possible > required.count {
-        return SPARE.skipped(
-            "not decided: the legacy reset policy is not readable",
+        return undecided(
+            &SPARE,
+            &rules,
             "It may allow further methods; it is readable only through the portal (Connect-SsprTenant -PortalApi).",
         );
     }

@@ -204,3 +204,13 @@ fn legacy_settings_are_told() {
     });
     assert_eq!(status(&LEGACY, &s), Outcome::Warn);
 }
+
+#[test]
+fn a_migration_state_that_is_not_known_is_not_judged() {
+    let mut s = tenant(vec![]);
+    s.facts.methods_policy = known(crate::snapshot::graph::AuthenticationMethodsPolicy {
+        policy_migration_state: Some("migrationRevised".into()),
+        ..Default::default()
+    });
+    assert_eq!(status(&LEGACY, &s), Outcome::Skipped);
+}
