@@ -10,6 +10,7 @@ use crate::tenant::page::Rows;
 use jiff::{Timestamp, ToSpan};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
+use tokio::sync::oneshot;
 
 /// The service that logs self-service reset.
 const SERVICE: &str = "Self-service Password Management";
@@ -232,26 +233,37 @@ fn fold_reset(
 }
 
 impl Gatherer {
-    /// Reads what the log proves of the reset policy's settings.
-    pub(super) async fn audit_settings(&self, needs: &BTreeSet<FactId>) -> Fact<SettingsHistory> {
-        if !needs.contains(&FactId::AuditSettings) {
-            return Fact::NotAsked;
-        }
-        let now = Timestamp::now();
-        let outcome = self.settings(now - (RETENTION_DAYS * 24).hours(), now).await;
-        self.fact(FactId::AuditSettings, outcome)
-    }
-
-    /// Reads what the log proves of writeback and resets.
-    pub(super) async fn audit(&self, needs: &BTreeSet<FactId>, facts: &mut Facts) {
+    /// Reads what the log proves of settings, writeback and resets; tells the settings as soon as they are read.
+    pub(super) async fn audit(
+        &self,
+        needs: &BTreeSet<FactId>,
+        tell: oneshot::Sender<SettingsHistory>,
+        facts: &mut Facts,
+    ) {
         let wants = |id| needs.contains(&id);
-        let (writeback, resets) = (wants(FactId::AuditWriteback), wants(FactId::AuditResets));
-        if !(writeback || resets) {
+        let (settings, writeback, resets) = (
+            wants(FactId::AuditSettings),
+            wants(FactId::AuditWriteback),
+            wants(FactId::AuditResets),
+        );
+        if !(settings || writeback || resets) {
             return;
         }
         let now = Timestamp::now();
         let from = now - (RETENTION_DAYS * 24).hours();
-        let (w, r) = tokio::join!(
+        let (s, w, r) = tokio::join!(
+            async {
+                if settings {
+                    let read = self.settings(from, now).await;
+                    if let Ok(history) = &read {
+                        // Nobody waits for it where no group is wanted.
+                        let _ = tell.send(history.clone());
+                    }
+                    Some(read)
+                } else {
+                    None
+                }
+            },
             async {
                 if writeback {
                     Some(self.switches(from, now).await)
@@ -268,6 +280,13 @@ impl Gatherer {
             },
         );
         let set = |id: FactId, error: &AskError, facts: &mut Facts| facts.refuse(id, self.refusal(id, error));
+        match s {
+            Some(Ok(history)) => {
+                facts.audit_settings = Fact::known(history, crate::snapshot::source(FactId::AuditSettings).path, now)
+            }
+            Some(Err(error)) => set(FactId::AuditSettings, &error, facts),
+            None => {}
+        }
         let (activity, agents) = match r {
             Some(Ok((activity, agents))) => (Some(activity), agents),
             Some(Err(error)) => {

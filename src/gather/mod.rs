@@ -22,6 +22,7 @@ use groups::Membership;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 
 /// How far a run may go.
 #[derive(Clone, Debug, Default)]
@@ -106,17 +107,16 @@ impl Gatherer {
         self.context.progress("Reading the tenant", 0, None);
         // Each reader fills facts of its own, so that all can run at once.
         let (mut short, mut portal, mut audit) = (Facts::default(), Facts::default(), Facts::default());
+        let (tell, told) = oneshot::channel();
         // In boxes, as these are large: what joins them would hold and move them on the stack.
         let waves = Box::pin(async {
-            let (conditional_access, settings, (), ()) = tokio::join!(
+            let (conditional_access, (), ()) = tokio::join!(
                 Box::pin(self.conditional_access(needs)),
-                Box::pin(self.audit_settings(needs)),
                 Box::pin(self.singles(needs, &mut short)),
                 Box::pin(self.portal(needs, &mut portal)),
             );
             *facts = short;
             facts.conditional_access = conditional_access;
-            facts.audit_settings = settings;
             facts.portal_reset_policy = portal.portal_reset_policy;
             facts.portal_on_premises = portal.portal_on_premises;
             facts.portal_sync_status = portal.portal_sync_status;
@@ -124,6 +124,13 @@ impl Gatherer {
             let membership = async {
                 if needs.contains(&FactId::PolicyGroups) {
                     let mut named = facts.clone();
+                    // The log alone may name the group that reset is for.
+                    if named.reset_groups().is_empty()
+                        && let Ok(history) = told.await
+                    {
+                        let source = source(FactId::AuditSettings).path;
+                        named.audit_settings = Fact::known(history, source, Timestamp::now());
+                    }
                     let membership = Box::pin(self.groups(&mut named)).await;
                     Some((membership, named.policy_groups))
                 } else {
@@ -141,8 +148,9 @@ impl Gatherer {
                 Box::pin(self.registration(limits, &members, facts)).await;
             }
         });
-        let audits = Box::pin(self.audit(needs, &mut audit));
+        let audits = Box::pin(self.audit(needs, tell, &mut audit));
         let ((), (), summary) = tokio::join!(waves, audits, self.feature_summary(needs));
+        facts.audit_settings = audit.audit_settings;
         facts.audit_writeback = audit.audit_writeback;
         facts.audit_resets = audit.audit_resets;
         facts.feature_summary = summary;
