@@ -1,9 +1,13 @@
 //! Weighs what the sources say of one setting of the reset policy: the portal's object, the audit log's newest change,
 //! an operator's declaration. No supported interface has these values, so each answer carries where it is from.
 
-use crate::finding::{Check, Evidence, Finding, Outcome, Severity, refused};
+mod unknown;
+
+pub use unknown::{Unknown, unknown};
+
+use crate::finding::{Evidence, Finding, Outcome, Severity};
 use crate::snapshot::portal::{OnPremisesResetPolicy, PasswordResetPolicy};
-use crate::snapshot::{Fact, FactId, Facts, Refusal, RefusalKind, Snapshot};
+use crate::snapshot::{Fact, FactId, Snapshot};
 use jiff::{SignedDuration, Timestamp};
 use std::fmt::Display;
 
@@ -164,15 +168,6 @@ pub struct Sources<T> {
     pub unread: Option<Unread>,
 }
 
-/// Why no source says it.
-#[derive(Clone, Debug)]
-pub struct Unknown {
-    title: String,
-    reason: String,
-    evidence: Vec<Evidence>,
-    portal_api: bool,
-}
-
 /// The value of a setting, from the source that counts.
 pub fn weigh<T: Clone + PartialEq + Display>(snapshot: &Snapshot, setting: &Setting<T>) -> Result<Weighed<T>, Unknown> {
     let Sources { state, event, unread } = setting.sources(snapshot);
@@ -257,25 +252,6 @@ impl<T> Weighed<T> {
                 Some(reason) => format!("{reason} {conflict}"),
                 None => conflict.clone(),
             });
-        }
-        finding
-    }
-}
-
-impl Unknown {
-    /// Why, for the reason of a check that rests on it in part.
-    pub fn reason(&self) -> &str {
-        &self.reason
-    }
-
-    /// The check that could not be decided.
-    pub fn finding(&self, check: &Check) -> Finding {
-        let mut finding = check.skipped(&self.title, &self.reason);
-        finding.evidence = self.evidence.clone();
-        if self.portal_api {
-            finding = finding
-                .fix("Sign in as a person who may read the setting, with the portal API.")
-                .command("Connect-SsprTenant -PortalApi");
         }
         finding
     }
@@ -390,80 +366,6 @@ fn stated<P, T: Display>(fact: &Fact<P>, name: &str, read: fn(&P) -> Option<T>) 
             as_of: Some(at),
         },
     })
-}
-
-/// Why nobody says it, and what would open the way.
-pub fn unknown(snapshot: &Snapshot, portal: FactId, name: &str, log: FactId, unread: Option<Unread>) -> Unknown {
-    let facts = &snapshot.facts;
-    let (portal_refusal, log_refusal) = (facts.refusal(portal), facts.refusal(log));
-    let asked = facts.has(portal) || facts.has(log) || portal_refusal.is_some() || log_refusal.is_some();
-    let (title, portal_api) = portal_title(snapshot, portal, portal_refusal, asked, unread.is_some());
-    let mut reasons = vec![format!("No source that was read tells the {name}.")];
-    reasons.extend(
-        [portal_refusal, log_refusal]
-            .into_iter()
-            .flatten()
-            .map(|r| r.message.clone()),
-    );
-    if let Some(unread) = unread {
-        reasons.push(unread.text);
-    } else if facts.has(log) {
-        reasons.push(format!(
-            "The audit log{} holds no change of it.",
-            since(facts, log).map_or(String::new(), |from| format!(" (since {})", date(from)))
-        ));
-    }
-    Unknown {
-        title,
-        reason: reasons.join(" "),
-        evidence: refused(snapshot, &[portal, log]),
-        portal_api,
-    }
-}
-
-/// The title, and whether signing in to the portal API would help.
-fn portal_title(
-    snapshot: &Snapshot,
-    fact: FactId,
-    refusal: Option<&Refusal>,
-    asked: bool,
-    unread: bool,
-) -> (String, bool) {
-    if !asked {
-        return ("not read in this run".into(), false);
-    }
-    if snapshot.facts.has(fact) {
-        let title = match unread {
-            true => "not known: a later change in the audit log is not understood",
-            false => "not known: the portal's answer does not name it",
-        };
-        return (title.into(), false);
-    }
-    let public = matches!(snapshot.signed_in.cloud.as_str(), "" | "Public");
-    match refusal {
-        Some(r) if r.kind == RefusalKind::NotOffered || !public => {
-            ("not readable: this cloud has no portal API".into(), false)
-        }
-        Some(r) if snapshot.signed_in.portal_api && r.kind != RefusalKind::SignIn => match &r.needs {
-            Some(needs) => (format!("not readable: needs {needs}"), false),
-            None => (format!("not readable: {}", r.message), false),
-        },
-        _ if snapshot.signed_in.delegated => (
-            "not readable without the portal API: sign in with Connect-SsprTenant -PortalApi".into(),
-            true,
-        ),
-        _ => (
-            "not readable with an app: sign in with Connect-SsprTenant -PortalApi".into(),
-            true,
-        ),
-    }
-}
-
-fn since(facts: &Facts, log: FactId) -> Option<Timestamp> {
-    match log {
-        FactId::AuditWriteback => facts.audit_writeback.value()?.from,
-        _ => facts.audit_settings.value()?.from,
-    }
 }
 
 /// Names are compared by their letters and digits, without a leading path.

@@ -1,4 +1,6 @@
 use super::*;
+use crate::finding::Check;
+use crate::snapshot::RefusalKind;
 use crate::steps::testing::{at, change, declared, known, log, refused, snapshot};
 
 fn methods(n: i64) -> PasswordResetPolicy {
