@@ -104,6 +104,8 @@ macro_rules! facts {
 facts! {
     /// The tenant.
     organization: graph::Organization => Organization, "organization";
+    /// When its passwords last synced.
+    password_sync: graph::PasswordSync => PasswordSync, "passwordSync";
     /// Its domains.
     domains: Vec<graph::Domain> => Domains, "domains";
     /// The federation of its federated domains.

@@ -2,7 +2,9 @@
 
 use super::Step;
 use super::policy::short;
-use crate::finding::{Check, Finding, Severity, counted, number, refused};
+use crate::finding::{Check, Finding, Outcome, Severity, counted, number, refused};
+use crate::snapshot::graph::Organization;
+use crate::snapshot::portal::AdConnectStatus;
 use crate::snapshot::{FactId, Snapshot};
 use jiff::{SignedDuration, Timestamp};
 
@@ -38,12 +40,12 @@ const PASSWORD_SYNC: Check = Check {
     why: "When password hashes stop to sync, a password that was changed on premises does not open the cloud.",
     doc: "https://learn.microsoft.com/entra/identity/hybrid/connect/tshoot-connect-password-hash-synchronization",
     decides: false,
-    facts: &[FactId::Organization, FactId::Synchronization],
+    facts: &[FactId::PasswordSync, FactId::Organization, FactId::Synchronization],
 };
 const MIXED: Check = Check {
     id: "hybrid.mixed",
     title: "Which users are not synced",
-    looks_at: "Enabled members that are synced against all of them, and synced users that are managed in the cloud.",
+    looks_at: "Enabled members that are synced against all of them, and those that have an anchor on premises without being synced: managed in the cloud, or left over.",
     why: "Writeback concerns synced users only; cloud-only and cloud-managed users reset in the cloud alone.",
     doc: "https://learn.microsoft.com/entra/identity/authentication/concept-sspr-writeback",
     decides: false,
@@ -163,22 +165,52 @@ fn sync(snapshot: &Snapshot) -> Finding {
             hours.map_or("unknown".into(), |h| h.to_string())
         ),
     );
-    if portal.dir_sync_enabled.is_some_and(|e| e != (enabled == Some(true))) {
-        let words = |on: bool| if on { "on" } else { "off" };
-        let title = format!(
-            "synchronisation is {} by Graph, {} by the portal",
-            words(enabled == Some(true)),
-            words(enabled != Some(true))
+    let Some(title) = disagreement(organization, portal, snapshot) else {
+        return finding;
+    };
+    // What is amiss by one source stays amiss; what is well by one alone is not.
+    if finding.status != Outcome::Pass {
+        let reason = finding.reason.take().unwrap_or_default();
+        return finding.reason(
+            format!("{reason} The sources disagree: {title}.")
+                .trim_start()
+                .to_string(),
         );
-        let mut differs = SYNC
-            .warn(Severity::Medium, title)
-            .reason("The sources disagree; whether writeback is needed depends on it.")
-            .fix("Look at the sync status in the portal, then check again.")
-            .portal(CONNECT);
-        differs.evidence = finding.evidence;
-        return differs;
     }
-    finding
+    let mut differs = SYNC
+        .warn(Severity::Medium, title)
+        .reason("The sources disagree; whether writeback is needed, and works, depends on it.")
+        .fix("Look at the sync status in the portal, then check again.")
+        .portal(CONNECT);
+    differs.evidence = finding.evidence;
+    differs
+}
+
+/// What Graph and the portal say differently of synchronisation.
+fn disagreement(organization: &Organization, portal: &AdConnectStatus, snapshot: &Snapshot) -> Option<String> {
+    let on = organization.on_premises_sync_enabled == Some(true);
+    let words = |on: bool| if on { "on" } else { "off" };
+    if portal.dir_sync_enabled.is_some_and(|e| e != on) {
+        return Some(format!(
+            "synchronisation is {} by Graph, {} by the portal",
+            words(on),
+            words(!on)
+        ));
+    }
+    let last = organization.on_premises_last_sync_date_time.filter(|_| on)?;
+    let hours = portal
+        .number_of_hours_from_last_sync
+        .filter(|h| (0..1_000_000).contains(h))?;
+    let (graph, portal) = (age(snapshot, last), SignedDuration::from_hours(hours));
+    // Where both are late, or neither, it makes no difference; the portal counts whole hours.
+    let differ = (graph > LATE) != (portal > LATE) && (graph - portal).abs() > SignedDuration::from_hours(1);
+    differ.then(|| {
+        format!(
+            "last sync {} ago by Graph, {} ago by the portal",
+            span(graph),
+            span(portal)
+        )
+    })
 }
 
 fn synced_ago(age: SignedDuration) -> Finding {
@@ -200,17 +232,17 @@ fn password_sync(snapshot: &Snapshot) -> Finding {
     if let OnPremises::None(why) = on_premises(snapshot) {
         return PASSWORD_SYNC.not_applicable(why);
     }
-    let (fact, features) = (&snapshot.facts.organization, &snapshot.facts.synchronization);
+    let (fact, features) = (&snapshot.facts.password_sync, &snapshot.facts.synchronization);
     let on = features.value().and_then(|f| f.password_sync_enabled);
     if on == Some(false) {
         return PASSWORD_SYNC
             .not_applicable("Password hash synchronisation is off: passwords are checked on premises.")
             .evidence(features, "passwordSyncEnabled: false");
     }
-    let Some(organization) = fact.value() else {
+    let Some(synced) = fact.value() else {
         return PASSWORD_SYNC.unreadable(snapshot);
     };
-    let Some(last) = organization.on_premises_last_password_sync_date_time else {
+    let Some(last) = synced.on_premises_last_password_sync_date_time else {
         return match on {
             Some(true) => PASSWORD_SYNC
                 .warn(
@@ -302,14 +334,17 @@ fn mixed(snapshot: &Snapshot) -> Finding {
     finding = finding.evidence(fact, seen);
     match managed.value() {
         Some(&count) if count > 0 => {
-            finding.title = format!("{}, {} managed in the cloud", finding.title, number(count));
+            finding.title = format!("{}, {} managed in the cloud or left over", finding.title, number(count));
             let text = format!(
-                "{} managed in the cloud: their reset is not written back",
-                counted(count, "synced user is", "synced users are")
+                "{} an anchor on premises without being synced, managed in the cloud or left over: their reset is not written back",
+                counted(count, "enabled member has", "enabled members have")
             );
             finding.evidence(managed, text)
         }
-        Some(_) => finding.evidence(managed, "no synced user is managed in the cloud"),
+        Some(_) => finding.evidence(
+            managed,
+            "no enabled member has an anchor on premises without being synced",
+        ),
         None => {
             finding.evidence.extend(refused(snapshot, &[FactId::CloudManagedUsers]));
             finding

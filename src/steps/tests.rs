@@ -31,8 +31,9 @@ fn full() -> Value {
         "signedIn": {"tenantId": "t", "delegated": true, "portalApi": true},
         "facts": {
             "organization": known(json!({"id": "t", "onPremisesSyncEnabled": true,
-                "onPremisesLastSyncDateTime": "2026-11-23T08:41:00Z", "onPremisesLastPasswordSyncDateTime": "2026-11-23T08:43:00Z",
+                "onPremisesLastSyncDateTime": "2026-11-23T08:41:00Z",
                 "verifiedDomains": [{"name": "contoso.example", "isDefault": true}]})),
+            "passwordSync": known(json!({"onPremisesLastPasswordSyncDateTime": "2026-11-23T08:43:00Z"})),
             "domains": known(json!([{"id": "contoso.example", "authenticationType": "Managed"}, {"id": "f.example", "authenticationType": "Federated"}])),
             "federation": known(json!([{"domain": "f.example", "passwordResetUri": "https://aka.ms/sspr"}])),
             "subscribedSkus": known(json!([{"skuId": "s", "skuPartNumber": "EMS", "capabilityStatus": "Enabled",
