@@ -1,7 +1,7 @@
 //! The groups that policies name: their names, their members at any depth, and who is in which.
 
-use super::Gatherer;
 use super::scan::{Scan, Shape, Text};
+use super::{Gap, Gatherer};
 use crate::snapshot::people::PolicyGroup;
 use crate::snapshot::{Fact, FactId, Facts};
 use crate::tenant::error::AskError;
@@ -10,6 +10,7 @@ use crate::tenant::page::Rows;
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 /// As many groups as a cohort's key has bits.
 const MOST: usize = 64;
@@ -45,25 +46,39 @@ impl Membership {
         member.map_or(0, |(_, bits)| *bits)
     }
 
-    fn add(&mut self, group: String, mut users: Vec<u64>) {
-        let bit = 1u64 << self.groups.len();
-        self.groups.push(group);
+    /// Adds users to the group of a bit, and empties their list.
+    fn add(&mut self, bit: usize, users: &mut Vec<u64>) {
+        let bit = 1u64 << bit;
         users.sort_unstable();
         users.dedup();
         let known = self.members.len();
         let mut at = 0;
-        for user in users {
-            while at < known && self.members[at].0 < user {
+        // Those who are new go to the front of the list, the others get the bit where they stand.
+        users.retain(|user| {
+            while at < known && self.members[at].0 < *user {
                 at += 1;
             }
-            if at < known && self.members[at].0 == user {
+            let found = at < known && self.members[at].0 == *user;
+            if found {
                 self.members[at].1 |= bit;
-            } else {
-                self.members.push((user, bit));
             }
-        }
+            !found
+        });
+        // No room beyond what is needed: the list is long.
+        self.members.reserve_exact(users.len());
+        self.members.extend(users.drain(..).map(|user| (user, bit)));
         // Two sorted runs: the stable sort merges them.
         self.members.sort_by_key(|(user, _)| *user);
+    }
+
+    /// Leaves a group out that was not read whole; those behind it move up by a bit.
+    fn forget(&mut self, bit: usize) {
+        self.groups.remove(bit);
+        let below = (1u64 << bit) - 1;
+        for (_, bits) in &mut self.members {
+            *bits = *bits & below | (*bits >> 1) & !below;
+        }
+        self.members.retain(|(_, bits)| *bits != 0);
     }
 
     /// Makes the index, about two keys to a beginning.
@@ -120,12 +135,20 @@ pub fn guid_bytes(text: &[u8]) -> Option<u128> {
     (wrong == 0).then_some(value)
 }
 
+/// So many keys of a group are collected before they are merged with the others': all groups are read at once.
+const RUN: usize = 32 * 1024;
+
 /// Collects the keys of a group's members.
-struct Keys {
+struct Keys<'m> {
     shape: Shape,
+    /// Those that were not merged yet.
     all: Vec<u64>,
-    /// How many are of whole pages.
+    /// How many of them are of whole pages.
     whole: usize,
+    /// How many are of whole pages, with those that were merged.
+    users: u64,
+    bit: usize,
+    membership: &'m Mutex<Membership>,
 }
 
 #[derive(Debug, PartialEq, Deserialize)]
@@ -142,17 +165,27 @@ fn member<'a>(shape: &mut Shape, text: &'a [u8]) -> Option<(Member<'a>, usize)> 
     id.map(|id| (Member { id }, scan.at))
 }
 
-impl Default for Keys {
-    fn default() -> Self {
+impl<'m> Keys<'m> {
+    fn new(bit: usize, membership: &'m Mutex<Membership>) -> Self {
         Keys {
             shape: Shape::new(&["id"]),
             all: Vec::new(),
             whole: 0,
+            users: 0,
+            bit,
+            membership,
         }
+    }
+
+    /// Merges what is there of whole pages.
+    fn merge(&mut self) {
+        let mut membership = self.membership.lock().unwrap_or_else(PoisonError::into_inner);
+        membership.add(self.bit, &mut self.all);
+        self.whole = 0;
     }
 }
 
-impl Rows for Keys {
+impl Rows for Keys<'_> {
     type Row<'a> = Member<'a>;
 
     fn quick<'a>(&mut self, text: &'a [u8]) -> Option<(Member<'a>, usize)> {
@@ -164,7 +197,11 @@ impl Rows for Keys {
     }
 
     fn commit(&mut self) {
+        self.users += (self.all.len() - self.whole) as u64;
         self.whole = self.all.len();
+        if self.whole >= RUN {
+            self.merge();
+        }
     }
 
     fn discard(&mut self) {
@@ -231,18 +268,31 @@ impl Gatherer {
             .iter()
             .map(|id| Ask::directory(format!("/v1.0/groups/{id}?$select=id,displayName")))
             .collect();
-        let members = futures_util::future::join_all(ids.iter().map(|id| async move {
-            let mut rows = Keys::default();
-            let ask = Ask::directory(format!(
-                "/v1.0/groups/{id}/transitiveMembers/microsoft.graph.user?$select=id&$count=true&$top=999"
-            ));
-            let outcome = self.graph.rows(&ask.eventual(), &mut rows, |_| true).await;
-            outcome.map(|_| rows.all)
+        let membership = Mutex::new(Membership {
+            groups: ids.clone(),
+            ..Default::default()
+        });
+        let members = futures_util::future::join_all(ids.iter().enumerate().map(|(bit, id)| {
+            let mut rows = Keys::new(bit, &membership);
+            async move {
+                let ask = Ask::directory(format!(
+                    "/v1.0/groups/{id}/transitiveMembers/microsoft.graph.user?$select=id&$count=true&$top=999"
+                ));
+                match self.graph.rows(&ask.eventual(), &mut rows, |_| self.in_time()).await {
+                    Ok((_, true)) => {
+                        rows.merge();
+                        Ok(rows.users)
+                    }
+                    Ok((_, false)) => Err(Gap::Time),
+                    Err(error) => Err(Gap::Refused(error)),
+                }
+            }
         }));
         let (names, members) = tokio::join!(self.graph.batch(&names), members);
+        let mut membership = membership.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut groups = BTreeMap::new();
-        let mut membership = Membership::default();
-        let mut refused: Option<AskError> = None;
+        let mut missing: Option<Gap> = None;
+        let mut bit = 0;
         for ((id, name), users) in ids.into_iter().zip(names).zip(members) {
             let mut group = PolicyGroup {
                 id: id.clone(),
@@ -255,35 +305,33 @@ impl Gatherer {
                 Err(_) => {}
             }
             match users {
-                Ok(users) => {
-                    group.users = users.len() as u64;
-                    membership.add(id.clone(), users);
-                    groups.insert(id, group);
+                Ok(users) => group.users = users,
+                Err(Gap::Refused(AskError::Refused { status: 404, .. })) => group.exists = false,
+                Err(gap) => {
+                    missing = missing.or(Some(gap));
+                    membership.forget(bit);
+                    continue;
                 }
-                Err(AskError::Refused { status: 404, .. }) => {
-                    group.exists = false;
-                    membership.add(id.clone(), Vec::new());
-                    groups.insert(id, group);
-                }
-                Err(error) => refused = refused.or(Some(error)),
             }
+            bit += 1;
+            groups.insert(id, group);
         }
         membership.seal();
         let (source, now) = (crate::snapshot::source(FactId::PolicyGroups).path, Timestamp::now());
         let read = groups.len() as u64;
-        facts.policy_groups = match refused {
-            Some(error) if groups.is_empty() => Fact::Unreadable {
-                refusal: self.refusal(FactId::PolicyGroups, &error),
+        facts.policy_groups = match missing {
+            Some(gap) if groups.is_empty() => Fact::Unreadable {
+                refusal: self.gap(FactId::PolicyGroups, &gap),
             },
             None if overflow == 0 => Fact::known(groups, source, now),
-            error => Fact::Partial {
+            gap => Fact::Partial {
                 value: groups,
                 source: source.into(),
                 as_of: now,
                 read,
                 of: None,
-                reason: match error {
-                    Some(error) => self.refusal(FactId::PolicyGroups, &error).message,
+                reason: match gap {
+                    Some(gap) => self.gap(FactId::PolicyGroups, &gap).message,
                     None => format!("The policies name more than {MOST} groups."),
                 },
             },
@@ -307,12 +355,12 @@ mod tests {
     #[test]
     fn a_user_has_the_bits_of_all_groups() {
         let mut membership = Membership::default();
-        membership.add("a".into(), vec![3, 1, 3]);
-        membership.add("b".into(), vec![2, 3]);
+        membership.add(0, &mut vec![3, 1, 3]);
+        membership.add(1, &mut vec![2, 3]);
         membership.seal();
         assert_eq!([1, 2, 3, 4].map(|u| membership.of(u)), [1, 2, 3, 0]);
         let mut nobody = Membership::default();
-        nobody.add("c".into(), Vec::new());
+        nobody.add(0, &mut Vec::new());
         nobody.seal();
         assert_eq!(nobody.of(1), 0);
     }
@@ -322,14 +370,53 @@ mod tests {
         let id = |n: u32| Member {
             id: Text(format!("00000000-0000-0000-0000-{n:012}").into_bytes().into()),
         };
-        let mut keys = Keys::default();
+        let membership = Mutex::new(Membership::default());
+        let mut keys = Keys::new(0, &membership);
         keys.row(id(1));
         keys.commit();
         keys.row(id(2));
         keys.discard();
         keys.row(id(3));
         keys.commit();
-        assert_eq!(keys.all, [key(1), key(3)]);
+        assert_eq!((keys.users, &keys.all[..]), (2, &[key(1), key(3)][..]));
+    }
+
+    #[test]
+    fn a_long_group_is_merged_on_the_way() {
+        let membership = Mutex::new(Membership::default());
+        let mut keys = Keys::new(0, &membership);
+        let pages = 100u32;
+        for page in 0..pages {
+            for n in 0..999 {
+                let text = format!("00000000-0000-0000-0000-{:012}", page * 999 + n);
+                keys.row(Member {
+                    id: Text(text.into_bytes().into()),
+                });
+            }
+            keys.commit();
+            assert!(keys.all.len() < RUN && keys.all.capacity() <= 2 * RUN);
+        }
+        keys.merge();
+        assert_eq!(keys.users, u64::from(pages) * 999);
+        let mut membership = membership.into_inner().unwrap();
+        membership.seal();
+        assert_eq!(membership.members.len(), 99_900);
+        assert!(membership.members.is_sorted());
+    }
+
+    #[test]
+    fn a_group_that_was_read_in_part_is_left_out() {
+        let mut membership = Membership {
+            groups: ["a", "b", "c"].map(String::from).into(),
+            ..Default::default()
+        };
+        membership.add(0, &mut vec![1, 2]);
+        membership.add(1, &mut vec![2, 3]);
+        membership.add(2, &mut vec![1, 3]);
+        membership.forget(1);
+        membership.seal();
+        assert_eq!(membership.groups, ["a", "c"]);
+        assert_eq!([1, 2, 3].map(|u| membership.of(u)), [3, 1, 2]);
     }
 
     proptest! {
@@ -339,7 +426,7 @@ mod tests {
         ) {
             let mut membership = Membership::default();
             for (n, users) in groups.iter().enumerate() {
-                membership.add(n.to_string(), users.clone());
+                membership.add(n, &mut users.clone());
             }
             membership.seal();
             for user in groups.iter().flatten().chain(&others).chain(&[0, u64::MAX]) {
