@@ -8,7 +8,7 @@ use super::authentication_methods::methods::{
 };
 use crate::finding::{Check, Finding, Outcome, Severity, counted, number};
 use crate::snapshot::people::{CohortKey, Registration};
-use crate::snapshot::{FactId, Snapshot};
+use crate::snapshot::{Fact, FactId, Snapshot};
 use jiff::ToSpan;
 
 /// The step.
@@ -131,22 +131,58 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
     findings
 }
 
-/// How many are in scope, and how many of them are able.
+/// How many there are, are in scope, have registered, and are able.
 struct Count {
+    all: u64,
     enabled: u64,
+    registered: u64,
     able: u64,
 }
 
 impl Count {
     fn of(report: &Registration, who: impl Fn(&CohortKey) -> bool) -> Self {
         Count {
+            all: report.count(&who).0,
             enabled: report.count(|k| k.sspr_enabled && who(k)).0,
+            registered: report.count(|k| k.sspr_registered && who(k)).0,
             able: report.count(|k| k.sspr_enabled && k.sspr_capable && who(k)).0,
         }
     }
 
     fn text(&self, who: &str) -> String {
-        format!("{who}: {} of {} able", number(self.able), number(self.enabled))
+        format!(
+            "{who}: {}; {} enabled, {} registered, {} capable",
+            number(self.all),
+            number(self.enabled),
+            number(self.registered),
+            number(self.able)
+        )
+    }
+}
+
+/// So many users more or less are of another hour: the report and its summary are made apart.
+const ANOTHER_HOUR: u64 = 5;
+
+/// What Microsoft's own counts say otherwise than the rows.
+fn disagreement(rows: &Count, enabled: u64, able: u64) -> Option<String> {
+    let far = |a: u64, b: u64| a.abs_diff(b) > ANOTHER_HOUR.max(a.max(b) / 100);
+    (far(rows.enabled, enabled) || far(rows.able, able)).then(|| {
+        format!(
+            "The report's rows count {} enabled and {} capable, its summary {} and {}.",
+            number(rows.enabled),
+            number(rows.able),
+            number(enabled),
+            number(able)
+        )
+    })
+}
+
+/// A count of what was read, which is not all where that was a part.
+fn at_least<T>(fact: &Fact<T>, text: String) -> String {
+    if fact.is_partial() {
+        format!("at least {text}")
+    } else {
+        text
     }
 }
 
@@ -169,14 +205,20 @@ fn capable(snapshot: &Snapshot) -> Finding {
     if let Some(report) = fact.whole() {
         let all = Count::of(report, |_| true);
         let (unable, sample) = report.count(|k| k.sspr_enabled && !k.sspr_capable);
-        let (registered, _) = report.count(|k| k.sspr_registered);
-        let found = verdict(all.enabled, all.able.min(all.enabled), sample, unable);
-        return found
+        let found = verdict(all.enabled, all.able.min(all.enabled), sample, unable)
             .evidence(fact, all.text("all"))
             .evidence(fact, Count::of(report, |k| !k.guest).text("members"))
             .evidence(fact, Count::of(report, |k| k.guest).text("guests"))
-            .evidence(fact, Count::of(report, |k| k.admin).text("administrators"))
-            .evidence(fact, format!("{} registered for reset", number(registered)));
+            .evidence(
+                fact,
+                Count::of(report, |k| k.admin || k.global_admin).text("administrators"),
+            );
+        let differs = summed.filter(|_| summary.whole().is_some());
+        let differs = differs.and_then(|(enabled, able)| disagreement(&all, enabled, able));
+        return match differs {
+            Some(text) => disagreeing(counted_by_microsoft(found), &text),
+            None => counted_by_microsoft(found),
+        };
     }
     if let Some((enabled, able)) = summed.filter(|_| summary.whole().is_some()) {
         let sample = fact
@@ -193,7 +235,7 @@ fn capable(snapshot: &Snapshot) -> Finding {
             return CAPABLE
                 .warn(
                     Severity::Medium,
-                    format!("at least {} in scope cannot reset", counted(unable, "user", "users")),
+                    at_least(fact, format!("{} in scope cannot reset", counted(unable, "user", "users"))),
                 )
                 .evidence(fact, format!("{} users read. {reason}", number(report.rows)))
                 .reason("The report was read in part, so their share is not known. Each of them needs the helpdesk to reset.")
@@ -206,6 +248,21 @@ fn capable(snapshot: &Snapshot) -> Finding {
             .evidence(fact, format!("{} users read", number(report.rows)));
     }
     CAPABLE.unreadable(snapshot)
+}
+
+/// A finding whose sources disagree: no Pass stands on it.
+fn disagreeing(mut found: Finding, text: &str) -> Finding {
+    if found.status == Outcome::Pass {
+        found.status = Outcome::Warn;
+        found.severity = Severity::Low;
+        found.title = format!("{}; the sources disagree", found.title);
+        found = found.fix("Look again when the report is a day newer.").portal(PORTAL);
+    }
+    found.reason = Some(match found.reason.take() {
+        Some(reason) => format!("{reason} {text}"),
+        None => text.into(),
+    });
+    found
 }
 
 const REGISTER: &str = "Require registration at sign-in and ask these users to register at aka.ms/mysecurityinfo.";
@@ -301,7 +358,7 @@ fn reasons(snapshot: &Snapshot) -> Vec<Finding> {
             let found = check
                 .warn(
                     Severity::Medium,
-                    format!("{} in scope {what}", counted(count, "user", "users")),
+                    at_least(fact, format!("{} in scope {what}", counted(count, "user", "users"))),
                 )
                 .evidence(fact, format!("{} rows read", number(report.rows)))
                 .reason(reason)
@@ -344,7 +401,10 @@ fn reasons(snapshot: &Snapshot) -> Vec<Finding> {
             if let Some(affected) = &mut administrators.affected {
                 affected.of = (!fact.is_partial()).then_some(admins);
             }
-            format!("{} cannot reset", counted(count, "administrator", "administrators"))
+            at_least(
+                fact,
+                format!("{} cannot reset", counted(count, "administrator", "administrators")),
+            )
         }
         _ => administrators.title,
     };
@@ -399,7 +459,10 @@ fn out_of_scope(snapshot: &Snapshot) -> Finding {
         return OUT_OF_SCOPE
             .warn(
                 Severity::Medium,
-                format!("{} registered, but out of scope", counted(count, "member is", "members are")),
+                at_least(
+                    fact,
+                    format!("{} registered, but out of scope", counted(count, "member is", "members are")),
+                ),
             )
             .evidence(fact, format!("{} rows read", number(report.rows)))
             .reason("They registered enough methods, but the policy's group or a missing licence keeps them from resetting.")
