@@ -142,7 +142,7 @@ fn sync(snapshot: &Snapshot) -> Finding {
                 .reason("Users of the directory are not in the cloud yet.")
                 .fix("Look at the Connect server or the cloud sync agents.")
                 .portal(CONNECT),
-            Some(last) => synced_ago(age(snapshot, last)),
+            Some(last) => concerns(synced_ago(age(snapshot, last)), snapshot),
         },
     };
     finding = finding.evidence(
@@ -211,6 +211,15 @@ fn disagreement(organization: &Organization, portal: &AdConnectStatus, snapshot:
             span(portal)
         )
     })
+}
+
+/// Whom a sync that is late concerns: whether their resets fail is for writeback to tell.
+fn concerns(finding: Finding, snapshot: &Snapshot) -> Finding {
+    let counts = snapshot.facts.user_counts.value();
+    match counts.and_then(|c| Some((c.synced_members?, c.enabled_members))) {
+        Some((synced, all)) if finding.status != Outcome::Pass => finding.affects(synced, Some(all), false, Vec::new()),
+        _ => finding,
+    }
 }
 
 fn synced_ago(age: SignedDuration) -> Finding {
