@@ -281,7 +281,9 @@ fn password_sync(snapshot: &Snapshot) -> Finding {
     } else {
         PASSWORD_SYNC.pass(title)
     };
-    finding.evidence(fact, format!("onPremisesLastPasswordSyncDateTime: {last}"))
+    let mut finding = finding.evidence(fact, format!("onPremisesLastPasswordSyncDateTime: {last}"));
+    finding.evidence.extend(refused(snapshot, &[FactId::Synchronization]));
+    finding
 }
 
 fn mixed(snapshot: &Snapshot) -> Finding {
