@@ -2,6 +2,7 @@
 
 mod audit;
 mod groups;
+mod membership;
 mod portal;
 mod refusal;
 mod registration;
@@ -18,8 +19,8 @@ use crate::task::TaskContext;
 use crate::tenant::error::AskError;
 use crate::tenant::graph::{Ask, Graph};
 use crate::tenant::portal::Portal;
-use groups::Membership;
 use jiff::Timestamp;
+use membership::Membership;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 

@@ -2,7 +2,7 @@
 
 mod quick;
 
-use super::groups::{Membership, guid, key};
+use super::membership::{Membership, guid, key};
 use super::scan::{Shape, Text};
 use super::{Gap, Gatherer};
 use crate::snapshot::people::{Cohort, CohortKey, Registration, SAMPLE};

@@ -1,4 +1,5 @@
 use super::activity::{FAILURES, HELPDESK};
+use super::reasons::{ADMINISTRATORS, NOTHING, SHORT, UNEXPLAINED, UNFIT};
 use super::*;
 use crate::snapshot::audit::ResetActivity;
 use crate::snapshot::graph::{FeatureCount, FeatureSummary};
@@ -331,4 +332,13 @@ fn the_rows_and_microsofts_own_counts_disagree() {
     let found = finding(&STEP, &CAPABLE, &s);
     assert_eq!(found.status, Outcome::Fail);
     assert!(found.reason.unwrap().contains("its summary 500 and 40"));
+}
+
+#[test]
+fn a_report_without_a_time_does_not_tell_its_age() {
+    let mut s = tenant(vec![]);
+    let mut undated = report(vec![able(1)], &[]);
+    undated.updated = None;
+    s.facts.registration = known(undated);
+    assert_eq!(status(&FRESH, &s), Outcome::Skipped);
 }
