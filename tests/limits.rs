@@ -102,6 +102,22 @@ fn a_report_of_unknown_length_that_does_not_fit_is_read_for_those_who_cannot_res
 }
 
 #[test]
+fn a_report_that_takes_longer_than_thought_is_read_for_those_who_cannot_reset() {
+    let lab = lab("hybrid-ready", 20);
+    let session = app(&lab, 0);
+    lab.add_fault(Fault::new(REPORT, FaultKind::Latency { ms: 500 }))
+        .expect("a fault");
+    let facts = gather(&session, Duration::from_secs(4));
+    let reason = facts.registration.partial_reason().expect("a part");
+    assert!(
+        reason.starts_with("Only the users who cannot reset were read"),
+        "{reason}"
+    );
+    let read = facts.registration.value().expect("a value");
+    assert!(read.rows > 0 && read.cohorts.iter().all(|c| !c.key.sspr_capable));
+}
+
+#[test]
 fn one_failed_query_of_the_log_is_a_gap_and_no_absence() {
     let lab = lab("hybrid-ready", 50);
     let kind = FaultKind::Status {

@@ -115,6 +115,13 @@ fn refused(
             None,
         );
     }
+    if lower == "invalidauthenticationtoken" {
+        return (
+            RefusalKind::SignIn,
+            "The service no longer accepts the sign-in's token.".into(),
+            Some("a new sign-in".into()),
+        );
+    }
     forbidden(source, code, &lower, who)
 }
 
@@ -255,6 +262,18 @@ mod tests {
             kind(FactId::UserCounts, DENIED, false, &["User.Read.All"]),
             (RefusalKind::Permission, None)
         );
+    }
+
+    #[test]
+    fn a_token_that_is_refused_is_no_missing_role() {
+        let refusal = told(
+            FactId::UserCounts,
+            401,
+            "InvalidAuthenticationToken",
+            true,
+            &["User.Read.All"],
+        );
+        assert_eq!(refusal.kind, RefusalKind::SignIn);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 const PATH: &str = "/v1.0/reports/authenticationMethods/userRegistrationDetails";
@@ -245,28 +246,30 @@ impl Gatherer {
         let counts = facts.user_counts.value();
         let expected = counts.map(|c| c.enabled_members + c.enabled_guests.unwrap_or(0));
         let admins = facts.global_administrators.value().map_or(&[][..], Vec::as_slice);
-        let read = |filter, until| self.report(filter, until, membership, admins, expected);
+        let read = |filter, go_on| self.report(filter, go_on, membership, admins, expected);
         let (source, now) = (crate::snapshot::source(FactId::Registration).path, Timestamp::now());
-        // Where nobody knows how long it is, half of the time shows whether it is short.
-        let until = match (self.time, expected) {
-            (None, _) => Some(None),
-            (Some(time), Some(users)) => (self.time_of(users, needs) <= time).then_some(Some(time)),
-            (Some(time), None) => Some(Some((self.started.elapsed() + time) / 2)),
+        let fits = match (self.time, expected) {
+            (Some(time), Some(users)) => self.time_of(users, needs) <= time,
+            _ => true,
         };
-        let mut filtered = false;
-        let mut outcome = match until {
-            Some(until) => read("", until).await,
-            None => {
-                filtered = true;
-                read(UNABLE, self.time).await
+        // Where it is longer than thought, or nobody knows how long it is, half of the time shows it.
+        let half = self.time.map(|time| (self.started.elapsed() + time) / 2);
+        let on_course = |rows: u64| {
+            let passed = half.is_some_and(|half| self.started.elapsed() >= half);
+            self.in_time() && (!passed || expected.is_some_and(|users| rows >= users / 2))
+        };
+        let whole = if fits { Some(read("", &on_course).await) } else { None };
+        let (outcome, filtered) = match whole {
+            Some(whole) if !(matches!(whole.gap, Some(Gap::Time)) && self.in_time()) => (whole, false),
+            whole => {
+                let unable = read(UNABLE, &|_| self.in_time()).await;
+                match whole {
+                    // A beginning is better than nothing.
+                    Some(whole) if unable.registration.rows == 0 && unable.gap.is_some() => (whole, false),
+                    _ => (unable, true),
+                }
             }
         };
-        if !filtered && expected.is_none() && matches!(outcome.gap, Some(Gap::Time)) {
-            let unable = read(UNABLE, self.time).await;
-            if unable.registration.rows > 0 || unable.gap.is_none() {
-                (outcome, filtered) = (unable, true);
-            }
-        }
         let Outcome {
             registration,
             overflow,
@@ -299,20 +302,27 @@ impl Gatherer {
         };
     }
 
-    /// Folds the report's rows, until so long after the run's start.
+    /// Folds the report's rows; `go_on` is asked with their number so far.
     async fn report(
         &self,
         filter: &str,
-        until: Option<Duration>,
+        go_on: &(dyn Fn(u64) -> bool + Sync),
         membership: &Membership,
         admins: &[String],
         expected: Option<u64>,
     ) -> Outcome {
         let ask = Ask::report(format!("{PATH}?$top={PAGE}{filter}"));
-        let progress = |rows: u64| self.context.progress("Reading the registration report", rows, expected);
+        let read = AtomicU64::new(0);
+        let progress = |rows: u64| {
+            read.store(rows, Ordering::Relaxed);
+            self.context.progress("Reading the registration report", rows, expected);
+        };
         let mut fold = Fold::new(membership, admins, Box::new(progress));
-        let go_on = |_| until.is_none_or(|until| self.started.elapsed() < until);
-        let gap = match self.graph.rows(&ask, &mut fold, go_on).await {
+        let gap = match self
+            .graph
+            .rows(&ask, &mut fold, |_| go_on(read.load(Ordering::Relaxed)))
+            .await
+        {
             Ok((_, true)) => None,
             Ok((_, false)) => Some(Gap::Time),
             Err(error) => Some(Gap::Refused(error)),
