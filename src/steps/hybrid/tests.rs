@@ -1,3 +1,4 @@
+use super::sync::{PASSWORD_SYNC, SYNC};
 use super::*;
 use crate::finding::Outcome;
 use crate::snapshot::graph::{Domain, DomainFederation, Organization, PasswordSync, SynchronizationFeatures};
@@ -222,4 +223,50 @@ fn federated_domains_are_told() {
 fn the_directory_decides_where_there_is_one() {
     let f = find(&STEP, &DIRECTORY, &tenant(Some(true), Some("2026-11-23T08:41:00Z")));
     assert_eq!((f.status, f.decides), (Outcome::Skipped, true));
+}
+
+#[test]
+fn what_is_half_read_or_not_read_is_no_pass() {
+    let domain = Domain {
+        id: "contoso.example".into(),
+        authentication_type: "Managed".into(),
+        ..Default::default()
+    };
+    let mut s = tenant(Some(true), Some("2026-11-23T08:41:00Z"));
+    s.facts.domains = partial(vec![domain]);
+    assert_eq!(find(&STEP, &FEDERATION, &s).status, Outcome::Skipped);
+    s.facts.user_counts = refused(RefusalKind::Permission, "no", Some("User.Read.All"));
+    let f = find(&STEP, &MIXED, &s);
+    assert_eq!(
+        (f.status, f.title.as_str()),
+        (Outcome::Skipped, "not readable: needs User.Read.All")
+    );
+    let Fact::Known { value, .. } = s.facts.organization.clone() else {
+        unreachable!()
+    };
+    s.facts.organization = partial(value);
+    assert_eq!(find(&STEP, &SYNC, &s).status, Outcome::Skipped);
+}
+
+#[test]
+fn a_tenant_of_synced_users_alone_passes() {
+    let mut s = tenant(Some(true), Some("2026-11-23T08:41:00Z"));
+    s.facts.user_counts = counts(40, 40);
+    s.facts.cloud_managed_users = known(0);
+    let f = find(&STEP, &MIXED, &s);
+    assert_eq!(
+        (f.status, f.title.as_str()),
+        (Outcome::Pass, "all 40 enabled members are synced")
+    );
+}
+
+#[test]
+fn a_late_sync_names_whom_it_concerns_and_blocks_nobody_by_itself() {
+    let mut s = tenant(Some(true), Some("2026-11-20T05:00:00Z"));
+    s.facts.user_counts = counts(100, 40);
+    let affected = find(&STEP, &SYNC, &s).affected.unwrap();
+    assert_eq!(
+        (affected.count, affected.of, affected.blocks_reset),
+        (40, Some(100), false)
+    );
 }
