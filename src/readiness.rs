@@ -1,5 +1,9 @@
 //! The whole answer of a run, built by one function from a snapshot.
 
+mod excess;
+
+pub use excess::Excess;
+
 use crate::finding::{Finding, Outcome, Severity};
 use crate::panics;
 use crate::report::screen;
@@ -93,6 +97,8 @@ pub struct Readiness {
     pub findings: Vec<Finding>,
     /// What to do first.
     pub first: Option<First>,
+    /// What the sign-in may do beyond what the checks need.
+    pub excess_permissions: Excess,
     /// The one screen, line by line.
     pub screen: Vec<String>,
 }
@@ -158,6 +164,7 @@ pub fn assess(snapshot: &Snapshot, steps: &[&Step], selection: &Selection) -> Re
         counts,
         findings,
         first,
+        excess_permissions: Excess::of(snapshot, steps),
         screen: Vec::new(),
     };
     readiness.screen = screen::lines(&readiness, selection.utc_offset_minutes);
@@ -221,12 +228,26 @@ fn count(findings: &[Finding]) -> Counts {
     counts
 }
 
-/// The failing finding that keeps the most users from resetting; among equals the first in causal order.
+/// How many a finding keeps from resetting. One that decides, and weighs heavily, stops everybody where it counts nobody.
+fn blocked(finding: &Finding) -> u64 {
+    match &finding.affected {
+        Some(affected) if affected.blocks_reset => affected.count,
+        None if finding.status == Outcome::Fail && finding.decides && finding.severity == Severity::High => u64::MAX,
+        _ => 0,
+    }
+}
+
+/// The finding that keeps the most users from resetting; among equals a failing one, then the first in causal order.
 fn first(findings: &[Finding]) -> Option<First> {
-    let blocked = |f: &Finding| f.affected.as_ref().filter(|a| a.blocks_reset).map_or(0, |a| a.count);
+    let weight = |f: &Finding| (blocked(f), f.status == Outcome::Fail, f.severity);
+    let stands = |f: &&Finding| match f.status {
+        Outcome::Fail => true,
+        Outcome::Warn => blocked(f) > 0,
+        _ => false,
+    };
     let mut best: Option<&Finding> = None;
-    for finding in findings.iter().filter(|f| f.status == Outcome::Fail) {
-        if best.is_none_or(|b| (blocked(finding), finding.severity) > (blocked(b), b.severity)) {
+    for finding in findings.iter().filter(stands) {
+        if best.is_none_or(|b| weight(finding) > weight(b)) {
             best = Some(finding);
         }
     }
@@ -239,4 +260,70 @@ fn first(findings: &[Finding]) -> Option<First> {
             .map_or_else(|| best.title.clone(), |r| r.text.clone()),
         command: format!("Get-SsprCheck {}", best.id),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::Check;
+
+    const fn check(id: &'static str, decides: bool) -> Check {
+        Check {
+            id,
+            title: "",
+            looks_at: "",
+            why: "",
+            doc: "",
+            decides,
+            facts: &[],
+        }
+    }
+
+    const ENTITLEMENT: Check = check("license.entitlement", true);
+    const SEATS: Check = check("license.seats", true);
+    const HELPDESK: Check = check("notifications.helpdesk", false);
+    const CAPABLE: Check = check("user_registration.capable", true);
+
+    fn named(findings: &[Finding]) -> Option<String> {
+        first(findings).map(|f| f.finding_id)
+    }
+
+    #[test]
+    fn what_blocks_the_most_users_comes_first() {
+        let link = HELPDESK.fail(Severity::Medium, "the link is malformed");
+        let unable = CAPABLE
+            .warn(Severity::Medium, "8,000 of 20,000 users in scope cannot reset")
+            .affects(8_000, Some(20_000), true, Vec::new());
+        let seats = SEATS.fail(Severity::High, "1,506 of 20,000 have no licence").affects(
+            1_506,
+            Some(20_000),
+            true,
+            Vec::new(),
+        );
+        assert_eq!(
+            named(&[seats.clone(), link.clone(), unable.clone()]).as_deref(),
+            Some("user_registration.capable")
+        );
+        assert_eq!(named(&[link.clone(), seats.clone()]).as_deref(), Some("license.seats"));
+        // Among equals the failing one.
+        let fewer = CAPABLE
+            .warn(Severity::High, "1,506")
+            .affects(1_506, None, true, Vec::new());
+        assert_eq!(named(&[fewer, seats]).as_deref(), Some("license.seats"));
+        // What stops everybody comes before any number.
+        let none = ENTITLEMENT.fail(Severity::High, "no product entitles to reset");
+        assert_eq!(named(&[unable, link, none]).as_deref(), Some("license.entitlement"));
+    }
+
+    #[test]
+    fn what_blocks_nobody_comes_first_only_where_it_fails() {
+        let old = CAPABLE
+            .warn(Severity::Medium, "old")
+            .affects(9, None, false, Vec::new());
+        assert_eq!(named(std::slice::from_ref(&old)), None);
+        let link = HELPDESK.fail(Severity::Low, "the link is malformed");
+        assert_eq!(named(&[old.clone(), link]).as_deref(), Some("notifications.helpdesk"));
+        let unread = ENTITLEMENT.skipped("not readable", "no");
+        assert_eq!(named(&[old, unread]).as_deref(), Some("license.entitlement"));
+    }
 }

@@ -47,6 +47,8 @@ const SCENARIOS: &[&str] = &[
     "methods-not-migrated",
     "registration-trap",
     "cloud-sync",
+    "cloud-sync-only",
+    "roll-out-begun",
 ];
 
 /// What each step comes to in some of the scenarios. The cases that are missing here are tested on snapshots.
@@ -59,9 +61,9 @@ const WANTED: &[(&str, &str)] = &[
     ("mfa_enforcement", "Fail NotApplicable Pass Skipped Warn"),
     ("notifications", "Pass Skipped Warn"),
     ("hybrid", "Fail NotApplicable Pass Skipped Warn"),
-    ("cloud_writeback", "Fail NotApplicable Pass Skipped"),
+    ("cloud_writeback", "Fail NotApplicable Pass Skipped Warn"),
     ("account_unlock", "Fail NotApplicable Pass Skipped"),
-    ("user_registration", "Pass Skipped Warn"),
+    ("user_registration", "Fail NotApplicable Pass Skipped Warn"),
 ];
 
 #[test]

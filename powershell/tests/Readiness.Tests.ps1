@@ -38,6 +38,18 @@ Describe 'Test-SsprReadiness' {
         @(Invoke-Lab -Lab $lab -Action violations) | Should -BeNullOrEmpty
     }
 
+    It 'holds what the sign-in may do beyond what the checks need' {
+        @($readiness.ExcessPermissions.Writing) | Should -BeNullOrEmpty
+        @($readiness.ExcessPermissions.Reading) -join ' ' | Should -Be 'Application.Read.All'
+        [void](Invoke-Lab -Lab $lab -Method POST -Action permissions/add -Body @{ app = 'checker'; permission = 'User.ReadWrite.All' })
+        $more = Connect-SsprTenant @connection
+        $wide = Test-SsprReadiness -Session $more
+        @($wide.ExcessPermissions.Writing) -join ' ' | Should -Be 'User.ReadWrite.All'
+        $wide.Screen -join ' ' | Should -Match 'may also write, which no check needs: User\.ReadWrite\.All\.'
+        $more | Disconnect-Sspr
+        $null = Connect-SsprTenant @connection
+    }
+
     It 'shows findings as a table, and as a list with everything' {
         $table = $readiness.Findings | Out-String -Width 200
         $table | Should -Match 'Status +Severity +Id +Title'

@@ -59,12 +59,12 @@ where
 ///
 /// `request_json` is an object; every member may be left out: `steps` and `excludeSteps` (names), `severity` ("Info",
 /// "Low", "Medium", "High": leave lesser findings out of the list), `timeBudgetSeconds` (how long reading long
-/// reports may take; past that they are read in part), `full` (true: read them whole, however long), `deadlineSeconds`
+/// lists may take; past that they are read in part), `full` (true: read them whole, however long), `deadlineSeconds`
 /// (then the task ends with SSPR_STATUS_TASK_DEADLINE), `utcOffsetMinutes` (for the times on the screen).
 ///
 /// `out_task` receives a task for `sspr_task_next`. Its result is the readiness document: `ready` ("Yes", "No" or
-/// "Unknown"), `steps[]`, `counts`, `findings[]`, `first`, `screen[]` (the one screen, line by line) and `snapshot`
-/// (all facts, as a string of JSON, for `sspr_snapshot_assess`).
+/// "Unknown"), `steps[]`, `counts`, `findings[]`, `first`, `excessPermissions`, `screen[]` (the one screen, line by
+/// line) and `snapshot` (all facts, as a string of JSON, for `sspr_snapshot_assess`).
 ///
 /// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status. Any thread may call it.
 ///

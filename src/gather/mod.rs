@@ -2,6 +2,7 @@
 
 mod audit;
 mod groups;
+mod membership;
 mod portal;
 mod refusal;
 mod registration;
@@ -13,13 +14,13 @@ use crate::session::Session;
 use crate::session::config::Budgets;
 use crate::snapshot::graph::{ConditionalAccessPolicy, DomainFederation, FeatureSummary};
 use crate::snapshot::source;
-use crate::snapshot::{Fact, FactId, Facts, Refusal, SignedIn, Snapshot};
+use crate::snapshot::{Fact, FactId, Facts, Refusal, RefusalKind, SignedIn, Snapshot};
 use crate::task::TaskContext;
 use crate::tenant::error::AskError;
 use crate::tenant::graph::{Ask, Graph};
 use crate::tenant::portal::Portal;
-use groups::Membership;
 use jiff::Timestamp;
+use membership::Membership;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -27,10 +28,21 @@ use tokio::sync::oneshot;
 /// How far a run may go.
 #[derive(Clone, Debug, Default)]
 pub struct Limits {
-    /// How long reading long reports may take.
+    /// How long reading long lists may take, counted from the run's start.
     pub time: Option<Duration>,
     /// Read them whole, however long that takes.
     pub full: bool,
+}
+
+/// How long that may be when nobody said.
+const DEFAULT_TIME: Duration = Duration::from_secs(120);
+
+/// Why a list was not read to its end.
+enum Gap {
+    /// The run's time was over.
+    Time,
+    /// The service refused or failed.
+    Refused(AskError),
 }
 
 /// What a run reads with.
@@ -39,6 +51,9 @@ struct Gatherer {
     portal: Option<Portal>,
     who: SignedIn,
     budgets: bool,
+    /// How long reading long lists may take; None: however long.
+    time: Option<Duration>,
+    started: Instant,
     context: TaskContext,
 }
 
@@ -55,6 +70,10 @@ fn widen(needs: &BTreeSet<FactId>) -> BTreeSet<FactId> {
             FactId::PortalResetPolicy,
             FactId::AuditSettings,
         ]);
+    }
+    // How far the log reaches depends on it.
+    if audit::requests(&all) > 0 {
+        all.insert(FactId::SubscribedSkus);
     }
     if all.contains(&FactId::Federation) {
         all.insert(FactId::Domains);
@@ -79,10 +98,12 @@ pub async fn run(
         portal: session.portal(context)?,
         who: state.identity.clone(),
         budgets: session.config.budgets == Budgets::Documented,
+        time: (!limits.full).then(|| limits.time.unwrap_or(DEFAULT_TIME)),
+        started,
         context: context.clone(),
     };
     let mut snapshot = Snapshot::new(Timestamp::now(), state.identity);
-    Box::pin(gatherer.gather(&widen(needs), limits, &mut snapshot.facts)).await;
+    Box::pin(gatherer.gather(&widen(needs), &mut snapshot.facts)).await;
     snapshot.duration_ms = started.elapsed().as_millis() as u64;
     Ok(snapshot)
 }
@@ -102,11 +123,30 @@ impl Gatherer {
         refusal
     }
 
+    /// Whether long lists may still be read.
+    fn in_time(&self) -> bool {
+        self.time.is_none_or(|time| self.started.elapsed() < time)
+    }
+
+    /// What a gap says of a fact.
+    fn gap(&self, fact: FactId, gap: &Gap) -> Refusal {
+        match gap {
+            Gap::Refused(error) => self.refusal(fact, error),
+            Gap::Time => Refusal {
+                kind: RefusalKind::Time,
+                message: "The run's time was over (see -TimeBudget, -Full).".into(),
+                needs: None,
+                code: None,
+                request_id: None,
+            },
+        }
+    }
+
     /// Three waves: what stands alone; what those answers name; the report whose rows are keyed by both.
-    async fn gather(&self, needs: &BTreeSet<FactId>, limits: &Limits, facts: &mut Facts) {
+    async fn gather(&self, needs: &BTreeSet<FactId>, facts: &mut Facts) {
         self.context.progress("Reading the tenant", 0, None);
         // Each reader fills facts of its own, so that all can run at once.
-        let (mut short, mut portal, mut audit) = (Facts::default(), Facts::default(), Facts::default());
+        let (mut short, mut portal) = (Facts::default(), Facts::default());
         let (tell, told) = oneshot::channel();
         // In boxes, as these are large: what joins them would hold and move them on the stack.
         let waves = Box::pin(async {
@@ -145,14 +185,11 @@ impl Gatherer {
                 facts.policy_groups = groups;
             }
             if needs.contains(&FactId::Registration) {
-                Box::pin(self.registration(limits, &members, facts)).await;
+                Box::pin(self.registration(needs, &members, facts)).await;
             }
         });
-        let audits = Box::pin(self.audit(needs, tell, &mut audit));
-        let ((), (), summary) = tokio::join!(waves, audits, self.feature_summary(needs));
-        facts.audit_settings = audit.audit_settings;
-        facts.audit_writeback = audit.audit_writeback;
-        facts.audit_resets = audit.audit_resets;
+        let ((), audit, summary) = tokio::join!(waves, Box::pin(self.audit(needs, tell)), self.feature_summary(needs));
+        self.take_audit(audit, facts);
         facts.feature_summary = summary;
     }
 

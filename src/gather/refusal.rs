@@ -115,37 +115,181 @@ fn refused(
             None,
         );
     }
-    if source.delegated_only && !who.delegated {
+    if lower == "invalidauthenticationtoken" {
         return (
+            RefusalKind::SignIn,
+            "The service no longer accepts the sign-in's token.".into(),
+            Some("a new sign-in".into()),
+        );
+    }
+    forbidden(source, code, &lower, who)
+}
+
+/// Who refused: the code where it says so, else what the token lacks.
+fn forbidden(source: &Source, code: &str, lower: &str, who: &SignedIn) -> (RefusalKind, String, Option<String>) {
+    let whom = if who.delegated { "The sign-in" } else { "The app" };
+    let holds = |held: &String| source.permissions.iter().any(|p| p.eq_ignore_ascii_case(held));
+    let by_role = lower.contains("userrole");
+    let by_permission = lower.contains("permissionmissing");
+    match source.permissions.first() {
+        Some(least) if !by_role && (by_permission || !who.permissions.iter().any(holds)) => (
+            RefusalKind::Permission,
+            format!("{whom} lacks the permission {least}."),
+            Some((*least).into()),
+        ),
+        _ if who.delegated => {
+            let (roles, such) = match source.roles {
+                [] => ("Global Reader".into(), "a role that may read this, such as"),
+                roles => (roles.join(" or "), "the role"),
+            };
+            (
+                RefusalKind::Role,
+                format!("The signed-in person needs {such} {roles}."),
+                Some(format!("the role {roles}")),
+            )
+        }
+        _ if source.delegated_only => (
             RefusalKind::SignIn,
             "Only a signed-in person is served, not an app.".into(),
             Some("a person's sign-in".into()),
-        );
-    }
-    let least = source.permissions.first().copied().unwrap_or_default();
-    let holds = who
-        .permissions
-        .iter()
-        .any(|held| source.permissions.iter().any(|p| p.eq_ignore_ascii_case(held)));
-    if !holds && !least.is_empty() {
-        let whom = if who.delegated { "The sign-in" } else { "The app" };
-        return (
+        ),
+        _ => (
             RefusalKind::Permission,
-            format!("{whom} lacks the permission {least}."),
-            Some(least.into()),
+            format!("The service refused it ({code}), although the permission is there."),
+            None,
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DENIED: &str = "Authorization_RequestDenied";
+
+    fn told(fact: FactId, status: u16, code: &str, delegated: bool, permissions: &[&str]) -> Refusal {
+        let who = SignedIn {
+            delegated,
+            permissions: permissions.iter().map(|p| (*p).into()).collect(),
+            ..Default::default()
+        };
+        let error = AskError::Refused {
+            status,
+            code: code.into(),
+            message: "no".into(),
+            request_id: None,
+            claims: None,
+        };
+        refusal(fact, &error, &who)
+    }
+
+    fn kind(fact: FactId, code: &str, delegated: bool, permissions: &[&str]) -> (RefusalKind, Option<String>) {
+        let refusal = told(fact, 403, code, delegated, permissions);
+        (refusal.kind, refusal.needs)
+    }
+
+    fn needs(kind: RefusalKind, what: &str) -> (RefusalKind, Option<String>) {
+        (kind, Some(what.into()))
+    }
+
+    #[test]
+    fn what_the_token_lacks_is_named() {
+        for delegated in [false, true] {
+            assert_eq!(
+                kind(FactId::UserCounts, DENIED, delegated, &["Policy.Read.All"]),
+                needs(RefusalKind::Permission, "User.Read.All")
+            );
+        }
+    }
+
+    #[test]
+    fn a_person_who_holds_the_permission_lacks_a_role() {
+        assert_eq!(
+            kind(FactId::MethodsPolicy, DENIED, true, &["policy.read.all"]),
+            needs(
+                RefusalKind::Role,
+                "the role Global Reader or Authentication Policy Administrator"
+            )
+        );
+        for fact in [FactId::ConditionalAccess, FactId::SecurityDefaults] {
+            let refusal = told(fact, 403, DENIED, true, &["Policy.Read.All"]);
+            assert_eq!(refusal.kind, RefusalKind::Role);
+            assert_eq!(
+                refusal.message,
+                "The signed-in person needs a role that may read this, such as Global Reader."
+            );
+        }
+    }
+
+    #[test]
+    fn the_code_tells_more_than_the_token() {
+        // The token was read as lacking it, or as holding it; the service knows better.
+        let role = kind(
+            FactId::Registration,
+            "Authentication_RequestFromUnsupportedUserRole",
+            true,
+            &[],
+        );
+        assert_eq!(role.0, RefusalKind::Role);
+        assert!(role.1.unwrap().starts_with("the role Reports Reader or "));
+        assert_eq!(
+            kind(
+                FactId::Registration,
+                "Authentication_MSGraphPermissionMissing",
+                true,
+                &["AuditLog.Read.All"]
+            ),
+            needs(RefusalKind::Permission, "AuditLog.Read.All")
         );
     }
-    if who.delegated && !source.roles.is_empty() {
-        let roles = source.roles.join(" or ");
-        return (
-            RefusalKind::Role,
-            format!("The signed-in person needs the role {roles}."),
-            Some(format!("the role {roles}")),
+
+    #[test]
+    fn an_app_is_told_the_permission_first_then_that_only_a_person_is_served() {
+        assert_eq!(
+            kind(FactId::Synchronization, DENIED, false, &[]),
+            needs(RefusalKind::Permission, "OnPremDirectorySynchronization.Read.All")
+        );
+        assert_eq!(
+            kind(
+                FactId::Synchronization,
+                DENIED,
+                false,
+                &["OnPremDirectorySynchronization.Read.All"]
+            ),
+            needs(RefusalKind::SignIn, "a person's sign-in")
+        );
+        assert_eq!(
+            kind(FactId::UserCounts, DENIED, false, &["User.Read.All"]),
+            (RefusalKind::Permission, None)
         );
     }
-    (
-        RefusalKind::Permission,
-        format!("The service refused it ({code}), although the permission is there."),
-        None,
-    )
+
+    #[test]
+    fn a_token_that_is_refused_is_no_missing_role() {
+        let refusal = told(
+            FactId::UserCounts,
+            401,
+            "InvalidAuthenticationToken",
+            true,
+            &["User.Read.All"],
+        );
+        assert_eq!(refusal.kind, RefusalKind::SignIn);
+    }
+
+    #[test]
+    fn a_missing_licence_and_a_missing_offer_are_told_apart() {
+        assert_eq!(
+            kind(
+                FactId::Registration,
+                "Authentication_RequestFromNonPremiumTenantOrB2CTenant",
+                false,
+                &["AuditLog.Read.All"]
+            ),
+            needs(RefusalKind::License, "Microsoft Entra ID P1")
+        );
+        assert_eq!(
+            told(FactId::Recommendation, 404, "ResourceNotFound", false, &[]).kind,
+            RefusalKind::NotOffered
+        );
+    }
 }

@@ -76,6 +76,12 @@ fn singles() -> Vec<Single> {
             "/v1.0/organization?$select=id,displayName,tenantType,onPremisesSyncEnabled,onPremisesLastSyncDateTime,verifiedDomains",
             first
         ),
+        single!(
+            PasswordSync,
+            password_sync,
+            "/beta/organization?$select=id,onPremisesLastPasswordSyncDateTime",
+            first
+        ),
         single!(Domains, domains, "/v1.0/domains", list),
         single!(SubscribedSkus, subscribed_skus, "/v1.0/subscribedSkus", list),
         single!(Subscriptions, subscriptions, "/v1.0/directory/subscriptions", list),
@@ -199,11 +205,6 @@ impl Gatherer {
                 "/v1.0/organization/{tenant}/branding/localizations"
             )));
         }
-        if needs.contains(&FactId::Organization) {
-            extras.push(Ask::directory(
-                "/beta/organization?$select=id,onPremisesLastPasswordSyncDateTime",
-            ));
-        }
         let asks: Vec<Ask> = wanted
             .iter()
             .map(|s| s.ask.clone())
@@ -232,14 +233,6 @@ impl Gatherer {
         }
         if needs.contains(&FactId::Branding) {
             self.take_branding(answers.next(), answers.next(), facts, now);
-        }
-        // Beta alone knows when passwords last synced; without it the rest of the fact stands.
-        if let Some(Ok(extra)) = answers
-            .next()
-            .map(|a| a.and_then(first::<crate::snapshot::graph::Organization>))
-            && let Fact::Known { value, .. } = &mut facts.organization
-        {
-            value.on_premises_last_password_sync_date_time = extra.on_premises_last_password_sync_date_time;
         }
     }
 

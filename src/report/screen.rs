@@ -21,6 +21,11 @@ pub fn lines(readiness: &Readiness, utc_offset_minutes: i32) -> Vec<String> {
         lines.extend(hang("First: ", &clean(&first.text), 7));
         lines.push(format!("       {}", first.command));
     }
+    lines.extend(
+        may_write(&readiness.excess_permissions.writing)
+            .iter()
+            .flat_map(|text| hang("", text, 0)),
+    );
     lines.push("All findings: $r.Findings      One check: Get-SsprCheck <id>".into());
     lines
 }
@@ -106,6 +111,22 @@ fn verdict(readiness: &Readiness) -> String {
     }
 }
 
+/// What the sign-in may change, which no check does.
+fn may_write(permissions: &[String]) -> Option<String> {
+    const SHOWN: usize = 2;
+    let names = permissions
+        .iter()
+        .take(SHOWN)
+        .map(|p| clean(p))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let more = match permissions.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    (!names.is_empty()).then(|| format!("The sign-in may also write, which no check needs: {names}{more}."))
+}
+
 /// Text from a directory is hostile: control characters and marks that turn the reading direction are left out.
 pub fn clean(text: &str) -> String {
     text.chars()
@@ -159,6 +180,17 @@ mod tests {
         assert_eq!(lines.len(), 2);
         assert!(lines.iter().all(|l| l.chars().count() <= WIDTH), "{lines:?}");
         assert!(lines[1].starts_with(&" ".repeat(INDENT)));
+    }
+
+    #[test]
+    fn what_may_write_is_named_in_short() {
+        let may = |names: &[&str]| may_write(&names.iter().map(|n| (*n).into()).collect::<Vec<_>>());
+        assert_eq!(may(&[]), None);
+        assert_eq!(
+            may(&["User.ReadWrite.All"]).unwrap(),
+            "The sign-in may also write, which no check needs: User.ReadWrite.All."
+        );
+        assert!(may(&["a", "b", "c", "d"]).unwrap().ends_with(": a, b and 2 more."));
     }
 
     #[test]

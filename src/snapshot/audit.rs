@@ -46,14 +46,12 @@ pub struct SettingChange {
     pub by: Option<String>,
 }
 
-/// The switch and the traces of password writeback.
+/// The switch of password writeback.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct WritebackTrace {
     /// The newest enable or disable event.
     pub switched: Option<WritebackSwitch>,
-    /// When each agent (`Microsoft Entra Connect`, `CloudSync`) last wrote a reset, by its name as logged.
-    pub last_by_agent: BTreeMap<String, Timestamp>,
     /// The oldest moment that the read reached.
     pub from: Option<Timestamp>,
     /// Events after this moment may still be on their way.
@@ -91,6 +89,8 @@ pub struct ResetActivity {
     pub last_unlock: Option<Timestamp>,
     /// People blocked for a day after too many tries.
     pub blocked: u64,
+    /// When each agent (`Microsoft Entra Connect`, `CloudSync`) last wrote a reset, by its name as logged.
+    pub last_by_agent: BTreeMap<String, Timestamp>,
     /// Resets whose `OnPremisesAgent` is `None`, of users who are synced: they never reached the directory.
     pub lost_resets: u64,
     /// Of whom, a bounded sample (user principal names).

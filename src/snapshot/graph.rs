@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// `organization`, with the one member that only beta has.
+/// `organization`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Organization {
@@ -18,10 +18,16 @@ pub struct Organization {
     pub on_premises_sync_enabled: Option<bool>,
     /// When the directory last synced.
     pub on_premises_last_sync_date_time: Option<Timestamp>,
-    /// When passwords last synced (beta).
-    pub on_premises_last_password_sync_date_time: Option<Timestamp>,
     /// The tenant's verified domains.
     pub verified_domains: Vec<VerifiedDomain>,
+}
+
+/// `organization` of beta, which alone says when passwords synced.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PasswordSync {
+    /// When passwords last synced; absent: never.
+    pub on_premises_last_password_sync_date_time: Option<Timestamp>,
 }
 
 /// `verifiedDomain`.

@@ -114,6 +114,8 @@ macro_rules! facts {
 facts! {
     /// The tenant.
     organization: graph::Organization => Organization, "organization";
+    /// When its passwords last synced.
+    password_sync: graph::PasswordSync => PasswordSync, "passwordSync";
     /// Its domains.
     domains: Vec<graph::Domain> => Domains, "domains";
     /// The federation of its federated domains.
@@ -150,9 +152,9 @@ facts! {
     portal_sync_status: portal::AdConnectStatus => PortalSyncStatus, "portalSyncStatus";
     /// The settings by their newest change in the audit log.
     audit_settings: audit::SettingsHistory => AuditSettings, "auditSettings";
-    /// The writeback switch and its traces in the audit log.
+    /// The writeback switch in the audit log.
     audit_writeback: audit::WritebackTrace => AuditWriteback, "auditWriteback";
-    /// Resets and unlocks in the audit log.
+    /// Resets, who wrote them, and unlocks in the audit log.
     audit_resets: audit::ResetActivity => AuditResets, "auditResets";
     /// Directory synchronisation's features.
     synchronization: graph::SynchronizationFeatures => Synchronization, "synchronization";

@@ -9,9 +9,9 @@ pub struct Source {
     pub path: &'static str,
     /// The permissions that open it, the least first.
     pub permissions: &'static [&'static str],
-    /// The directory roles that a person needs besides, where documented.
+    /// The directory roles of which a person needs one besides, where documented.
     pub roles: &'static [&'static str],
-    /// True where only a signed-in person is served.
+    /// True where only a signed-in person is documented to be served.
     pub delegated_only: bool,
 }
 
@@ -34,6 +34,10 @@ pub fn source(fact: FactId) -> &'static Source {
     }
     match fact {
         FactId::Organization => source!(
+            "GET /v1.0/organization",
+            ["Organization.Read.All", "Directory.Read.All"]
+        ),
+        FactId::PasswordSync => source!(
             "GET /beta/organization",
             ["Organization.Read.All", "Directory.Read.All"]
         ),
@@ -57,7 +61,9 @@ pub fn source(fact: FactId) -> &'static Source {
         FactId::UserCounts => source!("GET /v1.0/users?$count=true", ["User.Read.All", "Directory.Read.All"]),
         FactId::MethodsPolicy => source!(
             "GET /v1.0/policies/authenticationMethodsPolicy",
-            ["Policy.Read.AuthenticationMethod", "Policy.Read.All"]
+            ["Policy.Read.AuthenticationMethod", "Policy.Read.All"],
+            &["Global Reader", "Authentication Policy Administrator"],
+            false
         ),
         FactId::AuthorizationPolicy => source!("GET /v1.0/policies/authorizationPolicy", ["Policy.Read.All"]),
         FactId::ConditionalAccess => source!("GET /v1.0/identity/conditionalAccess/policies", ["Policy.Read.All"]),
@@ -127,13 +133,27 @@ pub fn source(fact: FactId) -> &'static Source {
             true
         ),
         FactId::CloudManagedUsers => source!(
-            "GET /v1.0/users/{id}/onPremisesSyncBehavior",
-            ["User-OnPremisesSyncBehavior.ReadWrite.All"]
+            "GET /v1.0/users?$count=true (with an anchor on premises, not synced)",
+            ["User.Read.All", "Directory.Read.All"]
         ),
         FactId::Recommendation => source!(
             "GET /beta/directory/recommendations",
             ["DirectoryRecommendations.Read.All"]
         ),
         FactId::SecureScore => source!("GET /v1.0/security/secureScores", ["SecurityEvents.Read.All"]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_is_read_asks_for_a_permission_that_writes() {
+        for fact in FactId::ALL {
+            for permission in source(*fact).permissions {
+                assert!(!permission.contains("Write"), "{}: {permission}", fact.name());
+            }
+        }
     }
 }

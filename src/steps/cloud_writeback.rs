@@ -4,6 +4,7 @@ use super::Step;
 use super::hybrid::{OnPremises, on_premises};
 use super::policy::{self, Kind, Portal, Setting, Stated, Switch, date, page, short, truth};
 use crate::finding::{Check, Evidence, Finding, Severity, counted, number};
+use crate::snapshot::portal::OnPremisesResetPolicy;
 use crate::snapshot::{FactId, Snapshot};
 use jiff::Timestamp;
 
@@ -27,6 +28,7 @@ const ENABLED: Check = Check {
     facts: &[
         FactId::PortalOnPremises,
         FactId::AuditWriteback,
+        FactId::AuditResets,
         FactId::Organization,
         FactId::UserCounts,
     ],
@@ -38,7 +40,7 @@ const CLOUD_SYNC: Check = Check {
     why: "Users whom cloud sync brings can reset only when cloud sync writes back too.",
     doc: "https://learn.microsoft.com/entra/identity/authentication/tutorial-enable-cloud-sync-sspr-writeback",
     decides: false,
-    facts: &[FactId::PortalOnPremises, FactId::AuditWriteback, FactId::Organization],
+    facts: &[FactId::PortalOnPremises, FactId::AuditResets, FactId::Organization],
 };
 const LOST: Check = Check {
     id: "cloud_writeback.lost_resets",
@@ -54,8 +56,7 @@ const SWITCH: Setting<Switch> = Setting {
     name: "switch of password writeback",
     portal: Portal::OnPremises(|p| {
         // A tenant with cloud sync alone writes back too.
-        let connect = p.password_writeback_supported.or(p.enablement_for_tenant);
-        match (connect, p.cloud_provisioning_enablement_for_tenant) {
+        match (connect(p), p.cloud_provisioning_enablement_for_tenant) {
             (Some(true), _) | (_, Some(true)) => Some(Switch(true)),
             (connect, _) => connect.map(Switch),
         }
@@ -63,6 +64,11 @@ const SWITCH: Setting<Switch> = Setting {
     logged: &[],
     parse: truth,
 };
+
+/// The switch for Entra Connect.
+fn connect(policy: &OnPremisesResetPolicy) -> Option<bool> {
+    policy.password_writeback_supported.or(policy.enablement_for_tenant)
+}
 
 fn check(snapshot: &Snapshot) -> Vec<Finding> {
     if let OnPremises::None(why) = on_premises(snapshot) {
@@ -73,8 +79,8 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
 
 /// When an agent last wrote a reset, and which; resets without one are listed under `None`.
 fn last_written(snapshot: &Snapshot, agent: impl Fn(&str) -> bool) -> Option<(&str, Timestamp)> {
-    let trace = snapshot.facts.audit_writeback.value()?;
-    trace
+    let resets = snapshot.facts.audit_resets.value()?;
+    resets
         .last_by_agent
         .iter()
         .filter(|(name, _)| !name.eq_ignore_ascii_case("None") && agent(name))
@@ -85,21 +91,23 @@ fn last_written(snapshot: &Snapshot, agent: impl Fn(&str) -> bool) -> Option<(&s
 /// What the log proves: the newest of the switch's events and of a reset that an agent wrote, which it only does while
 /// writeback is on.
 fn logged(snapshot: &Snapshot) -> Option<Stated<Switch>> {
-    let fact = &snapshot.facts.audit_writeback;
-    let trace = fact.value()?;
+    let (switches, resets) = (&snapshot.facts.audit_writeback, &snapshot.facts.audit_resets);
+    let trace = switches.value();
+    // That it was switched off since stands among the switches, that it was on again among the resets too.
+    let whole = |on: bool| switches.whole().is_some() && (on || resets.whole().is_some());
     let stated = |on: bool, at: Timestamp, note: String, seen: String| Stated {
         value: Switch(on),
         at,
         kind: Kind::Event,
-        whole: !fact.is_partial(),
+        whole: whole(on),
         note,
         evidence: Evidence {
             source: "audit log".into(),
             seen,
-            as_of: trace.watermark.or(fact.as_of()),
+            as_of: trace.and_then(|t| t.watermark).or(switches.as_of()),
         },
     };
-    let switched = trace.switched.as_ref().map(|s| {
+    let switched = trace.and_then(|t| t.switched.as_ref()).map(|s| {
         let verb = if s.enabled { "enabled" } else { "disabled" };
         let by = s.by.as_deref().map_or("an unknown actor".into(), short);
         let seen = format!("writeback {verb} on {} by {by}", date(s.at));
@@ -116,6 +124,12 @@ fn logged(snapshot: &Snapshot) -> Option<Stated<Switch>> {
     }
 }
 
+/// Whether the portal shows writeback on for cloud sync and off for Entra Connect.
+fn cloud_sync_alone(snapshot: &Snapshot) -> bool {
+    let portal = snapshot.facts.portal_on_premises.value();
+    portal.is_some_and(|p| connect(p) == Some(false) && p.cloud_provisioning_enablement_for_tenant == Some(true))
+}
+
 fn enabled(snapshot: &Snapshot) -> Finding {
     let Some(switch) = policy::decide(SWITCH.stated(snapshot), logged(snapshot)) else {
         let unknown = policy::unknown(
@@ -127,8 +141,24 @@ fn enabled(snapshot: &Snapshot) -> Finding {
         );
         return unknown.finding(&ENABLED);
     };
-    let finding = if switch.value.0 {
+    let finding = if switch.value.0 && cloud_sync_alone(snapshot) {
+        ENABLED
+            .warn(
+                Severity::Medium,
+                format!("on for cloud sync, off for Entra Connect ({})", switch.note),
+            )
+            .reason("Users whom Entra Connect brings are refused (SSPR_0010); only those of cloud sync can reset.")
+            .fix(
+                "Switch on \"Write back passwords to your on-premises directory\", unless cloud sync brings all users.",
+            )
+            .portal(page::ON_PREMISES)
+    } else if switch.value.0 {
         ENABLED.pass(format!("on ({})", switch.note))
+    } else if !switch.is_whole() {
+        ENABLED.skipped(
+            format!("off ({}), but the log was read only in part", switch.note),
+            "That it was switched on since, or a reset that was written since, may stand in the part that was not read.",
+        )
     } else if on_premises(snapshot) == OnPremises::Unknown {
         ENABLED.skipped(
             format!("off ({}), needed only in a hybrid tenant", switch.note),
@@ -170,7 +200,7 @@ fn cloud_sync(snapshot: &Snapshot) -> Finding {
             .reason("That is right where Entra Connect brings all users; users whom cloud sync brings need it on."),
         (None, Some((_, at))) => CLOUD_SYNC.pass(format!("cloud sync wrote a reset on {}", date(at))),
         // That its switch could not be read matters only where something shows that it is used.
-        (None, None) if snapshot.facts.audit_writeback.whole().is_some() => {
+        (None, None) if snapshot.facts.audit_resets.whole().is_some() => {
             return CLOUD_SYNC.not_applicable(
                 "No reset in the audit log was written by cloud sync. Whether its switch is on is told by the portal API alone.",
             );
@@ -180,7 +210,7 @@ fn cloud_sync(snapshot: &Snapshot) -> Finding {
                 snapshot,
                 FactId::PortalOnPremises,
                 "switch of writeback by cloud sync",
-                FactId::AuditWriteback,
+                FactId::AuditResets,
                 None,
             );
             return unknown.finding(&CLOUD_SYNC);
@@ -192,7 +222,7 @@ fn cloud_sync(snapshot: &Snapshot) -> Finding {
     };
     match written {
         Some((agent, at)) => finding.evidence(
-            &snapshot.facts.audit_writeback,
+            &snapshot.facts.audit_resets,
             format!("{} wrote a reset on {}", short(agent), date(at)),
         ),
         None => finding,
@@ -251,180 +281,4 @@ fn lost(snapshot: &Snapshot) -> Finding {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::finding::Outcome;
-    use crate::snapshot::audit::{ResetActivity, WritebackSwitch, WritebackTrace};
-    use crate::snapshot::graph::Organization;
-    use crate::snapshot::people::UserCounts;
-    use crate::snapshot::portal::OnPremisesResetPolicy;
-    use crate::snapshot::{Fact, RefusalKind};
-    use crate::steps::testing::{at, find, known, partial, refused, snapshot};
-
-    fn hybrid(synced: bool) -> Snapshot {
-        let mut s = snapshot();
-        s.facts.organization = known(Organization {
-            on_premises_sync_enabled: synced.then_some(true),
-            ..Default::default()
-        });
-        s.facts.user_counts = known(UserCounts {
-            enabled_members: 20_006,
-            synced_members: Some(19_594),
-            ..Default::default()
-        });
-        s
-    }
-
-    fn portal(connect: bool, cloud_sync: bool) -> Fact<OnPremisesResetPolicy> {
-        known(OnPremisesResetPolicy {
-            password_writeback_supported: Some(connect),
-            enablement_for_tenant: Some(connect),
-            account_unlock_enabled: Some(true),
-            cloud_provisioning_enablement_for_tenant: Some(cloud_sync),
-        })
-    }
-
-    fn trace(switched: Option<(bool, &str)>, written: &[(&str, &str)]) -> Fact<WritebackTrace> {
-        known(WritebackTrace {
-            switched: switched.map(|(enabled, when)| WritebackSwitch {
-                enabled,
-                at: at(when),
-                by: Some("admin@contoso.example".into()),
-            }),
-            last_by_agent: written.iter().map(|(a, when)| ((*a).into(), at(when))).collect(),
-            from: Some(at("2026-10-24T09:00:00Z")),
-            watermark: Some(at("2026-11-23T08:30:00Z")),
-        })
-    }
-
-    #[test]
-    fn cloud_only_tenants_need_none() {
-        let mut s = hybrid(false);
-        s.facts.portal_on_premises = portal(false, false);
-        let findings = check(&s);
-        assert_eq!(findings.len(), STEP.checks.len());
-        assert!(findings.iter().all(|f| f.status == Outcome::NotApplicable));
-    }
-
-    #[test]
-    fn the_portal_decides() {
-        let mut s = hybrid(true);
-        s.facts.portal_on_premises = portal(true, false);
-        let f = find(&STEP, &ENABLED, &s);
-        assert_eq!((f.status, f.title.as_str()), (Outcome::Pass, "on (portal)"));
-        assert_eq!(find(&STEP, &CLOUD_SYNC, &s).status, Outcome::Pass);
-        s.facts.portal_on_premises = portal(false, true);
-        assert_eq!(find(&STEP, &ENABLED, &s).status, Outcome::Pass);
-        s.facts.portal_on_premises = portal(false, false);
-        let f = find(&STEP, &ENABLED, &s);
-        assert_eq!(f.status, Outcome::Fail);
-        let affected = f.affected.unwrap();
-        assert_eq!(
-            (affected.count, affected.of, affected.blocks_reset),
-            (19_594, Some(20_006), true)
-        );
-    }
-
-    #[test]
-    fn the_log_decides_without_the_portal() {
-        let mut s = hybrid(true);
-        s.facts.portal_on_premises = refused(RefusalKind::SignIn, "Only a person is served.", None);
-        s.facts.audit_writeback = trace(None, &[("None", "2026-11-22T00:00:00Z")]);
-        let f = find(&STEP, &ENABLED, &s);
-        assert_eq!(f.status, Outcome::Skipped);
-        assert_eq!(
-            f.title,
-            "not readable with an app: sign in with Connect-SsprTenant -PortalApi"
-        );
-        assert!(f.decides);
-        assert_eq!(find(&STEP, &CLOUD_SYNC, &s).status, Outcome::NotApplicable);
-
-        s.facts.audit_writeback = trace(Some((true, "2026-11-02T08:00:00Z")), &[]);
-        let f = find(&STEP, &ENABLED, &s);
-        assert_eq!(
-            (f.status, f.title.as_str()),
-            (Outcome::Pass, "on (audit log, enabled 2026-11-02)")
-        );
-
-        // A reset that was written proves more than the switch before it, and nothing against the switch after it.
-        let connect = [("Microsoft Entra Connect", "2026-11-20T10:00:00Z")];
-        s.facts.audit_writeback = trace(Some((false, "2026-11-02T08:00:00Z")), &connect);
-        let f = find(&STEP, &ENABLED, &s);
-        assert_eq!(f.title, "on (Microsoft Entra Connect wrote a reset on 2026-11-20)");
-        s.facts.audit_writeback = trace(Some((false, "2026-11-21T08:00:00Z")), &connect);
-        assert_eq!(find(&STEP, &ENABLED, &s).status, Outcome::Fail);
-    }
-
-    #[test]
-    fn neither_source_is_readable() {
-        let mut s = hybrid(true);
-        s.facts.portal_on_premises = refused(RefusalKind::SignIn, "Only a person is served.", None);
-        s.facts.audit_writeback = refused(RefusalKind::Permission, "The app lacks AuditLog.Read.All.", None);
-        for check in [&ENABLED, &CLOUD_SYNC] {
-            let f = find(&STEP, check, &s);
-            assert_eq!((f.status, f.evidence.len()), (Outcome::Skipped, 2));
-            assert!(f.reason.unwrap().contains("AuditLog.Read.All"));
-        }
-    }
-
-    #[test]
-    fn half_a_log_is_no_pass() {
-        let mut s = hybrid(true);
-        let Fact::Known { value, .. } = trace(Some((true, "2026-11-02T08:00:00Z")), &[]) else {
-            unreachable!()
-        };
-        s.facts.audit_writeback = partial(value);
-        assert_eq!(find(&STEP, &ENABLED, &s).status, Outcome::Skipped);
-    }
-
-    #[test]
-    fn the_portal_and_the_log_disagree() {
-        let mut s = hybrid(true);
-        s.facts.portal_on_premises = portal(true, true);
-        s.facts.audit_writeback = trace(Some((false, "2026-11-21T08:00:00Z")), &[]);
-        let f = find(&STEP, &ENABLED, &s);
-        assert_eq!((f.status, f.severity), (Outcome::Warn, Severity::Low));
-        assert!(f.title.ends_with("the sources disagree"));
-        s.facts.portal_on_premises = portal(true, false);
-        s.facts.audit_writeback = trace(None, &[("CloudSync", "2026-11-20T10:00:00Z")]);
-        assert_eq!(find(&STEP, &CLOUD_SYNC, &s).status, Outcome::Warn);
-    }
-
-    #[test]
-    fn off_is_no_fault_where_hybrid_is_not_known() {
-        let mut s = snapshot();
-        s.facts.organization = refused(RefusalKind::Permission, "no", None);
-        s.facts.portal_on_premises = portal(false, false);
-        assert_eq!(find(&STEP, &ENABLED, &s).status, Outcome::Skipped);
-    }
-
-    #[test]
-    fn lost_resets_fail() {
-        let activity = |lost, unknown| ResetActivity {
-            from: Some(at("2026-10-24T09:00:00Z")),
-            self_service_resets: 40,
-            lost_resets: lost,
-            lost_sample: vec!["a@contoso.example".into()],
-            unknown_origin: unknown,
-            ..Default::default()
-        };
-        let mut s = hybrid(true);
-        s.facts.audit_resets = known(activity(3, 0));
-        let f = find(&STEP, &LOST, &s);
-        assert_eq!(f.status, Outcome::Fail);
-        let affected = f.affected.unwrap();
-        assert_eq!((affected.count, affected.of, affected.sample.len()), (3, Some(40), 1));
-        s.facts.audit_resets = known(activity(0, 0));
-        let f = find(&STEP, &LOST, &s);
-        assert_eq!(
-            (f.status, f.title.as_str()),
-            (Outcome::Pass, "no reset of a synced user was lost since 2026-10-24")
-        );
-        s.facts.audit_resets = known(activity(0, 2));
-        assert_eq!(find(&STEP, &LOST, &s).status, Outcome::Skipped);
-        s.facts.audit_resets = partial(activity(0, 0));
-        assert_eq!(find(&STEP, &LOST, &s).status, Outcome::Skipped);
-        s.facts.audit_resets = refused(RefusalKind::Permission, "no", Some("AuditLog.Read.All"));
-        assert!(find(&STEP, &LOST, &s).title.contains("AuditLog.Read.All"));
-    }
-}
+mod tests;

@@ -1,14 +1,12 @@
 //! Step `user_registration`: who can reset today, who is in scope but cannot, and why.
 
 mod activity;
+mod reasons;
 
 use super::Step;
-use super::authentication_methods::methods::{
-    QUESTIONS, Registered, Required, app_counts_twice, gates, required_of_administrators,
-};
 use crate::finding::{Check, Finding, Outcome, Severity, counted, number};
 use crate::snapshot::people::{CohortKey, Registration};
-use crate::snapshot::{FactId, Snapshot};
+use crate::snapshot::{Fact, FactId, Snapshot};
 use jiff::ToSpan;
 
 /// The step.
@@ -17,11 +15,11 @@ pub const STEP: Step = Step {
     title: "User registration",
     checks: &[
         &CAPABLE,
-        &ADMINISTRATORS,
-        &NOTHING,
-        &SHORT,
-        &UNFIT,
-        &UNEXPLAINED,
+        &reasons::ADMINISTRATORS,
+        &reasons::NOTHING,
+        &reasons::SHORT,
+        &reasons::UNFIT,
+        &reasons::UNEXPLAINED,
         &OUT_OF_SCOPE,
         &activity::HELPDESK,
         &activity::FAILURES,
@@ -35,14 +33,6 @@ const HOW: &str = "https://learn.microsoft.com/entra/identity/authentication/con
 const PORTAL: &str =
     "https://entra.microsoft.com/#view/Microsoft_AAD_IAM/AuthenticationMethodsMenuBlade/~/UserRegistrationDetails";
 
-/// What the reasons are told from.
-const FACTS: &[FactId] = &[
-    FactId::Registration,
-    FactId::PortalResetPolicy,
-    FactId::AuditSettings,
-    FactId::Organization,
-];
-
 const CAPABLE: Check = Check {
     id: "user_registration.capable",
     title: "Everybody in scope can reset",
@@ -52,51 +42,6 @@ const CAPABLE: Check = Check {
     decides: true,
     facts: &[FactId::Registration, FactId::FeatureSummary],
 };
-const ADMINISTRATORS: Check = Check {
-    id: "user_registration.administrators",
-    title: "Administrators can reset",
-    looks_at: "Administrators who are enabled for reset but not able to; their own rule asks for two methods and takes no security questions.",
-    why: "An administrator who cannot reset needs another administrator at once.",
-    doc: "https://learn.microsoft.com/entra/identity/authentication/concept-sspr-policy",
-    decides: false,
-    facts: FACTS,
-};
-const NOTHING: Check = Check {
-    id: "user_registration.nothing_registered",
-    title: "Users without any method",
-    looks_at: "Users in scope whose list of registered methods is empty.",
-    why: "They have never registered.",
-    doc: HOW,
-    decides: false,
-    facts: FACTS,
-};
-const SHORT: Check = Check {
-    id: "user_registration.one_short",
-    title: "Users with too few methods",
-    looks_at: "Users in scope who have registered a reset method, but not as many as are required.",
-    why: "They believe that they are ready, and are not.",
-    doc: HOW,
-    decides: false,
-    facts: FACTS,
-};
-const UNFIT: Check = Check {
-    id: "user_registration.unfit_methods",
-    title: "Users whose methods do not reset",
-    looks_at: "Users in scope who have registered only methods that do not count for reset, such as passkeys or Windows Hello.",
-    why: "They sign in strongly, and still cannot reset.",
-    doc: "https://learn.microsoft.com/entra/identity/authentication/concept-authentication-methods",
-    decides: false,
-    facts: FACTS,
-};
-const UNEXPLAINED: Check = Check {
-    id: "user_registration.not_allowed",
-    title: "Users with enough methods who still cannot reset",
-    looks_at: "Users in scope who have registered enough reset methods, and are not able to reset all the same.",
-    why: "A method that they registered is not enabled for them, or the number required was raised.",
-    doc: HOW,
-    decides: false,
-    facts: FACTS,
-};
 const OUT_OF_SCOPE: Check = Check {
     id: "user_registration.out_of_scope",
     title: "Registered users who are out of scope",
@@ -104,7 +49,7 @@ const OUT_OF_SCOPE: Check = Check {
     why: "They did their part; the policy's scope or a missing licence keeps them out.",
     doc: HOW,
     decides: false,
-    facts: FACTS,
+    facts: &[FactId::Registration],
 };
 const FRESH: Check = Check {
     id: "user_registration.freshness",
@@ -124,29 +69,65 @@ const HOURS_BEHIND: i64 = 36;
 
 fn check(snapshot: &Snapshot) -> Vec<Finding> {
     let mut findings = vec![capable(snapshot)];
-    findings.extend(reasons(snapshot));
+    findings.extend(reasons::findings(snapshot));
     findings.push(out_of_scope(snapshot));
     findings.extend(activity::findings(snapshot));
     findings.push(fresh(snapshot));
     findings
 }
 
-/// How many are in scope, and how many of them are able.
+/// How many there are, are in scope, have registered, and are able.
 struct Count {
+    all: u64,
     enabled: u64,
+    registered: u64,
     able: u64,
 }
 
 impl Count {
     fn of(report: &Registration, who: impl Fn(&CohortKey) -> bool) -> Self {
         Count {
+            all: report.count(&who).0,
             enabled: report.count(|k| k.sspr_enabled && who(k)).0,
+            registered: report.count(|k| k.sspr_registered && who(k)).0,
             able: report.count(|k| k.sspr_enabled && k.sspr_capable && who(k)).0,
         }
     }
 
     fn text(&self, who: &str) -> String {
-        format!("{who}: {} of {} able", number(self.able), number(self.enabled))
+        format!(
+            "{who}: {}; {} enabled, {} registered, {} capable",
+            number(self.all),
+            number(self.enabled),
+            number(self.registered),
+            number(self.able)
+        )
+    }
+}
+
+/// So many users more or less are of another hour: the report and its summary are made apart.
+const ANOTHER_HOUR: u64 = 5;
+
+/// What Microsoft's own counts say otherwise than the rows.
+fn disagreement(rows: &Count, enabled: u64, able: u64) -> Option<String> {
+    let far = |a: u64, b: u64| a.abs_diff(b) > ANOTHER_HOUR.max(a.max(b) / 100);
+    (far(rows.enabled, enabled) || far(rows.able, able)).then(|| {
+        format!(
+            "The report's rows count {} enabled and {} capable, its summary {} and {}.",
+            number(rows.enabled),
+            number(rows.able),
+            number(enabled),
+            number(able)
+        )
+    })
+}
+
+/// A count of what was read, which is not all where that was a part.
+fn at_least<T>(fact: &Fact<T>, text: String) -> String {
+    if fact.is_partial() {
+        format!("at least {text}")
+    } else {
+        text
     }
 }
 
@@ -169,14 +150,20 @@ fn capable(snapshot: &Snapshot) -> Finding {
     if let Some(report) = fact.whole() {
         let all = Count::of(report, |_| true);
         let (unable, sample) = report.count(|k| k.sspr_enabled && !k.sspr_capable);
-        let (registered, _) = report.count(|k| k.sspr_registered);
-        let found = verdict(all.enabled, all.able.min(all.enabled), sample, unable);
-        return found
+        let found = verdict(all.enabled, all.able.min(all.enabled), sample, unable)
             .evidence(fact, all.text("all"))
             .evidence(fact, Count::of(report, |k| !k.guest).text("members"))
             .evidence(fact, Count::of(report, |k| k.guest).text("guests"))
-            .evidence(fact, Count::of(report, |k| k.admin).text("administrators"))
-            .evidence(fact, format!("{} registered for reset", number(registered)));
+            .evidence(
+                fact,
+                Count::of(report, |k| k.admin || k.global_admin).text("administrators"),
+            );
+        let differs = summed.filter(|_| summary.whole().is_some());
+        let differs = differs.and_then(|(enabled, able)| disagreement(&all, enabled, able));
+        return match differs {
+            Some(text) => disagreeing(counted_by_microsoft(found), &text),
+            None => counted_by_microsoft(found),
+        };
     }
     if let Some((enabled, able)) = summed.filter(|_| summary.whole().is_some()) {
         let sample = fact
@@ -193,7 +180,7 @@ fn capable(snapshot: &Snapshot) -> Finding {
             return CAPABLE
                 .warn(
                     Severity::Medium,
-                    format!("at least {} in scope cannot reset", counted(unable, "user", "users")),
+                    at_least(fact, format!("{} in scope cannot reset", counted(unable, "user", "users"))),
                 )
                 .evidence(fact, format!("{} users read. {reason}", number(report.rows)))
                 .reason("The report was read in part, so their share is not known. Each of them needs the helpdesk to reset.")
@@ -206,6 +193,21 @@ fn capable(snapshot: &Snapshot) -> Finding {
             .evidence(fact, format!("{} users read", number(report.rows)));
     }
     CAPABLE.unreadable(snapshot)
+}
+
+/// A finding whose sources disagree: no Pass stands on it.
+fn disagreeing(mut found: Finding, text: &str) -> Finding {
+    if found.status == Outcome::Pass {
+        found.status = Outcome::Warn;
+        found.severity = Severity::Low;
+        found.title = format!("{}; the sources disagree", found.title);
+        found = found.fix("Look again when the report is a day newer.").portal(PORTAL);
+    }
+    found.reason = Some(match found.reason.take() {
+        Some(reason) => format!("{reason} {text}"),
+        None => text.into(),
+    });
+    found
 }
 
 const REGISTER: &str = "Require registration at sign-in and ask these users to register at aka.ms/mysecurityinfo.";
@@ -237,157 +239,6 @@ fn verdict(enabled: u64, able: u64, sample: Vec<String>, unable: u64) -> Finding
     .affects(unable, Some(enabled), true, sample)
 }
 
-/// Why somebody in scope cannot reset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reason {
-    Nothing,
-    Unfit,
-    Short,
-    Unexplained,
-}
-
-/// Tells the reason from what is registered.
-struct Why {
-    registered: Registered,
-    required: Required,
-    administrators: u64,
-    twice: bool,
-}
-
-impl Why {
-    fn of(snapshot: &Snapshot, report: &Registration) -> Self {
-        let required = Required::of(snapshot);
-        Why {
-            registered: Registered::of(report),
-            administrators: required_of_administrators(snapshot),
-            twice: app_counts_twice(report, &required),
-            required,
-        }
-    }
-
-    fn reason(&self, key: &CohortKey) -> Reason {
-        let admin = key.admin || key.global_admin;
-        let all = self.registered.methods(key);
-        let fit = if admin { all.without(QUESTIONS) } else { all };
-        let need = if admin {
-            self.administrators
-        } else {
-            self.required.count
-        };
-        if key.methods == 0 {
-            Reason::Nothing
-        } else if fit.is_empty() {
-            Reason::Unfit
-        } else if gates(fit, need, self.twice) < need {
-            Reason::Short
-        } else {
-            Reason::Unexplained
-        }
-    }
-}
-
-fn reasons(snapshot: &Snapshot) -> Vec<Finding> {
-    let fact = &snapshot.facts.registration;
-    let checks = [&ADMINISTRATORS, &NOTHING, &SHORT, &UNFIT, &UNEXPLAINED];
-    let Some(report) = fact.value() else {
-        return checks.iter().map(|check| check.unreadable(snapshot)).collect();
-    };
-    let why = Why::of(snapshot, report);
-    let stuck = |key: &CohortKey| key.sspr_enabled && !key.sspr_capable;
-    let of = (!fact.is_partial()).then(|| report.count(|k| k.sspr_enabled).0);
-    let found = |check: &Check, who: &dyn Fn(&CohortKey) -> bool, what: &str, reason: &str, fix: &str| {
-        let (count, sample) = report.count(|key| stuck(key) && who(key));
-        if count > 0 {
-            let found = check
-                .warn(
-                    Severity::Medium,
-                    format!("{} in scope {what}", counted(count, "user", "users")),
-                )
-                .evidence(fact, format!("{} rows read", number(report.rows)))
-                .reason(reason)
-                .fix(fix)
-                .portal(PORTAL)
-                .affects(count, of, true, sample);
-            return why.required.support(found);
-        }
-        match fact.whole() {
-            Some(_) => check
-                .pass(format!("no {}", lower(check.title)))
-                .evidence(fact, format!("{} rows read", number(report.rows))),
-            None => check.skipped(
-                "the registration report was read in part",
-                fact.partial_reason().unwrap_or("It was declared, not read."),
-            ),
-        }
-    };
-    let is = |reason: Reason| move |why: &Why, key: &CohortKey| why.reason(key) == reason;
-    let (nothing, short, unfit, other) = (
-        is(Reason::Nothing),
-        is(Reason::Short),
-        is(Reason::Unfit),
-        is(Reason::Unexplained),
-    );
-    let required = why.required.text();
-    let mut administrators = found(
-        &ADMINISTRATORS,
-        &|key| key.admin || key.global_admin,
-        "hold a role and cannot reset",
-        "Administrators need two methods whatever the tenant's policy says; security questions do not count.",
-        "Have each of them register Microsoft Authenticator and an email address or phone.",
-    );
-    let (admins, _) = report.count(|key| key.sspr_enabled && (key.admin || key.global_admin));
-    administrators.title = match administrators.status {
-        Outcome::Pass if admins == 0 => "no administrator is in scope".into(),
-        Outcome::Pass => format!("all {} can reset", counted(admins, "administrator", "administrators")),
-        Outcome::Warn => {
-            let count = administrators.affected.as_ref().map_or(0, |a| a.count);
-            if let Some(affected) = &mut administrators.affected {
-                affected.of = (!fact.is_partial()).then_some(admins);
-            }
-            format!("{} cannot reset", counted(count, "administrator", "administrators"))
-        }
-        _ => administrators.title,
-    };
-    vec![
-        administrators,
-        found(
-            &NOTHING,
-            &|key| nothing(&why, key),
-            "registered nothing",
-            "They have never registered a method.",
-            REGISTER,
-        ),
-        found(
-            &SHORT,
-            &|key| short(&why, key),
-            &format!("with too few methods ({required} required)"),
-            "They registered a method that resets, but not as many different ones as are required. Microsoft Authenticator counts once.",
-            "Have them add a method of another kind, such as an email address, at aka.ms/mysecurityinfo.",
-        ),
-        found(
-            &UNFIT,
-            &|key| unfit(&why, key),
-            "registered only methods that do not reset",
-            "Passkeys, Windows Hello, certificates and passes sign in, but the reset page does not take them.",
-            "Have them add Microsoft Authenticator and an email address at aka.ms/mysecurityinfo.",
-        ),
-        found(
-            &UNEXPLAINED,
-            &|key| other(&why, key),
-            "with enough methods that they may not use",
-            "Something that they registered is not enabled for them, or the number required was raised.",
-            "Compare their methods with authentication_methods.reach, and enable what they have registered.",
-        ),
-    ]
-}
-
-fn lower(text: &str) -> String {
-    let mut letters = text.chars();
-    letters
-        .next()
-        .map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
-}
-
 fn out_of_scope(snapshot: &Snapshot) -> Finding {
     let fact = &snapshot.facts.registration;
     let Some(report) = fact.value() else {
@@ -399,7 +250,10 @@ fn out_of_scope(snapshot: &Snapshot) -> Finding {
         return OUT_OF_SCOPE
             .warn(
                 Severity::Medium,
-                format!("{} registered, but out of scope", counted(count, "member is", "members are")),
+                at_least(
+                    fact,
+                    format!("{} registered, but out of scope", counted(count, "member is", "members are")),
+                ),
             )
             .evidence(fact, format!("{} rows read", number(report.rows)))
             .reason("They registered enough methods, but the policy's group or a missing licence keeps them from resetting.")

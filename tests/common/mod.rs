@@ -111,11 +111,11 @@ pub fn assert_clean(lab: &Lab) {
 }
 
 /// A person's token, by the device code flow, as a caller might bring one.
-fn person_token(session: &Session, lab: &Lab, index: usize, client: &str, scope: &str) -> String {
+fn person_token(session: &Session, lab: &Lab, index: usize, who: &str, client: &str, scope: &str) -> String {
     let tenant = lab.tenant(index);
-    let upn = tenant.people["admin"]["upn"]
+    let upn = tenant.people[who]["upn"]
         .as_str()
-        .expect("the lab has an administrator")
+        .expect("the lab has this person")
         .to_string();
     let base = format!("{}/{}/oauth2/v2.0", lab.url(), tenant.tenant_id);
     let post = async |url: String, form: &[(&str, &str)]| -> Value {
@@ -150,18 +150,24 @@ fn person_token(session: &Session, lab: &Lab, index: usize, client: &str, scope:
 
 /// A session that an administrator's tokens are supplied to; with the portal's, if asked for.
 pub fn person(lab: &Lab, index: usize, portal: bool) -> Arc<Session> {
+    person_as(lab, index, "admin", portal)
+}
+
+/// The same of another person.
+pub fn person_as(lab: &Lab, index: usize, who: &str, portal: bool) -> Arc<Session> {
     let session = open(&config(lab, index));
     let graph = person_token(
         &session,
         lab,
         index,
+        who,
         "14d82eec-204b-4c2f-b7e8-296a70dab67e",
         "https://graph.microsoft.com/.default",
     );
     session.set_secret("accessToken", graph.as_bytes()).expect("a secret");
     if portal {
         let scope = "74658136-14ec-4630-ad9b-26e160ff0fc6/.default";
-        let token = person_token(&session, lab, index, "1950a258-227b-4e31-a9cf-717495945fc2", scope);
+        let token = person_token(&session, lab, index, who, "1950a258-227b-4e31-a9cf-717495945fc2", scope);
         session
             .set_secret("portalAccessToken", token.as_bytes())
             .expect("a secret");

@@ -6,20 +6,25 @@ function New-SsprReadiness {
 
     $findings = @(foreach ($finding in $Document.Findings) { New-SsprFinding -Document $finding })
     $steps = @(foreach ($step in $Document.Steps) { Add-SsprTypeName -InputObject $step -Name StepResult })
+    $excess = [pscustomobject][ordered]@{
+        Writing = @($Document.ExcessPermissions.Writing)
+        Reading = @($Document.ExcessPermissions.Reading)
+    }
     $readiness = [pscustomobject][ordered]@{
-        TenantName     = $Document.TenantName
-        TenantId       = $Document.TenantId
-        Ready          = $Document.Ready
-        Hybrid         = $Document.Hybrid
-        EnabledMembers = $Document.EnabledMembers
-        TakenAt        = $Document.TakenAt
-        Duration       = [timespan]::FromMilliseconds($Document.DurationMs)
-        Counts         = $Document.Counts
-        First          = $Document.First
-        Steps          = $steps
-        Findings       = $findings
-        Screen         = @($Document.Screen)
-        Snapshot       = New-SsprSnapshot -Document $Document
+        TenantName        = $Document.TenantName
+        TenantId          = $Document.TenantId
+        Ready             = $Document.Ready
+        Hybrid            = $Document.Hybrid
+        EnabledMembers    = $Document.EnabledMembers
+        TakenAt           = $Document.TakenAt
+        Duration          = [timespan]::FromMilliseconds($Document.DurationMs)
+        Counts            = $Document.Counts
+        First             = $Document.First
+        ExcessPermissions = $excess
+        Steps             = $steps
+        Findings          = $findings
+        Screen            = @($Document.Screen)
+        Snapshot          = New-SsprSnapshot -Document $Document
     }
     Add-SsprTypeName -InputObject $readiness -Name Readiness
 }

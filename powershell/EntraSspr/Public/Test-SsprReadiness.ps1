@@ -20,9 +20,10 @@ function Test-SsprReadiness {
     .PARAMETER Session
     The session to work in; by default the one of the last Connect-SsprTenant.
     .PARAMETER TimeBudget
-    How long reading may take. The registration report of a large tenant is read whole only when it fits.
+    How long reading long lists may take, two minutes by default. The registration report of a large tenant is read whole
+    only when it fits; what does not fit of the audit log and of large groups is left out, and the findings say so.
     .PARAMETER Full
-    Read long reports whole, however long that takes.
+    Read long lists whole, however long that takes.
     .PARAMETER Snapshot
     Judge a saved snapshot, without a session or a network.
     .EXAMPLE

@@ -2,13 +2,12 @@
 
 mod quick;
 
-use super::groups::{Membership, guid, key};
+use super::membership::{Membership, guid, key};
 use super::scan::{Shape, Text};
-use super::{Gatherer, Limits};
+use super::{Gap, Gatherer};
 use crate::snapshot::people::{Cohort, CohortKey, Registration, SAMPLE};
 use crate::snapshot::{Fact, FactId, Facts};
 use crate::tenant::budget::Workload;
-use crate::tenant::error::AskError;
 use crate::tenant::graph::Ask;
 use crate::tenant::page::Rows;
 use foldhash::fast::FixedState;
@@ -16,17 +15,18 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use smallvec::SmallVec;
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 const PATH: &str = "/v1.0/reports/authenticationMethods/userRegistrationDetails";
 /// The largest page that may be asked for.
 const PAGE: u64 = 999;
+/// Who cannot reset.
+const UNABLE: &str = "&$filter=isSsprCapable eq false";
 /// Cohorts beyond this make the fact partial; far more than methods and groups combine to in practice.
 const MOST_COHORTS: usize = 8_192;
-/// How long the report may take when nobody said.
-const DEFAULT_TIME: Duration = Duration::from_secs(120);
 
 /// As many as a user has in practice without an allocation.
 type Methods<'a> = SmallVec<[Text<'a>; 8]>;
@@ -232,51 +232,117 @@ impl Rows for Fold<'_> {
     }
 }
 
+/// How the report came out.
+struct Outcome {
+    registration: Registration,
+    /// The users differ in more ways than are kept apart.
+    overflow: bool,
+    gap: Option<Gap>,
+}
+
 impl Gatherer {
     /// Reads the report: whole where time allows, else the users who cannot reset.
-    pub(super) async fn registration(&self, limits: &Limits, membership: &Membership, facts: &mut Facts) {
+    pub(super) async fn registration(&self, needs: &BTreeSet<FactId>, membership: &Membership, facts: &mut Facts) {
         let counts = facts.user_counts.value();
         let expected = counts.map(|c| c.enabled_members + c.enabled_guests.unwrap_or(0));
         let admins = facts.global_administrators.value().map_or(&[][..], Vec::as_slice);
-        let time = limits.time.unwrap_or(DEFAULT_TIME);
-        let needed = expected.map(|users| self.time_of(users));
-        let all = limits.full || needed.is_none_or(|needed| needed <= time);
-        let filter = if all { "" } else { "&$filter=isSsprCapable eq false" };
-        let ask = Ask::report(format!("{PATH}?$top={PAGE}{filter}"));
-        let progress = |rows: u64| self.context.progress("Reading the registration report", rows, expected);
-        let mut fold = Fold::new(membership, admins, Box::new(progress));
-        let deadline = tokio::time::Instant::now() + time;
-        let go_on = |_| limits.full || tokio::time::Instant::now() < deadline;
-        let outcome = self.graph.rows(&ask, &mut fold, go_on).await;
+        let read = |filter, go_on| self.report(filter, go_on, membership, admins, expected);
         let (source, now) = (crate::snapshot::source(FactId::Registration).path, Timestamp::now());
-        let (registration, overflow) = fold.finish();
-        let as_of = registration.updated.unwrap_or(now);
-        let partial = |reason: String, registration: Registration| Fact::Partial {
-            read: registration.rows,
-            value: registration,
-            source: source.into(),
-            as_of,
-            of: expected,
-            reason,
+        let fits = match (self.time, expected) {
+            (Some(time), Some(users)) => self.time_of(users, needs) <= time,
+            _ => true,
         };
-        facts.registration = match outcome {
-            Ok((_, true)) if all && !overflow => Fact::known(registration, source, as_of),
-            Ok((_, true)) if all => partial("The users differ in more ways than are kept apart.".into(), registration),
-            Ok((_, true)) => partial("Only the users who cannot reset were read: the whole report takes longer than this run may (see -TimeBudget, -Full).".into(), registration),
-            Ok((_, false)) => partial("The run's time was over (see -TimeBudget, -Full).".into(), registration),
-            Err(error @ AskError::Refused { .. }) if registration.rows == 0 => Fact::Unreadable { refusal: self.refusal(FactId::Registration, &error) },
-            Err(error) if registration.rows == 0 => Fact::Unreadable { refusal: self.refusal(FactId::Registration, &error) },
-            Err(error) => partial(self.refusal(FactId::Registration, &error).message, registration),
+        // Where it is longer than thought, or nobody knows how long it is, half of the time shows it.
+        let half = self.time.map(|time| (self.started.elapsed() + time) / 2);
+        let on_course = |rows: u64| {
+            let passed = half.is_some_and(|half| self.started.elapsed() >= half);
+            self.in_time() && (!passed || expected.is_some_and(|users| rows >= users / 2))
+        };
+        let whole = if fits { Some(read("", &on_course).await) } else { None };
+        let (outcome, filtered) = match whole {
+            Some(whole) if !(matches!(whole.gap, Some(Gap::Time)) && self.in_time()) => (whole, false),
+            whole => {
+                let unable = read(UNABLE, &|_| self.in_time()).await;
+                match whole {
+                    // A beginning is better than nothing.
+                    Some(whole) if unable.registration.rows == 0 && unable.gap.is_some() => (whole, false),
+                    _ => (unable, true),
+                }
+            }
+        };
+        let Outcome {
+            registration,
+            overflow,
+            gap,
+        } = outcome;
+        let as_of = registration.updated.unwrap_or(now);
+        let reason = match gap {
+            Some(gap) => {
+                let refusal = self.gap(FactId::Registration, &gap);
+                if registration.rows == 0 {
+                    facts.registration = Fact::Unreadable { refusal };
+                    return;
+                }
+                Some(refusal.message)
+            }
+            None if filtered => Some("Only the users who cannot reset were read: the whole report takes longer than this run may (see -TimeBudget, -Full).".into()),
+            None if overflow => Some("The users differ in more ways than are kept apart.".into()),
+            None => None,
+        };
+        facts.registration = match reason {
+            None => Fact::known(registration, source, as_of),
+            Some(reason) => Fact::Partial {
+                read: registration.rows,
+                value: registration,
+                source: source.into(),
+                as_of,
+                of: expected,
+                reason,
+            },
         };
     }
 
-    /// How long so many rows take within the documented budget.
-    fn time_of(&self, users: u64) -> Duration {
-        if self.budgets {
-            Workload::Reports.duration_of(users.div_ceil(PAGE))
-        } else {
-            Duration::ZERO
+    /// Folds the report's rows; `go_on` is asked with their number so far.
+    async fn report(
+        &self,
+        filter: &str,
+        go_on: &(dyn Fn(u64) -> bool + Sync),
+        membership: &Membership,
+        admins: &[String],
+        expected: Option<u64>,
+    ) -> Outcome {
+        let ask = Ask::report(format!("{PATH}?$top={PAGE}{filter}"));
+        let read = AtomicU64::new(0);
+        let progress = |rows: u64| {
+            read.store(rows, Ordering::Relaxed);
+            self.context.progress("Reading the registration report", rows, expected);
+        };
+        let mut fold = Fold::new(membership, admins, Box::new(progress));
+        let gap = match self
+            .graph
+            .rows(&ask, &mut fold, |_| go_on(read.load(Ordering::Relaxed)))
+            .await
+        {
+            Ok((_, true)) => None,
+            Ok((_, false)) => Some(Gap::Time),
+            Err(error) => Some(Gap::Refused(error)),
+        };
+        let (registration, overflow) = fold.finish();
+        Outcome {
+            registration,
+            overflow,
+            gap,
         }
+    }
+
+    /// When so many rows are read at the earliest, counted from the run's start: its other report requests share the
+    /// documented budget.
+    fn time_of(&self, users: u64, needs: &BTreeSet<FactId>) -> Duration {
+        if !self.budgets {
+            return Duration::ZERO;
+        }
+        let summary = u64::from(needs.contains(&FactId::FeatureSummary));
+        Workload::Reports.duration_of(users.div_ceil(PAGE) + super::audit::requests(needs) + summary)
     }
 }
 

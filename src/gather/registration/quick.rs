@@ -1,7 +1,7 @@
 //! A reader for the report's rows as the service writes them, several times faster than serde.
 
 use super::{Id, Methods, Row};
-use crate::gather::groups::guid_bytes;
+use crate::gather::membership::guid_bytes;
 use crate::gather::scan::{Scan, Shape, Text};
 use std::borrow::Cow;
 

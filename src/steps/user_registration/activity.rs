@@ -1,6 +1,6 @@
-//! What the audit log shows of resets: whether people use it, and whether it works. Whether a reset reached the
-//! directory is `cloud_writeback`'s.
+//! What the audit log shows of resets: whether people use it, and whether it works.
 
+use super::at_least;
 use crate::finding::{Check, Finding, Severity, counted, number};
 use crate::snapshot::audit::ResetActivity;
 use crate::snapshot::{FactId, Snapshot};
@@ -23,7 +23,7 @@ pub const HELPDESK: Check = Check {
 pub const FAILURES: Check = Check {
     id: "user_registration.failures",
     title: "Resets succeed",
-    looks_at: "Failed resets by their reason, and people blocked after too many tries, in the log's window.",
+    looks_at: "Failed resets by their reason, blocks after too many tries, and resets of synced users that never reached the directory (OnPremisesAgent None), in the log's window.",
     why: "A reason that repeats is a fault of the set-up, not of the people.",
     doc: "https://learn.microsoft.com/entra/identity/authentication/troubleshoot-sspr",
     decides: false,
@@ -110,33 +110,49 @@ fn failures(snapshot: &Snapshot, activity: &ResetActivity) -> Finding {
         })
         .collect();
     let seen = format!(
-        "{}: {} completed, {} failed: {}; {} blocked for a day",
+        "{}: {} completed, {} failed: {}; blocked for a day: {}; by users and administrators, never in the directory: {}",
         since(activity),
         number(activity.self_service_resets),
         number(failed),
         listed(&texts),
-        number(activity.blocked)
+        counted(activity.blocked, "time", "times"),
+        number(activity.lost_resets)
     );
-    let done = activity.self_service_resets.saturating_add(activity.unlocks);
-    let blocked = match activity.blocked {
-        0 => String::new(),
-        n => format!(", {} blocked", counted(n, "user", "users")),
-    };
-    // One failure for each success is the point where a try is more likely to end at the helpdesk than not.
-    let many = failed > done;
-    if many || activity.blocked > 0 {
-        let title = format!(
-            "{} failed, {} succeeded{blocked}",
-            counted(failed, "reset", "resets"),
-            number(done)
-        );
-        return FAILURES
-            .warn(if many { Severity::Medium } else { Severity::Low }, title)
-            .evidence(fact, seen)
-            .reason("Blocked users wait for a day or call; a reason that repeats is worth a look.")
-            .fix("Begin with the most frequent reason: look it up in the audit log of the reset service.")
-            .portal(PORTAL)
-            .affects(failed.saturating_add(activity.blocked), None, false, Vec::new());
+    let done = activity.self_service_resets;
+    // One failure for each success is the point where a try is more likely to end at the helpdesk than not. Of a log
+    // that was read in part the successes may be missing.
+    let many = failed > done && !fact.is_partial();
+    let lost = activity.lost_resets;
+    if many || activity.blocked > 0 || lost > 0 {
+        let mut parts = vec![
+            format!("{} failed", counted(failed, "reset", "resets")),
+            format!("{} succeeded", number(done)),
+        ];
+        if lost > 0 {
+            parts.push(format!("{} never reached the directory", number(lost)));
+        }
+        if activity.blocked > 0 {
+            parts.push(format!("blocked {}", counted(activity.blocked, "time", "times")));
+        }
+        let severity = if many || lost > 0 {
+            Severity::Medium
+        } else {
+            Severity::Low
+        };
+        let found = FAILURES
+            .warn(severity, at_least(fact, parts.join(", ")))
+            .evidence(fact, seen);
+        return if lost > 0 {
+            found
+                .reason("Who reset without reaching the directory has a new password in the cloud and the old one on premises.")
+                .fix("See cloud_writeback.lost_resets; then look up the most frequent reason in the audit log of the reset service.")
+                .affects(lost, None, true, activity.lost_sample.clone())
+        } else {
+            found
+                .reason("Blocked users wait for a day or call; a reason that repeats is worth a look.")
+                .fix("Begin with the most frequent reason: look it up in the audit log of the reset service.")
+        }
+        .portal(PORTAL);
     }
     if let Some(found) = in_part(&FAILURES, snapshot) {
         return found.evidence(fact, seen);

@@ -1,4 +1,5 @@
 use super::activity::{FAILURES, HELPDESK};
+use super::reasons::{ADMINISTRATORS, NOTHING, SHORT, UNEXPLAINED, UNFIT};
 use super::*;
 use crate::snapshot::audit::ResetActivity;
 use crate::snapshot::graph::{FeatureCount, FeatureSummary};
@@ -188,7 +189,7 @@ fn failures_and_the_helpdesk_are_weighed() {
         ..Default::default()
     });
     let found = finding(&STEP, &FAILURES, &s);
-    assert_eq!(found.title, "5 resets failed, 3 succeeded, 2 users blocked");
+    assert_eq!(found.title, "5 resets failed, 3 succeeded, blocked 2 times");
     assert!(
         found.evidence[0]
             .seen
@@ -199,7 +200,145 @@ fn failures_and_the_helpdesk_are_weighed() {
         "3 resets by users, 20 by the helpdesk"
     );
     assert_eq!(status(&HELPDESK, &s), Outcome::Warn);
+    assert!(found.affected.is_none(), "events are no users");
     s.facts.audit_resets = known(ResetActivity::default());
     assert_eq!(status(&HELPDESK, &s), Outcome::NotApplicable);
     assert_eq!(status(&FAILURES, &s), Outcome::NotApplicable);
+}
+
+#[test]
+fn an_unlock_is_no_reset() {
+    let mut s = tenant(vec![able(1)]);
+    let activity = ResetActivity {
+        self_service_resets: 3,
+        unlocks: 50,
+        self_service_failures: [("x".to_string(), 4)].into(),
+        ..Default::default()
+    };
+    s.facts.audit_resets = known(activity.clone());
+    assert_eq!(finding(&STEP, &FAILURES, &s).title, "4 resets failed, 3 succeeded");
+    s.facts.audit_resets = known(ResetActivity {
+        self_service_resets: 12,
+        ..activity
+    });
+    let found = finding(&STEP, &FAILURES, &s);
+    assert_eq!(
+        (found.status, found.title.as_str()),
+        (Outcome::Pass, "12 of 16 resets succeeded")
+    );
+}
+
+#[test]
+fn resets_that_never_reached_the_directory_are_told() {
+    let mut s = tenant(vec![able(1)]);
+    let activity = ResetActivity {
+        self_service_resets: 40,
+        lost_resets: 3,
+        lost_sample: vec!["a@contoso.example".into()],
+        ..Default::default()
+    };
+    s.facts.audit_resets = known(activity.clone());
+    let found = finding(&STEP, &FAILURES, &s);
+    assert_eq!(
+        (found.status, found.title.as_str()),
+        (
+            Outcome::Warn,
+            "0 resets failed, 40 succeeded, 3 never reached the directory"
+        )
+    );
+    assert_eq!(found.affected.unwrap().sample, ["a@contoso.example"]);
+    s.facts.audit_resets = partial(activity);
+    assert!(finding(&STEP, &FAILURES, &s).title.starts_with("at least 0 resets"));
+}
+
+#[test]
+fn a_log_that_was_read_in_part_proves_no_share() {
+    let mut s = tenant(vec![able(1)]);
+    s.facts.audit_resets = partial(ResetActivity {
+        self_service_resets: 3,
+        admin_resets: 20,
+        self_service_failures: [("x".to_string(), 4)].into(),
+        ..Default::default()
+    });
+    assert_eq!(status(&FAILURES, &s), Outcome::Skipped);
+    assert_eq!(status(&HELPDESK, &s), Outcome::Skipped);
+}
+
+#[test]
+fn a_part_of_the_report_tells_at_least_how_many() {
+    let mut s = tenant(vec![]);
+    let mut admin = user(3, &["email"], false);
+    admin.key.admin = true;
+    let mut outside = able(4);
+    (outside.key.sspr_enabled, outside.key.sspr_capable) = (false, false);
+    s.facts.registration = partial(report(
+        vec![
+            user(7, &[], false),
+            admin,
+            outside,
+            user(2, &["fido2SecurityKey"], false),
+            user(5, &["mobilePhone", "email"], false),
+        ],
+        &[],
+    ));
+    for check in [&NOTHING, &SHORT, &UNFIT, &UNEXPLAINED, &OUT_OF_SCOPE, &ADMINISTRATORS] {
+        let found = finding(&STEP, check, &s);
+        assert!(found.title.starts_with("at least "), "{}", found.title);
+        assert_eq!((found.status, found.affected.unwrap().of), (Outcome::Warn, None));
+    }
+}
+
+#[test]
+fn counts_are_given_by_member_guest_and_administrator() {
+    let mut guest = user(5, &[], false);
+    guest.key.guest = true;
+    guest.key.sspr_enabled = false;
+    let mut admin = user(2, &["email"], false);
+    admin.key.admin = true;
+    let found = finding(&STEP, &CAPABLE, &tenant(vec![able(90), guest, admin]));
+    let seen: Vec<&str> = found.evidence.iter().map(|e| e.seen.as_str()).collect();
+    assert_eq!(
+        seen,
+        [
+            "all: 97; 92 enabled, 90 registered, 90 capable",
+            "members: 92; 92 enabled, 90 registered, 90 capable",
+            "guests: 5; 0 enabled, 0 registered, 0 capable",
+            "administrators: 2; 2 enabled, 0 registered, 0 capable",
+        ]
+    );
+}
+
+#[test]
+fn the_rows_and_microsofts_own_counts_disagree() {
+    let summary = |enabled, able| {
+        let feature = |name: &str, user_count| FeatureCount {
+            feature: name.into(),
+            user_count,
+        };
+        known(FeatureSummary {
+            total_user_count: enabled,
+            user_registration_feature_counts: vec![feature("ssprEnabled", enabled), feature("ssprCapable", able)],
+        })
+    };
+    let mut s = tenant(vec![able(1_000)]);
+    s.facts.feature_summary = summary(1_003, 1_001);
+    assert_eq!(status(&CAPABLE, &s), Outcome::Pass);
+    s.facts.feature_summary = summary(1_000, 700);
+    let found = finding(&STEP, &CAPABLE, &s);
+    assert_eq!((found.status, found.severity), (Outcome::Warn, Severity::Low));
+    assert!(found.title.ends_with("; the sources disagree"), "{}", found.title);
+    let mut s = tenant(vec![able(40), user(60, &[], false)]);
+    s.facts.feature_summary = summary(500, 40);
+    let found = finding(&STEP, &CAPABLE, &s);
+    assert_eq!(found.status, Outcome::Fail);
+    assert!(found.reason.unwrap().contains("its summary 500 and 40"));
+}
+
+#[test]
+fn a_report_without_a_time_does_not_tell_its_age() {
+    let mut s = tenant(vec![]);
+    let mut undated = report(vec![able(1)], &[]);
+    undated.updated = None;
+    s.facts.registration = known(undated);
+    assert_eq!(status(&FRESH, &s), Outcome::Skipped);
 }
