@@ -13,7 +13,8 @@ use activity::{Activity, Names};
 use event::{Event, Events};
 use jiff::{Timestamp, ToSpan};
 use std::collections::BTreeSet;
-use tokio::sync::oneshot;
+use std::sync::{Mutex, PoisonError};
+use tokio::sync::OnceCell;
 
 /// Events come late: what is newer than this may still be on its way.
 const LATE_HOURS: i64 = 1;
@@ -26,20 +27,38 @@ const KEPT_DAYS_FREE: i64 = 7;
 #[derive(Default)]
 struct Reach {
     read: u64,
-    oldest: Option<Timestamp>,
     gap: Option<Gap>,
 }
 
-/// What was read for one fact, and how far each of its activities was.
-type Part<T> = Option<(T, Vec<Reach>)>;
-
-/// What was read of the log.
-#[derive(Default)]
-pub(super) struct Audit {
+/// The log, as all who read of it in a run share it.
+pub(super) struct Log {
+    /// When the run asked.
     at: Timestamp,
-    settings: Part<SettingsHistory>,
-    switches: Part<WritebackTrace>,
-    resets: Part<ResetActivity>,
+    /// What it calls its activities; read once.
+    names: OnceCell<Names>,
+    /// The oldest event that was seen.
+    oldest: Mutex<Option<Timestamp>>,
+}
+
+impl Log {
+    pub fn new(at: Timestamp) -> Self {
+        Log {
+            at,
+            names: OnceCell::new(),
+            oldest: Mutex::default(),
+        }
+    }
+
+    /// How far back it is asked.
+    fn from(&self) -> Timestamp {
+        self.at - (KEPT_DAYS * 24).hours()
+    }
+
+    /// Notes an event's time.
+    fn saw(&self, at: Timestamp) {
+        let mut oldest = self.oldest.lock().unwrap_or_else(PoisonError::into_inner);
+        *oldest = Some(oldest.map_or(at, |oldest| oldest.min(at)));
+    }
 }
 
 /// The log quotes its values as JSON text.
@@ -103,75 +122,57 @@ pub(super) fn requests(needs: &BTreeSet<FactId>) -> u64 {
 }
 
 impl Gatherer {
-    /// Reads what the log proves of settings, writeback and resets; tells the settings as soon as they are read.
-    pub(super) async fn audit(&self, needs: &BTreeSet<FactId>, tell: oneshot::Sender<SettingsHistory>) -> Audit {
-        let wants = |id| needs.contains(&id);
-        let at = Timestamp::now();
-        if requests(needs) == 0 {
-            return Audit {
-                at,
-                ..Default::default()
-            };
+    /// Reads what the log proves of the reset policy's settings.
+    pub(super) async fn audit_settings(&self, needs: &BTreeSet<FactId>) -> Fact<SettingsHistory> {
+        if !needs.contains(&FactId::AuditSettings) {
+            return Fact::NotAsked;
         }
-        let names = self.activity_names().await;
-        let from = at - (KEPT_DAYS * 24).hours();
-        let settings = async {
-            let wanted = wants(FactId::AuditSettings).then(|| self.settings(&names, from));
-            let read = wanted?.await;
-            // Nobody waits for it where no group is wanted.
-            let _ = tell.send(read.0.clone());
-            Some(read)
-        };
+        let (history, reach) = self.settings().await;
+        self.logged(FactId::AuditSettings, history, reach)
+    }
+
+    /// Reads what the log proves of writeback and resets.
+    pub(super) async fn audit(&self, needs: &BTreeSet<FactId>) -> (Fact<WritebackTrace>, Fact<ResetActivity>) {
         let switches = async {
-            let wanted = wants(FactId::AuditWriteback).then(|| self.switches(&names, from));
-            Some(wanted?.await)
+            if !needs.contains(&FactId::AuditWriteback) {
+                return Fact::NotAsked;
+            }
+            let (trace, reach) = self.switches().await;
+            self.logged(FactId::AuditWriteback, trace, reach)
         };
         let resets = async {
-            let wanted = wants(FactId::AuditResets).then(|| self.resets(&names, from));
-            Some(wanted?.await)
+            if !needs.contains(&FactId::AuditResets) {
+                return Fact::NotAsked;
+            }
+            let (activity, reach) = self.resets().await;
+            self.logged(FactId::AuditResets, activity, reach)
         };
-        let (settings, switches, resets) = tokio::join!(settings, switches, resets);
-        Audit {
-            at,
-            settings,
-            switches,
-            resets,
+        tokio::join!(switches, resets)
+    }
+
+    /// Notes in the facts how far the log reaches. That follows from the licence, which is read at the same time.
+    pub(super) fn date_audit(&self, facts: &mut Facts) {
+        let oldest = *self.log.oldest.lock().unwrap_or_else(PoisonError::into_inner);
+        let from = Some(kept_since(self.log.at, oldest, facts.subscribed_skus.value()));
+        let watermark = Some(self.log.at - LATE_HOURS.hours());
+        if let Some(history) = facts.audit_settings.value_mut() {
+            (history.from, history.watermark) = (from, watermark);
+        }
+        if let Some(trace) = facts.audit_writeback.value_mut() {
+            (trace.from, trace.watermark) = (from, watermark);
+        }
+        if let Some(activity) = facts.audit_resets.value_mut() {
+            activity.from = from;
         }
     }
 
-    /// Makes facts of what was read. How far the log reaches follows from the licence, which is read at the same time.
-    pub(super) fn take_audit(&self, audit: Audit, facts: &mut Facts) {
-        let Audit {
-            at,
-            settings,
-            switches,
-            resets,
-        } = audit;
-        let reaches = [
-            settings.as_ref().map(|(_, r)| r),
-            switches.as_ref().map(|(_, r)| r),
-            resets.as_ref().map(|(_, r)| r),
-        ];
-        let oldest = reaches.into_iter().flatten().flatten().filter_map(|r| r.oldest).min();
-        let from = Some(kept_since(at, oldest, facts.subscribed_skus.value()));
-        let watermark = Some(at - LATE_HOURS.hours());
-        if let Some((mut history, reach)) = settings {
-            (history.from, history.watermark) = (from, watermark);
-            facts.audit_settings = self.logged(FactId::AuditSettings, history, reach, at);
-        }
-        if let Some((mut trace, reach)) = switches {
-            (trace.from, trace.watermark) = (from, watermark);
-            facts.audit_writeback = self.logged(FactId::AuditWriteback, trace, reach, at);
-        }
-        if let Some((mut activity, reach)) = resets {
-            activity.from = from;
-            facts.audit_resets = self.logged(FactId::AuditResets, activity, reach, at);
-        }
+    async fn names(&self) -> &Names {
+        self.log.names.get_or_init(|| self.activity_names()).await
     }
 
     /// A fact whose activities were read so far.
-    fn logged<T>(&self, id: FactId, value: T, reach: Vec<Reach>, at: Timestamp) -> Fact<T> {
-        let source = source(id).path;
+    fn logged<T>(&self, id: FactId, value: T, reach: Vec<Reach>) -> Fact<T> {
+        let (source, at) = (source(id).path, self.log.at);
         let read = reach.iter().map(|r| r.read).sum();
         let nothing = read == 0 && reach.iter().all(|r| r.gap.is_some());
         match reach.into_iter().find_map(|r| r.gap) {
@@ -193,54 +194,50 @@ impl Gatherer {
         }
     }
 
-    /// Streams the events of one activity.
-    async fn events(
-        &self,
-        names: &Names,
-        activity: &Activity,
-        from: Timestamp,
-        mut fold: impl FnMut(&Event) + Send,
-    ) -> Reach {
+    /// Streams the events of one activity: under its published name while the log's own names are read, then under those.
+    async fn events(&self, activity: &Activity, mut fold: impl FnMut(&Event) + Send) -> Reach {
         let mut reach = Reach::default();
-        for name in names.of(activity) {
-            let name = name.replace('\'', "''");
-            let ask = Ask::report(format!(
-                "/v1.0/auditLogs/directoryAudits?$filter=activityDisplayName eq '{name}' and activityDateTime ge {}&$top=999",
-                from.strftime("%Y-%m-%dT%H:%M:%SZ")
-            ));
-            let mut events = Events {
-                page: Vec::new(),
-                fold: |event: &Event| {
-                    reach.read += 1;
-                    let at = event.activity_date_time;
-                    reach.oldest = Some(reach.oldest.map_or(at, |oldest| oldest.min(at)));
-                    fold(event);
-                },
-            };
-            let outcome = Box::pin(self.graph.rows(&ask, &mut events, |_| self.in_time())).await;
-            match outcome {
-                Ok((_, true)) => {}
-                Ok((_, false)) => reach.gap = Some(Gap::Time),
-                Err(error) => reach.gap = Some(Gap::Refused(error)),
-            }
+        let (names, ()) = tokio::join!(self.names(), self.named(activity.published, &mut reach, &mut fold));
+        for name in names.others(activity) {
+            self.named(&name, &mut reach, &mut fold).await;
         }
         reach
     }
 
-    async fn settings(&self, names: &Names, from: Timestamp) -> (SettingsHistory, Vec<Reach>) {
-        let mut history = SettingsHistory {
-            activity: names.of(&activity::SETTINGS).join(", "),
-            ..Default::default()
+    /// Streams the events of one name.
+    async fn named(&self, name: &str, reach: &mut Reach, fold: &mut (impl FnMut(&Event) + Send)) {
+        let name = name.replace('\'', "''");
+        let ask = Ask::report(format!(
+            "/v1.0/auditLogs/directoryAudits?$filter=activityDisplayName eq '{name}' and activityDateTime ge {}&$top=999",
+            self.log.from().strftime("%Y-%m-%dT%H:%M:%SZ")
+        ));
+        let mut events = Events {
+            page: Vec::new(),
+            fold: |event: &Event| {
+                reach.read += 1;
+                self.log.saw(event.activity_date_time);
+                fold(event);
+            },
         };
+        match Box::pin(self.graph.rows(&ask, &mut events, |_| self.in_time())).await {
+            Ok((_, true)) => {}
+            Ok((_, false)) => reach.gap = Some(Gap::Time),
+            Err(error) => reach.gap = Some(Gap::Refused(error)),
+        }
+    }
+
+    async fn settings(&self) -> (SettingsHistory, Vec<Reach>) {
+        let mut history = SettingsHistory::default();
         let reach = self
-            .events(names, &activity::SETTINGS, from, |event| {
-                fold_settings(&mut history, event)
-            })
+            .events(&activity::SETTINGS, |event| fold_settings(&mut history, event))
             .await;
+        let mut names = self.names().await.others(&activity::SETTINGS);
+        names.insert(0, activity::SETTINGS.published.into());
+        history.activity = names.join(", ");
         (history, vec![reach])
     }
 
-    async fn switches(&self, names: &Names, from: Timestamp) -> (WritebackTrace, Vec<Reach>) {
+    async fn switches(&self) -> (WritebackTrace, Vec<Reach>) {
         let newest = |enabled: bool| async move {
             let mut newest: Option<WritebackSwitch> = None;
             let activity = if enabled {
@@ -249,7 +246,7 @@ impl Gatherer {
                 &activity::DISABLED
             };
             let reach = self
-                .events(names, activity, from, |event| {
+                .events(activity, |event| {
                     if event.succeeded() && newest.as_ref().is_none_or(|known| known.at < event.activity_date_time) {
                         newest = Some(WritebackSwitch {
                             enabled,

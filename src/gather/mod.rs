@@ -23,7 +23,6 @@ use jiff::Timestamp;
 use membership::Membership;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
 
 /// How far a run may go.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +53,7 @@ struct Gatherer {
     /// How long reading long lists may take; None: however long.
     time: Option<Duration>,
     started: Instant,
+    log: audit::Log,
     context: TaskContext,
 }
 
@@ -100,6 +100,7 @@ pub async fn run(
         budgets: session.config.budgets == Budgets::Documented,
         time: (!limits.full).then(|| limits.time.unwrap_or(DEFAULT_TIME)),
         started,
+        log: audit::Log::new(Timestamp::now()),
         context: context.clone(),
     };
     let mut snapshot = Snapshot::new(Timestamp::now(), state.identity);
@@ -147,16 +148,17 @@ impl Gatherer {
         self.context.progress("Reading the tenant", 0, None);
         // Each reader fills facts of its own, so that all can run at once.
         let (mut short, mut portal) = (Facts::default(), Facts::default());
-        let (tell, told) = oneshot::channel();
         // In boxes, as these are large: what joins them would hold and move them on the stack.
         let waves = Box::pin(async {
-            let (conditional_access, (), ()) = tokio::join!(
+            let (conditional_access, settings, (), ()) = tokio::join!(
                 Box::pin(self.conditional_access(needs)),
+                Box::pin(self.audit_settings(needs)),
                 Box::pin(self.singles(needs, &mut short)),
                 Box::pin(self.portal(needs, &mut portal)),
             );
             *facts = short;
             facts.conditional_access = conditional_access;
+            facts.audit_settings = settings;
             facts.portal_reset_policy = portal.portal_reset_policy;
             facts.portal_on_premises = portal.portal_on_premises;
             facts.portal_sync_status = portal.portal_sync_status;
@@ -164,13 +166,6 @@ impl Gatherer {
             let membership = async {
                 if needs.contains(&FactId::PolicyGroups) {
                     let mut named = facts.clone();
-                    // The log alone may name the group that reset is for.
-                    if named.reset_groups().is_empty()
-                        && let Ok(history) = told.await
-                    {
-                        let source = source(FactId::AuditSettings).path;
-                        named.audit_settings = Fact::known(history, source, Timestamp::now());
-                    }
                     let membership = Box::pin(self.groups(&mut named)).await;
                     Some((membership, named.policy_groups))
                 } else {
@@ -188,9 +183,12 @@ impl Gatherer {
                 Box::pin(self.registration(needs, &members, facts)).await;
             }
         });
-        let ((), audit, summary) = tokio::join!(waves, Box::pin(self.audit(needs, tell)), self.feature_summary(needs));
-        self.take_audit(audit, facts);
+        let audits = Box::pin(self.audit(needs));
+        let ((), (switches, resets), summary) = tokio::join!(waves, audits, self.feature_summary(needs));
+        facts.audit_writeback = switches;
+        facts.audit_resets = resets;
         facts.feature_summary = summary;
+        self.date_audit(facts);
     }
 
     async fn conditional_access(&self, needs: &BTreeSet<FactId>) -> Fact<Vec<ConditionalAccessPolicy>> {

@@ -117,6 +117,14 @@ impl<T> Fact<T> {
         }
     }
 
+    /// The same, to add to it what another source told.
+    pub fn value_mut(&mut self) -> Option<&mut T> {
+        match self {
+            Fact::Known { value, .. } | Fact::Partial { value, .. } | Fact::Declared { value, .. } => Some(value),
+            _ => None,
+        }
+    }
+
     /// The value of a whole answer only: what a Pass may rest on.
     pub fn whole(&self) -> Option<&T> {
         match self {

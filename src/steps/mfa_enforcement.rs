@@ -154,13 +154,7 @@ fn all_users(snapshot: &Snapshot, policies: &[ConditionalAccessPolicy]) -> Findi
             .map(quoted)
             .collect();
         let found = match almost.as_slice() {
-            [] => {
-                let found = ALL_USERS.fail(Severity::High, "no policy in force asks all users for MFA");
-                match snapshot.facts.registration.whole() {
-                    Some(report) => found.affects(report.rows, Some(report.rows), false, Vec::new()),
-                    None => found,
-                }
-            }
+            [] => ALL_USERS.fail(Severity::High, "no policy in force asks all users for MFA"),
             names => ALL_USERS.warn(
                 Severity::High,
                 format!("MFA is asked for, but not always: {}", listed(names)),

@@ -1,6 +1,6 @@
 //! Resets, unlocks and blocks in the log, counted; whose resets no agent wrote.
 
-use super::activity::{ADMIN_RESET, BLOCKED, Names, SELF_RESET, UNLOCK};
+use super::activity::{ADMIN_RESET, BLOCKED, SELF_RESET, UNLOCK};
 use super::{Event, Reach};
 use crate::gather::Gatherer;
 use crate::snapshot::audit::ResetActivity;
@@ -90,19 +90,19 @@ fn note(activity: &mut ResetActivity, agent: &str, at: Timestamp) {
 }
 
 impl Gatherer {
-    pub(super) async fn resets(&self, names: &Names, from: Timestamp) -> (ResetActivity, Vec<Reach>) {
+    pub(super) async fn resets(&self) -> (ResetActivity, Vec<Reach>) {
         let (mut own, mut admin) = (Resets::default(), Resets::default());
         let (mut unlocks, mut last_unlock, mut blocked) = (0, None::<Timestamp>, 0);
         let (a, b, c, d) = tokio::join!(
-            self.events(names, &SELF_RESET, from, |event| own.fold(event, false)),
-            self.events(names, &ADMIN_RESET, from, |event| admin.fold(event, true)),
-            self.events(names, &UNLOCK, from, |event| {
+            self.events(&SELF_RESET, |event| own.fold(event, false)),
+            self.events(&ADMIN_RESET, |event| admin.fold(event, true)),
+            self.events(&UNLOCK, |event| {
                 if event.succeeded() {
                     unlocks += 1;
                     last_unlock = last_unlock.max(Some(event.activity_date_time));
                 }
             }),
-            self.events(names, &BLOCKED, from, |_| blocked += 1),
+            self.events(&BLOCKED, |_| blocked += 1),
         );
         own.join(admin);
         let mut activity = ResetActivity {
