@@ -28,15 +28,33 @@ impl Membership {
         }
     }
 
-    /// The bits of the groups of the user with this key.
-    pub fn of(&self, key: u64) -> u64 {
+    /// The bits of the groups of the users with these keys. All places are looked at before any answer is waited for, so
+    /// that the waits for the memory overlap.
+    pub fn of_all(&self, keys: &[u64], groups: &mut Vec<u64>) {
+        groups.clear();
         if self.members.is_empty() {
-            return 0;
+            groups.resize(keys.len(), 0);
+            return;
         }
-        let bucket = (key >> self.shift) as usize;
-        let bucket = self.starts[bucket] as usize..self.starts[bucket + 1] as usize;
-        let member = self.members[bucket].iter().find(|(other, _)| *other == key);
-        member.map_or(0, |(_, bits)| *bits)
+        groups.extend(keys.iter().map(|key| {
+            let bucket = (key >> self.shift) as usize;
+            u64::from(self.starts[bucket]) << 32 | u64::from(self.starts[bucket + 1])
+        }));
+        let first = |bucket: &u64| self.members.get((bucket >> 32) as usize).map_or(0, |(key, _)| *key);
+        std::hint::black_box(groups.iter().map(first).fold(0, |all, key| all ^ key));
+        for (key, groups) in keys.iter().zip(groups) {
+            let bucket = (*groups >> 32) as usize..*groups as u32 as usize;
+            let member = self.members[bucket].iter().find(|(other, _)| other == key);
+            *groups = member.map_or(0, |(_, bits)| *bits);
+        }
+    }
+
+    /// The bits of one user's groups.
+    #[cfg(test)]
+    pub fn of(&self, key: u64) -> u64 {
+        let mut groups = Vec::new();
+        self.of_all(&[key], &mut groups);
+        groups[0]
     }
 
     /// Adds users to the group of a bit, and empties their list.
@@ -95,37 +113,31 @@ pub fn guid(text: &str) -> Option<u128> {
     guid_bytes(text.as_bytes())
 }
 
-/// The value of each hexadecimal digit; 255 for anything else.
-const DIGITS: [u8; 256] = {
-    let mut digits = [255; 256];
-    let mut value = 0;
-    while value < 16 {
-        digits[b"0123456789abcdef"[value] as usize] = value as u8;
-        digits[b"0123456789ABCDEF"[value] as usize] = value as u8;
-        value += 1;
-    }
-    digits
-};
-
 /// Reads a GUID as Graph writes it.
 pub fn guid_bytes(text: &[u8]) -> Option<u128> {
     let text: &[u8; 36] = text.try_into().ok()?;
-    let mut wrong = [8, 13, 18, 23].iter().fold(0, |wrong, at| wrong | (text[*at] ^ b'-'));
-    // Four independent runs of digits, so that none waits for the one before.
-    let mut eight = |digits: [usize; 8]| {
-        let mut value = 0;
-        for at in digits {
-            let digit = DIGITS[usize::from(text[at])];
-            wrong |= digit & 0xf0;
-            value = value << 4 | u32::from(digit & 15);
-        }
-        u128::from(value)
-    };
-    let value = eight([0, 1, 2, 3, 4, 5, 6, 7]) << 96
-        | eight([9, 10, 11, 12, 14, 15, 16, 17]) << 64
-        | eight([19, 20, 21, 22, 24, 25, 26, 27]) << 32
-        | eight([28, 29, 30, 31, 32, 33, 34, 35]);
-    (wrong == 0).then_some(value)
+    let dashes = [8, 13, 18, 23].iter().fold(0, |wrong, at| wrong | (text[*at] ^ b'-'));
+    let four = |at: usize| u64::from(u32::from_be_bytes([text[at], text[at + 1], text[at + 2], text[at + 3]]));
+    let parts = [[0, 4], [9, 14], [19, 24], [28, 32]].map(|[high, low]| hexadecimal(four(high) << 32 | four(low)));
+    let (value, wrong) = parts.into_iter().fold((0, 0), |(value, wrong), (part, bad)| {
+        (value << 32 | u128::from(part), wrong | bad)
+    });
+    (dashes == 0 && wrong == 0).then_some(value)
+}
+
+/// The number that eight hexadecimal digits write, and 0 when they are digits. All eight are worked on at once, each in
+/// its byte.
+fn hexadecimal(digits: u64) -> (u32, u64) {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    // Letters have the bit 0x40, and stand for 9 more than their last four bits.
+    let values = (digits & (EACH * 0x0f)) + (digits >> 6 & EACH) * 9;
+    // Written again, in lower case, they must be what they were.
+    let letters = (values + EACH * 6) >> 4 & EACH;
+    let again = values + EACH * u64::from(b'0') + letters * u64::from(b'a' - b'0' - 10);
+    let wrong = (values & (EACH * 0xf0)) | ((digits | letters << 5) ^ again);
+    let bytes = (values | values >> 4) & 0x00ff_00ff_00ff_00ff;
+    let pairs = (bytes | bytes >> 8) & 0x0000_ffff_0000_ffff;
+    ((pairs | pairs >> 16) as u32, wrong)
 }
 
 #[cfg(test)]
@@ -138,6 +150,22 @@ mod tests {
         assert_eq!(guid("00000000-0000-0000-0000-0000000000Ff"), Some(255));
         assert_eq!(guid("all_users"), None);
         assert_eq!(guid("1234"), None);
+    }
+
+    #[test]
+    fn every_byte_in_every_place_is_a_digit_or_not() {
+        let plain = b"01234567-89ab-cdef-FEDC-BA9876543210";
+        for at in 0..36 {
+            for byte in 0..=255 {
+                let mut text = *plain;
+                text[at] = byte;
+                let dash = plain[at] == b'-';
+                let right = if dash { byte == b'-' } else { byte.is_ascii_hexdigit() };
+                let value = std::str::from_utf8(&text).ok().filter(|_| right);
+                let value = value.map(|t| u128::from_str_radix(&t.replace('-', ""), 16).unwrap());
+                assert_eq!(guid_bytes(&text), value, "{byte} at {at}");
+            }
+        }
     }
 
     #[test]

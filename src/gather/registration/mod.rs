@@ -13,7 +13,7 @@ use crate::tenant::page::Rows;
 use foldhash::fast::FixedState;
 use jiff::Timestamp;
 use serde::Deserialize;
-use smallvec::SmallVec;
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
@@ -27,9 +27,6 @@ const PAGE: u64 = 999;
 const UNABLE: &str = "&$filter=isSsprCapable eq false";
 /// Cohorts beyond this make the fact partial; far more than methods and groups combine to in practice.
 const MOST_COHORTS: usize = 8_192;
-
-/// As many as a user has in practice without an allocation.
-type Methods<'a> = SmallVec<[Text<'a>; 8]>;
 
 /// A row of the report, with what the steps ask of a user.
 #[derive(Debug, PartialEq, Deserialize)]
@@ -48,7 +45,7 @@ pub(super) struct Row<'a> {
     is_mfa_registered: bool,
     is_mfa_capable: bool,
     #[serde(borrow, default)]
-    methods_registered: Methods<'a>,
+    methods_registered: List<'a>,
     #[serde(borrow, default)]
     last_updated_date_time: Option<Text<'a>>,
 }
@@ -64,6 +61,30 @@ impl<'a> Deserialize<'a> for Id {
     }
 }
 
+/// A list of texts as it stands in the row: few lists are different, and what each means is looked up.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct List<'a>(&'a [u8]);
+
+impl Default for List<'_> {
+    fn default() -> Self {
+        List(b"[]")
+    }
+}
+
+impl List<'_> {
+    fn texts(&self) -> serde_json::Result<Vec<Cow<'_, str>>> {
+        serde_json::from_slice(self.0)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for List<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let list = List(<&RawValue>::deserialize(deserializer)?.get().as_bytes());
+        list.texts().map_err(serde::de::Error::custom)?;
+        Ok(list)
+    }
+}
+
 /// Users alike, with the names whose ids have the lowest keys: the same sample whatever the order of the rows.
 #[derive(Default)]
 struct Members {
@@ -75,7 +96,7 @@ struct Members {
 }
 
 impl Members {
-    fn add(&mut self, key: u64, name: &Text<'_>) {
+    fn add(&mut self, key: u64, name: &[u8]) {
         self.page_count += 1;
         let full = |sample: &[(u64, String)]| sample.len() == SAMPLE && sample[SAMPLE - 1].0 <= key;
         if full(&self.sample) || full(&self.page_sample) {
@@ -83,7 +104,8 @@ impl Members {
         }
         self.page_sample.truncate(SAMPLE - 1);
         let place = self.page_sample.partition_point(|(other, _)| *other < key);
-        self.page_sample.insert(place, (key, name.keep()));
+        self.page_sample
+            .insert(place, (key, String::from_utf8_lossy(name).into_owned()));
     }
 
     fn commit(&mut self) {
@@ -101,12 +123,45 @@ impl Members {
     }
 }
 
+/// So many rows wait until their users' groups are looked up together.
+const BLOCK: usize = 64;
+
+/// Rows whose users' groups are not looked up yet. Looked up one by one, each would wait for the memory twice.
+#[derive(Default)]
+struct Block {
+    users: Vec<u64>,
+    cohorts: Vec<CohortKey>,
+    /// The users' names one after another, and where each ends.
+    names: Vec<u8>,
+    ends: Vec<usize>,
+    groups: Vec<u64>,
+}
+
+impl Block {
+    fn push(&mut self, user: u64, cohort: CohortKey, name: &[u8]) {
+        self.users.push(user);
+        self.cohorts.push(cohort);
+        self.names.extend_from_slice(name);
+        self.ends.push(self.names.len());
+    }
+
+    fn clear(&mut self) {
+        self.users.clear();
+        self.cohorts.clear();
+        self.names.clear();
+        self.ends.clear();
+    }
+}
+
 /// Folds rows into cohorts.
 pub(super) struct Fold<'m> {
     shape: Shape,
     membership: &'m Membership,
+    block: Block,
     global_admins: Vec<u128>,
     methods: Vec<String>,
+    /// The bits of each list of methods, as it is written.
+    lists: HashMap<Vec<u8>, u64, FixedState>,
     /// Where each cohort stands; the keys are our own, so a quick hash will do.
     places: HashMap<CohortKey, usize, FixedState>,
     cohorts: Vec<(CohortKey, Members)>,
@@ -122,8 +177,10 @@ impl<'m> Fold<'m> {
         Fold {
             shape: quick::shape(),
             membership,
+            block: Block::default(),
             global_admins: global_admins.iter().filter_map(|id| guid(id)).collect(),
             methods: Vec::new(),
+            lists: HashMap::default(),
             places: HashMap::default(),
             cohorts: Vec::new(),
             rows: 0,
@@ -134,21 +191,25 @@ impl<'m> Fold<'m> {
         }
     }
 
-    fn methods_of(&mut self, names: &[Text<'_>]) -> u64 {
+    fn methods_of(&mut self, list: List<'_>) -> u64 {
+        if let Some(bits) = self.lists.get(list.0) {
+            return *bits;
+        }
         let mut bits = 0;
-        for name in names {
-            let index = self
-                .methods
-                .iter()
-                .position(|known| known.as_bytes() == &*name.0)
-                .or_else(|| {
-                    // The last bit stands for all that no longer find a place.
-                    (self.methods.len() < 63).then(|| {
-                        self.methods.push(name.keep());
-                        self.methods.len() - 1
-                    })
-                });
+        // It was read as a list of texts.
+        for name in list.texts().unwrap_or_default() {
+            let known = self.methods.iter().position(|known| *known == name);
+            let index = known.or_else(|| {
+                // The last bit stands for all that no longer find a place.
+                (self.methods.len() < 63).then(|| {
+                    self.methods.push(name.into_owned());
+                    self.methods.len() - 1
+                })
+            });
             bits |= 1u64 << index.unwrap_or(63);
+        }
+        if self.lists.len() < MOST_COHORTS {
+            self.lists.insert(list.0.to_vec(), bits);
         }
         bits
     }
@@ -165,6 +226,27 @@ impl<'m> Fold<'m> {
             }
         };
         self.cohorts.get_mut(place).map(|(_, members)| members)
+    }
+
+    /// Counts the rows of the block.
+    fn settle(&mut self) {
+        let mut block = std::mem::take(&mut self.block);
+        self.membership.of_all(&block.users, &mut block.groups);
+        let mut start = 0;
+        for (index, &groups) in block.groups.iter().enumerate() {
+            let name = &block.names[start..block.ends[index]];
+            start = block.ends[index];
+            let cohort = CohortKey {
+                groups,
+                ..block.cohorts[index]
+            };
+            match self.members(cohort) {
+                Some(members) => members.add(block.users[index], name),
+                None => self.overflow = true,
+            }
+        }
+        block.clear();
+        self.block = block;
     }
 
     fn finish(self) -> (Registration, bool) {
@@ -205,12 +287,12 @@ impl Rows for Fold<'_> {
             sspr_capable: row.is_sspr_capable,
             mfa_capable: row.is_mfa_capable,
             mfa_registered: row.is_mfa_registered,
-            methods: self.methods_of(&row.methods_registered),
-            groups: self.membership.of(user),
+            methods: self.methods_of(row.methods_registered),
+            groups: 0,
         };
-        match self.members(cohort) {
-            Some(members) => members.add(user, &row.user_principal_name),
-            None => self.overflow = true,
+        self.block.push(user, cohort, &row.user_principal_name.0);
+        if self.block.users.len() == BLOCK {
+            self.settle();
         }
         self.page_rows += 1;
         if let Some(updated) = row.last_updated_date_time
@@ -221,12 +303,14 @@ impl Rows for Fold<'_> {
     }
 
     fn commit(&mut self) {
+        self.settle();
         self.cohorts.iter_mut().for_each(|(_, members)| members.commit());
         self.rows += std::mem::take(&mut self.page_rows);
         (self.progress)(self.rows);
     }
 
     fn discard(&mut self) {
+        self.block.clear();
         self.cohorts.iter_mut().for_each(|(_, members)| members.discard());
         self.page_rows = 0;
     }
@@ -360,7 +444,7 @@ mod tests {
             .collect()
     }
 
-    fn row(i: u32, methods: &[&'static str]) -> Row<'static> {
+    fn row(i: u32, methods: &'static str) -> Row<'static> {
         Row {
             id: Id(u128::from(i)),
             user_principal_name: Text(format!("u{i}@x").into_bytes().into()),
@@ -371,7 +455,7 @@ mod tests {
             is_sspr_capable: true,
             is_mfa_registered: true,
             is_mfa_capable: true,
-            methods_registered: methods.iter().map(|m| Text(m.as_bytes().into())).collect(),
+            methods_registered: List(methods.as_bytes()),
             last_updated_date_time: None,
         }
     }
@@ -385,10 +469,10 @@ mod tests {
     fn a_page_that_broke_off_does_not_count() {
         let membership = Membership::default();
         let mut fold = Fold::new(&membership, &[], Box::new(|_| {}));
-        fold.row(row(1, &["email"]));
+        fold.row(row(1, r#"["email"]"#));
         fold.discard();
-        fold.row(row(1, &["email"]));
-        fold.row(row(2, &["email", "mobilePhone"]));
+        fold.row(row(1, r#"["email"]"#));
+        fold.row(row(2, r#"["email", "mobilePhone"]"#));
         fold.commit();
         let (registration, overflow) = fold.finish();
         assert!(!overflow);
@@ -402,7 +486,7 @@ mod tests {
         let fold = |order: &mut dyn Iterator<Item = u32>| {
             let mut fold = Fold::new(&membership, &[], Box::new(|_| {}));
             for (n, i) in order.enumerate() {
-                fold.row(row(i, &["email"]));
+                fold.row(row(i, r#"["email"]"#));
                 if n % 7 == 0 {
                     fold.commit();
                 }

@@ -1,6 +1,6 @@
 //! A reader for the report's rows as the service writes them, several times faster than serde.
 
-use super::{Id, Methods, Row};
+use super::{Id, List, Row};
 use crate::gather::membership::guid_bytes;
 use crate::gather::scan::{Scan, Shape, Text};
 use std::borrow::Cow;
@@ -40,7 +40,7 @@ pub(super) fn row<'a>(shape: &mut Shape, text: &'a [u8]) -> Option<(Row<'a>, usi
         is_sspr_capable: false,
         is_mfa_registered: false,
         is_mfa_capable: false,
-        methods_registered: Methods::new(),
+        methods_registered: List::default(),
         last_updated_date_time: None,
     };
     let mut seen = 0u32;
@@ -60,10 +60,11 @@ pub(super) fn row<'a>(shape: &mut Shape, text: &'a [u8]) -> Option<(Row<'a>, usi
             6 => row.is_mfa_capable = scan.boolean()?,
             7 => row.user_type = scan.nullable(Scan::text)?,
             8 => row.is_admin = scan.nullable(Scan::boolean)?,
-            9 => scan.list(|scan| {
-                row.methods_registered.push(scan.text()?);
-                Some(())
-            })?,
+            9 => {
+                let start = scan.at;
+                scan.list(|scan| scan.string().map(drop))?;
+                row.methods_registered = List(scan.since(start));
+            }
             _ => row.last_updated_date_time = scan.nullable(Scan::text)?,
         }
         Some(())
