@@ -235,8 +235,10 @@ impl Gatherer {
             let mut rows = Keys::default();
             let ask = Ask::directory(format!(
                 "/v1.0/groups/{id}/transitiveMembers/microsoft.graph.user?$select=id&$count=true&$top=999"
-            ));
-            let outcome = self.graph.rows(&ask.eventual(), &mut rows, |_| true).await;
+            ))
+            .costing(4)
+            .eventual();
+            let outcome = self.graph.rows(&ask, &mut rows, |_| true).await;
             outcome.map(|_| rows.all)
         }));
         let (names, members) = tokio::join!(self.graph.batch(&names), members);
