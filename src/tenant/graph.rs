@@ -2,7 +2,7 @@
 
 use super::budget::{Budget, Workload};
 use super::error::{AskError, Attempts, expect_json};
-use super::http::{Http, Reading};
+use super::http::Http;
 use super::page::{Collect, Page, Rows};
 use super::service::Service;
 use crate::session::tokens::{Audience, Tokens};
@@ -146,9 +146,7 @@ impl Graph {
                     Some(request) => request.answer().await?,
                     None => self.open(&url, ask).await?,
                 };
-                let reading = self.service.http.reading(&response);
-                let page = self.page(response, &reading, ask, rows, &mut next, &mut go_on, pages);
-                match reading.whole(page).await {
+                match self.page(response, ask, rows, &mut next, &mut go_on, pages).await {
                     Ok(()) => break,
                     Err(error) => {
                         rows.discard();
@@ -171,11 +169,9 @@ impl Graph {
     }
 
     /// Reads one page; as soon as the next one's link is known, asks for it.
-    #[allow(clippy::too_many_arguments)]
     async fn page<R: Rows>(
         &self,
         mut response: Response,
-        reading: &Reading,
         ask: &Ask,
         rows: &mut R,
         next: &mut Option<(Url, Option<Ahead>)>,
@@ -183,22 +179,26 @@ impl Graph {
         pages: u64,
     ) -> Result<(), AskError> {
         expect_json(&response)?;
-        let mut page = Page::default();
-        while let Some(mut chunk) = response.chunk().await.map_err(|e| reading.broke(e))? {
-            // The head alone first, so that the next page is asked for before the entries of this one are read.
-            if next.is_none() {
-                page.feed(&chunk.split_to(HEAD.min(chunk.len())), rows)?;
-                self.ask_ahead(&mut page, ask, next, go_on, pages)?;
+        let reading = self.service.http.reading(&response);
+        let whole = async {
+            let mut page = Page::default();
+            while let Some(mut chunk) = response.chunk().await.map_err(|e| reading.broke(e))? {
+                // The head alone first, so that the next page is asked for before the entries of this one are read.
+                if next.is_none() {
+                    page.feed(&chunk.split_to(HEAD.min(chunk.len())), rows)?;
+                    self.ask_ahead(&mut page, ask, next, go_on, pages)?;
+                }
+                // A long chunk is read beside the connection, which another thread goes on to serve meanwhile.
+                if chunk.len() >= LONG {
+                    tokio::task::block_in_place(|| page.feed(&chunk, rows))?;
+                } else {
+                    page.feed(&chunk, rows)?;
+                }
             }
-            // A long chunk is read beside the connection, which another thread goes on to serve meanwhile.
-            if chunk.len() >= LONG {
-                tokio::task::block_in_place(|| page.feed(&chunk, rows))?;
-            } else {
-                page.feed(&chunk, rows)?;
-            }
-        }
-        page.finish()?;
-        self.ask_ahead(&mut page, ask, next, go_on, pages)
+            page.finish()?;
+            self.ask_ahead(&mut page, ask, next, go_on, pages)
+        };
+        reading.whole(whole).await
     }
 
     /// Asks for the next page when its link has come.

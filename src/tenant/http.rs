@@ -338,26 +338,23 @@ fn transport(host: &str, request_id: Option<String>, source: reqwest::Error, tim
             seconds: timeout.as_secs(),
         };
     }
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&source);
-    while let Some(error) = cause {
-        if error.downcast_ref::<rustls::Error>().is_some()
-            || error
-                .downcast_ref::<std::io::Error>()
-                .and_then(|io| io.get_ref())
-                .is_some_and(|inner| inner.downcast_ref::<rustls::Error>().is_some())
-        {
-            return HttpError::Tls {
-                host,
-                source: source.into(),
-            };
-        }
-        cause = error.source();
+    if is_tls(&source) {
+        return HttpError::Tls {
+            host,
+            source: source.into(),
+        };
     }
     HttpError::Unreachable {
         host,
         request_id,
         source: source.into(),
     }
+}
+
+/// Whether TLS is among the causes. An I/O error stands for what it holds, and does not name that as its source.
+fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    error.is::<rustls::Error>() || held.is_some_and(|held| is_tls(held)) || error.source().is_some_and(is_tls)
 }
 
 /// An answer other than success, read whole but bounded.
@@ -436,6 +433,14 @@ fn tls(config: &Config) -> Result<rustls::ClientConfig> {
 mod tests {
     use super::*;
     use reqwest::header::HeaderValue;
+
+    #[test]
+    fn tls_is_found_among_the_causes() {
+        let tls = || std::io::Error::other(rustls::Error::DecryptError);
+        assert!(is_tls(&tls()));
+        assert!(is_tls(&std::io::Error::other(tls())));
+        assert!(!is_tls(&std::io::Error::other("no")));
+    }
 
     fn asked(retry_after: &str, date: Option<&'static str>) -> Option<Duration> {
         let mut headers = HeaderMap::new();

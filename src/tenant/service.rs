@@ -2,7 +2,7 @@
 
 use super::budget::{Budget, Workload};
 use super::error::{AskError, Attempts, decode, refused};
-use super::http::{Http, HttpError};
+use super::http::{Http, HttpError, request_id};
 use crate::session::tokens::{Audience, Token, Tokens};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Request, Response, Url};
@@ -70,6 +70,7 @@ impl Service {
                 .map_err(|_| AskError::Answer("the token is not one".into()))?;
             bearer.set_sensitive(true);
             attempt.headers_mut().insert(AUTHORIZATION, bearer);
+            let own = request_id(attempt.headers());
             let sending = self.http.send(attempt, || self.budget.spend(workload, units));
             match Box::pin(sending).await {
                 Ok(response) => return Ok(response),
@@ -77,7 +78,10 @@ impl Service {
                     status, headers, body, ..
                 }) => {
                     let body: Value = serde_json::from_str(&body).unwrap_or(Value::Null);
-                    let refusal = refused(status.as_u16(), &body, &headers);
+                    let mut refusal = refused(status.as_u16(), &body, &headers);
+                    if let AskError::Refused { request_id, .. } = &mut refusal {
+                        *request_id = request_id.take().or(own);
+                    }
                     if renewed || !refusal.wants_token() {
                         return Err(refusal);
                     }
