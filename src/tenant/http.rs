@@ -139,7 +139,9 @@ impl HttpError {
 impl Http {
     /// Makes the session's client.
     pub fn new(config: &Config) -> Result<Self> {
-        let tls = tls(config)?;
+        let mut tls = tls(config)?;
+        // reqwest takes a finished configuration as it is.
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let build = |proxy: Option<&str>| -> Result<reqwest::Client> {
             let mut builder = reqwest::Client::builder()
                 .tls_backend_preconfigured(tls.clone())
