@@ -1,6 +1,5 @@
 //! Graph's `$batch`: 20 questions in a request, each with its own answer; a list that goes on is read on.
 
-use super::budget::Workload;
 use super::error::{AskError, refused};
 use super::graph::{Ask, Graph};
 use super::http::{HttpError, retry_after};
@@ -65,7 +64,7 @@ impl Graph {
                     if self.service.http.has_time_for(pause) {
                         wait = wait.max(pause);
                         again.push(index);
-                    } else {
+                    } else if asked.is_some() {
                         outcome = outcome.map_err(|error| self.throttled(error, pause));
                     }
                 }
@@ -141,10 +140,8 @@ impl Graph {
             *request.body_mut() = Some(body.clone().into());
             request
         };
-        for &index in chunk {
-            self.service.budget.spend(asks[index].workload, asks[index].units).await;
-        }
-        let envelope: Envelope = self.service.read(token, request, Workload::Tokens, 1).await?;
+        let costs: Vec<_> = chunk.iter().map(|&i| (asks[i].workload, asks[i].units)).collect();
+        let envelope: Envelope = self.service.read(token, request, &costs).await?;
         let part = |answer: Answer| {
             let index = answer.id.parse::<usize>().ok().filter(|i| chunk.contains(i))?;
             let headers = answer.headers();

@@ -16,8 +16,6 @@ pub enum Workload {
     ConditionalAccess,
     /// The portal's back end: not documented; taken gently.
     Portal,
-    /// Tokens: not documented.
-    Tokens,
 }
 
 /// So much in so long.
@@ -45,7 +43,6 @@ impl Workload {
             Workload::Reports => limit(5, 10),
             Workload::ConditionalAccess => limit(1, 1),
             Workload::Portal => limit(10, 10),
-            Workload::Tokens => None,
         }
     }
 
@@ -194,17 +191,19 @@ impl Budget {
         }
     }
 
-    /// Waits until a request of so many units may be sent.
-    pub async fn spend(&self, workload: Workload, units: u32) {
+    /// Waits until a request that costs so many units of each may be sent.
+    pub async fn spend(&self, costs: &[(Workload, u32)]) {
         if !self.on {
             return;
         }
-        let budgets = self.budgets(workload);
-        let at = {
-            let mut ledgers = LEDGERS.lock().unwrap_or_else(PoisonError::into_inner);
-            ledgers.book(&budgets, units, Instant::now())
-        };
-        tokio::time::sleep_until(at).await;
+        for (workload, units) in costs {
+            let budgets = self.budgets(*workload);
+            let at = {
+                let mut ledgers = LEDGERS.lock().unwrap_or_else(PoisonError::into_inner);
+                ledgers.book(&budgets, *units, Instant::now())
+            };
+            tokio::time::sleep_until(at).await;
+        }
     }
 
     /// The budgets that a request counts against.

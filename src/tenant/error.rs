@@ -168,3 +168,39 @@ pub(crate) async fn decode<T: DeserializeOwned>(http: &Http, mut response: Respo
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::header::HeaderValue;
+    use serde_json::json;
+
+    #[test]
+    fn a_refusal_keeps_what_its_headers_say() {
+        let challenge = r#"Bearer realm="", error="insufficient_claims", claims="eyJhIjoxfQ==""#;
+        let mut headers = HeaderMap::new();
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        headers.insert("request-id", HeaderValue::from_static("of-the-headers"));
+        let body =
+            json!({"error": {"code": "AccessDenied", "message": "no", "innererror": {"request-id": "of-the-body"}}});
+        for (body, id) in [(&body, "of-the-body"), (&Value::Null, "of-the-headers")] {
+            let AskError::Refused { request_id, claims, .. } = refused(403, body, &headers) else {
+                panic!("a refusal");
+            };
+            assert_eq!(request_id.as_deref(), Some(id));
+            assert_eq!(claims.as_deref(), Some(r#"{"a":1}"#));
+        }
+    }
+
+    #[test]
+    fn a_new_token_is_asked_for_where_it_may_help() {
+        let refusal =
+            |status, code: &str, headers: &HeaderMap| refused(status, &json!({"error": {"code": code}}), headers);
+        let (none, mut challenged) = (HeaderMap::new(), HeaderMap::new());
+        challenged.insert(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer claims="e30=""#));
+        assert!(refusal(401, "InvalidAuthenticationToken", &none).wants_token());
+        assert!(refusal(403, "AccessDenied", &challenged).wants_token());
+        assert!(!refusal(403, "Authorization_RequestDenied", &none).wants_token());
+        assert!(!refusal(401, "UnknownError", &none).wants_token());
+    }
+}

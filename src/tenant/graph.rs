@@ -102,7 +102,9 @@ impl Graph {
         let url = self.service.url(&ask.path)?;
         let mut token = self.service.token().await?;
         let request = || self.request(Method::GET, url.clone(), ask.eventual);
-        self.service.read(&mut token, request, ask.workload, ask.units).await
+        self.service
+            .read(&mut token, request, &[(ask.workload, ask.units)])
+            .await
     }
 
     /// Reads a short collection whole.
@@ -226,7 +228,9 @@ impl Graph {
     async fn open(&self, url: &Url, ask: &Ask) -> Result<Response, AskError> {
         let mut token = self.service.token().await?;
         let request = || self.request(Method::GET, url.clone(), ask.eventual);
-        self.service.send(&mut token, request, ask.workload, ask.units).await
+        self.service
+            .send(&mut token, request, &[(ask.workload, ask.units)])
+            .await
     }
 
     /// A link is followed only to the host that it came from: it is sent with the token.

@@ -41,6 +41,6 @@ impl Portal {
             request
         };
         let mut token = self.0.token().await?;
-        self.0.read(&mut token, request, Workload::Portal, 1).await
+        self.0.read(&mut token, request, &[(Workload::Portal, 1)]).await
     }
 }

@@ -37,17 +37,16 @@ impl Service {
         Ok(self.tokens.renew(&self.audience, token, refusal.claims()).await?)
     }
 
-    /// Asks until an answer was read whole.
+    /// Asks until an answer was read whole; each request costs so much.
     pub async fn read<T: DeserializeOwned>(
         &self,
         token: &mut Token,
         request: impl Fn() -> Request,
-        workload: Workload,
-        units: u32,
+        costs: &[(Workload, u32)],
     ) -> Result<T, AskError> {
         let mut attempts = Attempts::default();
         loop {
-            let response = self.send(token, &request, workload, units).await?;
+            let response = self.send(token, &request, costs).await?;
             match decode(&self.http, response).await {
                 Ok(value) => return Ok(value),
                 Err(error) => attempts.after(error).await?,
@@ -60,8 +59,7 @@ impl Service {
         &self,
         token: &mut Token,
         request: impl Fn() -> Request,
-        workload: Workload,
-        units: u32,
+        costs: &[(Workload, u32)],
     ) -> Result<Response, AskError> {
         let mut renewed = false;
         loop {
@@ -71,7 +69,7 @@ impl Service {
             bearer.set_sensitive(true);
             attempt.headers_mut().insert(AUTHORIZATION, bearer);
             let own = request_id(attempt.headers());
-            let sending = self.http.send(attempt, || self.budget.spend(workload, units));
+            let sending = self.http.send(attempt, || self.budget.spend(costs));
             match Box::pin(sending).await {
                 Ok(response) => return Ok(response),
                 Err(HttpError::Status {
