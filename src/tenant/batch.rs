@@ -2,8 +2,9 @@
 
 use super::error::{AskError, refused};
 use super::graph::{Ask, Graph};
-use super::http::{HttpError, retry_after};
+use super::http::HttpError;
 use super::page::Collect;
+use super::wait::retry_after;
 use crate::session::tokens::Token;
 use futures_util::future::join_all;
 use reqwest::Method;

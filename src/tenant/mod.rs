@@ -8,3 +8,4 @@ pub mod http;
 pub mod page;
 pub mod portal;
 mod service;
+mod wait;
