@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// What every check takes.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -113,19 +114,25 @@ pub async fn check(
         full: request.full,
     };
     let needs = steps::needs(chosen);
-    let gathering = gather::run(session, &needs, &limits, context);
-    let snapshot = match request.deadline_seconds {
-        None => gathering.await?,
-        Some(seconds) => tokio::time::timeout(Duration::from_secs(seconds), gathering)
-            .await
-            .map_err(|_| {
-                Error::new(
-                    Status::TaskDeadline,
-                    format!("reading the tenant took longer than {seconds} s"),
-                )
-                .retryable()
-                .help("Allow more time, or fewer steps.")
-            })??,
+    let seconds = request.deadline_seconds.unwrap_or_default();
+    let limit = request.deadline_seconds.map(Duration::from_secs);
+    // A time that no clock reaches is none.
+    let ends = limit.and_then(|limit| Instant::now().checked_add(limit));
+    let snapshot = match ends {
+        None => gather::run(session, &needs, &limits, context).await?,
+        Some(ends) => {
+            let context = context.until(ends);
+            tokio::time::timeout_at(ends, gather::run(session, &needs, &limits, &context))
+                .await
+                .map_err(|_| {
+                    Error::new(
+                        Status::TaskDeadline,
+                        format!("reading the tenant took longer than {seconds} s"),
+                    )
+                    .retryable()
+                    .help("Allow more time, or fewer steps.")
+                })??
+        }
     };
     let readiness = assess(&snapshot, chosen, &request.selection());
     for finding in &readiness.findings {

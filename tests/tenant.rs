@@ -7,9 +7,11 @@ use entra_sspr::gather::{self, Limits};
 use entra_sspr::session::Session;
 use entra_sspr::snapshot::{FactId, Facts, RefusalKind};
 use entra_sspr::task::Task;
+use serde_json::json;
 use sspr_lab::{Lab, LabOptions};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 fn lab(scenario: &str) -> Lab {
     Lab::start_blocking(LabOptions::scenario(scenario)).expect("the lab starts")
@@ -136,20 +138,53 @@ fn the_end_of_sms_is_counted_over_http() {
 }
 
 #[test]
-fn a_run_keeps_within_the_documented_budgets() {
+fn an_app_keeps_the_documented_budgets_in_two_tenants_at_once() {
+    let place = tempfile::tempdir().expect("a folder");
+    let path = place.path().join("shared-app.json");
+    let app = json!({"clientId": "3c1f0f5e-8f2b-4f57-9d0a-5d1c0f6e7a11"});
+    let scenario = json!({"extends": "hybrid-ready", "about": "An app of many tenants.", "apps": {"checker": app}});
+    std::fs::write(&path, scenario.to_string()).expect("the scenario is written");
     let lab = Lab::start_blocking(LabOptions {
+        scenarios: vec![path.display().to_string(); 2],
         budgets: true,
         page_size: Some(50),
-        ..LabOptions::scenario("hybrid-ready")
+        ..LabOptions::default()
     })
     .expect("the lab starts");
-    let mut config = config(&lab, 0);
-    config["budgets"] = "documented".into();
-    let session = open(&config);
-    sign_in(&session, &lab, 0);
-    let facts = facts(&session);
-    assert!(facts.registration.whole().is_some() && facts.audit_settings.whole().is_some());
+    assert_eq!(lab.tenant(0).client_id, lab.tenant(1).client_id);
+    assert_ne!(lab.tenant(0).tenant_id, lab.tenant(1).tenant_id);
+    let start = Instant::now();
+    let read = |index: usize| {
+        let mut config = config(&lab, index);
+        config["budgets"] = "documented".into();
+        let session = open(&config);
+        sign_in(&session, &lab, index);
+        let facts = facts(&session);
+        assert!(facts.registration.whole().is_some() && facts.audit_settings.whole().is_some());
+    };
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| read(1));
+        read(0);
+        other.join().expect("no thread fails");
+    });
     let refused: Vec<_> = lab.requests().into_iter().filter(|r| r.status == 429).collect();
     assert!(refused.is_empty(), "{refused:#?}");
+    // Each tenant's reports have a budget of their own.
+    let reports = |index: usize| {
+        let tenant = Some(lab.tenant(index).tenant_id);
+        let counted = |path: &str| path.contains("/reports/") || path.contains("/auditLogs/");
+        lab.requests()
+            .into_iter()
+            .filter(|r| r.tenant_id == tenant && counted(&r.path))
+            .count()
+    };
+    let windows = (reports(0).max(reports(1)) - 1) / 5;
+    assert!(
+        start.elapsed().as_secs_f64() < 10.5 * windows as f64 + 5.0,
+        "{} and {} reports in {:?}",
+        reports(0),
+        reports(1),
+        start.elapsed()
+    );
     assert_clean(&lab);
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 fuzz_target!(|text: &str| {
     if let Ok(document) = serde_json::from_str::<Value>(text) {
-        let _ = refused(403, &document, None).to_string();
+        let _ = refused(403, &document, &Default::default()).to_string();
     }
     let answer = HttpError::Status {
         host: "login.example".into(),

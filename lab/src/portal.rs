@@ -35,6 +35,13 @@ type Failure = (u16, &'static str, Option<String>);
 /// Answers a request to `/api/...`.
 pub(crate) fn answer(core: &Core, call: &Call, notes: &mut Notes) -> Reply {
     notes.role = "portal";
+    let challenged = call.faults.iter().find_map(|fault| match fault {
+        FaultKind::ClaimsChallenge { claims } => Some(crate::fault::challenge(claims.as_deref())),
+        _ => None,
+    });
+    if let Some(challenge) = challenged {
+        return challenge.reply(call);
+    }
     match checked(core, call, notes) {
         Ok(value) => Reply::json(200, &value),
         Err((status, message, violation)) => {

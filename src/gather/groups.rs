@@ -153,8 +153,10 @@ impl Gatherer {
             async move {
                 let ask = Ask::directory(format!(
                     "/v1.0/groups/{id}/transitiveMembers/microsoft.graph.user?$select=id&$count=true&$top=999"
-                ));
-                match self.graph.rows(&ask.eventual(), &mut rows, |_| self.in_time()).await {
+                ))
+                .costing(4)
+                .eventual();
+                match self.graph.rows(&ask, &mut rows, |_| self.in_time()).await {
                     Ok((_, true)) => {
                         rows.merge();
                         Ok(rows.users)

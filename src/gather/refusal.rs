@@ -1,6 +1,7 @@
 //! From an error to the reason why a fact is not readable: who refused, and what would open the way.
 
 use crate::error::Error;
+use crate::session::claims::describe;
 use crate::snapshot::{FactId, Refusal, RefusalKind, SignedIn, Source, source};
 use crate::status::Status;
 use crate::tenant::error::AskError;
@@ -17,7 +18,7 @@ pub fn refusal(fact: FactId, error: &AskError, signed_in: &SignedIn) -> Refusal 
             request_id,
             claims,
         } => {
-            let (kind, text, needs) = refused(source, *status, code, message, claims.is_some(), signed_in);
+            let (kind, text, needs) = refused(source, *status, code, message, claims.as_deref(), signed_in);
             Refusal {
                 kind,
                 message: text,
@@ -26,14 +27,17 @@ pub fn refusal(fact: FactId, error: &AskError, signed_in: &SignedIn) -> Refusal 
                 request_id: request_id.clone(),
             }
         }
-        AskError::Http(error) => plain(
-            match error {
-                HttpError::Throttled { .. } => RefusalKind::Throttled,
-                _ => RefusalKind::Unreachable,
-            },
-            format!("{error}."),
-        ),
-        AskError::Answer(text) => plain(RefusalKind::Answer, format!("{text}.")),
+        AskError::Http(error) => Refusal {
+            request_id: error.request_id(),
+            ..plain(
+                match error {
+                    HttpError::Throttled { .. } => RefusalKind::Throttled,
+                    _ => RefusalKind::Unreachable,
+                },
+                format!("{error}."),
+            )
+        },
+        AskError::Answer(text) | AskError::Broken(text) => plain(RefusalKind::Answer, format!("{text}.")),
         AskError::ForeignLink(_) => plain(RefusalKind::Answer, format!("{error}; it was not followed.")),
         AskError::Token(error) => token(error),
     }
@@ -71,14 +75,15 @@ fn refused(
     status: u16,
     code: &str,
     message: &str,
-    claims: bool,
+    claims: Option<&str>,
     who: &SignedIn,
 ) -> (RefusalKind, String, Option<String>) {
     let lower = code.to_ascii_lowercase();
-    if claims {
+    if let Some(claims) = claims {
+        let asked = describe(claims).join(" and ");
         return (
             RefusalKind::ConditionalAccess,
-            "Conditional Access asks for a new sign-in for this.".into(),
+            format!("Conditional Access asks for {asked}."),
             None,
         );
     }

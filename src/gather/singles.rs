@@ -53,7 +53,9 @@ fn count(value: &Value) -> Result<u64, AskError> {
 
 /// An advanced query that only counts.
 fn counting(filter: &str) -> Ask {
-    Ask::directory(format!("/v1.0/users?$filter={filter}&$count=true&$top=1&$select=id")).eventual()
+    Ask::directory(format!("/v1.0/users?$filter={filter}&$count=true&$top=1&$select=id"))
+        .eventual()
+        .first_page()
 }
 
 fn singles() -> Vec<Single> {
@@ -153,7 +155,7 @@ fn singles() -> Vec<Single> {
         },
         Single {
             fact: FactId::SecureScore,
-            ask: Ask::directory("/v1.0/security/secureScores?$top=1"),
+            ask: Ask::directory("/v1.0/security/secureScores?$top=1").first_page(),
             take: |facts, value, source, at| {
                 let mut score: Value = first(value)?;
                 let created = score["createdDateTime"].take();

@@ -146,7 +146,7 @@ impl Session {
         let base = self.config.graph()?;
         let budget = self.budget(&state)?;
         let tokens = Arc::new(state.tokens.for_task(task));
-        Ok(Graph::new(self.http.clone(), tokens, base, budget))
+        Ok(Graph::new(self.http.until(task.ends()), tokens, base, budget))
     }
 
     /// The portal's back end, where the person signed in to it.
@@ -154,11 +154,14 @@ impl Session {
         let state = self.state()?;
         let budget = self.budget(&state)?;
         let base = self.config.portal()?;
-        Ok(state
-            .portal
-            .as_ref()
-            .zip(base)
-            .map(|(tokens, base)| Portal::new(self.http.clone(), Arc::new(tokens.for_task(task)), base, budget)))
+        Ok(state.portal.as_ref().zip(base).map(|(tokens, base)| {
+            Portal::new(
+                self.http.until(task.ends()),
+                Arc::new(tokens.for_task(task)),
+                base,
+                budget,
+            )
+        }))
     }
 
     /// The budgets that the session's requests count against.

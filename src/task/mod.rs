@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{SetOnce, mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How many events wait for the caller at the most; then the work waits.
@@ -51,6 +52,7 @@ pub struct TaskContext {
     waiting: Waiting,
     offered: Arc<BTreeSet<String>>,
     next_action: Arc<AtomicU64>,
+    ends: Option<Instant>,
 }
 
 impl Task {
@@ -70,6 +72,7 @@ impl Task {
             waiting: Arc::clone(&waiting),
             offered: Arc::new(offered),
             next_action: Arc::new(AtomicU64::new(1)),
+            ends: None,
         };
         let task = Arc::new(Task {
             events: receiver.into(),
@@ -171,6 +174,19 @@ where
 }
 
 impl TaskContext {
+    /// The same task, for work that ends at that time.
+    pub fn until(&self, ends: Instant) -> Self {
+        TaskContext {
+            ends: Some(ends),
+            ..self.clone()
+        }
+    }
+
+    /// When the work ends at the latest, where that was said.
+    pub fn ends(&self) -> Option<Instant> {
+        self.ends
+    }
+
     /// Tells how far the work is. Left out when the caller is behind.
     pub fn progress(&self, activity: &str, done: u64, of: Option<u64>) {
         let _ = self

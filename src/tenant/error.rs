@@ -1,6 +1,6 @@
 //! Why a service did not answer, and how its error documents are read.
 
-use super::http::{HttpError, transport};
+use super::http::{Http, HttpError, request_id};
 use super::page::PageError;
 use crate::error::Error;
 use base64::Engine as _;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// Why a service did not answer a question.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum AskError {
     /// The service's own error document.
     #[error("{message} ({code})")]
@@ -33,6 +33,9 @@ pub enum AskError {
     /// The answer's form.
     #[error("{0}")]
     Answer(String),
+    /// The answer broke off, or something else answered; it may come whole the next time.
+    #[error("{0}")]
+    Broken(String),
     /// A link that leads elsewhere.
     #[error("the next page's link leads to another host ({0})")]
     ForeignLink(String),
@@ -43,47 +46,53 @@ pub enum AskError {
 
 impl From<PageError> for AskError {
     fn from(error: PageError) -> Self {
-        AskError::Answer(error.to_string())
-    }
-}
-
-impl AskError {
-    /// The same error once more, for the parts of a batch that failed together.
-    pub(crate) fn copy(&self) -> AskError {
-        match self {
-            AskError::Refused {
-                status,
-                code,
-                message,
-                request_id,
-                claims,
-            } => AskError::Refused {
-                status: *status,
-                code: code.clone(),
-                message: message.clone(),
-                request_id: request_id.clone(),
-                claims: claims.clone(),
-            },
-            AskError::Token(error) => AskError::Token(error.clone()),
-            AskError::ForeignLink(host) => AskError::ForeignLink(host.clone()),
-            other => AskError::Answer(other.to_string()),
+        match error {
+            PageError::TooLong => AskError::Answer(error.to_string()),
+            _ => AskError::Broken(error.to_string()),
         }
     }
 }
 
-pub(crate) fn may_retry(error: &AskError) -> bool {
-    matches!(
-        error,
-        AskError::Http(HttpError::Unreachable { .. }) | AskError::Answer(_)
-    )
+impl AskError {
+    /// Whether a new token may be what is missing. The synchronization API says 401 `UnknownError` to whoever lacks the role.
+    pub(crate) fn wants_token(&self) -> bool {
+        matches!(self, AskError::Refused { status, code, claims, .. } if claims.is_some() || (*status == 401 && code != "UnknownError"))
+    }
+
+    /// The claims that a new token must have.
+    pub(crate) fn claims(&self) -> Option<&str> {
+        match self {
+            AskError::Refused { claims, .. } => claims.as_deref(),
+            _ => None,
+        }
+    }
 }
 
-pub(crate) fn header(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers.get(name)?.to_str().ok().map(str::to_string)
+/// How often an answer that broke off is asked for.
+const ATTEMPTS: u32 = 4;
+
+/// How often an answer was read in vain.
+#[derive(Debug, Default)]
+pub(crate) struct Attempts(u32);
+
+impl Attempts {
+    /// Waits until the answer may be asked for again, or hands the error back when that is of no use.
+    pub(crate) async fn after(&mut self, error: AskError) -> Result<(), AskError> {
+        let passing = matches!(
+            error,
+            AskError::Http(HttpError::Unreachable { .. }) | AskError::Broken(_)
+        );
+        self.0 += 1;
+        if !passing || self.0 >= ATTEMPTS {
+            return Err(error);
+        }
+        tokio::time::sleep(Duration::from_millis(200 << self.0)).await;
+        Ok(())
+    }
 }
 
-/// An error document as Graph writes it; its `innerError` has changed its case more than once.
-pub fn refused(status: u16, body: &Value, request_id: Option<String>) -> AskError {
+/// A refusal: Graph's error document, whose `innerError` has changed its case more than once, and what the headers add.
+pub fn refused(status: u16, body: &Value, headers: &HeaderMap) -> AskError {
     let error = &body["error"];
     let inner = error.get("innerError").or_else(|| error.get("innererror"));
     let text = |value: &Value| value.as_str().map(|s| s.chars().take(500).collect::<String>());
@@ -91,12 +100,14 @@ pub fn refused(status: u16, body: &Value, request_id: Option<String>) -> AskErro
         status,
         code: text(&error["code"]).unwrap_or_else(|| format!("HTTP {status}")),
         message: text(&error["message"]).unwrap_or_else(|| "no error document came with the answer".into()),
-        request_id: inner.and_then(|i| text(&i["request-id"])).or(request_id),
-        claims: None,
+        request_id: inner
+            .and_then(|i| text(&i["request-id"]))
+            .or_else(|| request_id(headers)),
+        claims: claims_challenge(headers),
     }
 }
 
-/// The claims that a 401 asks for.
+/// The claims that a challenge asks for.
 pub fn claims_challenge(headers: &HeaderMap) -> Option<String> {
     headers
         .get_all(WWW_AUTHENTICATE)
@@ -124,20 +135,72 @@ pub(crate) fn expect_json(response: &Response) -> Result<(), AskError> {
     if kind.to_ascii_lowercase().contains("json") {
         Ok(())
     } else {
-        Err(AskError::Answer(format!(
+        Err(AskError::Broken(format!(
             "the answer is {}, not JSON; a proxy may have answered",
             if kind.is_empty() { "of no type" } else { kind }
         )))
     }
 }
 
-pub(crate) async fn decode<T: DeserializeOwned>(response: Response) -> Result<T, AskError> {
+/// Longer than any documented answer; keeps a hostile one from filling the memory.
+const LONGEST: usize = 32 * 1024 * 1024;
+
+pub(crate) async fn decode<T: DeserializeOwned>(http: &Http, mut response: Response) -> Result<T, AskError> {
     expect_json(&response)?;
-    let host = response.url().host_str().unwrap_or_default().to_string();
-    let bytes = response
-        .bytes()
-        .await
-        .map_err(|e| AskError::Http(transport(&host, e, Duration::ZERO)))?;
-    serde_json::from_slice(&bytes)
-        .map_err(|e| AskError::Answer(format!("the answer is not of the documented form: {e}")))
+    let reading = http.reading(&response);
+    let bytes = reading.whole(async {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|e| reading.broke(e))? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() > LONGEST {
+                return Err(AskError::Answer(format!("the answer is longer than {LONGEST} bytes")));
+            }
+        }
+        Ok(bytes)
+    });
+    serde_json::from_slice(&bytes.await?).map_err(|error| {
+        let text = format!("the answer is not of the documented form: {error}");
+        // What was read whole comes no different the next time.
+        if error.is_data() {
+            AskError::Answer(text)
+        } else {
+            AskError::Broken(text)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::header::HeaderValue;
+    use serde_json::json;
+
+    #[test]
+    fn a_refusal_keeps_what_its_headers_say() {
+        let challenge = r#"Bearer realm="", error="insufficient_claims", claims="eyJhIjoxfQ==""#;
+        let mut headers = HeaderMap::new();
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        headers.insert("request-id", HeaderValue::from_static("of-the-headers"));
+        let body =
+            json!({"error": {"code": "AccessDenied", "message": "no", "innererror": {"request-id": "of-the-body"}}});
+        for (body, id) in [(&body, "of-the-body"), (&Value::Null, "of-the-headers")] {
+            let AskError::Refused { request_id, claims, .. } = refused(403, body, &headers) else {
+                panic!("a refusal");
+            };
+            assert_eq!(request_id.as_deref(), Some(id));
+            assert_eq!(claims.as_deref(), Some(r#"{"a":1}"#));
+        }
+    }
+
+    #[test]
+    fn a_new_token_is_asked_for_where_it_may_help() {
+        let refusal =
+            |status, code: &str, headers: &HeaderMap| refused(status, &json!({"error": {"code": code}}), headers);
+        let (none, mut challenged) = (HeaderMap::new(), HeaderMap::new());
+        challenged.insert(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer claims="e30=""#));
+        assert!(refusal(401, "InvalidAuthenticationToken", &none).wants_token());
+        assert!(refusal(403, "AccessDenied", &challenged).wants_token());
+        assert!(!refusal(403, "Authorization_RequestDenied", &none).wants_token());
+        assert!(!refusal(401, "UnknownError", &none).wants_token());
+    }
 }

@@ -1,11 +1,14 @@
 //! HTTP as every service here is spoken to: one client, a deadline, retries that respect the service's wishes.
 
+use super::wait::retry_after;
 use crate::error::{Error, Result};
 use crate::session::config::Config;
 use crate::status::Status;
+use reqwest::header::HeaderMap;
 use reqwest::{Request, Response, StatusCode};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How often a request is sent at the most.
 const ATTEMPTS: u32 = 5;
@@ -13,6 +16,10 @@ const ATTEMPTS: u32 = 5;
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// The longest wait where the service named none.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// The longest wait that a service may ask for where the task has no end of its own: the longest documented window.
+const LONGEST_ASKED: Duration = Duration::from_secs(300);
+/// An answer may come slowly, but its body takes no longer than so many times what its beginning may take.
+const BODY_TIMES: u32 = 6;
 /// Error documents are short; more is not read.
 const MAX_ERROR_BODY: usize = 64 * 1024;
 
@@ -22,19 +29,22 @@ pub struct Http {
     client: reqwest::Client,
     direct: reqwest::Client,
     timeout: Duration,
+    ends: Option<Instant>,
 }
 
 /// Why a request came to nothing.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum HttpError {
     /// No connection, or it broke.
     #[error("{host} could not be reached")]
     Unreachable {
         /// Which host.
         host: String,
+        /// The request's id.
+        request_id: Option<String>,
         /// Why.
         #[source]
-        source: reqwest::Error,
+        source: Arc<reqwest::Error>,
     },
     /// The certificate was not accepted.
     #[error("the certificate of {host} was not accepted")]
@@ -43,21 +53,25 @@ pub enum HttpError {
         host: String,
         /// Why.
         #[source]
-        source: reqwest::Error,
+        source: Arc<reqwest::Error>,
     },
-    /// No answer in time.
+    /// No answer in time, or no whole one.
     #[error("{host} did not answer within {seconds} s")]
     Timeout {
         /// Which host.
         host: String,
+        /// The request's id.
+        request_id: Option<String>,
         /// The time given.
         seconds: u64,
     },
-    /// The service asked to wait longer than the request may take.
+    /// The service asked to wait longer than the task may take.
     #[error("{host} asks to wait {seconds} s")]
     Throttled {
         /// Which host.
         host: String,
+        /// The request's id.
+        request_id: Option<String>,
         /// The wait asked for.
         seconds: u64,
     },
@@ -69,7 +83,7 @@ pub enum HttpError {
         /// The answer's status.
         status: StatusCode,
         /// Its headers.
-        headers: Box<reqwest::header::HeaderMap>,
+        headers: Box<HeaderMap>,
         /// Its body, cut to a sane length.
         body: String,
     },
@@ -87,9 +101,21 @@ impl HttpError {
         }
     }
 
+    /// The id of the request, for the service's support.
+    pub fn request_id(&self) -> Option<String> {
+        match self {
+            HttpError::Unreachable { request_id, .. }
+            | HttpError::Timeout { request_id, .. }
+            | HttpError::Throttled { request_id, .. } => request_id.clone(),
+            HttpError::Tls { .. } => None,
+            HttpError::Status { headers, .. } => request_id(headers),
+        }
+    }
+
     /// As the error that leaves the library.
     pub fn into_error(self) -> Error {
         let mut error = Error::new(self.status(), self.to_string());
+        error.request_id = self.request_id();
         if let Some(cause) = std::error::Error::source(&self) {
             error = error.caused_by(cause);
         }
@@ -114,7 +140,9 @@ impl HttpError {
 impl Http {
     /// Makes the session's client.
     pub fn new(config: &Config) -> Result<Self> {
-        let tls = tls(config)?;
+        let mut tls = tls(config)?;
+        // reqwest takes a finished configuration as it is.
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let build = |proxy: Option<&str>| -> Result<reqwest::Client> {
             let mut builder = reqwest::Client::builder()
                 .tls_backend_preconfigured(tls.clone())
@@ -147,7 +175,30 @@ impl Http {
             client: build(config.proxy.as_deref())?,
             direct: build(Some("none"))?,
             timeout: config.request_timeout(),
+            ends: None,
         })
+    }
+
+    /// The same client, for a task that ends at that time.
+    pub fn until(&self, ends: Option<Instant>) -> Self {
+        Http { ends, ..self.clone() }
+    }
+
+    /// Whether there is time for a wait.
+    pub fn has_time_for(&self, wait: Duration) -> bool {
+        match self.ends {
+            Some(ends) => Instant::now() + wait < ends,
+            None => wait <= LONGEST_ASKED,
+        }
+    }
+
+    /// What is known of an answer while its body is read.
+    pub fn reading(&self, response: &Response) -> Reading {
+        Reading {
+            host: response.url().host_str().unwrap_or_default().into(),
+            request_id: request_id(response.headers()),
+            timeout: self.timeout,
+        }
     }
 
     /// The client itself, to make requests with.
@@ -179,21 +230,20 @@ impl Http {
     where
         F: Future<Output = ()>,
     {
-        let host = host_of(&request);
-        let deadline = tokio::time::Instant::now() + self.timeout;
+        let (host, id) = (host_of(&request), request_id(request.headers()));
+        let late = || HttpError::Timeout {
+            host: host.clone(),
+            request_id: id.clone(),
+            seconds: self.timeout.as_secs(),
+        };
         let mut wait = FIRST_WAIT;
         for attempt in 1.. {
             before().await;
             let Some(copy) = request.try_clone() else { break };
-            let deadline = deadline.max(tokio::time::Instant::now() + self.timeout / 10);
+            let deadline = Instant::now() + self.timeout;
             let outcome = match tokio::time::timeout_at(deadline, client.execute(copy)).await {
-                Err(_) => {
-                    return Err(HttpError::Timeout {
-                        host,
-                        seconds: self.timeout.as_secs(),
-                    });
-                }
-                Ok(Err(error)) => Err(transport(&host, error, self.timeout)),
+                Err(_) => return Err(late()),
+                Ok(Err(error)) => Err(transport(&host, id.clone(), error, self.timeout)),
                 Ok(Ok(response)) if response.status().is_success() => return Ok(response),
                 Ok(Ok(response)) => Ok(response),
             };
@@ -214,9 +264,10 @@ impl Http {
                 return Err(error);
             }
             let pause = asked.unwrap_or_else(|| wait.mul_f64(0.5 + fastrand::f64() / 2.0));
-            if tokio::time::Instant::now() + pause >= deadline {
+            if !self.has_time_for(pause) {
                 return Err(match asked {
                     Some(asked) => HttpError::Throttled {
+                        request_id: error.request_id().or(id),
                         host,
                         seconds: asked.as_secs_f64().ceil() as u64,
                     },
@@ -226,11 +277,53 @@ impl Http {
             tokio::time::sleep(pause).await;
             wait = (wait * 2).min(LONGEST_WAIT);
         }
-        Err(HttpError::Timeout {
-            host,
-            seconds: self.timeout.as_secs(),
-        })
+        Err(late())
     }
+}
+
+/// An answer whose body is being read.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    host: String,
+    request_id: Option<String>,
+    timeout: Duration,
+}
+
+impl Reading {
+    /// Reads the body, but not for ever: one that drips has an end too.
+    pub async fn whole<T, E: From<HttpError>>(
+        &self,
+        reading: impl Future<Output = std::result::Result<T, E>>,
+    ) -> std::result::Result<T, E> {
+        let limit = self.timeout * BODY_TIMES;
+        match tokio::time::timeout(limit, reading).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(HttpError::Timeout {
+                host: self.host.clone(),
+                request_id: self.request_id.clone(),
+                seconds: limit.as_secs(),
+            }
+            .into()),
+        }
+    }
+
+    /// What it means that the body broke off.
+    pub fn broke(&self, error: reqwest::Error) -> HttpError {
+        transport(&self.host, self.request_id.clone(), error, self.timeout)
+    }
+}
+
+/// The id by which a service finds a request again: its own where there is one, else the client's.
+pub fn request_id(headers: &HeaderMap) -> Option<String> {
+    let names = [
+        "request-id",
+        "x-ms-request-id",
+        "client-request-id",
+        "x-ms-client-request-id",
+    ];
+    names
+        .iter()
+        .find_map(|name| Some(headers.get(*name)?.to_str().ok()?.to_string()))
 }
 
 /// The name of the host that a request goes to.
@@ -239,27 +332,32 @@ fn host_of(request: &Request) -> String {
 }
 
 /// What a broken connection means.
-pub fn transport(host: &str, source: reqwest::Error, timeout: Duration) -> HttpError {
+fn transport(host: &str, request_id: Option<String>, source: reqwest::Error, timeout: Duration) -> HttpError {
     let host = host.to_string();
     if source.is_timeout() {
         return HttpError::Timeout {
             host,
+            request_id,
             seconds: timeout.as_secs(),
         };
     }
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&source);
-    while let Some(error) = cause {
-        if error.downcast_ref::<rustls::Error>().is_some()
-            || error
-                .downcast_ref::<std::io::Error>()
-                .and_then(|io| io.get_ref())
-                .is_some_and(|inner| inner.downcast_ref::<rustls::Error>().is_some())
-        {
-            return HttpError::Tls { host, source };
-        }
-        cause = error.source();
+    if is_tls(&source) {
+        return HttpError::Tls {
+            host,
+            source: source.into(),
+        };
     }
-    HttpError::Unreachable { host, source }
+    HttpError::Unreachable {
+        host,
+        request_id,
+        source: source.into(),
+    }
+}
+
+/// Whether TLS is among the causes. An I/O error stands for what it holds, and does not name that as its source.
+fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    error.is::<rustls::Error>() || held.is_some_and(|held| is_tls(held)) || error.source().is_some_and(is_tls)
 }
 
 /// An answer other than success, read whole but bounded.
@@ -279,15 +377,6 @@ async fn failure(host: &str, mut response: Response) -> HttpError {
         headers,
         body: String::from_utf8_lossy(&body).into_owned(),
     }
-}
-
-/// The wait that a service asks for, in seconds (fractions allowed), bounded against nonsense.
-pub fn retry_after(headers: &reqwest::header::HeaderMap) -> Option<Duration> {
-    let text = headers.get(reqwest::header::RETRY_AFTER)?.to_str().ok()?;
-    let seconds: f64 = text.trim().parse().ok()?;
-    Duration::try_from_secs_f64(seconds)
-        .ok()
-        .map(|d| d.min(Duration::from_secs(24 * 3600)))
 }
 
 /// Trust: the operating system's, or the caller's file and nothing else.
@@ -323,4 +412,17 @@ fn tls(config: &Config) -> Result<rustls::ClientConfig> {
         return Err(unusable());
     }
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tls_is_found_among_the_causes() {
+        let tls = || std::io::Error::other(rustls::Error::DecryptError);
+        assert!(is_tls(&tls()));
+        assert!(is_tls(&std::io::Error::other(tls())));
+        assert!(!is_tls(&std::io::Error::other("no")));
+    }
 }

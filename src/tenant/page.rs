@@ -38,7 +38,7 @@ pub enum PageError {
 }
 
 /// Longer than any documented entry; keeps a hostile answer from filling the memory.
-const MAX_ENTRY: usize = 16 * 1024 * 1024;
+const MAX_ENTRY: usize = 4 * 1024 * 1024;
 /// So much is added at first to an entry that the chunk before left unfinished.
 const PIECE: usize = 2 * 1024;
 

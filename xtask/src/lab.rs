@@ -1,6 +1,7 @@
 //! A running lab. It ends with its standard input, so that it never outlives us.
 
 use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
@@ -24,8 +25,17 @@ pub struct Lab {
     pub client_id: String,
     /// The app's secret: the lab's own, worth nothing elsewhere.
     pub client_secret: String,
-    /// All apps of the tenant that have a secret: ids with secrets.
-    pub apps: Vec<(String, String)>,
+    /// All apps of all tenants that have a secret.
+    pub apps: Vec<App>,
+}
+
+/// An app in a tenant.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct App {
+    pub tenant_id: String,
+    pub client_id: String,
+    /// Its secret: the lab's own, worth nothing elsewhere.
+    pub secret: String,
 }
 
 impl Lab {
@@ -51,10 +61,16 @@ impl Lab {
                 .with_context(|| format!("the lab does not say {pointer}"))?
                 .to_string())
         };
-        let apps = ready.pointer("/tenants/0/apps").and_then(Value::as_object);
-        let apps = apps.into_iter().flatten().filter_map(|(_, app)| {
-            let text = |name: &str| app[name].as_str().map(str::to_string);
-            Some((text("clientId")?, text("clientSecret")?))
+        let tenants = ready["tenants"].as_array().into_iter().flatten();
+        let apps = tenants.flat_map(|tenant| {
+            let apps = tenant["apps"].as_object().into_iter().flatten();
+            apps.filter_map(|(_, app)| {
+                Some(App {
+                    tenant_id: tenant["tenantId"].as_str()?.into(),
+                    client_id: app["clientId"].as_str()?.into(),
+                    secret: app["clientSecret"].as_str()?.into(),
+                })
+            })
         });
         Ok(Lab {
             apps: apps.collect(),

@@ -120,6 +120,12 @@ pub enum FaultKind {
         #[serde(default)]
         claims: Option<String>,
     },
+    /// 403 with a claims challenge.
+    ForbiddenClaims {
+        /// The claims as JSON; a default asks for a fresh sign-in.
+        #[serde(default)]
+        claims: Option<String>,
+    },
     /// `@odata.nextLink` points to another origin.
     NextLinkHost {
         /// Such as `https://evil.example`.

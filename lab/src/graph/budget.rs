@@ -28,7 +28,10 @@ impl Budgets {
         let app = &ask.access.client_id;
         match budget {
             Budget::Reports => {
-                let wait = self.count(&format!("reports {tenant} {app}"), ask, 1, 5, 10_000.0);
+                let all = self.count(&format!("reports * {app}"), ask, 1, 122, 10_000.0);
+                let wait = self
+                    .count(&format!("reports {tenant} {app}"), ask, 1, 5, 10_000.0)
+                    .or(all);
                 wait.map_or(Ok(Vec::new()), |wait| {
                     let mut error = too_many("reports", "Application_Tenant/Reports/5per10s");
                     if ask.core.options.report_retry_after {
@@ -52,7 +55,8 @@ impl Budgets {
                     _ => 8_000,
                 };
                 let key = format!("directory {tenant} {app}");
-                if let Some(wait) = self.count(&key, ask, cost, limit, 10_000.0) {
+                let all = self.count(&format!("directory * {app}"), ask, cost, 150_000, 20_000.0);
+                if let Some(wait) = self.count(&key, ask, cost, limit, 10_000.0).or(all) {
                     let wait = format!("{:.3}", (wait / 1000.0).max(0.1));
                     return Err(too_many("directory", "Tenant_Application/ReadWrite/lab").with("retry-after", wait));
                 }

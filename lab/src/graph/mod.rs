@@ -213,6 +213,11 @@ fn ordered(call: &Call) -> Option<GraphError> {
             "Continuous access evaluation resulted in challenge: the token was revoked.",
         )),
         FaultKind::ClaimsChallenge { claims } => Some(crate::fault::challenge(claims.as_deref())),
+        FaultKind::ForbiddenClaims { claims } => Some(GraphError {
+            status: 403,
+            code: "AccessDenied".to_owned(),
+            ..crate::fault::challenge(claims.as_deref())
+        }),
         _ => None,
     })
 }

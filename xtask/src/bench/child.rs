@@ -1,6 +1,7 @@
 //! One measured process: it loads the library through the C interface, signs in, and runs checks.
 //! A process of its own, so that its memory and its processor time are the library's.
 
+use crate::lab::App;
 use crate::native::Native;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -16,8 +17,8 @@ pub struct Job {
     pub library: PathBuf,
     /// The sessions' configuration.
     pub config: Value,
-    /// The apps that sign in, each to a session of its own: ids with secrets.
-    pub apps: Vec<(String, String)>,
+    /// The apps that sign in, each to a session of its own.
+    pub apps: Vec<App>,
     pub function: String,
     pub request: Value,
     /// Runs in each session, one after another; the sessions work at the same time.
@@ -61,9 +62,11 @@ impl Job {
         let sessions = self
             .apps
             .iter()
-            .map(|(id, secret)| {
-                let session = native.session(&self.config)?;
-                session.sign_in(id, secret)?;
+            .map(|app| {
+                let mut config = self.config.clone();
+                config["tenant"] = app.tenant_id.clone().into();
+                let session = native.session(&config)?;
+                session.sign_in(&app.client_id, &app.secret)?;
                 Ok(session)
             })
             .collect::<Result<Vec<_>>>()?;

@@ -1,9 +1,9 @@
 //! A million users: the library beside one curl process that reads the same pages, whose addresses it is given.
 
 use super::child::{Job, Took};
-use super::peer::{Peer, Wire};
+use super::peer::{Peer, Seen, Wire};
 use super::{Bench, Bound, Row, median, scenario};
-use crate::lab::Lab;
+use crate::lab::{App, Lab};
 use anyhow::{Result, bail};
 use serde_json::json;
 
@@ -32,6 +32,19 @@ impl Bench {
         // The first run makes the lab render every page, and tells which pages a run reads.
         expect(&job.run()?, users)?;
         let seen = lab.requests()?;
+        let spoken = match wire {
+            Wire::Plain => "HTTP/1.1",
+            Wire::Packed => "HTTP/2.0",
+        };
+        // The parts of a batch have no protocol of their own.
+        let other = |r: &&Seen| r.role == "graph" && !r.protocol.is_empty() && r.protocol != spoken;
+        if let Some(other) = seen.iter().find(other) {
+            bail!(
+                "the library asked for {} over {}, not {spoken}",
+                other.path,
+                other.protocol
+            );
+        }
         let lists = ["/userRegistrationDetails", "/transitiveMembers/microsoft.graph.user"];
         let pages: Vec<String> = seen
             .iter()
@@ -50,10 +63,14 @@ impl Bench {
         Job {
             library: self.library.clone(),
             config: json!({
-                "tenant": lab.tenant_id, "endpoints": {"login": lab.url, "graph": graph},
+                "endpoints": {"login": lab.url, "graph": graph},
                 "caFile": lab.ca_file, "proxy": "none", "budgets": "off",
             }),
-            apps: vec![(lab.client_id.clone(), lab.client_secret.clone())],
+            apps: vec![App {
+                tenant_id: lab.tenant_id.clone(),
+                client_id: lab.client_id.clone(),
+                secret: lab.client_secret.clone(),
+            }],
             function: "sspr_check_readiness".into(),
             request: json!({"full": true}),
             runs: 1,

@@ -19,6 +19,8 @@ pub struct Seen {
     pub query: String,
     pub status: u16,
     pub role: String,
+    pub protocol: String,
+    pub tenant_id: Option<String>,
 }
 
 impl Seen {

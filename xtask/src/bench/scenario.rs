@@ -86,6 +86,8 @@ pub fn write(place: &Path, users: u64) -> Result<PathBuf> {
     populations.insert("guests".into(), Value::Null);
     let excluded = |group: &str| json!({"conditions": {"users": {"excludeGroups": ["group:breakglass", format!("group:{group}")]}}});
     let scenario = json!({
+        // The same app in every tenant that is made from this.
+        "apps": {"checker": {"clientId": "8e6c1d0b-5b0e-4f5a-9a55-0c8f4f9f2d11"}},
         "extends": "hybrid-ready",
         "about": "Made by the benchmarks.",
         "skus": {"AAD_PREMIUM": {"prepaidUnits": {"enabled": users + 1_000}}},
