@@ -189,11 +189,15 @@ impl Check {
         let Some((_, first)) = refusals.first() else {
             return self.skipped("not read in this run", "No source was asked for it.");
         };
-        let mut needs: Vec<&str> = refusals.iter().filter_map(|(_, r)| r.needs.as_deref()).collect();
-        needs.dedup();
+        let mut needs: Vec<&str> = Vec::new();
+        for need in refusals.iter().filter_map(|(_, r)| r.needs.as_deref()) {
+            if !needs.contains(&need) {
+                needs.push(need);
+            }
+        }
         let title = match needs.as_slice() {
             [] => format!("not readable: {}", first.message),
-            needs => format!("not readable: needs {}", needs.join(" or ")),
+            needs => format!("not readable: needs {}", needs.join(" and ")),
         };
         let mut finding = self.skipped(
             title,

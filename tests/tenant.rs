@@ -55,7 +55,8 @@ fn an_app_reads_every_fact_that_is_open_to_apps() {
         counts.enabled_members + counts.enabled_guests.unwrap_or(0)
     );
     assert_eq!(counts.synced_members, Some(230));
-    assert_eq!(counts.licensed_members, Some(counts.enabled_members));
+    let licensed = facts.licensed_members.whole().expect("the licensed were counted");
+    assert_eq!(licensed.by_plan, counts.enabled_members);
     assert_clean(&lab);
 }
 

@@ -114,6 +114,8 @@ facts! {
     subscriptions: Vec<graph::CompanySubscription> => Subscriptions, "subscriptions";
     /// Its users, counted.
     user_counts: people::UserCounts => UserCounts, "userCounts";
+    /// Those of them who have a licence that entitles to reset.
+    licensed_members: people::LicensedMembers => LicensedMembers, "licensedMembers";
     /// The authentication methods policy.
     methods_policy: graph::AuthenticationMethodsPolicy => MethodsPolicy, "methodsPolicy";
     /// The authorization policy.

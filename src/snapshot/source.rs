@@ -55,6 +55,10 @@ pub fn source(fact: FactId) -> &'static Source {
             ["Organization.Read.All", "Directory.Read.All"]
         ),
         FactId::UserCounts => source!("GET /v1.0/users?$count=true", ["User.Read.All", "Directory.Read.All"]),
+        FactId::LicensedMembers => source!(
+            "GET /v1.0/users?$count=true (assigned plans)",
+            ["User.Read.All", "Directory.Read.All"]
+        ),
         FactId::MethodsPolicy => source!(
             "GET /v1.0/policies/authenticationMethodsPolicy",
             ["Policy.Read.AuthenticationMethod", "Policy.Read.All"]
