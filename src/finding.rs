@@ -304,6 +304,15 @@ pub fn counted(value: u64, one: &str, many: &str) -> String {
     format!("{} {}", number(value), if value == 1 { one } else { many })
 }
 
+/// A count with its whole: `412 of 20,006 users`; `at least 412 users` where a source was read in part.
+pub fn share(count: u64, of: Option<u64>, partial: bool, one: &str, many: &str) -> String {
+    let at_least = if partial { "at least " } else { "" };
+    match of.filter(|of| *of >= count) {
+        Some(of) => format!("{at_least}{} of {}", number(count), counted(of, one, many)),
+        None => format!("{at_least}{}", counted(count, one, many)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -343,5 +352,8 @@ mod tests {
         assert_eq!(number(1_000), "1,000");
         assert_eq!(number(1_234_567), "1,234,567");
         assert_eq!(counted(1, "user", "users"), "1 user");
+        assert_eq!(share(2, Some(1_000), false, "user", "users"), "2 of 1,000 users");
+        assert_eq!(share(2, None, true, "user", "users"), "at least 2 users");
+        assert_eq!(share(2, Some(1), false, "user", "users"), "2 users");
     }
 }

@@ -128,8 +128,12 @@ facts! {
     branding: graph::Branding => Branding, "branding";
     /// The groups that policies name, by id.
     policy_groups: BTreeMap<String, people::PolicyGroup> => PolicyGroups, "policyGroups";
-    /// The ids of the Global Administrators, whose retirement dates differ.
+    /// The users whom the Conditional Access policies in force exclude by name, by id.
+    policy_users: BTreeMap<String, people::PolicyUser> => PolicyUsers, "policyUsers";
+    /// The ids of the users who are Global Administrators now, themselves or through a group. Their retirement dates differ.
     global_administrators: Vec<String> => GlobalAdministrators, "globalAdministrators";
+    /// The ids of the users who may become Global Administrator, themselves or through a group.
+    eligible_administrators: Vec<String> => EligibleAdministrators, "eligibleAdministrators";
     /// The registration report.
     registration: people::Registration => Registration, "registration";
     /// The registration report's own counts.

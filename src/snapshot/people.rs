@@ -127,3 +127,17 @@ pub struct PolicyGroup {
     /// How many users are in it, at any depth.
     pub users: u64,
 }
+
+/// A user whom a policy names.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PolicyUser {
+    /// The user's id.
+    pub id: String,
+    /// The user's name.
+    pub display_name: Option<String>,
+    /// The name to sign in with.
+    pub user_principal_name: Option<String>,
+    /// False when the user no longer exists.
+    pub exists: bool,
+}

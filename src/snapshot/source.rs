@@ -77,9 +77,17 @@ pub fn source(fact: FactId) -> &'static Source {
             "GET /v1.0/groups/{id}/transitiveMembers",
             ["GroupMember.Read.All", "Directory.Read.All"]
         ),
+        FactId::PolicyUsers => source!("GET /v1.0/users/{id}", ["User.Read.All", "Directory.Read.All"]),
         FactId::GlobalAdministrators => source!(
             "GET /v1.0/roleManagement/directory/roleAssignments",
             ["RoleManagement.Read.Directory", "Directory.Read.All"]
+        ),
+        FactId::EligibleAdministrators => source!(
+            "GET /v1.0/roleManagement/directory/roleEligibilityScheduleInstances",
+            [
+                "RoleManagement.Read.Directory",
+                "RoleEligibilitySchedule.Read.Directory"
+            ]
         ),
         FactId::Registration => source!(
             "GET /v1.0/reports/authenticationMethods/userRegistrationDetails",
