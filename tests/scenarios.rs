@@ -47,6 +47,8 @@ const SCENARIOS: &[&str] = &[
     "methods-not-migrated",
     "registration-trap",
     "cloud-sync",
+    "mfa-exempt",
+    "license-grace",
 ];
 
 /// What each step comes to in some of the scenarios. The cases that are missing here are tested on snapshots.

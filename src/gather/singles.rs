@@ -110,22 +110,6 @@ fn singles() -> Vec<Single> {
             },
         },
         Single {
-            fact: FactId::GlobalAdministrators,
-            ask: Ask::directory(
-                "/v1.0/roleManagement/directory/roleAssignments?$filter=roleDefinitionId eq '62e90394-69f5-4237-9190-012177145e10'",
-            ),
-            take: |facts, value, source, at| {
-                #[derive(Deserialize)]
-                #[serde(rename_all = "camelCase")]
-                struct Item {
-                    principal_id: String,
-                }
-                let ids = list::<Item>(value)?.into_iter().map(|i| i.principal_id).collect();
-                facts.global_administrators = Fact::known(ids, source, at);
-                Ok(())
-            },
-        },
-        Single {
             fact: FactId::CloudManagedUsers,
             ask: counting(
                 "accountEnabled eq true and userType eq 'Member' and onPremisesImmutableId ne null and onPremisesSyncEnabled ne true",

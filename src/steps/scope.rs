@@ -1,12 +1,11 @@
 //! Whom a policy names, told of the cohorts of the registration report. What cannot be told stays `None`.
 
 use crate::finding::counted;
+pub use crate::snapshot::graph::GLOBAL_ADMINISTRATOR;
 use crate::snapshot::people::{CohortKey, PolicyGroup, PolicyUser, Registration};
 use crate::snapshot::{Fact, Snapshot};
 use std::collections::BTreeMap;
 
-/// Global Administrator's role template.
-pub const GLOBAL_ADMINISTRATOR: &str = "62e90394-69f5-4237-9190-012177145e10";
 /// Directory Synchronization Accounts' role template.
 pub const SYNCHRONIZATION_ACCOUNTS: &str = "d29b2b05-8046-44ba-8758-1e26182fcf32";
 

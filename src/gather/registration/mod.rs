@@ -106,6 +106,8 @@ pub(super) struct Fold<'m> {
     shape: Shape,
     membership: &'m Membership,
     global_admins: Vec<u128>,
+    /// Those who may become Global Administrator are held to the administrators' rule.
+    eligible: Vec<u128>,
     methods: Vec<String>,
     /// Where each cohort stands; the keys are our own, so a quick hash will do.
     places: HashMap<CohortKey, usize, FixedState>,
@@ -118,11 +120,18 @@ pub(super) struct Fold<'m> {
 }
 
 impl<'m> Fold<'m> {
-    fn new(membership: &'m Membership, global_admins: &[String], progress: Box<dyn Fn(u64) + Send + 'm>) -> Self {
+    fn new(
+        membership: &'m Membership,
+        global_admins: &[String],
+        eligible: &[String],
+        progress: Box<dyn Fn(u64) + Send + 'm>,
+    ) -> Self {
+        let ids = |all: &[String]| all.iter().filter_map(|id| guid(id)).collect();
         Fold {
             shape: quick::shape(),
             membership,
-            global_admins: global_admins.iter().filter_map(|id| guid(id)).collect(),
+            global_admins: ids(global_admins),
+            eligible: ids(eligible),
             methods: Vec::new(),
             places: HashMap::default(),
             cohorts: Vec::new(),
@@ -198,7 +207,7 @@ impl Rows for Fold<'_> {
         let user = key(id);
         let cohort = CohortKey {
             guest: row.user_type.is_some_and(|kind| *kind.0 == *b"guest"),
-            admin: row.is_admin == Some(true),
+            admin: row.is_admin == Some(true) || self.eligible.contains(&id),
             global_admin: self.global_admins.contains(&id),
             sspr_enabled: row.is_sspr_enabled,
             sspr_registered: row.is_sspr_registered,
@@ -237,14 +246,15 @@ impl Gatherer {
     pub(super) async fn registration(&self, limits: &Limits, membership: &Membership, facts: &mut Facts) {
         let counts = facts.user_counts.value();
         let expected = counts.map(|c| c.enabled_members + c.enabled_guests.unwrap_or(0));
-        let admins = facts.global_administrators.value().map_or(&[][..], Vec::as_slice);
+        let ids = |fact: &'_ Fact<Vec<String>>| fact.value().cloned().unwrap_or_default();
+        let (admins, eligible) = (ids(&facts.global_administrators), ids(&facts.eligible_administrators));
         let time = limits.time.unwrap_or(DEFAULT_TIME);
         let needed = expected.map(|users| self.time_of(users));
         let all = limits.full || needed.is_none_or(|needed| needed <= time);
         let filter = if all { "" } else { "&$filter=isSsprCapable eq false" };
         let ask = Ask::report(format!("{PATH}?$top={PAGE}{filter}"));
         let progress = |rows: u64| self.context.progress("Reading the registration report", rows, expected);
-        let mut fold = Fold::new(membership, admins, Box::new(progress));
+        let mut fold = Fold::new(membership, &admins, &eligible, Box::new(progress));
         let deadline = tokio::time::Instant::now() + time;
         let go_on = |_| limits.full || tokio::time::Instant::now() < deadline;
         let outcome = self.graph.rows(&ask, &mut fold, go_on).await;
@@ -318,7 +328,7 @@ mod tests {
     #[test]
     fn a_page_that_broke_off_does_not_count() {
         let membership = Membership::default();
-        let mut fold = Fold::new(&membership, &[], Box::new(|_| {}));
+        let mut fold = Fold::new(&membership, &[], &[], Box::new(|_| {}));
         fold.row(row(1, &["email"]));
         fold.discard();
         fold.row(row(1, &["email"]));
@@ -331,10 +341,28 @@ mod tests {
     }
 
     #[test]
+    fn who_may_become_administrator_is_held_to_their_rule() {
+        let membership = Membership::default();
+        let id = |n: u32| format!("00000000-0000-0000-0000-{n:012}");
+        let mut fold = Fold::new(&membership, &[id(1)], &[id(2)], Box::new(|_| {}));
+        (1..=3).for_each(|n| fold.row(row(n, &["email"])));
+        fold.commit();
+        let mut kinds: Vec<_> = fold
+            .finish()
+            .0
+            .cohorts
+            .iter()
+            .map(|c| (c.key.admin, c.key.global_admin))
+            .collect();
+        kinds.sort_unstable();
+        assert_eq!(kinds, [(false, false), (false, true), (true, false)]);
+    }
+
+    #[test]
     fn the_sample_does_not_depend_on_the_order() {
         let membership = Membership::default();
         let fold = |order: &mut dyn Iterator<Item = u32>| {
-            let mut fold = Fold::new(&membership, &[], Box::new(|_| {}));
+            let mut fold = Fold::new(&membership, &[], &[], Box::new(|_| {}));
             for (n, i) in order.enumerate() {
                 fold.row(row(i, &["email"]));
                 if n % 7 == 0 {
