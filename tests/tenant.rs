@@ -79,7 +79,11 @@ fn a_grace_period_and_business_standard_license_their_users() {
     let lab = lab("license-grace");
     let session = app(&lab, 0);
     let facts = facts(&session);
-    let members = facts.user_counts.whole().expect("the users were counted").enabled_members;
+    let members = facts
+        .user_counts
+        .whole()
+        .expect("the users were counted")
+        .enabled_members;
     let licensed = facts.licensed_members.whole().expect("the licensed were counted");
     assert_eq!((licensed.by_plan, licensed.with_standard), (members - 5, members));
     let readiness = check(&session, serde_json::json!({"steps": ["license"]}));

@@ -82,6 +82,7 @@ pub fn source(fact: FactId) -> &'static Source {
             "GET /v1.0/roleManagement/directory/roleAssignments",
             ["RoleManagement.Read.Directory", "Directory.Read.All"]
         ),
+        // Not the least, but the one that the assignments take too.
         FactId::EligibleAdministrators => source!(
             "GET /v1.0/roleManagement/directory/roleEligibilityScheduleInstances",
             [

@@ -1,6 +1,9 @@
+use super::products::BASIC;
 use super::*;
 use crate::finding::Outcome;
-use crate::snapshot::graph::{LicenseUnitsDetail, Organization, ServicePlanInfo};
+use crate::snapshot::graph::{
+    BUSINESS_STANDARD, LicenseUnitsDetail, Organization, P1, P2, ServicePlanInfo, SubscribedSku,
+};
 use crate::snapshot::people::{LicensedMembers, UserCounts};
 use crate::snapshot::{Fact, Refusal, RefusalKind, SignedIn};
 use crate::steps::fixture;

@@ -1,3 +1,4 @@
+use super::protection::PROTECTED;
 use super::traps::TRAPS;
 use super::*;
 use crate::finding::Outcome;
