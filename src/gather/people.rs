@@ -177,3 +177,40 @@ impl Gatherer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::graph::{ConditionSet, ConditionUsers, ConditionalAccessPolicy};
+
+    #[test]
+    fn assignments_are_read_as_published() {
+        crate::shapes::assert_published::<Assignment>(&[("unifiedRoleAssignment", "v1.0")], &[]);
+    }
+
+    #[test]
+    fn only_those_are_looked_up_whom_policies_in_force_exclude_by_id() {
+        let id = |n: u32| format!("0000000A-0000-0000-0000-{n:012}");
+        let policy = |state: &str, exclude: Vec<String>| ConditionalAccessPolicy {
+            state: state.into(),
+            conditions: ConditionSet {
+                users: Some(ConditionUsers {
+                    exclude_users: exclude,
+                    ..Default::default()
+                }),
+                ..Default::default()
+            },
+            ..Default::default()
+        };
+        let policies = vec![
+            policy("enabled", vec![id(1), "GuestsOrExternalUsers".into(), id(2)]),
+            policy("enabled", vec![id(1).to_lowercase()]),
+            policy("disabled", vec![id(3)]),
+        ];
+        let facts = Facts {
+            conditional_access: Fact::known(policies, "test", Timestamp::UNIX_EPOCH),
+            ..Default::default()
+        };
+        assert_eq!(excluded(&facts), [id(1).to_lowercase(), id(2).to_lowercase()]);
+    }
+}
