@@ -151,7 +151,10 @@ fn all_users(snapshot: &Snapshot, policies: &[ConditionalAccessPolicy]) -> Findi
     let fix = |found: Finding| {
         found
             .evidence(fact, summary(policies))
-            .fix("Create a Conditional Access policy: all users, all resources, require MFA. Exclude the emergency accounts, try it in report-only mode, then switch it on.")
+            .fix(match all {
+                Some(_) => NARROW_EXCLUSIONS,
+                None => "Create a Conditional Access policy: all users, all resources, require MFA. Exclude the emergency accounts, try it in report-only mode, then switch it on.",
+            })
             .portal(PORTAL)
     };
     if full.is_empty() {
@@ -191,7 +194,7 @@ fn all_users(snapshot: &Snapshot, policies: &[ConditionalAccessPolicy]) -> Findi
             share(without, members, partial, "member", "members")
         );
         // Where a policy is for all, those left out were excluded on purpose; that is not MFA for all when they are most.
-        let most = members.is_none_or(|members| without >= members.div_ceil(2));
+        let most = members.is_some_and(|members| without >= members.div_ceil(2));
         let found = if all.is_none() || most {
             ALL_USERS.fail(Severity::High, title)
         } else {
@@ -231,6 +234,8 @@ fn all_users(snapshot: &Snapshot, policies: &[ConditionalAccessPolicy]) -> Findi
         .evidence(registration, format!("each of {} users is covered", number(of)))
 }
 
+const NARROW_EXCLUSIONS: &str = "Leave only the emergency accounts excluded, or cover the others by a second policy.";
+
 /// MFA that is switched on user by user is told by no list.
 const PER_USER: &str = "Per-user MFA is not read here; where it is in use, move to Conditional Access.";
 
@@ -256,7 +261,7 @@ fn no_policy(snapshot: &Snapshot, policies: &[ConditionalAccessPolicy]) -> Findi
     )
 }
 
-/// All members: as the directory counts them, else as the report lists them.
+/// All members: as the report lists them, else as the directory counts them.
 fn members(snapshot: &Snapshot) -> Option<u64> {
     let facts = &snapshot.facts;
     let listed = facts
@@ -305,7 +310,7 @@ fn exclusions(snapshot: &Snapshot, policies: &[ConditionalAccessPolicy]) -> Find
         .warn(Severity::Medium, format!("excluded from MFA: {}", listed(&left.names)))
         .evidence(fact, seen)
         .reason("Their password alone opens their account, and nobody asks them to register.")
-        .fix("Leave only the emergency accounts excluded, or cover the others by a second policy.")
+        .fix(NARROW_EXCLUSIONS)
         .portal(PORTAL)
         .affects(left.count, members(snapshot), false, Vec::new())
 }
