@@ -175,7 +175,13 @@ impl Check {
     /// Could not be decided, and why.
     pub fn skipped(&self, title: impl Into<String>, reason: impl Into<String>) -> Finding {
         let mut finding = self.finding(Outcome::Skipped, Severity::Medium, title);
-        finding.reason = Some(reason.into());
+        let reason = reason.into();
+        // A saved snapshot may have lost the reason.
+        finding.reason = Some(if reason.trim().is_empty() {
+            "Why was not told.".into()
+        } else {
+            reason
+        });
         finding
     }
 

@@ -73,12 +73,18 @@ pub fn for_guests_alone(policy: &ConditionalAccessPolicy) -> bool {
     !on_all_users(policy) && included(&users(policy)) == [Who::Guests]
 }
 
-/// Whom a policy includes, for a sentence.
+/// Whom a policy is for, in a sentence.
 pub fn whom(policy: &ConditionalAccessPolicy, directory: &Directory<'_>) -> String {
-    if on_all_users(policy) {
+    let users = users(policy);
+    let names = |who| listed(&Left::of(who, directory).names);
+    let included = if on_all_users(policy) {
         "all users".into()
     } else {
-        listed(&Left::of(included(&users(policy)), directory).names)
+        names(included(&users))
+    };
+    match excluded(&users) {
+        none if none.is_empty() => included,
+        excluded => format!("{included} except {}", names(excluded)),
     }
 }
 

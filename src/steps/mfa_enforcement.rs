@@ -306,13 +306,17 @@ fn exclusions(snapshot: &Snapshot, policies: &[ConditionalAccessPolicy]) -> Find
         found.title = format!("excluded: {}", listed(&left.names));
         return found;
     }
-    EXCLUSIONS
+    let found = EXCLUSIONS
         .warn(Severity::Medium, format!("excluded from MFA: {}", listed(&left.names)))
         .evidence(fact, seen)
         .reason("Their password alone opens their account, and nobody asks them to register.")
         .fix(NARROW_EXCLUSIONS)
-        .portal(PORTAL)
-        .affects(left.count, members(snapshot), false, Vec::new())
+        .portal(PORTAL);
+    match left.count {
+        // Roles and guests are not counted.
+        0 => found,
+        count => found.affects(count, members(snapshot), false, Vec::new()),
+    }
 }
 
 fn bypass(snapshot: &Snapshot, policies: &[ConditionalAccessPolicy]) -> Finding {

@@ -101,7 +101,7 @@ fn grant(sku: &SubscribedSku) -> (Grant, Option<&str>) {
         });
         found.map(|p| p.provisioning_status.as_deref().unwrap_or("of no stated status"))
     };
-    let full = [("P1", P1), ("P2", P2)].map(|(name, id)| (name, state(id)));
+    let full = [("P2", P2), ("P1", P1)].map(|(name, id)| (name, state(id)));
     let on = full.iter().find(|(_, state)| *state == Some(PROVISIONED));
     if let Some((name, state)) = on.or_else(|| full.iter().find(|(_, state)| state.is_some())) {
         return (Grant::Full(name), *state);

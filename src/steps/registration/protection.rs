@@ -1,7 +1,7 @@
 //! Policies that keep whoever has a password from registering in its owner's name.
 
 use crate::finding::{Check, Finding, Severity, counted, share};
-use crate::snapshot::graph::ConditionalAccessPolicy;
+use crate::snapshot::graph::{ConditionUsers, ConditionalAccessPolicy};
 use crate::snapshot::people::CohortKey;
 use crate::snapshot::{FactId, Snapshot};
 use crate::steps::conditional_access::{
@@ -73,8 +73,9 @@ pub fn finding(snapshot: &Snapshot) -> Finding {
             .portal(PORTAL)
     };
     let registration = &snapshot.facts.registration;
+    let scopes: Vec<ConditionUsers> = full.iter().map(|p| users(p)).collect();
     let counts = registration.value().map(|report| {
-        let covered = |key: &CohortKey| any(full.iter().map(|p| applies(&users(p), key, &directory)));
+        let covered = |key: &CohortKey| any(scopes.iter().map(|scope| applies(scope, key, &directory)));
         let mut open = report.count(|k| k.sspr_enabled && !k.guest && covered(k) == Some(false));
         open.0 = open.0.saturating_add(left.as_ref().map_or(0, |left| left.persons));
         let unsure = report.count(|k| k.sspr_enabled && !k.guest && covered(k).is_none()).0;

@@ -295,6 +295,15 @@ fn what_does_not_stop_a_thief_does_not_protect() {
         assert_eq!((found.status, found.title.as_str()), (expected, title));
     }
     let mut s = tenant();
+    let all = for_users(on_registering("All", &["mfa"]), |u| {
+        u.exclude_groups = vec!["g1".into()]
+    });
+    s.facts.conditional_access = known(vec![all]);
+    s.facts.registration = refused("AuditLog.Read.All");
+    assert_eq!(
+        finding(&STEP, &PROTECTED, &s).title,
+        "registration is protected for some: 'All' for all users except group 'Newcomers' (30 users)"
+    );
     s.facts.conditional_access = known(vec![]);
     let found = finding(&STEP, &PROTECTED, &s);
     assert_eq!(found.status, Outcome::Warn);
