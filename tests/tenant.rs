@@ -7,7 +7,7 @@ use entra_sspr::gather::{self, Limits};
 use entra_sspr::session::Session;
 use entra_sspr::snapshot::{FactId, Facts, RefusalKind};
 use entra_sspr::task::Task;
-use sspr_lab::{Lab, LabOptions};
+use sspr_lab::{Fault, FaultKind, Lab, LabOptions};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -141,6 +141,28 @@ fn those_whom_mfa_leaves_out_are_counted_and_named() {
     assert_eq!(administrators.len(), 3, "Ada, and two through a group");
     assert_eq!(facts.eligible_administrators.whole().map(Vec::len), Some(1));
     assert_clean(&lab);
+}
+
+#[test]
+fn administrators_are_known_in_part_without_the_members_of_their_group() {
+    let lab = lab("mfa-exempt");
+    let body = serde_json::json!({"app": "checker", "permission": "GroupMember.Read.All"});
+    lab.control("POST", "permissions/remove", &body)
+        .expect("the lab takes it away");
+    // A tenant without the licence has nobody who is eligible.
+    let path = "/v1.0/roleManagement/directory/roleEligibilityScheduleInstances";
+    let kind = FaultKind::Status {
+        status: 400,
+        code: Some("AadPremiumLicenseRequired".into()),
+        retry_after: None,
+    };
+    lab.add_fault(Fault::new(path, kind)).expect("a fault");
+    let facts = facts(&app(&lab, 0));
+    assert!(facts.global_administrators.is_partial());
+    let reason = facts.global_administrators.partial_reason().unwrap_or_default();
+    assert!(reason.contains("GroupMember.Read.All"), "{reason}");
+    assert_eq!(facts.global_administrators.value().map(Vec::len), Some(1));
+    assert_eq!(facts.eligible_administrators.whole().map(Vec::len), Some(0));
 }
 
 #[test]
