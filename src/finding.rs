@@ -175,7 +175,13 @@ impl Check {
     /// Could not be decided, and why.
     pub fn skipped(&self, title: impl Into<String>, reason: impl Into<String>) -> Finding {
         let mut finding = self.finding(Outcome::Skipped, Severity::Medium, title);
-        finding.reason = Some(reason.into());
+        let reason = reason.into();
+        // A saved snapshot may have lost the reason.
+        finding.reason = Some(if reason.trim().is_empty() {
+            "Why was not told.".into()
+        } else {
+            reason
+        });
         finding
     }
 
@@ -189,11 +195,15 @@ impl Check {
         let Some((_, first)) = refusals.first() else {
             return self.skipped("not read in this run", "No source was asked for it.");
         };
-        let mut needs: Vec<&str> = refusals.iter().filter_map(|(_, r)| r.needs.as_deref()).collect();
-        needs.dedup();
+        let mut needs: Vec<&str> = Vec::new();
+        for need in refusals.iter().filter_map(|(_, r)| r.needs.as_deref()) {
+            if !needs.contains(&need) {
+                needs.push(need);
+            }
+        }
         let title = match needs.as_slice() {
             [] => format!("not readable: {}", first.message),
-            needs => format!("not readable: needs {}", needs.join(" or ")),
+            needs => format!("not readable: needs {}", needs.join(" and ")),
         };
         let mut finding = self.skipped(
             title,
@@ -300,6 +310,15 @@ pub fn counted(value: u64, one: &str, many: &str) -> String {
     format!("{} {}", number(value), if value == 1 { one } else { many })
 }
 
+/// A count with its whole: `412 of 20,006 users`; `at least 412 users` where a source was read in part.
+pub fn share(count: u64, of: Option<u64>, partial: bool, one: &str, many: &str) -> String {
+    let at_least = if partial { "at least " } else { "" };
+    match of.filter(|of| *of >= count) {
+        Some(of) => format!("{at_least}{} of {}", number(count), counted(of, one, many)),
+        None => format!("{at_least}{}", counted(count, one, many)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -339,5 +358,8 @@ mod tests {
         assert_eq!(number(1_000), "1,000");
         assert_eq!(number(1_234_567), "1,234,567");
         assert_eq!(counted(1, "user", "users"), "1 user");
+        assert_eq!(share(2, Some(1_000), false, "user", "users"), "2 of 1,000 users");
+        assert_eq!(share(2, None, true, "user", "users"), "at least 2 users");
+        assert_eq!(share(2, Some(1), false, "user", "users"), "2 users");
     }
 }

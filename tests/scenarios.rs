@@ -49,6 +49,8 @@ const SCENARIOS: &[&str] = &[
     "cloud-sync",
     "cloud-sync-only",
     "roll-out-begun",
+    "mfa-exempt",
+    "license-grace",
 ];
 
 /// What each step comes to in some of the scenarios. The cases that are missing here are tested on snapshots.

@@ -8,7 +8,7 @@ use entra_sspr::session::Session;
 use entra_sspr::snapshot::{FactId, Facts, RefusalKind};
 use entra_sspr::task::Task;
 use serde_json::json;
-use sspr_lab::{Lab, LabOptions};
+use sspr_lab::{Fault, FaultKind, Lab, LabOptions};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
@@ -57,7 +57,8 @@ fn an_app_reads_every_fact_that_is_open_to_apps() {
         counts.enabled_members + counts.enabled_guests.unwrap_or(0)
     );
     assert_eq!(counts.synced_members, Some(230));
-    assert_eq!(counts.licensed_members, Some(counts.enabled_members));
+    let licensed = facts.licensed_members.whole().expect("the licensed were counted");
+    assert_eq!(licensed.by_plan, counts.enabled_members);
     assert_clean(&lab);
 }
 
@@ -76,6 +77,24 @@ fn a_person_reads_the_portal_too_and_the_sources_agree() {
 }
 
 #[test]
+fn a_grace_period_and_business_standard_license_their_users() {
+    let lab = lab("license-grace");
+    let session = app(&lab, 0);
+    let facts = facts(&session);
+    let members = facts
+        .user_counts
+        .whole()
+        .expect("the users were counted")
+        .enabled_members;
+    let licensed = facts.licensed_members.whole().expect("the licensed were counted");
+    assert_eq!((licensed.by_plan, licensed.with_standard), (members - 5, members));
+    let readiness = check(&session, serde_json::json!({"steps": ["license"]}));
+    assert_eq!(finding(&readiness, "license.seats")["status"], "Pass");
+    assert_eq!(finding(&readiness, "license.lifecycle")["status"], "Warn");
+    assert_clean(&lab);
+}
+
+#[test]
 fn a_registration_trap_is_seen_with_those_whom_it_catches() {
     let lab = lab("registration-trap");
     let readiness = check(&app(&lab, 0), serde_json::json!({"steps": ["registration"]}));
@@ -84,7 +103,7 @@ fn a_registration_trap_is_seen_with_those_whom_it_catches() {
     assert_eq!(trap["status"], "Fail");
     assert_eq!(trap["affected"]["count"], 25);
     let title = trap["title"].as_str().expect("a title");
-    assert!(title.starts_with("25 users cannot register: 'CA02"), "{title}");
+    assert!(title.starts_with("25 of 91 users cannot register: 'CA02"), "{title}");
     assert_clean(&lab);
 }
 
@@ -131,10 +150,52 @@ fn the_end_of_sms_is_counted_over_http() {
         "207 users lose their only method on 2027-02-01, when SMS by Microsoft ends"
     );
     assert_eq!(retirement["affected"]["sample"].as_array().map(Vec::len), Some(5));
-    assert_eq!(finding(&readiness, "mfa_enforcement.all_users")["status"], "Fail");
+    assert_eq!(finding(&readiness, "mfa_enforcement.all_users")["status"], "Skipped");
+    assert_eq!(finding(&readiness, "mfa_enforcement.report_only")["status"], "Warn");
     let nothing = finding(&readiness, "user_registration.nothing_registered");
     assert_eq!(nothing["affected"]["count"], 35);
     assert_clean(&lab);
+}
+
+#[test]
+fn those_whom_mfa_leaves_out_are_counted_and_named() {
+    let lab = lab("mfa-exempt");
+    let session = app(&lab, 0);
+    let readiness = check(&session, serde_json::json!({"steps": ["mfa_enforcement"]}));
+    let all = finding(&readiness, "mfa_enforcement.all_users");
+    assert_eq!(all["status"], "Fail");
+    assert_eq!(all["title"], "61 of 69 members are in no policy that asks for MFA");
+    let seen = finding(&readiness, "mfa_enforcement.exclusions")["evidence"][0]["seen"].clone();
+    let seen = seen.as_str().expect("text");
+    assert!(seen.contains("ada@contoso.example, deleted user 0000"), "{seen}");
+    assert!(seen.contains("group 'All staff' (60 users)"), "{seen}");
+    let facts = facts(&session);
+    let administrators = facts.global_administrators.whole().expect("the role's holders");
+    assert_eq!(administrators.len(), 3, "Ada, and two through a group");
+    assert_eq!(facts.eligible_administrators.whole().map(Vec::len), Some(1));
+    assert_clean(&lab);
+}
+
+#[test]
+fn administrators_are_known_in_part_without_the_members_of_their_group() {
+    let lab = lab("mfa-exempt");
+    let body = serde_json::json!({"app": "checker", "permission": "GroupMember.Read.All"});
+    lab.control("POST", "permissions/remove", &body)
+        .expect("the lab takes it away");
+    // A tenant without the licence has nobody who is eligible.
+    let path = "/v1.0/roleManagement/directory/roleEligibilityScheduleInstances";
+    let kind = FaultKind::Status {
+        status: 400,
+        code: Some("AadPremiumLicenseRequired".into()),
+        retry_after: None,
+    };
+    lab.add_fault(Fault::new(path, kind)).expect("a fault");
+    let facts = facts(&app(&lab, 0));
+    assert!(facts.global_administrators.is_partial());
+    let reason = facts.global_administrators.partial_reason().unwrap_or_default();
+    assert!(reason.contains("GroupMember.Read.All"), "{reason}");
+    assert_eq!(facts.global_administrators.value().map(Vec::len), Some(1));
+    assert_eq!(facts.eligible_administrators.whole().map(Vec::len), Some(0));
 }
 
 #[test]

@@ -29,6 +29,11 @@ const V1: &[(&str, &str, bool)] = &[
     ("subscribedSkus", "subscribedSku", true),
     ("directory/subscriptions", "companySubscription", true),
     (
+        "roleManagement/directory/roleAssignments?$expand=principal",
+        "unifiedRoleAssignment",
+        true,
+    ),
+    (
         "policies/authenticationMethodsPolicy",
         "authenticationMethodsPolicy",
         false,

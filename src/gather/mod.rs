@@ -3,6 +3,7 @@
 mod audit;
 mod groups;
 mod membership;
+mod people;
 mod portal;
 mod refusal;
 mod registration;
@@ -61,7 +62,12 @@ struct Gatherer {
 fn widen(needs: &BTreeSet<FactId>) -> BTreeSet<FactId> {
     let mut all = needs.clone();
     if all.contains(&FactId::Registration) {
-        all.extend([FactId::PolicyGroups, FactId::UserCounts, FactId::GlobalAdministrators]);
+        all.extend([
+            FactId::PolicyGroups,
+            FactId::UserCounts,
+            FactId::GlobalAdministrators,
+            FactId::EligibleAdministrators,
+        ]);
     }
     if all.contains(&FactId::PolicyGroups) {
         all.extend([
@@ -74,6 +80,9 @@ fn widen(needs: &BTreeSet<FactId>) -> BTreeSet<FactId> {
     // How far the log reaches depends on it.
     if audit::requests(&all) > 0 {
         all.insert(FactId::SubscribedSkus);
+    }
+    if all.contains(&FactId::PolicyUsers) {
+        all.insert(FactId::ConditionalAccess);
     }
     if all.contains(&FactId::Federation) {
         all.insert(FactId::Domains);
@@ -150,8 +159,9 @@ impl Gatherer {
         let (mut short, mut portal) = (Facts::default(), Facts::default());
         // In boxes, as these are large: what joins them would hold and move them on the stack.
         let waves = Box::pin(async {
-            let (conditional_access, settings, (), ()) = tokio::join!(
+            let (conditional_access, (active, eligible), settings, (), ()) = tokio::join!(
                 Box::pin(self.conditional_access(needs)),
+                Box::pin(self.administrators(needs)),
                 Box::pin(self.audit_settings(needs)),
                 Box::pin(self.singles(needs, &mut short)),
                 Box::pin(self.portal(needs, &mut portal)),
@@ -159,6 +169,8 @@ impl Gatherer {
             *facts = short;
             facts.conditional_access = conditional_access;
             facts.audit_settings = settings;
+            facts.global_administrators = active;
+            facts.eligible_administrators = eligible;
             facts.portal_reset_policy = portal.portal_reset_policy;
             facts.portal_on_premises = portal.portal_on_premises;
             facts.portal_sync_status = portal.portal_sync_status;
@@ -172,8 +184,10 @@ impl Gatherer {
                     None
                 }
             };
-            let (federation, membership) = tokio::join!(federation, membership);
+            let people = self.policy_users(needs, facts);
+            let (federation, membership, people) = tokio::join!(federation, membership, people);
             facts.federation = federation;
+            facts.policy_users = people;
             let mut members = Membership::default();
             if let Some((membership, groups)) = membership {
                 members = membership;

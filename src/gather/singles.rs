@@ -1,8 +1,8 @@
 //! The facts that are one short answer each: asked in batches, all at once.
 
 use super::Gatherer;
-use crate::snapshot::graph::{P1, P2};
-use crate::snapshot::people::UserCounts;
+use crate::snapshot::graph::{BUSINESS_STANDARD, P1, P2};
+use crate::snapshot::people::{LicensedMembers, UserCounts};
 use crate::snapshot::{Fact, FactId, Facts};
 use crate::tenant::error::AskError;
 use crate::tenant::graph::Ask;
@@ -118,22 +118,6 @@ fn singles() -> Vec<Single> {
             },
         },
         Single {
-            fact: FactId::GlobalAdministrators,
-            ask: Ask::directory(
-                "/v1.0/roleManagement/directory/roleAssignments?$filter=roleDefinitionId eq '62e90394-69f5-4237-9190-012177145e10'",
-            ),
-            take: |facts, value, source, at| {
-                #[derive(Deserialize)]
-                #[serde(rename_all = "camelCase")]
-                struct Item {
-                    principal_id: String,
-                }
-                let ids = list::<Item>(value)?.into_iter().map(|i| i.principal_id).collect();
-                facts.global_administrators = Fact::known(ids, source, at);
-                Ok(())
-            },
-        },
-        Single {
             fact: FactId::CloudManagedUsers,
             ask: counting(
                 "accountEnabled eq true and userType eq 'Member' and onPremisesImmutableId ne null and onPremisesSyncEnabled ne true",
@@ -176,17 +160,28 @@ fn singles() -> Vec<Single> {
     ]
 }
 
+const MEMBERS: &str = "accountEnabled eq true and userType eq 'Member'";
+
 /// The counts behind `UserCounts`, in the order in which they are asked.
 fn user_counts() -> Vec<Ask> {
-    const MEMBERS: &str = "accountEnabled eq true and userType eq 'Member'";
-    let plan = |id: &str| format!("assignedPlans/any(p:p/servicePlanId eq {id} and p/capabilityStatus eq 'Enabled')");
     vec![
         counting(MEMBERS),
         counting(&format!("{MEMBERS} and onPremisesSyncEnabled eq true")),
         counting("accountEnabled eq true and userType eq 'Guest'"),
-        counting(&format!("{MEMBERS} and {}", plan(P1))),
-        counting(&format!("{MEMBERS} and {}", plan(P2))),
-        counting(&format!("{MEMBERS} and {} and {}", plan(P1), plan(P2))),
+    ]
+}
+
+/// The counts behind `LicensedMembers`, in the order in which they are asked. A plan in its grace period entitles too.
+fn licensed_members() -> Vec<Ask> {
+    let plans = [P1, P2].map(|id| {
+        ["Enabled", "Warning"]
+            .map(|status| format!("assignedPlans/any(p:p/servicePlanId eq {id} and p/capabilityStatus eq '{status}')"))
+    });
+    let plans = plans.concat().join(" or ");
+    let standard = format!("assignedLicenses/any(l:l/skuId eq {BUSINESS_STANDARD}) and onPremisesSyncEnabled ne true");
+    vec![
+        counting(&format!("{MEMBERS} and ({plans})")),
+        counting(&format!("{MEMBERS} and ({plans} or ({standard}))")),
     ]
 }
 
@@ -196,6 +191,11 @@ impl Gatherer {
         let wanted: Vec<Single> = singles().into_iter().filter(|s| needs.contains(&s.fact)).collect();
         let counts = if needs.contains(&FactId::UserCounts) {
             user_counts()
+        } else {
+            Vec::new()
+        };
+        let licensed = if needs.contains(&FactId::LicensedMembers) {
+            licensed_members()
         } else {
             Vec::new()
         };
@@ -211,6 +211,7 @@ impl Gatherer {
             .iter()
             .map(|s| s.ask.clone())
             .chain(counts.iter().cloned())
+            .chain(licensed.iter().cloned())
             .chain(extras)
             .collect();
         let mut answers = self.graph.batch(&asks).await.into_iter();
@@ -233,6 +234,18 @@ impl Gatherer {
                 .collect();
             self.take_counts(answers, facts, now);
         }
+        if !licensed.is_empty() {
+            let mut number = || {
+                let answer = answers
+                    .next()
+                    .unwrap_or_else(|| Err(AskError::Answer("no answer".into())));
+                answer.and_then(|value| count(&value))
+            };
+            let (by_plan, with_standard) = (number(), number());
+            let read = by_plan
+                .and_then(|by_plan| with_standard.map(|with_standard| LicensedMembers { by_plan, with_standard }));
+            facts.licensed_members = self.fact(FactId::LicensedMembers, read);
+        }
         if needs.contains(&FactId::Branding) {
             self.take_branding(answers.next(), answers.next(), facts, now);
         }
@@ -246,14 +259,9 @@ impl Gatherer {
             }
             return;
         };
-        let licensed = match (number(3), number(4), number(5)) {
-            (Some(p1), Some(p2), Some(both)) => Some((p1 + p2).saturating_sub(both)),
-            _ => None,
-        };
         let counts = UserCounts {
             enabled_members: members,
             synced_members: number(1),
-            licensed_members: licensed,
             enabled_guests: number(2),
         };
         facts.user_counts = Fact::known(counts, crate::snapshot::source(FactId::UserCounts).path, now);

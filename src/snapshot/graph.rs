@@ -77,6 +77,12 @@ pub const P1: &str = "41781fb2-bc02-4b7c-bd55-b576c07bb09d";
 /// The service plan `AAD_PREMIUM_P2` (Microsoft Entra ID P2).
 pub const P2: &str = "eec0eb4f-6444-4f95-aba0-50c24d67f998";
 
+/// Global Administrator's role template.
+pub const GLOBAL_ADMINISTRATOR: &str = "62e90394-69f5-4237-9190-012177145e10";
+
+/// Microsoft 365 Business Standard: it carries no `AAD_*` plan, so the product's id tells.
+pub const BUSINESS_STANDARD: &str = "f245ecc8-75af-4f8e-b61f-27d8114de5f3";
+
 /// `subscribedSku`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

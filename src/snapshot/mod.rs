@@ -126,6 +126,8 @@ facts! {
     subscriptions: Vec<graph::CompanySubscription> => Subscriptions, "subscriptions";
     /// Its users, counted.
     user_counts: people::UserCounts => UserCounts, "userCounts";
+    /// Those of them who have a licence that entitles to reset.
+    licensed_members: people::LicensedMembers => LicensedMembers, "licensedMembers";
     /// The authentication methods policy.
     methods_policy: graph::AuthenticationMethodsPolicy => MethodsPolicy, "methodsPolicy";
     /// The authorization policy.
@@ -138,8 +140,12 @@ facts! {
     branding: graph::Branding => Branding, "branding";
     /// The groups that policies name, by id.
     policy_groups: BTreeMap<String, people::PolicyGroup> => PolicyGroups, "policyGroups";
-    /// The ids of the Global Administrators, whose retirement dates differ.
+    /// The users whom the Conditional Access policies in force exclude by name, by id.
+    policy_users: BTreeMap<String, people::PolicyUser> => PolicyUsers, "policyUsers";
+    /// The ids of the users who are Global Administrators now, themselves or through a group. Their retirement dates differ.
     global_administrators: Vec<String> => GlobalAdministrators, "globalAdministrators";
+    /// The ids of the users who may become Global Administrator, themselves or through a group.
+    eligible_administrators: Vec<String> => EligibleAdministrators, "eligibleAdministrators";
     /// The registration report.
     registration: people::Registration => Registration, "registration";
     /// The registration report's own counts.

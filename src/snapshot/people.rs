@@ -10,10 +10,18 @@ pub struct UserCounts {
     pub enabled_members: u64,
     /// Enabled members that are synced from a directory on premises.
     pub synced_members: Option<u64>,
-    /// Enabled members with an enabled service plan that entitles to reset.
-    pub licensed_members: Option<u64>,
     /// Enabled guests.
     pub enabled_guests: Option<u64>,
+}
+
+/// Enabled members by the licence that entitles them to reset.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LicensedMembers {
+    /// With a P1 or P2 plan that is in force or in its grace period.
+    pub by_plan: u64,
+    /// Those, and the cloud-only ones with Business Standard.
+    pub with_standard: u64,
 }
 
 /// The registration report, folded. It does not grow with the number of users.
@@ -118,4 +126,18 @@ pub struct PolicyGroup {
     pub exists: bool,
     /// How many users are in it, at any depth.
     pub users: u64,
+}
+
+/// A user whom a policy names.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PolicyUser {
+    /// The user's id.
+    pub id: String,
+    /// The user's name.
+    pub display_name: Option<String>,
+    /// The name to sign in with.
+    pub user_principal_name: Option<String>,
+    /// False when the user no longer exists.
+    pub exists: bool,
 }

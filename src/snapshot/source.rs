@@ -59,6 +59,10 @@ pub fn source(fact: FactId) -> &'static Source {
             ["Organization.Read.All", "Directory.Read.All"]
         ),
         FactId::UserCounts => source!("GET /v1.0/users?$count=true", ["User.Read.All", "Directory.Read.All"]),
+        FactId::LicensedMembers => source!(
+            "GET /v1.0/users?$count=true (assigned plans)",
+            ["User.Read.All", "Directory.Read.All"]
+        ),
         FactId::MethodsPolicy => source!(
             "GET /v1.0/policies/authenticationMethodsPolicy",
             ["Policy.Read.AuthenticationMethod", "Policy.Read.All"],
@@ -79,9 +83,18 @@ pub fn source(fact: FactId) -> &'static Source {
             "GET /v1.0/groups/{id}/transitiveMembers",
             ["GroupMember.Read.All", "Directory.Read.All"]
         ),
+        FactId::PolicyUsers => source!("GET /v1.0/users/{id}", ["User.Read.All", "Directory.Read.All"]),
         FactId::GlobalAdministrators => source!(
             "GET /v1.0/roleManagement/directory/roleAssignments",
             ["RoleManagement.Read.Directory", "Directory.Read.All"]
+        ),
+        // Not the least, but the one that the assignments take too.
+        FactId::EligibleAdministrators => source!(
+            "GET /v1.0/roleManagement/directory/roleEligibilityScheduleInstances",
+            [
+                "RoleManagement.Read.Directory",
+                "RoleEligibilitySchedule.Read.Directory"
+            ]
         ),
         FactId::Registration => source!(
             "GET /v1.0/reports/authenticationMethods/userRegistrationDetails",

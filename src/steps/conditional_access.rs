@@ -40,56 +40,101 @@ pub fn on_all_users(policy: &ConditionalAccessPolicy) -> bool {
     users.is_some_and(|u| has(&u.include_users, "All"))
 }
 
-/// What of a sign-in's place a policy leaves out.
-pub fn by_place(conditions: &ConditionSet) -> bool {
-    conditions.locations.as_ref().is_some_and(|l| {
-        !l.exclude_locations.is_empty() || !(l.include_locations.is_empty() || has(&l.include_locations, "All"))
-    })
+/// A condition without which a policy does not apply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Narrowing {
+    /// Some resources are excluded.
+    Resources,
+    /// Some locations are excluded.
+    ExceptPlaces,
+    /// Only some locations are included.
+    OnlyPlaces,
+    /// Some platforms.
+    Platforms,
+    /// Some kinds of clients.
+    Clients,
+    /// Some devices.
+    Devices,
+    /// Sign-ins at a risk.
+    SignInRisk,
+    /// Users at a risk.
+    UserRisk,
+    /// Certain flows.
+    Flows,
 }
 
-/// The conditions under which alone a policy applies, in words; empty where it always does.
-pub fn narrowed(conditions: &ConditionSet) -> Vec<&'static str> {
-    let mut found = Vec::new();
-    let mut add = |narrows: bool, text| {
-        if narrows {
-            found.push(text);
+impl Narrowing {
+    /// Whether it is about the sign-in's place.
+    pub fn is_place(self) -> bool {
+        matches!(self, Narrowing::ExceptPlaces | Narrowing::OnlyPlaces)
+    }
+
+    /// For a sentence.
+    pub fn text(self) -> &'static str {
+        match self {
+            Narrowing::Resources => "not in excluded resources",
+            Narrowing::ExceptPlaces => "not from every location",
+            Narrowing::OnlyPlaces => "only from certain locations",
+            Narrowing::Platforms => "not on every platform",
+            Narrowing::Clients => "not with every client",
+            Narrowing::Devices => "not on every device",
+            Narrowing::SignInRisk => "only at a sign-in risk",
+            Narrowing::UserRisk => "only at a user risk",
+            Narrowing::Flows => "only for certain sign-in flows",
         }
-    };
+    }
+}
+
+/// The conditions under which alone a policy applies; empty where it always does.
+pub fn narrowed(conditions: &ConditionSet) -> Vec<Narrowing> {
     let applications = conditions.applications.as_ref();
-    add(
-        applications.is_some_and(|a| !a.exclude_applications.is_empty()),
-        "not in excluded resources",
-    );
-    add(by_place(conditions), "not from every location");
-    add(
-        conditions.platforms.as_ref().is_some_and(|p| {
-            !p.exclude_platforms.is_empty() || !(p.include_platforms.is_empty() || has(&p.include_platforms, "all"))
-        }),
-        "not on every platform",
-    );
+    let places = conditions.locations.as_ref();
     let modern = ["browser", "mobileAppsAndDesktopClients"];
     let clients = &conditions.client_app_types;
-    add(
-        !(clients.is_empty() || has(clients, "all") || modern.iter().all(|client| has(clients, client))),
-        "not with every client",
-    );
-    add(
-        conditions.devices.as_ref().is_some_and(|d| {
-            // A filter that is null or without a rule narrows nothing.
-            d.as_object().is_some_and(|o| o.values().any(|v| !v.is_null()))
-        }),
-        "not on every device",
-    );
-    add(!conditions.sign_in_risk_levels.is_empty(), "only at a sign-in risk");
-    add(!conditions.user_risk_levels.is_empty(), "only at a user risk");
-    add(
-        conditions
-            .authentication_flows
-            .as_ref()
-            .is_some_and(|f| f.transfer_methods.as_deref().is_some_and(|t| !t.is_empty())),
-        "only for certain sign-in flows",
-    );
-    found
+    let all = [
+        (
+            Narrowing::Resources,
+            applications.is_some_and(|a| !a.exclude_applications.is_empty()),
+        ),
+        (
+            Narrowing::OnlyPlaces,
+            places.is_some_and(|l| !(l.include_locations.is_empty() || has(&l.include_locations, "All"))),
+        ),
+        (
+            Narrowing::ExceptPlaces,
+            places.is_some_and(|l| !l.exclude_locations.is_empty()),
+        ),
+        (
+            Narrowing::Platforms,
+            conditions.platforms.as_ref().is_some_and(|p| {
+                !p.exclude_platforms.is_empty() || !(p.include_platforms.is_empty() || has(&p.include_platforms, "all"))
+            }),
+        ),
+        (
+            Narrowing::Clients,
+            !(clients.is_empty() || has(clients, "all") || modern.iter().all(|client| has(clients, client))),
+        ),
+        (
+            Narrowing::Devices,
+            conditions.devices.as_ref().is_some_and(|d| {
+                // A filter that is null or without a rule narrows nothing.
+                d.as_object().is_some_and(|o| o.values().any(|v| !v.is_null()))
+            }),
+        ),
+        (Narrowing::SignInRisk, !conditions.sign_in_risk_levels.is_empty()),
+        (Narrowing::UserRisk, !conditions.user_risk_levels.is_empty()),
+        (
+            Narrowing::Flows,
+            conditions
+                .authentication_flows
+                .as_ref()
+                .is_some_and(|f| f.transfer_methods.as_deref().is_some_and(|t| !t.is_empty())),
+        ),
+    ];
+    all.into_iter()
+        .filter(|(_, there)| *there)
+        .map(|(narrowing, _)| narrowing)
+        .collect()
 }
 
 /// One thing that a policy asks for.
@@ -201,27 +246,33 @@ pub fn mfa(policy: &ConditionalAccessPolicy) -> MfaDemand {
     }
 }
 
-/// Whether a policy that names these users applies to a cohort. Persons named by id are few and are counted aside: they
-/// are taken for no part of a cohort.
+/// Whether a policy that names these users applies to a cohort. Persons who are excluded by id are few and are counted
+/// aside: they are taken for no part of a cohort. Persons who are included by id may be all there are, so that is unknown.
 pub fn applies(users: &ConditionUsers, key: &CohortKey, directory: &Directory<'_>) -> Option<bool> {
     // Kinds of guests are not told apart.
     let kinds = |kinds: &Option<serde_json::Value>| match kinds {
         Some(value) if !value.is_null() && key.guest => None,
         _ => Some(false),
     };
-    let person = |id: &String| {
+    let person = |id: &String, single: Option<bool>| {
         if id.eq_ignore_ascii_case("All") {
             Some(true)
         } else if id.eq_ignore_ascii_case("GuestsOrExternalUsers") {
             Some(key.guest)
-        } else {
+        } else if id.eq_ignore_ascii_case("None") {
             Some(false)
+        } else {
+            single
         }
     };
-    let named = |people: &[String], groups: &[String], roles: &[String], guests: &Option<serde_json::Value>| {
+    let named = |people: &[String],
+                 single: Option<bool>,
+                 groups: &[String],
+                 roles: &[String],
+                 guests: &Option<serde_json::Value>| {
         any(people
             .iter()
-            .map(person)
+            .map(|id| person(id, single))
             .chain(groups.iter().map(|id| directory.in_group(key, id)))
             .chain(roles.iter().map(|id| directory.in_role(key, id)))
             .chain([kinds(guests)]))
@@ -229,12 +280,14 @@ pub fn applies(users: &ConditionUsers, key: &CohortKey, directory: &Directory<'_
     included(
         named(
             &users.include_users,
+            None,
             &users.include_groups,
             &users.include_roles,
             &users.include_guests_or_external_users,
         ),
         named(
             &users.exclude_users,
+            Some(false),
             &users.exclude_groups,
             &users.exclude_roles,
             &users.exclude_guests_or_external_users,
@@ -281,6 +334,23 @@ mod tests {
     }
 
     #[test]
+    fn persons_by_id_are_unknown_where_included_and_counted_aside_where_excluded() {
+        let snapshot = crate::steps::fixture::empty();
+        let directory = Directory::of(&snapshot);
+        let key = CohortKey::default();
+        let mut users = ConditionUsers {
+            include_users: vec!["u1".into()],
+            ..Default::default()
+        };
+        assert_eq!(applies(&users, &key, &directory), None);
+        users.include_users = vec!["None".into()];
+        assert_eq!(applies(&users, &key, &directory), Some(false));
+        users.include_users = vec!["All".into()];
+        users.exclude_users = vec!["u1".into()];
+        assert_eq!(applies(&users, &key, &directory), Some(true));
+    }
+
+    #[test]
     fn conditions_that_narrow_are_named() {
         let mut conditions = ConditionSet {
             client_app_types: vec!["all".into()],
@@ -299,8 +369,9 @@ mod tests {
             ..Default::default()
         });
         conditions.user_risk_levels = vec!["high".into()];
+        let texts: Vec<_> = narrowed(&conditions).iter().map(|n| n.text()).collect();
         assert_eq!(
-            narrowed(&conditions),
+            texts,
             [
                 "not in excluded resources",
                 "not from every location",

@@ -1,10 +1,13 @@
 //! Step `license`: does the tenant own what self-service reset, and writeback, ask for?
 
+mod products;
+
 use super::Step;
+use super::scope::listed;
 use crate::finding::{Check, Finding, Severity, counted, number};
-use crate::snapshot::graph::{P1, P2, SubscribedSku};
 use crate::snapshot::{FactId, Snapshot};
 use jiff::ToSpan;
+use products::{Grant, Product, products, seats};
 
 /// The step.
 pub const STEP: Step = Step {
@@ -13,9 +16,6 @@ pub const STEP: Step = Step {
     checks: &[&ENTITLEMENT, &SEATS, &LIFECYCLE],
     check,
 };
-
-/// Microsoft 365 Business Standard: it carries no `AAD_*` plan, so the product's id tells.
-const BUSINESS_STANDARD: &str = "f245ecc8-75af-4f8e-b61f-27d8114de5f3";
 
 const DOC: &str = "https://learn.microsoft.com/entra/identity/authentication/concept-sspr-licensing";
 const PORTAL: &str = "https://entra.microsoft.com/#view/Microsoft_AAD_IAM/LicensesMenuBlade/~/Products";
@@ -32,11 +32,11 @@ const ENTITLEMENT: Check = Check {
 const SEATS: Check = Check {
     id: "license.seats",
     title: "A licence for every enabled member",
-    looks_at: "Enabled members with an enabled P1 or P2 plan against all enabled members, and paid seats against assigned ones.",
-    why: "Every user who benefits from self-service reset needs a licence, and an unlicensed user is refused.",
+    looks_at: "Enabled members who hold a P1 or P2 plan that is in force or in its grace period, or as cloud-only users Business Standard, against all enabled members; the seats in force.",
+    why: "Microsoft asks for a licence for each user who benefits from self-service reset.",
     doc: DOC,
     decides: true,
-    facts: &[FactId::SubscribedSkus, FactId::UserCounts],
+    facts: &[FactId::SubscribedSkus, FactId::UserCounts, FactId::LicensedMembers],
 };
 const LIFECYCLE: Check = Check {
     id: "license.lifecycle",
@@ -48,55 +48,14 @@ const LIFECYCLE: Check = Check {
     facts: &[FactId::SubscribedSkus, FactId::Subscriptions],
 };
 
-/// What a product gives, by its service plans.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Grant {
-    /// Reset and writeback.
-    Full,
-    /// Reset of cloud-only users, no writeback.
-    CloudOnly,
-    /// Nothing that we know of.
-    None,
-}
-
-fn grant(sku: &SubscribedSku) -> Grant {
-    let full = sku.service_plans.iter().any(|plan| {
-        let id = plan.service_plan_id.as_deref().unwrap_or_default();
-        let on = plan
-            .provisioning_status
-            .as_deref()
-            .is_none_or(|s| !s.eq_ignore_ascii_case("Disabled"));
-        on && (id.eq_ignore_ascii_case(P1) || id.eq_ignore_ascii_case(P2))
-    });
-    if full {
-        Grant::Full
-    } else if sku
-        .sku_id
-        .as_deref()
-        .is_some_and(|id| id.eq_ignore_ascii_case(BUSINESS_STANDARD))
-    {
-        Grant::CloudOnly
-    } else {
-        Grant::None
-    }
-}
-
-/// Seats in force: paid for, or in the grace period.
-fn seats(sku: &SubscribedSku) -> u64 {
-    let units = sku.prepaid_units.clone().unwrap_or_default();
-    u64::try_from(units.enabled.unwrap_or(0).saturating_add(units.warning.unwrap_or(0))).unwrap_or(0)
-}
-
-fn in_force(sku: &SubscribedSku) -> bool {
-    matches!(sku.capability_status.as_deref(), Some("Enabled" | "Warning")) && seats(sku) > 0
-}
-
-fn name(sku: &SubscribedSku) -> &str {
-    sku.sku_part_number.as_deref().unwrap_or("an unnamed product")
-}
-
 fn check(snapshot: &Snapshot) -> Vec<Finding> {
     vec![entitlement(snapshot), seats_for_all(snapshot), lifecycle(snapshot)]
+}
+
+/// Whether the tenant syncs from a directory on premises, where that was read.
+fn hybrid(snapshot: &Snapshot) -> Option<bool> {
+    let organization = snapshot.facts.organization.value()?;
+    Some(organization.on_premises_sync_enabled == Some(true))
 }
 
 fn entitlement(snapshot: &Snapshot) -> Finding {
@@ -104,63 +63,74 @@ fn entitlement(snapshot: &Snapshot) -> Finding {
     let Some(skus) = fact.value() else {
         return ENTITLEMENT.unreadable(snapshot);
     };
-    let hybrid = snapshot
-        .facts
-        .organization
-        .value()
-        .and_then(|o| o.on_premises_sync_enabled)
-        == Some(true);
-    let buy = "Buy Microsoft Entra ID P1, or a product that contains it, and assign it to all who shall reset.";
-    if let Some(sku) = skus.iter().find(|s| grant(s) == Grant::Full && in_force(s)) {
+    let all = products(skus);
+    let titles = |of: &[&Product<'_>]| listed(&of.iter().map(|p| p.title()).collect::<Vec<_>>());
+    let seen = |of: &[&Product<'_>]| listed(&of.iter().map(|p| p.seen()).collect::<Vec<_>>());
+    let (in_force, idle): (Vec<_>, Vec<_>) = all.iter().partition(|p| p.lacks.is_none());
+    let of = |wanted: fn(Grant) -> bool| -> Vec<&Product<'_>> {
+        in_force.iter().copied().filter(|p| wanted(p.grant)).collect()
+    };
+    let full = of(|g| matches!(g, Grant::Full(_)));
+    if !full.is_empty() {
+        let verb = if full.len() == 1 { "entitles" } else { "entitle" };
         return ENTITLEMENT
-            .pass(format!("{} entitles to reset and writeback", name(sku)))
-            .evidence(
-                fact,
-                format!(
-                    "{}, {} seats, {}",
-                    name(sku),
-                    number(seats(sku)),
-                    sku.capability_status.as_deref().unwrap_or("state unknown")
-                ),
-            );
+            .pass(format!("{} {verb} to reset and writeback", titles(&full)))
+            .evidence(fact, seen(&full));
     }
-    if let Some(sku) = skus.iter().find(|s| grant(s) == Grant::Full) {
-        let state = sku.capability_status.as_deref().unwrap_or("unknown");
+    let (standard, unclear) = (of(|g| g == Grant::CloudOnly), of(|g| g == Grant::Unclear));
+    if !standard.is_empty() || !unclear.is_empty() {
+        let given = if standard.is_empty() { &unclear } else { &standard };
+        let gives = if standard.is_empty() {
+            "at most cloud reset"
+        } else {
+            "cloud reset only"
+        };
+        let name = if standard.is_empty() {
+            titles(given)
+        } else {
+            "Business Standard".into()
+        };
+        return match hybrid(snapshot) {
+            Some(true) => ENTITLEMENT
+                .fail(
+                    Severity::High,
+                    format!("{name} gives {gives}; this tenant is hybrid and needs writeback"),
+                )
+                .evidence(fact, seen(given))
+                .reason("Synced users cannot reset: their new password would never reach the directory.")
+                .fix("Buy Microsoft Entra ID P1 or Microsoft 365 Business Premium for the synced users.")
+                .portal(PORTAL),
+            None if !standard.is_empty() => {
+                let mut found = ENTITLEMENT.unreadable(snapshot).evidence(fact, seen(given));
+                found.title = format!("{name} gives {gives}; whether this tenant is hybrid was not read");
+                found
+            }
+            _ if standard.is_empty() => ENTITLEMENT
+                .skipped(
+                    format!("unclear whether {name} entitles to reset"),
+                    "Microsoft's page on licences does not name it. It certainly gives no writeback.",
+                )
+                .evidence(fact, seen(given))
+                .fix("Try a reset with a user who has only this licence, or buy Microsoft Entra ID P1.")
+                .portal(PORTAL),
+            _ => ENTITLEMENT
+                .pass("Business Standard entitles cloud-only users to reset (no writeback)")
+                .evidence(fact, seen(given)),
+        };
+    }
+    if let Some(product) = idle.iter().find(|p| p.grant != Grant::Unclear) {
+        let lacks = product.lacks.as_deref().unwrap_or_default();
         return ENTITLEMENT
             .fail(
                 Severity::High,
-                format!(
-                    "{} would entitle to reset, but it is {}",
-                    name(sku),
-                    state.to_lowercase()
-                ),
+                format!("{} would entitle to reset, but {lacks}", product.title()),
             )
-            .evidence(
-                fact,
-                format!("{}: {state}, {} seats in force", name(sku), number(seats(sku))),
-            )
-            .reason("While the subscription is not in force, nobody can reset.")
-            .fix("Renew or pay the subscription, then look again.")
+            .evidence(fact, seen(&idle))
+            .reason("While no such product is in force, nobody can reset.")
+            .fix("Renew or pay the subscription, or buy seats, then look again.")
             .portal(PORTAL);
     }
-    if let Some(sku) = skus.iter().find(|s| grant(s) == Grant::CloudOnly && in_force(s)) {
-        let seen = format!("{}, {} seats", name(sku), number(seats(sku)));
-        return if hybrid {
-            ENTITLEMENT
-                .fail(
-                    Severity::High,
-                    "Business Standard gives cloud reset only; this tenant is hybrid and needs writeback",
-                )
-                .evidence(fact, seen)
-                .reason("Synced users cannot reset: their new password would never reach the directory.")
-                .fix("Buy Microsoft Entra ID P1 or Microsoft 365 Business Premium for the synced users.")
-                .portal(PORTAL)
-        } else {
-            ENTITLEMENT
-                .pass("Business Standard entitles cloud-only users to reset (no writeback)")
-                .evidence(fact, seen)
-        };
-    }
+    let names: Vec<String> = skus.iter().map(|sku| Product::of(sku).name().into()).collect();
     ENTITLEMENT
         .fail(
             Severity::High,
@@ -168,70 +138,88 @@ fn entitlement(snapshot: &Snapshot) -> Finding {
         )
         .evidence(
             fact,
-            if skus.is_empty() {
+            if names.is_empty() {
                 "no products".into()
             } else {
-                skus.iter().map(name).collect::<Vec<_>>().join(", ")
+                names.join(", ")
             },
         )
         .reason("Users who forgot their password are refused (error SSPR_0012, not licensed).")
-        .fix(buy)
+        .fix("Buy Microsoft Entra ID P1, or a product that contains it, and assign it to all who shall reset.")
         .portal(PORTAL)
 }
 
 fn seats_for_all(snapshot: &Snapshot) -> Finding {
-    let (skus, counts) = (&snapshot.facts.subscribed_skus, &snapshot.facts.user_counts);
-    let Some(list) = skus.value() else {
+    let facts = &snapshot.facts;
+    let Some(skus) = facts.subscribed_skus.value() else {
         return SEATS.unreadable(snapshot);
     };
-    let Some(users) = counts.value() else {
-        return SEATS.unreadable(snapshot);
-    };
-    let entitling: Vec<_> = list.iter().filter(|s| grant(s) != Grant::None && in_force(s)).collect();
-    if entitling.is_empty() {
-        return SEATS.not_applicable("No product entitles to reset, so there are no seats to compare.");
+    let mut in_force = products(skus);
+    in_force.retain(|p| p.lacks.is_none());
+    let (unclear, sure): (Vec<_>, Vec<_>) = in_force.iter().partition(|p| p.grant == Grant::Unclear);
+    let unclear: Vec<String> = unclear.iter().map(|p| p.title()).collect();
+    if in_force.is_empty() {
+        return SEATS.not_applicable("No product in force entitles to reset, so there are no seats to compare.");
     }
+    let (Some(users), Some(licensed)) = (facts.user_counts.value(), facts.licensed_members.value()) else {
+        return SEATS.unreadable(snapshot);
+    };
     let members = users.enabled_members;
-    let owned = entitling.iter().map(|s| seats(s)).fold(0, u64::saturating_add);
-    // Assigned licences are told by plan; Business Standard has none of these plans, so only its seats can be compared.
-    let by_plan = entitling.iter().all(|s| grant(s) == Grant::Full);
-    let covered = if by_plan {
-        users.licensed_members.unwrap_or(owned.min(members))
+    let standard = sure.iter().any(|p| p.grant == Grant::CloudOnly);
+    let covered = if standard {
+        licensed.with_standard
     } else {
-        owned.min(members)
+        licensed.by_plan
     };
     let missing = members.saturating_sub(covered);
+    let owned = sure.iter().map(|p| seats(p.sku)).fold(0, u64::saturating_add);
     let seen = format!(
-        "{} enabled members, {} licensed, {} seats",
-        number(members),
-        users.licensed_members.map_or("unknown".into(), number),
-        number(owned)
+        "{} of {} enabled members licensed",
+        number(covered.min(members)),
+        number(members)
     );
+    let support = |found: Finding| {
+        found
+            .evidence(&facts.licensed_members, &seen)
+            .evidence(
+                &facts.user_counts,
+                counted(members, "enabled member", "enabled members"),
+            )
+            .evidence(
+                &facts.subscribed_skus,
+                format!("{} in force", counted(owned, "seat", "seats")),
+            )
+    };
     if missing == 0 {
-        let text = format!(
-            "{} seats for {}",
-            number(owned),
+        return support(SEATS.pass(format!(
+            "{} for {}, all of whom are licensed",
+            counted(owned, "seat", "seats"),
             counted(members, "enabled member", "enabled members")
+        )));
+    }
+    if !unclear.is_empty() && hybrid(snapshot) != Some(true) {
+        let title = format!(
+            "unclear whether {} licenses {} of {} enabled members",
+            listed(&unclear),
+            number(missing),
+            number(members)
         );
-        return SEATS.pass(text).evidence(counts, seen);
+        return support(SEATS.skipped(title, "They have no product that is known to entitle to reset."));
     }
     let text = format!(
         "{} of {} enabled members have no licence for self-service reset",
         number(missing),
         number(members)
     );
-    SEATS
-        .fail(Severity::High, text)
-        .evidence(counts, seen)
-        .evidence(skus, format!("{} seats in force", number(owned)))
-        .reason("An unlicensed user is refused (error SSPR_0012), or the tenant breaks its licence terms.")
+    support(SEATS.fail(Severity::High, text))
+        .reason("Microsoft asks for a licence for each user who benefits from reset, even where the service does not refuse each user without one.")
         .fix(if owned >= members {
             "Assign the seats that the tenant owns: by group, so that new users get one."
         } else {
             "Buy the missing seats and assign them by group, so that new users get one."
         })
         .portal(PORTAL)
-        .affects(missing, Some(members), true, Vec::new())
+        .affects(missing, Some(members), false, Vec::new())
 }
 
 fn lifecycle(snapshot: &Snapshot) -> Finding {
@@ -239,21 +227,40 @@ fn lifecycle(snapshot: &Snapshot) -> Finding {
     let Some(list) = skus.value() else {
         return LIFECYCLE.unreadable(snapshot);
     };
-    let entitling: Vec<_> = list.iter().filter(|s| grant(s) != Grant::None).collect();
+    let entitling = products(list);
     if entitling.is_empty() {
         return LIFECYCLE.not_applicable("No product entitles to reset.");
     }
-    let grace = entitling
-        .iter()
-        .find(|s| s.capability_status.as_deref() == Some("Warning"));
-    if let Some(sku) = grace {
+    let state =
+        |p: &Product<'_>, states: &[&str]| p.sku.capability_status.as_deref().is_some_and(|s| states.contains(&s));
+    if let Some(product) = entitling.iter().find(|p| state(p, &["Warning"])) {
         return LIFECYCLE
             .warn(
                 Severity::High,
-                format!("{} has ended and is in its grace period", name(sku)),
+                format!("{} has ended and is in its grace period", product.name()),
             )
-            .evidence(skus, format!("{}: Warning", name(sku)))
+            .evidence(skus, product.seen())
+            .reason("When the grace period is over, the licences end, and so do the resets of all who have no other.")
             .fix("Renew the subscription before the grace period ends.")
+            .portal(PORTAL);
+    }
+    // A product that ended and that nobody holds any more is merely history.
+    let held = |p: &&Product<'_>| p.sku.consumed_units.is_none_or(|units| units > 0);
+    let mut ended = entitling
+        .iter()
+        .filter(|p| state(p, &["Suspended", "LockedOut", "Deleted"]));
+    if let Some(product) = ended.find(held) {
+        let lacks = product.lacks.as_deref().unwrap_or_default();
+        let users = product.sku.consumed_units.and_then(|units| u64::try_from(units).ok());
+        let who = users.map_or("users".into(), |users| counted(users, "user", "users"));
+        return LIFECYCLE
+            .warn(
+                Severity::Medium,
+                format!("{} is assigned to {who}, but {lacks}", product.name()),
+            )
+            .evidence(skus, product.seen())
+            .reason("Who holds no other licence that entitles to reset has none now.")
+            .fix("Renew it, or give its users a licence of a product that is in force.")
             .portal(PORTAL);
     }
     let Some(subscriptions) = fact.value() else {
@@ -265,7 +272,11 @@ fn lifecycle(snapshot: &Snapshot) -> Finding {
         .unwrap_or(snapshot.taken_at);
     let ending = subscriptions
         .iter()
-        .filter(|s| entitling.iter().any(|e| e.sku_id.is_some() && e.sku_id == s.sku_id))
+        .filter(|s| {
+            entitling
+                .iter()
+                .any(|e| e.sku.sku_id.is_some() && e.sku.sku_id == s.sku_id)
+        })
         .filter_map(|s| s.next_lifecycle_date_time.map(|at| (at, s)))
         .filter(|(at, _)| *at <= soon)
         .min_by_key(|(at, _)| *at);
@@ -296,124 +307,4 @@ fn lifecycle(snapshot: &Snapshot) -> Finding {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::finding::Outcome;
-    use crate::snapshot::graph::{LicenseUnitsDetail, Organization, ServicePlanInfo};
-    use crate::snapshot::people::UserCounts;
-    use crate::snapshot::{Fact, Refusal, RefusalKind, SignedIn};
-    use jiff::Timestamp;
-
-    fn sku(part: &str, plan: Option<&str>, status: &str, seats: i64) -> SubscribedSku {
-        SubscribedSku {
-            sku_id: Some(if part == "O365_BUSINESS_PREMIUM" {
-                BUSINESS_STANDARD.into()
-            } else {
-                part.into()
-            }),
-            sku_part_number: Some(part.into()),
-            capability_status: Some(status.into()),
-            consumed_units: Some(seats),
-            prepaid_units: Some(LicenseUnitsDetail {
-                enabled: Some(seats),
-                ..Default::default()
-            }),
-            service_plans: plan
-                .map(|id| ServicePlanInfo {
-                    service_plan_id: Some(id.into()),
-                    provisioning_status: Some("Success".into()),
-                    ..Default::default()
-                })
-                .into_iter()
-                .collect(),
-        }
-    }
-
-    fn snapshot(skus: Vec<SubscribedSku>, members: u64, licensed: u64, hybrid: bool) -> Snapshot {
-        let at: Timestamp = "2026-11-23T09:00:00Z".parse().unwrap();
-        let mut snapshot = Snapshot::new(at, SignedIn::default());
-        snapshot.facts.subscribed_skus = Fact::known(skus, "subscribedSkus", at);
-        snapshot.facts.subscriptions = Fact::known(vec![], "subscriptions", at);
-        snapshot.facts.organization = Fact::known(
-            Organization {
-                on_premises_sync_enabled: hybrid.then_some(true),
-                ..Default::default()
-            },
-            "organization",
-            at,
-        );
-        let counts = UserCounts {
-            enabled_members: members,
-            licensed_members: Some(licensed),
-            ..Default::default()
-        };
-        snapshot.facts.user_counts = Fact::known(counts, "users", at);
-        snapshot
-    }
-
-    fn outcome(snapshot: &Snapshot, check: &Check) -> Outcome {
-        (STEP.check)(snapshot).iter().find(|f| f.id == check.id).unwrap().status
-    }
-
-    #[test]
-    fn a_plan_with_seats_passes() {
-        let s = snapshot(vec![sku("EMS", Some(P1), "Enabled", 10)], 10, 10, true);
-        assert!(
-            (STEP.check)(&s).iter().all(|f| f.status == Outcome::Pass),
-            "{:#?}",
-            (STEP.check)(&s)
-        );
-    }
-
-    #[test]
-    fn a_suspended_plan_fails() {
-        let s = snapshot(vec![sku("AAD_PREMIUM_P2", Some(P2), "Suspended", 0)], 10, 10, false);
-        assert_eq!(outcome(&s, &ENTITLEMENT), Outcome::Fail);
-        assert_eq!(outcome(&s, &SEATS), Outcome::NotApplicable);
-    }
-
-    #[test]
-    fn business_standard_gives_cloud_reset_only() {
-        let skus = vec![sku("O365_BUSINESS_PREMIUM", None, "Enabled", 15)];
-        assert_eq!(
-            outcome(&snapshot(skus.clone(), 12, 0, false), &ENTITLEMENT),
-            Outcome::Pass
-        );
-        assert_eq!(outcome(&snapshot(skus.clone(), 12, 0, false), &SEATS), Outcome::Pass);
-        assert_eq!(outcome(&snapshot(skus, 12, 0, true), &ENTITLEMENT), Outcome::Fail);
-    }
-
-    #[test]
-    fn missing_seats_fail_with_the_count() {
-        let s = snapshot(vec![sku("EMS", Some(P1), "Enabled", 18_500)], 20_006, 18_500, true);
-        let finding = (STEP.check)(&s).into_iter().find(|f| f.id == SEATS.id).unwrap();
-        assert_eq!(
-            finding.title,
-            "1,506 of 20,006 enabled members have no licence for self-service reset"
-        );
-        assert_eq!(finding.affected.unwrap().count, 1_506);
-    }
-
-    #[test]
-    fn a_refusal_is_not_a_fail() {
-        let mut s = snapshot(vec![], 1, 1, false);
-        let refusal = Refusal {
-            kind: RefusalKind::Permission,
-            message: "The app lacks LicenseAssignment.Read.All.".into(),
-            needs: Some("LicenseAssignment.Read.All".into()),
-            code: Some("Authorization_RequestDenied".into()),
-            request_id: None,
-        };
-        s.facts.subscribed_skus = Fact::Unreadable { refusal };
-        let finding = (STEP.check)(&s).into_iter().find(|f| f.id == ENTITLEMENT.id).unwrap();
-        assert_eq!(finding.status, Outcome::Skipped);
-        assert!(finding.title.contains("LicenseAssignment.Read.All"));
-    }
-
-    #[test]
-    fn a_grace_period_warns() {
-        let s = snapshot(vec![sku("EMS", Some(P1), "Warning", 10)], 10, 10, false);
-        assert_eq!(outcome(&s, &ENTITLEMENT), Outcome::Pass);
-        assert_eq!(outcome(&s, &LIFECYCLE), Outcome::Warn);
-    }
-}
+mod tests;

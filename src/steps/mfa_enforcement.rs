@@ -4,8 +4,9 @@ use super::Step;
 use super::conditional_access::{
     MfaDemand, PORTAL, applies, enforced, mfa, narrowed, on_all_resources, on_all_users, report_only,
 };
-use super::scope::{Directory, any, listed, role_name};
-use crate::finding::{Check, Finding, Severity, counted, number};
+use super::coverage::{EMERGENCY_ACCOUNTS, Left, quoted, users, widest};
+use super::scope::{Directory, any, listed};
+use crate::finding::{Check, Finding, Severity, counted, number, share};
 use crate::snapshot::graph::{ConditionUsers, ConditionalAccessPolicy};
 use crate::snapshot::people::CohortKey;
 use crate::snapshot::{FactId, Snapshot};
@@ -23,7 +24,7 @@ const DOC: &str = "https://learn.microsoft.com/entra/identity/conditional-access
 const ALL_USERS: Check = Check {
     id: "mfa_enforcement.all_users",
     title: "MFA is required of all users",
-    looks_at: "Enabled Conditional Access policies that ask for MFA (or a strength that is MFA) in all resources under all conditions, alone or together; security defaults.",
+    looks_at: "Enabled Conditional Access policies that ask for MFA (or a strength that is MFA) in all resources under all conditions, alone or together, and whom they leave out; security defaults. Per-user MFA is not read.",
     why: "A password that was reset is worth little to a thief where MFA is asked for, and registering for MFA registers for reset.",
     doc: DOC,
     decides: true,
@@ -32,6 +33,8 @@ const ALL_USERS: Check = Check {
         FactId::SecurityDefaults,
         FactId::Registration,
         FactId::PolicyGroups,
+        FactId::PolicyUsers,
+        FactId::UserCounts,
     ],
 };
 const EXCLUSIONS: Check = Check {
@@ -41,7 +44,12 @@ const EXCLUSIONS: Check = Check {
     why: "Emergency accounts are excluded with reason; more than those are a door.",
     doc: "https://learn.microsoft.com/entra/identity/role-based-access-control/security-emergency-access",
     decides: false,
-    facts: &[FactId::ConditionalAccess, FactId::PolicyGroups],
+    facts: &[
+        FactId::ConditionalAccess,
+        FactId::PolicyGroups,
+        FactId::PolicyUsers,
+        FactId::UserCounts,
+    ],
 };
 const BYPASS: Check = Check {
     id: "mfa_enforcement.bypass",
@@ -80,10 +88,6 @@ const LEGACY: Check = Check {
     facts: &[FactId::MethodsPolicy],
 };
 
-/// So many excluded accounts are taken for emergency access: two are recommended, and two more for a second cloud or a
-/// sync account that is named one by one.
-const EMERGENCY_ACCOUNTS: u64 = 4;
-
 fn check(snapshot: &Snapshot) -> Vec<Finding> {
     let mut findings = match snapshot.facts.conditional_access.value() {
         Some(policies) => vec![
@@ -92,11 +96,16 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
             bypass(snapshot, policies),
             reported(snapshot, policies),
         ],
-        None if defaults(snapshot) => vec![by_defaults(snapshot)],
-        None => [&ALL_USERS, &EXCLUSIONS, &BYPASS, &REPORT_ONLY]
-            .iter()
-            .map(|check| check.unreadable(snapshot))
-            .collect(),
+        None => {
+            let mut unread: Vec<Finding> = [&ALL_USERS, &EXCLUSIONS, &BYPASS, &REPORT_ONLY]
+                .iter()
+                .map(|check| check.unreadable(snapshot))
+                .collect();
+            if defaults(snapshot) {
+                unread[0] = by_defaults(snapshot);
+            }
+            unread
+        }
     };
     findings.push(capable(snapshot));
     findings.push(legacy(snapshot));
@@ -122,81 +131,144 @@ fn full(policy: &ConditionalAccessPolicy) -> bool {
         && narrowed(&policy.conditions).is_empty()
 }
 
-fn quoted(policy: &ConditionalAccessPolicy) -> String {
-    format!("'{}'", policy.display_name)
-}
-
-fn users(policy: &ConditionalAccessPolicy) -> ConditionUsers {
-    policy.conditions.users.clone().unwrap_or_default()
-}
-
 fn all_users(snapshot: &Snapshot, policies: &[ConditionalAccessPolicy]) -> Finding {
     let fact = &snapshot.facts.conditional_access;
     let full: Vec<&ConditionalAccessPolicy> = policies.iter().filter(|p| full(p)).collect();
-    if let Some(policy) = full.iter().find(|p| on_all_users(p)) {
+    let directory = Directory::of(snapshot);
+    let all = widest(&full);
+    let left = all.map(|policy| Left::by(policy, &full, &directory));
+    if let (Some(policy), Some(left)) = (all, &left)
+        && left.few()
+        && !left.guests
+    {
         return ALL_USERS
             .pass(format!("{} asks all users for MFA", quoted(policy)))
             .evidence(fact, format!("{}: enabled, all users, all resources", quoted(policy)));
     }
-    if defaults(snapshot) {
+    if all.is_none() && defaults(snapshot) {
         return by_defaults(snapshot);
     }
     let fix = |found: Finding| {
         found
-            .reason("A stolen password alone opens these accounts. Per-user MFA is not read here; where it is in use, move to Conditional Access.")
-            .fix("Create a Conditional Access policy: all users, all resources, require MFA. Exclude the emergency accounts, try it in report-only mode, then switch it on.")
+            .evidence(fact, summary(policies))
+            .fix(match all {
+                Some(_) => NARROW_EXCLUSIONS,
+                None => "Create a Conditional Access policy: all users, all resources, require MFA. Exclude the emergency accounts, try it in report-only mode, then switch it on.",
+            })
             .portal(PORTAL)
     };
     if full.is_empty() {
-        let almost: Vec<String> = policies
-            .iter()
-            .filter(|p| enforced(p) && on_all_users(p) && mfa(p) != MfaDemand::Never)
-            .map(quoted)
-            .collect();
-        let found = match almost.as_slice() {
-            [] => ALL_USERS.fail(Severity::High, "no policy in force asks all users for MFA"),
-            names => ALL_USERS.warn(
-                Severity::High,
-                format!("MFA is asked for, but not always: {}", listed(names)),
-            ),
-        };
-        return fix(found.evidence(fact, summary(policies)));
+        return fix(no_policy(snapshot, policies));
     }
     let names: Vec<String> = full.iter().map(|p| quoted(p)).collect();
-    let directory = Directory::of(snapshot);
-    let scopes: Vec<ConditionUsers> = full.iter().map(|p| users(p)).collect();
-    let covered = |key: &CohortKey| any(scopes.iter().map(|scope| applies(scope, key, &directory)));
+    let asked = match (all, &left) {
+        (Some(policy), Some(left)) => {
+            format!(
+                "{} asks all users for MFA except {}",
+                quoted(policy),
+                listed(&left.names)
+            )
+        }
+        _ => format!("MFA is asked of some: {}", listed(&names)),
+    };
     let registration = &snapshot.facts.registration;
     let Some(report) = registration.value() else {
-        let found = ALL_USERS.warn(Severity::High, format!("MFA is asked of some: {}", listed(&names)));
-        return fix(found.evidence(fact, summary(policies)))
-            .reason("Whether these policies together cover everybody could not be told: the registration report is not readable.");
+        let reason = "How many users that leaves out could not be told: the registration report is not readable.";
+        return fix(ALL_USERS.warn(Severity::High, asked)).reason(reason);
     };
-    let (without, sample) = report.count(|key| covered(key) == Some(false));
+    let scopes: Vec<ConditionUsers> = full.iter().map(|p| users(p)).collect();
+    let covered = |key: &CohortKey| any(scopes.iter().map(|scope| applies(scope, key, &directory)));
+    let (without, sample) = report.count(|key| !key.guest && covered(key) == Some(false));
+    let (guests, _) = report.count(|key| key.guest && covered(key) == Some(false));
     let (unsure, _) = report.count(|key| covered(key).is_none());
     let (of, _) = report.count(|_| true);
-    if without > 0 {
+    let partial = registration.whole().is_none();
+    // Single users are no part of the report's counts.
+    let without = without.saturating_add(left.as_ref().map_or(0, |left| left.persons));
+    let looked_up = format!("{} users looked up", number(of));
+    if without > all.map_or(0, |_| EMERGENCY_ACCOUNTS) {
+        let members = members(snapshot);
+        let verb = if without == 1 { "is" } else { "are" };
         let title = format!(
-            "{} in no policy that asks for MFA",
-            counted(without, "user is", "users are")
+            "{} {verb} in no policy that asks for MFA",
+            share(without, members, partial, "member", "members")
         );
-        return fix(ALL_USERS.fail(Severity::High, title))
-            .evidence(fact, summary(policies))
-            .evidence(registration, format!("{} users looked up", number(of)))
-            .affects(without, (!registration.is_partial()).then_some(of), false, sample);
+        // Where a policy is for all, those left out were excluded on purpose; that is not MFA for all when they are most.
+        let most = members.is_some_and(|members| without >= members.div_ceil(2));
+        let found = if all.is_none() || most {
+            ALL_USERS.fail(Severity::High, title)
+        } else {
+            ALL_USERS.warn(Severity::High, title)
+        };
+        return fix(found)
+            .evidence(registration, looked_up)
+            .reason(format!("A stolen password alone opens these accounts. {PER_USER}"))
+            .affects(without, members, false, sample);
     }
-    if unsure > 0 || registration.whole().is_none() || of == 0 {
-        let found = ALL_USERS.warn(Severity::Medium, format!("MFA is asked of some: {}", listed(&names)));
-        return fix(found.evidence(fact, summary(policies)))
-            .reason("Whether these policies together cover everybody could not be told: groups or roles that they name were not read for every user.");
+    if unsure > 0 || partial || of == 0 {
+        return fix(ALL_USERS.warn(Severity::Medium, asked))
+            .reason("Whether these policies together cover everybody could not be told: persons, groups or roles that they name were not looked up for every user.");
     }
-    ALL_USERS
-        .pass(format!(
+    if guests > 0 {
+        let (all_guests, _) = report.count(|key| key.guest);
+        let verb = if guests == 1 { "is" } else { "are" };
+        let title = format!(
+            "{} {verb} in no policy that asks for MFA",
+            share(guests, Some(all_guests), false, "guest", "guests")
+        );
+        return fix(ALL_USERS.warn(Severity::Medium, title))
+            .evidence(registration, looked_up)
+            .reason("Their own tenant may ask them; this one does not. All members are covered.")
+            .affects(guests, Some(all_guests), false, Vec::new());
+    }
+    let title = match all {
+        Some(policy) => format!("{} asks all users for MFA", quoted(policy)),
+        None => format!(
             "{} together ask everybody for MFA",
             counted(names.len() as u64, "policy", "policies")
-        ))
+        ),
+    };
+    ALL_USERS
+        .pass(title)
         .evidence(fact, listed(&names))
         .evidence(registration, format!("each of {} users is covered", number(of)))
+}
+
+const NARROW_EXCLUSIONS: &str = "Leave only the emergency accounts excluded, or cover the others by a second policy.";
+
+/// MFA that is switched on user by user is told by no list.
+const PER_USER: &str = "Per-user MFA is not read here; where it is in use, move to Conditional Access.";
+
+/// No policy asks all users under all conditions. Only per-user MFA could, and nobody knows of that.
+fn no_policy(snapshot: &Snapshot, policies: &[ConditionalAccessPolicy]) -> Finding {
+    let almost: Vec<String> = policies
+        .iter()
+        .filter(|p| enforced(p) && on_all_users(p) && mfa(p) != MfaDemand::Never)
+        .map(quoted)
+        .collect();
+    if !almost.is_empty() {
+        let title = format!("MFA is asked for, but not always: {}", listed(&almost));
+        let reason = format!("Where it is not, a stolen password alone opens the account. {PER_USER}");
+        return ALL_USERS.warn(Severity::High, title).reason(reason);
+    }
+    let defaults = match snapshot.facts.security_defaults.value() {
+        Some(_) => "",
+        None => " Security defaults were not readable either.",
+    };
+    ALL_USERS.skipped(
+        "no policy in force asks all users for MFA; per-user MFA is not read",
+        format!("Where per-user MFA is not in use, a stolen password alone opens an account. {PER_USER}{defaults}"),
+    )
+}
+
+/// All members: as the report lists them, else as the directory counts them.
+fn members(snapshot: &Snapshot) -> Option<u64> {
+    let facts = &snapshot.facts;
+    let listed = facts
+        .registration
+        .whole()
+        .map(|report| report.count(|key| !key.guest).0);
+    listed.or_else(|| facts.user_counts.value().map(|counts| counts.enabled_members))
 }
 
 fn summary(policies: &[ConditionalAccessPolicy]) -> String {
@@ -210,99 +282,17 @@ fn summary(policies: &[ConditionalAccessPolicy]) -> String {
     )
 }
 
-/// Somebody whom a policy excludes.
-#[derive(Clone, Debug, PartialEq)]
-enum Excluded {
-    User(String),
-    Group(String),
-    Role(String),
-    Guests,
-}
-
-fn excluded(policy: &ConditionalAccessPolicy) -> Vec<Excluded> {
-    let users = users(policy);
-    let mut all = Vec::new();
-    for id in users.exclude_users {
-        all.push(if id.eq_ignore_ascii_case("GuestsOrExternalUsers") {
-            Excluded::Guests
-        } else {
-            Excluded::User(id.to_ascii_lowercase())
-        });
-    }
-    all.extend(
-        users
-            .exclude_groups
-            .iter()
-            .map(|id| Excluded::Group(id.to_ascii_lowercase())),
-    );
-    all.extend(
-        users
-            .exclude_roles
-            .iter()
-            .map(|id| Excluded::Role(id.to_ascii_lowercase())),
-    );
-    let kinds = users.exclude_guests_or_external_users;
-    if kinds.is_some_and(|k| !k.is_null()) && !all.contains(&Excluded::Guests) {
-        all.push(Excluded::Guests);
-    }
-    all
-}
-
-/// Whether a policy names just these.
-fn includes(policy: &ConditionalAccessPolicy, who: &Excluded) -> bool {
-    let users = users(policy);
-    let has = |list: &[String], id: &str| list.iter().any(|i| i.eq_ignore_ascii_case(id));
-    on_all_users(policy)
-        || match who {
-            Excluded::User(id) => has(&users.include_users, id),
-            Excluded::Group(id) => has(&users.include_groups, id),
-            Excluded::Role(id) => has(&users.include_roles, id),
-            Excluded::Guests => has(&users.include_users, "GuestsOrExternalUsers"),
-        }
-}
-
 fn exclusions(snapshot: &Snapshot, policies: &[ConditionalAccessPolicy]) -> Finding {
     let fact = &snapshot.facts.conditional_access;
     let full: Vec<&ConditionalAccessPolicy> = policies.iter().filter(|p| full(p)).collect();
-    let all = full.iter().filter(|p| on_all_users(p));
-    let Some(policy) = all.min_by_key(|p| excluded(p).len()) else {
+    let Some(policy) = widest(&full) else {
         return EXCLUSIONS.not_applicable("No policy in force asks all users for MFA.");
     };
-    let directory = Directory::of(snapshot);
-    let left: Vec<Excluded> = excluded(policy)
-        .into_iter()
-        .filter(|who| !full.iter().any(|p| includes(p, who) && !excluded(p).contains(who)))
-        .collect();
-    let persons = left.iter().filter(|w| matches!(w, Excluded::User(_))).count() as u64;
-    let (mut names, mut count, mut unread, mut roles) = (Vec::new(), persons, false, false);
-    if persons > 0 {
-        names.push(counted(persons, "single user", "single users"));
-    }
-    for who in &left {
-        match who {
-            Excluded::User(_) => {}
-            Excluded::Group(id) => {
-                names.push(directory.named_and_counted(id));
-                match directory.users(id) {
-                    Some(users) => count = count.saturating_add(users),
-                    None => unread = true,
-                }
-            }
-            // The sync's own accounts cannot answer, and are always left out.
-            Excluded::Role(id) => {
-                names.push(role_name(id));
-                roles |= !id.eq_ignore_ascii_case(super::scope::SYNCHRONIZATION_ACCOUNTS);
-            }
-            Excluded::Guests => {
-                names.push("guests".into());
-                roles = true;
-            }
-        }
-    }
-    let seen = format!("{} excludes {}", quoted(policy), listed(&names));
-    if !roles && !unread && count <= EMERGENCY_ACCOUNTS {
+    let left = Left::by(policy, &full, &Directory::of(snapshot));
+    let seen = format!("{} excludes {}", quoted(policy), left.names_in_full());
+    if left.few() && !left.guests {
         return EXCLUSIONS
-            .pass(match count {
+            .pass(match left.count {
                 0 => "nobody is excluded".into(),
                 n => format!(
                     "{} excluded, as for emergency access",
@@ -311,18 +301,22 @@ fn exclusions(snapshot: &Snapshot, policies: &[ConditionalAccessPolicy]) -> Find
             })
             .evidence(fact, seen);
     }
-    if !roles && count <= EMERGENCY_ACCOUNTS {
+    if !left.roles && !left.guests && left.count <= EMERGENCY_ACCOUNTS {
         let mut found = EXCLUSIONS.unreadable(snapshot).evidence(fact, seen);
-        found.title = format!("excluded: {}", listed(&names));
+        found.title = format!("excluded: {}", listed(&left.names));
         return found;
     }
-    EXCLUSIONS
-        .warn(Severity::Medium, format!("excluded from MFA: {}", listed(&names)))
+    let found = EXCLUSIONS
+        .warn(Severity::Medium, format!("excluded from MFA: {}", listed(&left.names)))
         .evidence(fact, seen)
         .reason("Their password alone opens their account, and nobody asks them to register.")
-        .fix("Leave only the emergency accounts excluded, or cover the others by a second policy.")
-        .portal(PORTAL)
-        .affects(count, None, false, Vec::new())
+        .fix(NARROW_EXCLUSIONS)
+        .portal(PORTAL);
+    match left.count {
+        // Roles and guests are not counted.
+        0 => found,
+        count => found.affects(count, members(snapshot), false, Vec::new()),
+    }
 }
 
 fn bypass(snapshot: &Snapshot, policies: &[ConditionalAccessPolicy]) -> Finding {
@@ -336,7 +330,7 @@ fn bypass(snapshot: &Snapshot, policies: &[ConditionalAccessPolicy]) -> Finding 
                 MfaDemand::Always => Vec::new(),
                 MfaDemand::Or(others) => vec![format!("or {}", others.join(" or "))],
             };
-            ways.extend(narrowed(&p.conditions).iter().map(|w| w.to_string()));
+            ways.extend(narrowed(&p.conditions).iter().map(|w| w.text().into()));
             (!ways.is_empty()).then(|| format!("{}: {}", quoted(p), ways.join(", ")))
         })
         .collect();
@@ -388,13 +382,15 @@ fn capable(snapshot: &Snapshot) -> Finding {
     let Some(report) = fact.value() else {
         return CAPABLE.unreadable(snapshot);
     };
-    let members = |key: &CohortKey| !key.guest;
-    let (unable, sample) = report.count(|key| members(key) && !key.mfa_capable);
-    let (refused, _) = report.count(|key| members(key) && !key.mfa_capable && key.mfa_registered);
-    let (of, _) = report.count(members);
+    let (unable, sample) = report.count(|key| !key.guest && !key.mfa_capable);
+    let (refused, _) = report.count(|key| !key.guest && !key.mfa_capable && key.mfa_registered);
+    let (of, _) = report.count(|key| !key.guest);
     let whole = (!fact.is_partial()).then_some(of);
     if unable > 0 {
-        let title = format!("{} cannot answer MFA yet", counted(unable, "member", "members"));
+        let title = format!(
+            "{} cannot answer MFA yet",
+            share(unable, members(snapshot), whole.is_none(), "member", "members")
+        );
         return CAPABLE
             .warn(Severity::Medium, title)
             .evidence(

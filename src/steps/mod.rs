@@ -4,6 +4,7 @@ pub mod account_unlock;
 pub mod authentication_methods;
 pub mod cloud_writeback;
 mod conditional_access;
+mod coverage;
 #[cfg(test)]
 mod fixture;
 pub mod hybrid;

@@ -1,10 +1,10 @@
 //! Step `registration`: are people asked to register, and can they?
 
+mod protection;
 mod traps;
 
 use super::Step;
 use super::authentication_methods::methods::{Migration, Required, everybody, migration};
-use super::conditional_access::{self as ca, controls, enforced, on_registration, report_only};
 use super::policy::{Portal, REGISTRATION_REQUIRED, Setting, integer, weigh};
 use super::scope::{Directory, listed, nobody};
 use crate::finding::{Check, Finding, Severity, counted};
@@ -18,7 +18,7 @@ pub const STEP: Step = Step {
         &REQUIRED,
         &traps::TRAPS,
         &RECONFIRM,
-        &PROTECTED,
+        &protection::PROTECTED,
         &DEFAULTS,
         &CAMPAIGN,
         &COMBINED,
@@ -67,15 +67,6 @@ const COMBINED: Check = Check {
     decides: false,
     facts: &[FactId::MethodsPolicy],
 };
-const PROTECTED: Check = Check {
-    id: "registration.protected",
-    title: "Registration protected",
-    looks_at: "Conditional Access policies on the user action 'Register security information': in force, reporting only, or none.",
-    why: "Without one, whoever has a user's password first registers a method, and resets the password from then on.",
-    doc: "https://learn.microsoft.com/entra/identity/conditional-access/policy-all-users-security-info-registration",
-    decides: false,
-    facts: &[FactId::ConditionalAccess, FactId::SecurityDefaults],
-};
 const DEFAULTS: Check = Check {
     id: "registration.security_defaults",
     title: "Security defaults and registration",
@@ -95,7 +86,7 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
         required(snapshot),
         traps::finding(snapshot),
         reconfirm(snapshot),
-        protected(snapshot),
+        protection::finding(snapshot),
         defaults(snapshot),
         campaign(snapshot),
         combined(snapshot),
@@ -260,50 +251,6 @@ fn combined(snapshot: &Snapshot) -> Finding {
             ),
     }
     .evidence(fact, note)
-}
-
-fn protected(snapshot: &Snapshot) -> Finding {
-    let fact = &snapshot.facts.conditional_access;
-    let Some(policies) = fact.value() else {
-        return PROTECTED.unreadable(snapshot);
-    };
-    let quoted = |p: &crate::snapshot::graph::ConditionalAccessPolicy| format!("'{}'", p.display_name);
-    let on: Vec<String> = policies
-        .iter()
-        .filter(|p| enforced(p) && on_registration(p) && !controls(p).is_empty())
-        .map(quoted)
-        .collect();
-    if !on.is_empty() {
-        return PROTECTED
-            .pass(format!("registration is protected by {}", listed(&on)))
-            .evidence(fact, format!("enabled on registersecurityinfo: {}", listed(&on)));
-    }
-    let reporting: Vec<String> = policies
-        .iter()
-        .filter(|p| report_only(p) && on_registration(p))
-        .map(quoted)
-        .collect();
-    let defaults = snapshot.facts.security_defaults.value().is_some_and(|d| d.is_enabled);
-    let found = if !reporting.is_empty() {
-        PROTECTED
-            .warn(
-                Severity::Medium,
-                format!("registration is not protected: {} only reports", listed(&reporting)),
-            )
-            .fix("Look at what the policy would have done in the sign-in logs, then switch it on.")
-    } else if defaults {
-        PROTECTED
-            .warn(Severity::Low, "registration is not protected: security defaults do not")
-            .fix("With Entra ID P1, replace security defaults by Conditional Access, with a policy on 'Register security information'.")
-    } else {
-        PROTECTED
-            .warn(Severity::Medium, "no policy protects registration")
-            .fix("Create a policy on the user action 'Register security information': MFA outside trusted locations, with Temporary Access Pass enabled for newcomers.")
-    };
-    found
-        .evidence(fact, format!("on registersecurityinfo: {} in report-only mode", listed(&reporting)))
-        .reason("Whoever knows the password of a user who has not registered can register in that user's name, and from then on reset the password.")
-        .portal(ca::PORTAL)
 }
 
 fn defaults(snapshot: &Snapshot) -> Finding {

@@ -5,7 +5,7 @@ use super::tests::sound;
 use crate::finding::{Finding, Outcome};
 use crate::snapshot::audit::ResetActivity;
 use crate::snapshot::graph::*;
-use crate::snapshot::people::{Cohort, CohortKey, PolicyGroup, Registration};
+use crate::snapshot::people::{Cohort, CohortKey, PolicyGroup, PolicyUser, Registration};
 use crate::snapshot::portal::PasswordResetPolicy;
 use crate::snapshot::{Fact, Snapshot};
 use proptest::prelude::*;
@@ -199,6 +199,13 @@ prop_compose! {
             ("EnforcedRegistrationEnablementForUsers", &value),
             ("EnforcedRegistrationIntervalInDaysForUsers", &value),
         ]);
+        s.facts.policy_users = match &groups {
+            Fact::Known { value, .. } => known(value.iter().map(|(id, (exists, _))| {
+                (id.clone(), PolicyUser { id: id.clone(), exists: *exists, ..Default::default() })
+            }).collect()),
+            _ => refused("User.Read.All"),
+        };
+        s.facts.global_administrators = if seconds % 2 == 0 { known(vec![]) } else { partial(vec![]) };
         s.facts.policy_groups = match groups {
             Fact::Known { value, .. } => known(value.into_iter().map(|(id, (exists, users))| {
                 (id.clone(), PolicyGroup { id, display_name: None, exists, users })

@@ -1,12 +1,11 @@
 //! Whom a policy names, told of the cohorts of the registration report. What cannot be told stays `None`.
 
 use crate::finding::counted;
-use crate::snapshot::Snapshot;
-use crate::snapshot::people::{CohortKey, PolicyGroup, Registration};
+pub use crate::snapshot::graph::GLOBAL_ADMINISTRATOR;
+use crate::snapshot::people::{CohortKey, PolicyGroup, PolicyUser, Registration};
+use crate::snapshot::{Fact, Snapshot};
 use std::collections::BTreeMap;
 
-/// Global Administrator's role template.
-pub const GLOBAL_ADMINISTRATOR: &str = "62e90394-69f5-4237-9190-012177145e10";
 /// Directory Synchronization Accounts' role template.
 pub const SYNCHRONIZATION_ACCOUNTS: &str = "d29b2b05-8046-44ba-8758-1e26182fcf32";
 
@@ -37,6 +36,8 @@ pub fn included(include: Option<bool>, exclude: Option<bool>) -> Option<bool> {
 pub struct Directory<'a> {
     registration: Option<&'a Registration>,
     groups: Option<&'a BTreeMap<String, PolicyGroup>>,
+    people: Option<&'a BTreeMap<String, PolicyUser>>,
+    /// Whether all Global Administrators are known.
     global_administrators: bool,
 }
 
@@ -46,7 +47,8 @@ impl<'a> Directory<'a> {
         Directory {
             registration: snapshot.facts.registration.value(),
             groups: snapshot.facts.policy_groups.value(),
-            global_administrators: snapshot.facts.global_administrators.value().is_some(),
+            people: snapshot.facts.policy_users.value(),
+            global_administrators: matches!(snapshot.facts.global_administrators, Fact::Known { .. }),
         }
     }
 
@@ -56,6 +58,14 @@ impl<'a> Directory<'a> {
         groups
             .get(id)
             .or_else(|| groups.values().find(|g| g.id.eq_ignore_ascii_case(id)))
+    }
+
+    /// A user whom a policy names, where that was read.
+    pub fn person(&self, id: &str) -> Option<&'a PolicyUser> {
+        let people = self.people?;
+        people
+            .get(id)
+            .or_else(|| people.values().find(|p| p.id.eq_ignore_ascii_case(id)))
     }
 
     /// How many users are in a group, where that was read.
@@ -96,15 +106,17 @@ impl<'a> Directory<'a> {
         }
     }
 
-    /// Whether the users of a cohort hold a role. The report tells administrators apart, and their list the Global
-    /// Administrators; no more.
+    /// Whether the users of a cohort hold a role now: a policy for a role is not on those who may only become it. The
+    /// report tells administrators apart, and their list the Global Administrators; no more. The sync's own accounts
+    /// are no people.
     pub fn in_role(&self, key: &CohortKey, role: &str) -> Option<bool> {
-        if role.eq_ignore_ascii_case(GLOBAL_ADMINISTRATOR) && self.global_administrators {
+        let global = role.eq_ignore_ascii_case(GLOBAL_ADMINISTRATOR);
+        if global && (key.global_admin || self.global_administrators) {
             Some(key.global_admin)
-        } else if key.admin || key.global_admin {
-            None
-        } else {
+        } else if role.eq_ignore_ascii_case(SYNCHRONIZATION_ACCOUNTS) || !(key.admin || key.global_admin) {
             Some(false)
+        } else {
+            None
         }
     }
 }

@@ -26,7 +26,7 @@ fn full() -> Value {
         |value: Value| json!({"state": "known", "value": value, "source": "test", "asOf": "2026-11-23T08:55:00Z"});
     let change = |value: &str| json!({"value": value, "before": "x", "at": "2026-11-02T08:00:00Z", "by": "admin@contoso.example"});
     let cohort = |key: Value, count: u64| json!({"key": key, "count": count, "sample": ["a@contoso.example"]});
-    json!({
+    let mut document = json!({
         "schemaVersion": 1, "libraryVersion": "0", "takenAt": "2026-11-23T09:00:00Z", "durationMs": 1,
         "signedIn": {"tenantId": "t", "delegated": true, "portalApi": true},
         "facts": {
@@ -39,7 +39,7 @@ fn full() -> Value {
             "subscribedSkus": known(json!([{"skuId": "s", "skuPartNumber": "EMS", "capabilityStatus": "Enabled",
                 "prepaidUnits": {"enabled": 1000}, "servicePlans": [{"servicePlanId": crate::snapshot::graph::P1, "provisioningStatus": "Success"}]}])),
             "subscriptions": known(json!([{"skuId": "s", "nextLifecycleDateTime": "2027-11-23T09:00:00Z"}])),
-            "userCounts": known(json!({"enabledMembers": 1000, "syncedMembers": 900, "licensedMembers": 1000})),
+            "userCounts": known(json!({"enabledMembers": 1000, "syncedMembers": 900})),
             "authorizationPolicy": known(json!({"allowedToUseSSPR": true})),
             "branding": known(json!({"id": "0", "customAccountResetCredentialsUrl": "https://aka.ms/sspr",
                 "loginPageTextVisibilitySettings": {"hideForgotMyPassword": false},
@@ -97,7 +97,13 @@ fn full() -> Value {
             "recommendation": known(json!({"status": "active", "currentScore": 0.5, "maxScore": 1.0, "lastCheckedDateTime": "2026-11-22T00:00:00Z"})),
             "secureScore": known(json!({"score": 0.5, "createdDateTime": "2026-11-22T00:00:00Z"})),
         }
-    })
+    });
+    let facts = &mut document["facts"];
+    facts["licensedMembers"] = known(json!({"byPlan": 1000, "withStandard": 1000}));
+    facts["policyUsers"] =
+        known(json!({"u": {"id": "u", "userPrincipalName": "glass@contoso.example", "exists": true}}));
+    facts["eligibleAdministrators"] = known(json!(["33333333-3333-3333-3333-333333333333"]));
+    document
 }
 
 /// All places of a document.
@@ -203,6 +209,9 @@ fn mutated(changes: &[(usize, u64)]) -> Snapshot {
     serde_json::from_value(document).unwrap()
 }
 
+/// Steps that say nothing of a check whose question does not arise; every other step judges each of its checks always.
+const SILENT: &[&str] = &["reset_policy", "security_questions"];
+
 /// What every finding must be, whatever the snapshot.
 pub(super) fn sound(snapshot: &Snapshot) -> Vec<Finding> {
     let mut all = Vec::new();
@@ -237,6 +246,10 @@ pub(super) fn sound(snapshot: &Snapshot) -> Vec<Finding> {
                     "{id} has more than all: {affected:?}"
                 );
             }
+        }
+        for check in step.checks {
+            let silent = SILENT.contains(&step.name);
+            assert!(silent || seen.contains(check.id), "{} was not judged", check.id);
         }
         assert!(!findings.is_empty(), "{} says nothing", step.name);
         all.extend(findings);

@@ -110,6 +110,13 @@ pub(super) const ROLE_ASSIGNMENTS: Readers = both(&[
     "Directory.Read.All",
     "RoleManagement.ReadWrite.Directory",
 ]);
+pub(super) const ROLE_ELIGIBILITIES: Readers = both(&[
+    "RoleEligibilitySchedule.Read.Directory",
+    "RoleEligibilitySchedule.ReadWrite.Directory",
+    "RoleManagement.Read.All",
+    "RoleManagement.Read.Directory",
+    "RoleManagement.ReadWrite.Directory",
+]);
 pub(super) const GROUPS: Readers = both(&[
     "GroupMember.Read.All",
     "Group.Read.All",

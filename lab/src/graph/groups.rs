@@ -40,6 +40,7 @@ pub(super) fn list(ask: &Ask) -> Result<Reply, GraphError> {
         top: Some(999),
         count: false,
         order_by: &[],
+        expand: &[],
     };
     let groups: Vec<Value> = ask
         .tenant
@@ -94,6 +95,7 @@ fn read(ask: &Ask) -> Result<Query, GraphError> {
         top: Some(999),
         count: true,
         order_by: &[],
+        expand: &[],
     };
     let query = Query::read(ask.call, allowed, KIND, ask.version)?;
     if query.count && !query.eventual {

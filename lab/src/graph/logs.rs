@@ -71,6 +71,7 @@ pub(super) fn directory_audits(ask: &Ask) -> Result<Reply, GraphError> {
         top: Some(999),
         count: false,
         order_by: &["activityDateTime", "activityDateTime asc", "activityDateTime desc"],
+        expand: &[],
     };
     let page = ask.core.options.page_size.unwrap_or(100);
     list::many(
@@ -91,6 +92,7 @@ pub(super) fn activity_types(ask: &Ask) -> Result<Reply, GraphError> {
         top: Some(999),
         count: false,
         order_by: &[],
+        expand: &[],
     };
     let types = &ask.tenant.objects.activity_types;
     list::many(

@@ -10,6 +10,7 @@ use super::query::{Allowed, Query};
 use super::{Ask, GraphError};
 use crate::guid::guid;
 use crate::reply::Reply;
+use crate::scenario::{GroupSpec, PopulationSpec};
 use crate::tenant::App;
 
 /// A collection that comes whole.
@@ -19,6 +20,7 @@ const WHOLE: Allowed = Allowed {
     top: None,
     count: false,
     order_by: &[],
+    expand: &[],
 };
 
 fn read<T: Clone>(lock: &std::sync::RwLock<T>) -> T {
@@ -96,6 +98,26 @@ pub(super) fn branding_localizations(ask: &Ask) -> Result<Reply, GraphError> {
 
 /// `GET /roleManagement/directory/roleAssignments`
 pub(super) fn role_assignments(ask: &Ask) -> Result<Reply, GraphError> {
+    holders(ask, "roleAssignment", |user| &user.roles, |group| &group.roles)
+}
+
+/// `GET /roleManagement/directory/roleEligibilityScheduleInstances`
+pub(super) fn role_eligibilities(ask: &Ask) -> Result<Reply, GraphError> {
+    holders(
+        ask,
+        "roleEligibilityScheduleInstance",
+        |user| &user.eligible,
+        |group| &group.eligible,
+    )
+}
+
+/// Who holds which role, or may: users and groups.
+fn holders(
+    ask: &Ask,
+    kind: &str,
+    of_user: fn(&PopulationSpec) -> &Vec<String>,
+    of_group: fn(&GroupSpec) -> &Vec<String>,
+) -> Result<Reply, GraphError> {
     const fn rule(path: &'static str) -> Rule {
         Rule {
             path,
@@ -109,24 +131,36 @@ pub(super) fn role_assignments(ask: &Ask) -> Result<Reply, GraphError> {
         not: false,
         properties: &[rule("roleDefinitionId"), rule("principalId")],
     };
+    let expanded = ask.call.parameters().iter().any(|(name, _)| name == "$expand");
     let directory = &ask.tenant.directory;
-    let all: Vec<Value> = directory
-        .users
-        .iter()
-        .flat_map(|user| {
-            let principal = crate::guid::text(user.id);
-            let roles = &directory.population(user).spec.roles;
-            roles.iter().filter_map(|role| crate::roles::id(role)).map(move |role| {
-                json!({"id": guid(&["roleAssignment", &principal, role]), "principalId": principal, "roleDefinitionId": role,
-                    "directoryScopeId": "/"})
-            })
-        })
-        .collect();
-    let allowed = Allowed { filter: true, ..WHOLE };
+    let row = |principal: String, principal_kind: &str, role: &str| {
+        let role = crate::roles::id(role)?;
+        let mut row = json!({"id": guid(&[kind, &principal, role]), "principalId": principal, "roleDefinitionId": role, "directoryScopeId": "/"});
+        if expanded {
+            row["principal"] = json!({"@odata.type": format!("#microsoft.graph.{principal_kind}"), "id": principal});
+        }
+        Some(row)
+    };
+    let users = directory.users.iter().flat_map(|user| {
+        let roles = of_user(&directory.population(user).spec);
+        roles
+            .iter()
+            .filter_map(|role| row(crate::guid::text(user.id), "user", role))
+    });
+    let groups = directory.groups.values().flat_map(|group| {
+        let roles = of_group(&group.spec);
+        roles.iter().filter_map(|role| row(group.id.clone(), "group", role))
+    });
+    let all: Vec<Value> = users.chain(groups).collect();
+    let allowed = Allowed {
+        filter: true,
+        expand: &["principal"],
+        ..WHOLE
+    };
     many(
         ask,
         &all,
-        "microsoft.graph.unifiedRoleAssignment",
+        &format!("microsoft.graph.unified{}{}", kind[..1].to_uppercase(), &kind[1..]),
         allowed,
         Some(&RULES),
         100,

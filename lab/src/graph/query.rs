@@ -33,6 +33,7 @@ pub(crate) struct Allowed {
     pub top: Option<usize>,
     pub count: bool,
     pub order_by: &'static [&'static str],
+    pub expand: &'static [&'static str],
 }
 
 impl Allowed {
@@ -43,6 +44,7 @@ impl Allowed {
         top: None,
         count: false,
         order_by: &[],
+        expand: &[],
     };
     /// Nothing at all.
     pub const NONE: Allowed = Allowed {
@@ -92,6 +94,8 @@ impl Query {
                     }
                 },
                 "$orderby" if allowed.order_by.contains(&value.as_str()) => query.order_by = Some(value),
+                // What is expanded stands in the values already.
+                "$expand" if allowed.expand.contains(&value.as_str()) => {}
                 "$skiptoken" => token = Some(value),
                 _ if name.starts_with('$') => return Err(unsupported()),
                 // A name of the service's own, such as the options of branding, would stand here; Graph ignores others.

@@ -78,6 +78,7 @@ pub(super) fn registration_details(ask: &Ask) -> Result<Reply, GraphError> {
         top: Some(999),
         count: false,
         order_by: &["userPrincipalName", "userDisplayName", "userPrincipalName asc"],
+        expand: &[],
     };
     let query = Query::read(ask.call, allowed, KIND, ask.version)?;
     if let Some(filter) = &query.filter {
@@ -264,6 +265,7 @@ pub(super) fn user_events(ask: &Ask) -> Result<Reply, GraphError> {
         top: Some(1000),
         count: false,
         order_by: &[],
+        expand: &[],
     };
     list::many(ask, &events, "microsoft.graph.userEventsSummary", allowed, None, 1000)
 }
@@ -303,6 +305,7 @@ pub(super) fn resets_and_changes(ask: &Ask) -> Result<Reply, GraphError> {
         top: Some(1000),
         count: false,
         order_by: &[],
+        expand: &[],
     };
     list::many(
         ask,

@@ -83,6 +83,12 @@ const ROUTES: &[Route] = &[
         Directory(1),
         objects::role_assignments,
     ),
+    route(
+        "roleManagement/directory/roleEligibilityScheduleInstances",
+        access::ROLE_ELIGIBILITIES,
+        Directory(1),
+        objects::role_eligibilities,
+    ),
     route("domains", access::listed("/domains"), Directory(1), objects::domains),
     route(
         "domains/{}/federationConfiguration",

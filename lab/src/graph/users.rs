@@ -76,6 +76,7 @@ pub(super) fn list(ask: &Ask) -> Result<Reply, GraphError> {
         top: Some(MOST),
         count: true,
         order_by: &["displayName", "userPrincipalName"],
+        expand: &[],
     };
     let query = Query::read(ask.call, allowed, KIND, ask.version)?;
     check_advanced(&query, &RULES, query.count)?;
@@ -98,6 +99,7 @@ pub(super) fn count(ask: &Ask) -> Result<Reply, GraphError> {
         top: None,
         count: false,
         order_by: &[],
+        expand: &[],
     };
     let query = Query::read(ask.call, allowed, KIND, ask.version)?;
     if !query.eventual {

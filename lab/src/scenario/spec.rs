@@ -163,6 +163,9 @@ pub(crate) struct PopulationSpec {
     /// Directory roles by their English name.
     #[serde(default)]
     pub roles: Vec<String>,
+    /// Directory roles that they may activate.
+    #[serde(default)]
+    pub eligible: Vec<String>,
     /// Part numbers of the licences.
     #[serde(default)]
     pub skus: Vec<String>,
@@ -195,6 +198,12 @@ pub(crate) struct GroupSpec {
     /// Groups that are members of this one.
     #[serde(default)]
     pub nested: Vec<String>,
+    /// Directory roles of its members.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    /// Directory roles that its members may activate.
+    #[serde(default)]
+    pub eligible: Vec<String>,
     /// Overrides members of Graph's group object.
     #[serde(default)]
     pub group: Map<String, Value>,

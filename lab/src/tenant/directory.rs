@@ -51,6 +51,7 @@ impl Population {
 #[derive(Debug)]
 pub(crate) struct Group {
     pub id: String,
+    pub spec: GroupSpec,
     pub object: Value,
     pub nested: BTreeSet<String>,
     /// Populations that are members, directly or through nested groups.
@@ -251,6 +252,7 @@ fn groups(
         };
         let group = Group {
             id: id(name)?,
+            spec: spec.clone(),
             object: group_object(&id(name)?, name, spec),
             populations: members(&|group| group == name || inner.contains(group)),
             nested: inner.iter().map(|inner| id(inner)).collect::<Result<_, _>>()?,

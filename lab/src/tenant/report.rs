@@ -48,7 +48,8 @@ const PASSWORDLESS: &[&str] = &[
 pub(super) fn report_row(spec: &PopulationSpec, scenario: &Scenario, names: &Names) -> Value {
     let policy = &scenario.portal.password_reset;
     let has = |list: &[&str]| spec.methods.iter().any(|method| list.contains(&method.as_str()));
-    let admin = !spec.roles.is_empty();
+    let by_group = |name: &String| scenario.groups.get(name).is_some_and(|group| !group.roles.is_empty());
+    let admin = !spec.roles.is_empty() || spec.groups.iter().any(by_group);
     let needed = if admin {
         2
     } else {

@@ -159,6 +159,8 @@ pub(super) struct Fold<'m> {
     membership: &'m Membership,
     block: Block,
     global_admins: Vec<u128>,
+    /// Those who may become Global Administrator are held to the administrators' rule.
+    eligible: Vec<u128>,
     methods: Vec<String>,
     /// The bits of each list of methods, as it is written.
     lists: HashMap<Vec<u8>, u64, FixedState>,
@@ -173,12 +175,19 @@ pub(super) struct Fold<'m> {
 }
 
 impl<'m> Fold<'m> {
-    fn new(membership: &'m Membership, global_admins: &[String], progress: Box<dyn Fn(u64) + Send + 'm>) -> Self {
+    fn new(
+        membership: &'m Membership,
+        global_admins: &[String],
+        eligible: &[String],
+        progress: Box<dyn Fn(u64) + Send + 'm>,
+    ) -> Self {
+        let ids = |all: &[String]| all.iter().filter_map(|id| guid(id)).collect();
         Fold {
             shape: quick::shape(),
             membership,
             block: Block::default(),
-            global_admins: global_admins.iter().filter_map(|id| guid(id)).collect(),
+            global_admins: ids(global_admins),
+            eligible: ids(eligible),
             methods: Vec::new(),
             lists: HashMap::default(),
             places: HashMap::default(),
@@ -280,7 +289,7 @@ impl Rows for Fold<'_> {
         let user = key(id);
         let cohort = CohortKey {
             guest: row.user_type.is_some_and(|kind| *kind.0 == *b"guest"),
-            admin: row.is_admin == Some(true),
+            admin: row.is_admin == Some(true) || self.eligible.contains(&id),
             global_admin: self.global_admins.contains(&id),
             sspr_enabled: row.is_sspr_enabled,
             sspr_registered: row.is_sspr_registered,
@@ -329,8 +338,9 @@ impl Gatherer {
     pub(super) async fn registration(&self, needs: &BTreeSet<FactId>, membership: &Membership, facts: &mut Facts) {
         let counts = facts.user_counts.value();
         let expected = counts.map(|c| c.enabled_members + c.enabled_guests.unwrap_or(0));
-        let admins = facts.global_administrators.value().map_or(&[][..], Vec::as_slice);
-        let read = |filter, go_on| self.report(filter, go_on, membership, admins, expected);
+        let ids = |fact: &Fact<Vec<String>>| fact.value().cloned().unwrap_or_default();
+        let administrators = [&facts.global_administrators, &facts.eligible_administrators].map(ids);
+        let read = |filter, go_on| self.report(filter, go_on, membership, &administrators, expected);
         let (source, now) = (crate::snapshot::source(FactId::Registration).path, Timestamp::now());
         let fits = match (self.time, expected) {
             (Some(time), Some(users)) => self.time_of(users, needs) <= time,
@@ -392,7 +402,7 @@ impl Gatherer {
         filter: &str,
         go_on: &(dyn Fn(u64) -> bool + Sync),
         membership: &Membership,
-        admins: &[String],
+        [active, eligible]: &[Vec<String>; 2],
         expected: Option<u64>,
     ) -> Outcome {
         let ask = Ask::report(format!("{PATH}?$top={PAGE}{filter}"));
@@ -401,7 +411,7 @@ impl Gatherer {
             read.store(rows, Ordering::Relaxed);
             self.context.progress("Reading the registration report", rows, expected);
         };
-        let mut fold = Fold::new(membership, admins, Box::new(progress));
+        let mut fold = Fold::new(membership, active, eligible, Box::new(progress));
         let gap = match self
             .graph
             .rows(&ask, &mut fold, |_| go_on(read.load(Ordering::Relaxed)))
@@ -468,7 +478,7 @@ mod tests {
     #[test]
     fn a_page_that_broke_off_does_not_count() {
         let membership = Membership::default();
-        let mut fold = Fold::new(&membership, &[], Box::new(|_| {}));
+        let mut fold = Fold::new(&membership, &[], &[], Box::new(|_| {}));
         fold.row(row(1, r#"["email"]"#));
         fold.discard();
         fold.row(row(1, r#"["email"]"#));
@@ -481,10 +491,28 @@ mod tests {
     }
 
     #[test]
+    fn who_may_become_administrator_is_held_to_their_rule() {
+        let membership = Membership::default();
+        let id = |n: u32| format!("00000000-0000-0000-0000-{n:012}");
+        let mut fold = Fold::new(&membership, &[id(1)], &[id(2)], Box::new(|_| {}));
+        (1..=3).for_each(|n| fold.row(row(n, r#"["email"]"#)));
+        fold.commit();
+        let mut kinds: Vec<_> = fold
+            .finish()
+            .0
+            .cohorts
+            .iter()
+            .map(|c| (c.key.admin, c.key.global_admin))
+            .collect();
+        kinds.sort_unstable();
+        assert_eq!(kinds, [(false, false), (false, true), (true, false)]);
+    }
+
+    #[test]
     fn the_sample_does_not_depend_on_the_order() {
         let membership = Membership::default();
         let fold = |order: &mut dyn Iterator<Item = u32>| {
-            let mut fold = Fold::new(&membership, &[], Box::new(|_| {}));
+            let mut fold = Fold::new(&membership, &[], &[], Box::new(|_| {}));
             for (n, i) in order.enumerate() {
                 fold.row(row(i, r#"["email"]"#));
                 if n % 7 == 0 {

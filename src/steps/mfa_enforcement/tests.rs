@@ -1,7 +1,7 @@
 use super::*;
 use crate::finding::Outcome;
 use crate::snapshot::graph::{ConditionLocations, SecurityDefaults};
-use crate::snapshot::people::Cohort;
+use crate::snapshot::people::{Cohort, PolicyUser};
 use crate::steps::fixture::*;
 use crate::steps::scope::{GLOBAL_ADMINISTRATOR, SYNCHRONIZATION_ACCOUNTS};
 
@@ -42,7 +42,13 @@ fn report_only_is_not_enforced() {
     let mut trial = policy("Trial", &["mfa"]);
     trial.state = "enabledForReportingButNotEnforced".into();
     let s = tenant(vec![trial.clone()]);
-    assert_eq!(status(&ALL_USERS, &s), Outcome::Fail);
+    // Whether per-user MFA asks instead, nobody knows.
+    let found = finding(&STEP, &ALL_USERS, &s);
+    assert_eq!(found.status, Outcome::Skipped);
+    assert_eq!(
+        found.title,
+        "no policy in force asks all users for MFA; per-user MFA is not read"
+    );
     let found = finding(&STEP, &REPORT_ONLY, &s);
     assert_eq!(found.status, Outcome::Warn);
     assert_eq!(found.title, "only reports, asks nobody: 'Trial'");
@@ -73,13 +79,16 @@ fn another_control_or_a_condition_is_a_way_around() {
 #[test]
 fn security_defaults_stand_in() {
     let mut s = tenant(vec![]);
-    assert_eq!(status(&ALL_USERS, &s), Outcome::Fail);
+    assert_eq!(status(&ALL_USERS, &s), Outcome::Skipped);
     assert_eq!(status(&EXCLUSIONS, &s), Outcome::NotApplicable);
     assert_eq!(status(&BYPASS, &s), Outcome::NotApplicable);
     s.facts.security_defaults = known(SecurityDefaults { is_enabled: true });
     assert_eq!(status(&ALL_USERS, &s), Outcome::Pass);
     s.facts.conditional_access = refused("Policy.Read.All");
     assert_eq!(status(&ALL_USERS, &s), Outcome::Pass);
+    for check in [&EXCLUSIONS, &BYPASS, &REPORT_ONLY] {
+        assert_eq!(status(check, &s), Outcome::Skipped);
+    }
 }
 
 #[test]
@@ -120,6 +129,114 @@ fn emergency_accounts_may_be_excluded_and_more_may_not() {
     let mut s = excluding(&|u| u.exclude_groups = vec!["g9".into()]);
     s.facts.policy_groups = refused("GroupMember.Read.All");
     assert_eq!(status(&EXCLUSIONS, &s), Outcome::Skipped);
+}
+
+#[test]
+fn excluded_users_are_named() {
+    let person = |id: &str, name: Option<&str>| {
+        let person = PolicyUser {
+            id: id.into(),
+            user_principal_name: name.map(Into::into),
+            exists: name.is_some(),
+            ..Default::default()
+        };
+        (id.to_string(), person)
+    };
+    let all = for_users(policy("All", &["mfa"]), |u| {
+        u.exclude_users = ["u1", "u2", "gone", "u4"].map(Into::into).into();
+    });
+    let mut s = tenant(vec![all]);
+    s.facts.policy_users = known(
+        [
+            person("u1", Some("glass1@x")),
+            person("u2", Some("glass2@x")),
+            person("gone", None),
+        ]
+        .into(),
+    );
+    let found = finding(&STEP, &EXCLUSIONS, &s);
+    assert_eq!(found.title, "3 accounts are excluded, as for emergency access");
+    assert_eq!(
+        found.evidence[0].seen,
+        "'All' excludes 1 user (name not read), glass1@x, glass2@x, deleted user gone"
+    );
+}
+
+#[test]
+fn a_policy_for_all_that_excludes_many_is_not_for_all() {
+    let member = |count, groups| {
+        let mut cohort: Cohort = user(count, &["email"], true);
+        cohort.key.groups = groups;
+        cohort
+    };
+    let all = for_users(policy("All", &["mfa"]), |u| u.exclude_groups = vec!["g3".into()]);
+    let people = |inside, outside| report(vec![member(inside, 0), member(outside, 0b100)], &["g1", "g2", "g3"]);
+    let mut s = tenant(vec![all.clone()]);
+    s.facts.registration = known(people(100, 900));
+    let found = finding(&STEP, &ALL_USERS, &s);
+    assert_eq!(found.status, Outcome::Fail);
+    assert_eq!(found.title, "900 of 1,000 members are in no policy that asks for MFA");
+    assert_eq!(found.affected.unwrap().of, Some(1_000));
+    s.facts.registration = known(people(900, 100));
+    assert_eq!(status(&ALL_USERS, &s), Outcome::Warn);
+    // Read in part, and of a whole that the directory knows.
+    s.facts.registration = partial(people(10, 600));
+    s.facts.user_counts = known(crate::snapshot::people::UserCounts {
+        enabled_members: 1_000,
+        ..Default::default()
+    });
+    let found = finding(&STEP, &ALL_USERS, &s);
+    assert_eq!(found.status, Outcome::Fail);
+    assert_eq!(
+        found.title,
+        "at least 600 of 1,000 members are in no policy that asks for MFA"
+    );
+    // Nobody is in the group any more.
+    s.facts.registration = known(people(900, 0));
+    assert_eq!(status(&ALL_USERS, &s), Outcome::Pass);
+    s.facts.registration = refused("AuditLog.Read.All");
+    let found = finding(&STEP, &ALL_USERS, &s);
+    assert_eq!(found.status, Outcome::Warn);
+    assert_eq!(
+        found.title,
+        "'All' asks all users for MFA except group 'Staff' (900 users)"
+    );
+    // Guests are counted aside.
+    let mut guests = user(40, &[], false);
+    guests.key.guest = true;
+    let no_guests = for_users(policy("All", &["mfa"]), |u| {
+        u.exclude_users = vec!["GuestsOrExternalUsers".into()];
+    });
+    let mut s = tenant(vec![no_guests]);
+    s.facts.registration = known(report(vec![member(900, 0), guests], &[]));
+    let found = finding(&STEP, &ALL_USERS, &s);
+    assert_eq!(found.status, Outcome::Warn);
+    assert_eq!(found.title, "40 of 40 guests are in no policy that asks for MFA");
+}
+
+#[test]
+fn users_who_are_listed_one_by_one_are_not_known_to_be_left_out() {
+    let each = for_users(policy("Each", &["mfa"]), |u| {
+        u.include_users = (0..50).map(|i| format!("u{i}")).collect();
+    });
+    let found = finding(&STEP, &ALL_USERS, &tenant(vec![each]));
+    assert_eq!(found.status, Outcome::Warn);
+    assert_eq!(found.title, "MFA is asked of some: 'Each'");
+}
+
+#[test]
+fn administrators_who_are_not_all_known_may_be_in_the_role() {
+    let admins = for_users(policy("Admins", &["mfa"]), |u| {
+        u.include_users = vec![];
+        u.include_roles = vec![GLOBAL_ADMINISTRATOR.into()];
+    });
+    let mut staff = user(900, &["email"], true);
+    staff.key.admin = true;
+    let mut s = tenant(vec![admins]);
+    s.facts.registration = known(report(vec![staff], &[]));
+    assert_eq!(status(&ALL_USERS, &s), Outcome::Fail);
+    s.facts.global_administrators = partial(vec![]);
+    assert_eq!(status(&ALL_USERS, &s), Outcome::Warn);
 }
 
 #[test]
@@ -167,7 +284,7 @@ fn policies_for_groups_and_roles_cover_together_or_not() {
         &["g1", "g2", "g3"],
     ));
     let found = finding(&STEP, &ALL_USERS, &s);
-    assert_eq!(found.title, "40 users are in no policy that asks for MFA");
+    assert_eq!(found.title, "40 of 943 members are in no policy that asks for MFA");
     assert_eq!(found.affected.unwrap().of, Some(943));
     // Groups that were not read prove nothing either way.
     s.facts.registration = known(report(vec![member(900, 0, false)], &[]));
@@ -189,7 +306,7 @@ fn who_cannot_answer_is_counted() {
         &[],
     ));
     let found = finding(&STEP, &CAPABLE, &s);
-    assert_eq!(found.title, "6 members cannot answer MFA yet");
+    assert_eq!(found.title, "6 of 96 members cannot answer MFA yet");
     assert!(found.evidence[0].seen.starts_with("4 of them"));
     s.facts.registration = partial(report(vec![user(90, &["email"], true)], &[]));
     assert_eq!(status(&CAPABLE, &s), Outcome::Skipped);

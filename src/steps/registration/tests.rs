@@ -1,3 +1,4 @@
+use super::protection::PROTECTED;
 use super::traps::TRAPS;
 use super::*;
 use crate::finding::Outcome;
@@ -113,7 +114,7 @@ fn mfa_before_the_first_method_is_a_trap() {
     assert_eq!(found.status, Outcome::Fail);
     assert_eq!(
         found.title,
-        "10 users cannot register: 'Protect' asks newcomers for MFA"
+        "10 of 100 users cannot register: 'Protect' asks newcomers for MFA"
     );
     let affected = found.affected.unwrap();
     assert_eq!((affected.count, affected.blocks_reset), (10, true));
@@ -142,8 +143,171 @@ fn mfa_before_the_first_method_is_a_trap() {
 fn newcomers_may_need_a_pass() {
     let found = finding(&STEP, &TRAPS, &tenant());
     assert_eq!(found.status, Outcome::Warn);
-    assert_eq!(found.title, "10 users need a Temporary Access Pass to register");
+    assert_eq!(found.title, "10 of 100 users need a Temporary Access Pass to register");
     assert_eq!(found.affected.unwrap().count, 10);
+}
+
+fn for_users(mut policy: ConditionalAccessPolicy, change: impl Fn(&mut ConditionUsers)) -> ConditionalAccessPolicy {
+    change(policy.conditions.users.as_mut().unwrap());
+    policy
+}
+
+/// The same for one group.
+fn for_group(policy: ConditionalAccessPolicy, id: &str) -> ConditionalAccessPolicy {
+    for_users(policy, |u| {
+        u.include_users = vec![];
+        u.include_groups = vec![id.into()];
+    })
+}
+
+#[test]
+fn a_trap_for_some_fails_when_somebody_is_in_it() {
+    let mut s = tenant();
+    no_pass(&mut s);
+    s.facts.conditional_access = known(vec![for_group(on_registering("Pilot", &["mfa"]), "g1")]);
+    let found = finding(&STEP, &TRAPS, &s);
+    assert_eq!(found.status, Outcome::Warn);
+    assert_eq!(
+        found.title,
+        "'Pilot' asks newcomers among group 'Newcomers' (30 users) for MFA"
+    );
+    let mut newcomer = user(10, &[], false);
+    newcomer.key.groups = 1;
+    s.facts.registration = known(report(vec![user(90, &["email"], true), newcomer], &["g1"]));
+    let found = finding(&STEP, &TRAPS, &s);
+    assert_eq!(found.status, Outcome::Fail);
+    assert_eq!(
+        found.title,
+        "10 of 100 users cannot register: 'Pilot' asks newcomers among group 'Newcomers' (30 users) for MFA"
+    );
+    // Half a report proves it too, of a whole that is not known.
+    let Fact::Known { value, .. } = s.facts.registration.clone() else {
+        panic!("known")
+    };
+    s.facts.registration = partial(value);
+    let found = finding(&STEP, &TRAPS, &s);
+    assert_eq!(found.status, Outcome::Fail);
+    assert!(
+        found.title.starts_with("at least 10 users cannot register"),
+        "{}",
+        found.title
+    );
+    // A policy for nobody asks nobody.
+    let nobody = for_users(on_registering("Draft", &["block"]), |u| {
+        u.include_users = vec!["None".into()]
+    });
+    s.facts.conditional_access = known(vec![nobody]);
+    assert_eq!(status(&TRAPS, &s), Outcome::Pass);
+}
+
+#[test]
+fn a_device_policy_with_an_excluded_resource_still_stands_in_the_way() {
+    let mut s = tenant();
+    let mut device = policy("Compliant", &["compliantDevice"]);
+    device.conditions.applications.as_mut().unwrap().exclude_applications =
+        vec!["0000000a-0000-0000-c000-000000000000".into()];
+    s.facts.conditional_access = known(vec![device.clone()]);
+    let found = finding(&STEP, &TRAPS, &s);
+    assert_eq!(found.status, Outcome::Warn);
+    assert_eq!(
+        found.title,
+        "'Compliant' opens nothing, registration included, without a compliant device"
+    );
+    let nobody = for_users(device, |u| u.include_users = vec!["None".into()]);
+    s.facts.conditional_access = known(vec![nobody]);
+    assert_eq!(status(&TRAPS, &s), Outcome::Pass);
+}
+
+#[test]
+fn a_policy_protects_those_whom_it_covers() {
+    let mut s = tenant();
+    let mut inside = user(90, &["email"], true);
+    inside.key.groups = 1;
+    let people = |outside: u64| {
+        let mut all = vec![inside.clone()];
+        all.extend((outside > 0).then(|| user(outside, &[], false)));
+        known(report(all, &["g1"]))
+    };
+    let one = for_group(on_registering("Staff", &["mfa"]), "g1");
+    s.facts.conditional_access = known(vec![one]);
+    s.facts.registration = people(10);
+    let found = finding(&STEP, &PROTECTED, &s);
+    assert_eq!(found.status, Outcome::Warn);
+    assert_eq!(
+        found.title,
+        "registration is protected for some only; not for 10 of 100 users"
+    );
+    s.facts.registration = people(0);
+    assert_eq!(status(&PROTECTED, &s), Outcome::Pass);
+    s.facts.registration = refused("AuditLog.Read.All");
+    let found = finding(&STEP, &PROTECTED, &s);
+    assert_eq!(found.status, Outcome::Warn);
+    assert_eq!(
+        found.title,
+        "registration is protected for some: 'Staff' for group 'Newcomers' (30 users)"
+    );
+}
+
+#[test]
+fn what_does_not_stop_a_thief_does_not_protect() {
+    let mut risky = on_registering("Risky", &["mfa"]);
+    risky.conditions.sign_in_risk_levels = vec!["high".into()];
+    let mut terms = on_registering("Terms", &[]);
+    terms.grant_controls.as_mut().unwrap().terms_of_use = vec!["t".into()];
+    let mut either = on_registering("Either", &["mfa"]);
+    either.grant_controls.as_mut().unwrap().terms_of_use = vec!["t".into()];
+    let mut both = either.clone();
+    both.grant_controls.as_mut().unwrap().operator = Some("AND".into());
+    let mut away = on_registering("Away", &["mfa"]);
+    away.conditions.locations = Some(ConditionLocations {
+        include_locations: vec!["All".into()],
+        exclude_locations: vec!["AllTrusted".into()],
+    });
+    let mut there = away.clone();
+    there.conditions.locations.as_mut().unwrap().include_locations = vec!["office".into()];
+    for (policy, expected, title) in [
+        (
+            risky,
+            Outcome::Warn,
+            "registration is not protected by 'Risky' (only at a sign-in risk)",
+        ),
+        (
+            terms,
+            Outcome::Warn,
+            "registration is not protected by 'Terms' (asks for terms of use)",
+        ),
+        (
+            either,
+            Outcome::Warn,
+            "registration is not protected by 'Either' (asks for MFA or terms of use)",
+        ),
+        (both, Outcome::Pass, "registration is protected by 'Either'"),
+        (away, Outcome::Pass, "registration is protected by 'Away'"),
+        (
+            there,
+            Outcome::Warn,
+            "registration is not protected by 'Away' (only from certain locations)",
+        ),
+    ] {
+        let mut s = tenant();
+        s.facts.conditional_access = known(vec![policy]);
+        let found = finding(&STEP, &PROTECTED, &s);
+        assert_eq!((found.status, found.title.as_str()), (expected, title));
+    }
+    let mut s = tenant();
+    let all = for_users(on_registering("All", &["mfa"]), |u| {
+        u.exclude_groups = vec!["g1".into()]
+    });
+    s.facts.conditional_access = known(vec![all]);
+    s.facts.registration = refused("AuditLog.Read.All");
+    assert_eq!(
+        finding(&STEP, &PROTECTED, &s).title,
+        "registration is protected for some: 'All' for all users except group 'Newcomers' (30 users)"
+    );
+    s.facts.conditional_access = known(vec![]);
+    let found = finding(&STEP, &PROTECTED, &s);
+    assert_eq!(found.status, Outcome::Warn);
+    assert_eq!(found.title, "no policy protects registration");
 }
 
 #[test]
@@ -219,7 +383,7 @@ fn a_pass_for_some_leaves_others_caught() {
     assert_eq!(found.status, Outcome::Fail);
     assert_eq!(
         found.title,
-        "10 users cannot register: no Temporary Access Pass for them"
+        "10 of 100 users cannot register: no Temporary Access Pass for them"
     );
     let mut newcomer = user(10, &[], false);
     newcomer.key.groups = 1;
@@ -252,6 +416,52 @@ fn the_campaign_names_whom_it_leaves_out() {
         .unwrap()
         .state = "disabled".into();
     assert_eq!(status(&CAMPAIGN, &s), Outcome::Warn);
+}
+
+fn campaign(s: &mut Snapshot) -> &mut Option<RegistrationCampaign> {
+    let Fact::Known { value, .. } = &mut s.facts.methods_policy else {
+        panic!("a known policy")
+    };
+    let enforcement = value.registration_enforcement.as_mut().unwrap();
+    &mut enforcement.authentication_methods_registration_campaign
+}
+
+#[test]
+fn the_campaign_is_on_or_not_known() {
+    let mut s = tenant();
+    campaign(&mut s).as_mut().unwrap().state = "enabled".into();
+    let found = finding(&STEP, &CAMPAIGN, &s);
+    assert_eq!(
+        (found.status, found.title.as_str()),
+        (Outcome::Pass, "the campaign is on")
+    );
+    campaign(&mut s).as_mut().unwrap().state = "paused".into();
+    let found = finding(&STEP, &CAMPAIGN, &s);
+    assert_eq!(
+        (found.status, found.title.as_str()),
+        (Outcome::Skipped, "the campaign's state is not known to this version")
+    );
+    *campaign(&mut s) = None;
+    let found = finding(&STEP, &CAMPAIGN, &s);
+    assert_eq!(
+        (found.status, found.title.as_str()),
+        (Outcome::Skipped, "the campaign was not in the answer")
+    );
+}
+
+#[test]
+fn several_policies_that_govern_registration_warn() {
+    let mut s = tenant();
+    let Fact::Known { value, .. } = &mut s.facts.methods_policy else {
+        panic!("a known policy")
+    };
+    value.policy_migration_state = Some("migrationInProgress".into());
+    let found = finding(&STEP, &COMBINED, &s);
+    assert_eq!(found.status, Outcome::Warn);
+    assert_eq!(
+        found.title,
+        "users register once, but by the methods of several policies"
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Policies in force that keep an unregistered user from registering.
 
-use crate::finding::{Check, Finding, Severity, counted};
+use crate::finding::{Check, Finding, Severity, share};
 use crate::snapshot::graph::{
     AuthenticationMethodConfiguration, AuthenticationMethodsPolicy, AuthenticationStrength, ConditionalAccessPolicy,
 };
@@ -8,8 +8,10 @@ use crate::snapshot::people::CohortKey;
 use crate::snapshot::{FactId, Snapshot};
 use crate::steps::authentication_methods::methods::{enabled, everybody, names};
 use crate::steps::conditional_access::{
-    Control, PORTAL, applies, by_place, controls, enforced, narrowed, on_all_resources, on_registration, one_is_enough,
+    Control, Narrowing, PORTAL, applies, controls, enforced, narrowed, on_all_resources, on_all_users, on_registration,
+    one_is_enough,
 };
+use crate::steps::coverage::{for_guests_alone, for_nobody, quoted, whom};
 use crate::steps::scope::{Directory, any, included, listed, nobody};
 
 /// The check.
@@ -130,70 +132,78 @@ fn for_cohort(
     )
 }
 
-/// Whether a policy is for guests alone, whose password is reset in their own tenant.
-fn guests_alone(policy: &ConditionalAccessPolicy) -> bool {
-    policy.conditions.users.as_ref().is_some_and(|u| {
-        let kinds = u
-            .include_guests_or_external_users
-            .as_ref()
-            .is_some_and(|k| !k.is_null());
-        u.include_groups.is_empty()
-            && u.include_roles.is_empty()
-            && (kinds || !u.include_users.is_empty())
-            && u.include_users
-                .iter()
-                .all(|id| id.eq_ignore_ascii_case("GuestsOrExternalUsers"))
-    })
-}
-
 /// What a policy does to those who have not registered.
 #[derive(Clone, Debug, PartialEq)]
 enum Verdict {
+    /// Nobody registers.
     Trap(String),
+    /// Nobody of some registers.
+    TrapForSome(String),
+    /// Not everybody registers everywhere.
     Narrow(String),
+    /// All do.
     Fine(String),
 }
 
-fn judge(policy: &ConditionalAccessPolicy, pass: Option<bool>) -> Verdict {
-    let name = format!("'{}'", policy.display_name);
-    let conditions = &policy.conditions;
-    if guests_alone(policy) {
+fn judge(policy: &ConditionalAccessPolicy, pass: Option<bool>, directory: &Directory<'_>) -> Verdict {
+    let name = quoted(policy);
+    let limits = narrowed(&policy.conditions);
+    if for_guests_alone(policy) {
         return Verdict::Fine(format!("{name} is for guests alone"));
     }
-    if by_place(conditions) {
+    if limits.iter().any(|limit| limit.is_place()) {
         return Verdict::Fine(format!("{name} leaves some locations open"));
     }
-    let limits = narrowed(conditions);
     let controls: Vec<String> = controls(policy).iter().map(Control::name).collect();
     let demand = listed(&controls);
+    let newcomers = if on_all_users(policy) {
+        "newcomers".into()
+    } else {
+        format!("newcomers among {}", whom(policy, directory))
+    };
     match left(policy, Place::Registration, pass) {
         Way::Open => Verdict::Fine(format!("{name} can be met")),
         Way::Pass => Verdict::Fine(format!(
             "{name} is met with a Temporary Access Pass, one for each newcomer"
         )),
-        Way::Device(device) => Verdict::Narrow(format!("{name} lets users register only with {device}")),
+        Way::Device(device) => Verdict::Narrow(format!("{name} lets {newcomers} register only with {device}")),
         Way::Perhaps => Verdict::Narrow(format!(
-            "{name} asks newcomers for {demand}; a Temporary Access Pass is perhaps not for all of them"
+            "{name} asks {newcomers} for {demand}; a Temporary Access Pass is perhaps not for all of them"
         )),
         Way::Closed if !limits.is_empty() => {
-            Verdict::Narrow(format!("{name} asks for {demand}, {}", limits.join(", ")))
+            let limits: Vec<&str> = limits.iter().map(|limit| limit.text()).collect();
+            Verdict::Narrow(format!("{name} asks {newcomers} for {demand}, {}", limits.join(", ")))
         }
+        Way::Closed if !on_all_users(policy) => Verdict::TrapForSome(format!("{name} asks {newcomers} for {demand}")),
         Way::Closed => Verdict::Trap(format!("{name} asks newcomers for {demand}")),
     }
 }
 
 /// A policy on all resources guards the page of the security information too. Asking for MFA is no trap there: who has
-/// no method is led to register one. A device is, and a strength whose methods need another one before them.
-fn judge_all_resources(policy: &ConditionalAccessPolicy, pass: Option<bool>) -> Option<String> {
+/// no method is led to register one. A device is, and a strength whose methods need another one before them. Resources
+/// that it excludes open nothing else.
+fn judge_all_resources(
+    policy: &ConditionalAccessPolicy,
+    pass: Option<bool>,
+    directory: &Directory<'_>,
+) -> Option<String> {
     let blocks = controls(policy).contains(&Control::Block);
+    let limits = narrowed(&policy.conditions);
     // Who is blocked from everything was meant to be.
-    if blocks || guests_alone(policy) || !narrowed(&policy.conditions).is_empty() {
+    if blocks || for_guests_alone(policy) || limits.iter().any(|limit| *limit != Narrowing::Resources) {
         return None;
     }
-    let name = format!("'{}'", policy.display_name);
+    let name = quoted(policy);
+    let of = if on_all_users(policy) {
+        String::new()
+    } else {
+        format!(" to {}", whom(policy, directory))
+    };
     match left(policy, Place::Elsewhere, pass) {
         Way::Open | Way::Pass => None,
-        Way::Device(device) => Some(format!("{name} opens nothing, registration included, without {device}")),
+        Way::Device(device) => Some(format!(
+            "{name} opens nothing{of}, registration included, without {device}"
+        )),
         Way::Perhaps | Way::Closed => Some(format!(
             "{name} takes only methods that cannot be the first, and not all have a Temporary Access Pass"
         )),
@@ -206,94 +216,73 @@ pub fn finding(snapshot: &Snapshot) -> Finding {
     let Some(policies) = fact.value() else {
         return TRAPS.unreadable(snapshot);
     };
-    let methods = snapshot.facts.methods_policy.value();
-    let pass = for_all(methods);
-    let (mut traps, mut narrow, mut fine) = (Vec::new(), Vec::new(), Vec::new());
-    for policy in policies.iter().filter(|p| enforced(p) && on_registration(p)) {
-        match judge(policy, pass) {
+    let pass = for_all(snapshot.facts.methods_policy.value());
+    let directory = Directory::of(snapshot);
+    let in_force = || policies.iter().filter(|p| enforced(p) && !for_nobody(p));
+    let (mut traps, mut for_some, mut narrow, mut fine) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for policy in in_force().filter(|p| on_registration(p)) {
+        match judge(policy, pass, &directory) {
             Verdict::Trap(text) => traps.push(text),
+            Verdict::TrapForSome(text) => for_some.push(text),
             Verdict::Narrow(text) => narrow.push(text),
             Verdict::Fine(text) => fine.push(text),
         }
     }
-    for policy in policies.iter().filter(|p| enforced(p) && on_all_resources(p)) {
-        narrow.extend(judge_all_resources(policy, pass));
+    for policy in in_force().filter(|p| on_all_resources(p)) {
+        narrow.extend(judge_all_resources(policy, pass, &directory));
     }
-    let (caught, by_pass) = newcomers(snapshot, policies);
+    let newcomers = newcomers(snapshot, policies);
+    let report = &snapshot.facts.registration;
     let on = |found: Finding, seen: &[String]| found.evidence(fact, listed(seen)).portal(PORTAL);
-    if !traps.is_empty() {
-        let title = match &caught {
-            Some(caught) if caught.count > 0 => format!(
-                "{} cannot register: {}",
-                counted(caught.count, "user", "users"),
-                listed(&traps)
-            ),
-            _ => format!("newcomers cannot register: {}", listed(&traps)),
+    let touches = |found: Finding, users: &Users| {
+        found
+            .evidence(report, format!("{} without a method, under the policy", users.share()))
+            .affects(users.count, users.of, true, users.sample.clone())
+    };
+    let caught = newcomers.as_ref().map(|n| &n.caught);
+    if let Some(caught) = caught.filter(|c| c.count > 0) {
+        let seen = [traps, for_some].concat();
+        let (why, fix) = if seen.is_empty() {
+            // The pass is enabled, but not for them.
+            let fix = "Enable Temporary Access Pass for all users.";
+            ("no Temporary Access Pass for them".into(), fix)
+        } else {
+            (listed(&seen), FIX)
         };
-        let empty = caught.as_ref().is_some_and(|c| c.count == 0) && snapshot.facts.registration.whole().is_some();
-        let found = if empty {
+        let title = format!("{} cannot register: {why}", caught.share());
+        return touches(
+            on(TRAPS.fail(Severity::High, title), &[seen, narrow, fine].concat()),
+            caught,
+        )
+        .reason(CAUGHT)
+        .fix(fix);
+    }
+    if !traps.is_empty() {
+        let title = format!("newcomers cannot register: {}", listed(&traps));
+        let found = if report.whole().is_some() {
             // Everybody has registered; the next newcomer will not.
             TRAPS.warn(Severity::High, title)
         } else {
             TRAPS.fail(Severity::High, title)
         };
-        let found = on(found, &traps)
-            .reason("A user who has no method yet can meet no demand of the policy, so never registers and never resets.")
-            .fix("Enable Temporary Access Pass for all users and hand one to each newcomer, or exclude trusted locations from the policy.");
-        return match caught {
-            Some(caught) => {
-                let registration = &snapshot.facts.registration;
-                found
-                    .evidence(
-                        registration,
-                        format!(
-                            "{} without a method, under the policy",
-                            counted(caught.count, "user", "users")
-                        ),
-                    )
-                    .affects(caught.count, None, true, caught.sample)
-            }
+        let found = on(found, &traps).reason(CAUGHT).fix(FIX);
+        return match caught.filter(|_| report.whole().is_some()) {
+            Some(caught) => touches(found, caught),
             None => found,
         };
     }
-    if let Some(caught) = caught.filter(|c| c.count > 0) {
-        // The pass is enabled, but not for them.
-        let title = format!(
-            "{} cannot register: no Temporary Access Pass for them",
-            counted(caught.count, "user", "users")
-        );
-        return on(TRAPS.fail(Severity::High, title), &fine)
-            .evidence(
-                &snapshot.facts.registration,
-                format!(
-                    "{} without a method, under the policy",
-                    counted(caught.count, "user", "users")
-                ),
-            )
-            .reason(
-                "The policy asks them for MFA before they have a method, and the methods policy gives them no pass.",
-            )
-            .fix("Enable Temporary Access Pass for all users.")
-            .affects(caught.count, None, true, caught.sample);
-    }
+    let narrow = [for_some, narrow].concat();
     if !narrow.is_empty() {
         return on(TRAPS.warn(Severity::Medium, listed(&narrow)), &narrow)
             .reason("Newcomers who cannot meet it cannot register, and cannot reset later.")
             .fix("See that every newcomer can meet it: a managed device, a trusted location, or a Temporary Access Pass.");
     }
-    if let Some(newcomers) = by_pass.filter(|n| n.count > 0) {
-        let title = format!(
-            "{} a Temporary Access Pass to register",
-            counted(newcomers.count, "user needs", "users need")
-        );
-        return on(TRAPS.warn(Severity::Medium, title), &fine)
-            .evidence(
-                &snapshot.facts.registration,
-                format!("{} without a method, under the policy", counted(newcomers.count, "user", "users")),
-            )
+    if let Some(users) = newcomers.as_ref().map(|n| &n.by_pass).filter(|n| n.count > 0) {
+        let verb = if users.count == 1 { "needs" } else { "need" };
+        let title = format!("{} {verb} a Temporary Access Pass to register", users.share());
+        return touches(on(TRAPS.warn(Severity::Medium, title), &fine), users)
             .reason("They have no method yet, and the policy asks them for MFA wherever they are; only a pass from an administrator lets them register.")
-            .fix("Hand a Temporary Access Pass to each of them, or exclude trusted locations from the policy.")
-            .affects(newcomers.count, None, true, newcomers.sample);
+            .fix("Hand a Temporary Access Pass to each of them, or exclude trusted locations from the policy.");
     }
     if let Some(reason) = fact.partial_reason() {
         return on(TRAPS.skipped("the policies were read in part", reason), &fine);
@@ -307,18 +296,36 @@ pub fn finding(snapshot: &Snapshot) -> Finding {
     )
 }
 
-/// Users who have no method yet.
-struct Newcomers {
+const CAUGHT: &str =
+    "A user who has no method yet can meet no demand of the policy, so never registers and never resets.";
+const FIX: &str = "Enable Temporary Access Pass for all users and hand one to each newcomer, or exclude trusted locations from the policy.";
+
+/// Some of the users in scope of reset.
+struct Users {
     count: u64,
+    /// All in scope, where all were read.
+    of: Option<u64>,
+    partial: bool,
     sample: Vec<String>,
 }
 
-/// Users in scope of reset who have no method, under a policy on registration: those who surely cannot meet it, and
-/// those who can with a Temporary Access Pass alone.
-fn newcomers(snapshot: &Snapshot, policies: &[ConditionalAccessPolicy]) -> (Option<Newcomers>, Option<Newcomers>) {
-    let Some(report) = snapshot.facts.registration.value() else {
-        return (None, None);
-    };
+impl Users {
+    fn share(&self) -> String {
+        share(self.count, self.of, self.partial, "user", "users")
+    }
+}
+
+/// Users in scope of reset who have no method yet.
+struct Newcomers {
+    /// Those who surely cannot meet the policies on registration.
+    caught: Users,
+    /// Those who can with a Temporary Access Pass alone.
+    by_pass: Users,
+}
+
+fn newcomers(snapshot: &Snapshot, policies: &[ConditionalAccessPolicy]) -> Option<Newcomers> {
+    let fact = &snapshot.facts.registration;
+    let report = fact.value()?;
     let methods = snapshot.facts.methods_policy.value();
     let directory = Directory::of(snapshot);
     let always: Vec<&ConditionalAccessPolicy> = policies
@@ -334,12 +341,22 @@ fn newcomers(snapshot: &Snapshot, policies: &[ConditionalAccessPolicy]) -> (Opti
         });
         applying.map(|policy| left(policy, Place::Registration, pass)).max()
     };
-    let count = |way: Way| {
+    let whole = fact.whole().is_some();
+    let of = whole.then(|| report.count(|key| key.sspr_enabled).0);
+    let users = |way: Way| {
         let (count, sample) = report.count(|key| {
             let newcomer = key.sspr_enabled && !key.sspr_registered && !key.mfa_registered;
             newcomer && hardest(key).as_ref() == Some(&way)
         });
-        Some(Newcomers { count, sample })
+        Users {
+            count,
+            of,
+            partial: !whole,
+            sample,
+        }
     };
-    (count(Way::Closed), count(Way::Pass))
+    Some(Newcomers {
+        caught: users(Way::Closed),
+        by_pass: users(Way::Pass),
+    })
 }
