@@ -18,7 +18,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("report", &["finding", "readiness", "snapshot"]),
     ("task", &["error", "finding", "panics", "status"]),
     // The tenant's clients know how a session is configured and where its tokens are, and nothing of what is asked why.
-    ("tenant", &["error", "session::config", "session::tokens", "status"]),
+    (
+        "tenant",
+        &["error", "file", "session::config", "session::tokens", "status"],
+    ),
     ("session", &["error", "file", "snapshot", "status", "task", "tenant"]),
     ("gather", &["error", "session", "snapshot", "status", "task", "tenant"]),
     (

@@ -415,7 +415,7 @@ proptest! {
         let (status, ..) = call(|_: *mut u8, error| unsafe { (API.task_reply)(task, text.as_ptr(), error) }, 0);
         prop_assert!(status < PANIC);
         // SAFETY: as above.
-        let (status, ..) = call(|_: *mut u8, error| unsafe { (API.session_set_secret)(session, text.as_ptr(), text.as_ptr().cast(), 4, error) }, 0);
+        let (status, ..) = call(|_: *mut u8, error| unsafe { (API.session_set_secret)(session, text.as_ptr(), text.as_ptr().cast(), text.as_bytes_with_nul().len() as u32, error) }, 0);
         prop_assert!(status < PANIC);
         prop_assert_eq!((close(task), close_session(session)), (OK, OK));
     }

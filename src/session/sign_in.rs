@@ -165,6 +165,15 @@ impl Session {
         environment: Environment,
     ) -> Result<SignedIn> {
         let method = request.name();
+        let policy = || match environment.portal_policy() {
+            Some(policy) => Err(Error::new(
+                Status::SignInRefused,
+                format!("the portal API is switched off on this machine, by {policy}"),
+            )
+            .target("portalApi")
+            .help("Sign in without the portal API; whoever manages this machine set the policy.")),
+            None => Ok(()),
+        };
         let mut portal = None;
         let credential = match request {
             Request::Browser {
@@ -174,6 +183,9 @@ impl Session {
                 timeout_seconds,
                 portal_api,
             } => {
+                if portal_api {
+                    policy()?;
+                }
                 let way = Way::Browser(Browser {
                     prompt: prompt.map(|prompt| prompt.name().into()),
                     timeout: Duration::from_secs(timeout_seconds.unwrap_or(300).clamp(1, 3600).into()),
@@ -187,6 +199,9 @@ impl Session {
                 return self.sign_in_person(method, someone, task).await;
             }
             Request::DeviceCode { client_id, portal_api } => {
+                if portal_api {
+                    policy()?;
+                }
                 let someone = Someone {
                     client_id,
                     hint: None,
@@ -235,7 +250,7 @@ impl Session {
                     object_id,
                     resource_id,
                 };
-                Credential::ManagedIdentity(self.managed_identity(&environment, identity)?)
+                Credential::ManagedIdentity(self.managed_identity(&environment, identity)?.itself()?)
             }
             Request::Federated {
                 client_id,
@@ -267,6 +282,7 @@ impl Session {
             }
             Request::AccessToken {} => {
                 if let Some(token) = self.take_text("portalAccessToken")? {
+                    policy()?;
                     portal = Some(Credential::Supplied(Supplied::new(
                         &self.config,
                         Audience::Portal,
@@ -280,13 +296,26 @@ impl Session {
                 )?)
             }
         };
+        // The tenant's own endpoint gives its own tokens only. What came from elsewhere may be of any tenant.
+        let tenant = match &credential {
+            Credential::ManagedIdentity(_) | Credential::Supplied(_) => self.tenant_id().await?,
+            _ => self.config.tenant.clone().filter(|tenant| is_id(tenant)),
+        };
         let tokens = Tokens::new(credential);
-        let claims = self.first(&tokens, &Audience::Graph, None, task).await?;
+        let claims = self.first(&tokens, &Audience::Graph, tenant.as_deref(), task).await?;
         let portal = portal.map(Tokens::new);
         if let Some(portal) = &portal {
             self.first(portal, &Audience::Portal, Some(&claims.tid), task).await?;
         }
-        Ok(self.signed_in(method, tokens, portal, &claims))
+        self.signed_in(method, tokens, portal, &claims, task).await
+    }
+
+    /// The id of the tenant that the configuration names, by its id or by a domain; none where it names none.
+    async fn tenant_id(&self) -> Result<Option<String>> {
+        match &self.config.tenant {
+            Some(domain) if !is_id(domain) => self.issuer_of(domain.clone()).tenant_id().await,
+            other => Ok(other.clone()),
+        }
     }
 
     /// Signs a person in, and where asked for once more for the portal API.
@@ -313,14 +342,15 @@ impl Session {
         };
         let tenant = self.config.tenant.clone().unwrap_or_else(|| "organizations".into());
         let tokens = person(client_id.as_deref().unwrap_or(GRAPH_CLIENT), tenant, someone.hint);
-        let claims = self.first(&tokens, &Audience::Graph, None, task).await?;
+        let named = self.config.tenant.as_deref().filter(|tenant| is_id(tenant));
+        let claims = self.first(&tokens, &Audience::Graph, named, task).await?;
         let mut portal = None;
         if someone.portal_api {
             let tokens = person(PORTAL_CLIENT, claims.tid.clone(), claims.person());
             self.first(&tokens, &Audience::Portal, Some(&claims.tid), task).await?;
             portal = Some(tokens);
         }
-        Ok(self.signed_in(method, tokens, portal, &claims))
+        self.signed_in(method, tokens, portal, &claims, task).await
     }
 
     /// The first token of a sign-in. It must be of the tenant that was named.
@@ -332,12 +362,7 @@ impl Session {
         task: &TaskContext,
     ) -> Result<Claims> {
         let claims = Claims::of(tokens.for_task(task).get(audience).await?.secret())?;
-        let configured = self
-            .config
-            .tenant
-            .as_deref()
-            .filter(|t| uuid::Uuid::parse_str(t).is_ok());
-        if let Some(wanted) = tenant.or(configured)
+        if let Some(wanted) = tenant
             && !wanted.eq_ignore_ascii_case(&claims.tid)
         {
             return Err(Error::new(
@@ -353,8 +378,15 @@ impl Session {
         Ok(claims)
     }
 
-    /// Keeps a sign-in.
-    fn signed_in(&self, method: &str, tokens: Tokens, portal: Option<Tokens>, claims: &Claims) -> SignedIn {
+    /// Keeps a sign-in. One that is cancelled before its result is handed out changes nothing.
+    async fn signed_in(
+        &self,
+        method: &str,
+        tokens: Tokens,
+        portal: Option<Tokens>,
+        claims: &Claims,
+        task: &TaskContext,
+    ) -> Result<SignedIn> {
         let delegated = claims.delegated();
         let app = claims.appid.clone().or_else(|| claims.azp.clone()).unwrap_or_default();
         let identity = SignedIn {
@@ -366,13 +398,14 @@ impl Session {
             permissions: claims.permissions(),
             portal_api: portal.is_some(),
         };
+        task.settle().await?;
         self.set_state(State {
             tokens: Arc::new(tokens),
             portal: portal.map(Arc::new),
             identity: identity.clone(),
             app,
         });
-        identity
+        Ok(identity)
     }
 
     fn managed_identity(&self, environment: &Environment, identity: IdentityRequest) -> Result<ManagedIdentity> {
@@ -397,10 +430,16 @@ impl Session {
     }
 }
 
+/// Whether a tenant is named by its id.
+fn is_id(tenant: &str) -> bool {
+    uuid::Uuid::parse_str(tenant).is_ok()
+}
+
 /// An app's id is a GUID; a name in its place is a common mistake.
 fn app(client_id: String) -> Result<String> {
     if client_id.len() == 36 && uuid::Uuid::parse_str(&client_id).is_ok() {
-        return Ok(client_id);
+        // As the service writes it in its tokens.
+        return Ok(client_id.to_ascii_lowercase());
     }
     Err(Error::new(Status::ArgumentInvalid, "the client id is not an app's id (a GUID)").target("clientId"))
 }

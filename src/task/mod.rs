@@ -32,6 +32,9 @@ pub struct Task {
 
 type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Result<Value>>>>>;
 
+/// The result's place in the queue, once the work has asked for it.
+type Room = Arc<Mutex<Option<mpsc::OwnedPermit<String>>>>;
+
 /// What `Task::next` found.
 #[derive(Debug, PartialEq)]
 pub enum Next {
@@ -51,6 +54,7 @@ pub struct TaskContext {
     waiting: Waiting,
     offered: Arc<BTreeSet<String>>,
     next_action: Arc<AtomicU64>,
+    room: Room,
 }
 
 impl Task {
@@ -70,6 +74,7 @@ impl Task {
             waiting: Arc::clone(&waiting),
             offered: Arc::new(offered),
             next_action: Arc::new(AtomicU64::new(1)),
+            room: Room::default(),
         };
         let task = Arc::new(Task {
             events: receiver.into(),
@@ -100,7 +105,11 @@ impl Task {
                 // Events come before the end.
                 biased;
                 Some(event) = events.recv() => Ok(Next::Event(event)),
-                end = self.outcome.wait() => end.clone().map(|()| Next::Ended),
+                end = self.outcome.wait() => match events.try_recv() {
+                    // It came after the queue was looked at, just ahead of the end.
+                    Ok(event) => Ok(Next::Event(event)),
+                    Err(_) => end.clone().map(|()| Next::Ended),
+                },
             }
         };
         wait::wait(next, timeout).unwrap_or(Ok(Next::Pending))
@@ -163,14 +172,32 @@ where
     F: Future<Output = Result<Value>>,
 {
     panics::fault("task");
-    let events = context.events.clone();
+    let own = context.clone();
     // In a box: a run's future is large, and each future around it would hold it, and move it, on the stack.
     let value = Box::pin(work(context)).await?;
     let event = json!({"event": "result", "result": value}).to_string();
-    events.send(event).await.map_err(|_| cancelled())
+    own.room().await?.send(event);
+    Ok(())
 }
 
 impl TaskContext {
+    /// Waits until there is room for the result. What the work does from then on without waiting for anything else is
+    /// never cut off from its result: either both come about, or neither.
+    pub async fn settle(&self) -> Result<()> {
+        let room = self.room().await?;
+        *self.room.lock().unwrap_or_else(PoisonError::into_inner) = Some(room);
+        Ok(())
+    }
+
+    /// The result's place in the queue.
+    async fn room(&self) -> Result<mpsc::OwnedPermit<String>> {
+        let kept = self.room.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match kept {
+            Some(room) => Ok(room),
+            None => self.events.clone().reserve_owned().await.map_err(|_| cancelled()),
+        }
+    }
+
     /// Tells how far the work is. Left out when the caller is behind.
     pub fn progress(&self, activity: &str, done: u64, of: Option<u64>) {
         let _ = self
@@ -274,6 +301,57 @@ mod tests {
         let task = start(BTreeSet::new(), |_| async { Ok(json!(7)) });
         assert_eq!(end(&task).unwrap(), [r#"{"event":"result","result":7}"#]);
         assert_eq!(task.next(Duration::ZERO).unwrap(), Next::Ended);
+    }
+
+    #[test]
+    fn a_result_that_races_with_the_end_is_not_lost() {
+        // The task by hand: the shorter the way from the result to the end, the closer the race.
+        for _ in 0..if cfg!(miri) { 20 } else { 20_000 } {
+            let (sender, receiver) = mpsc::channel(QUEUE);
+            let outcome = Arc::new(SetOnce::new());
+            let task = Task {
+                events: receiver.into(),
+                outcome: Arc::clone(&outcome),
+                cancel: CancellationToken::new(),
+                waiting: Waiting::default(),
+            };
+            let go = Arc::new(std::sync::Barrier::new(2));
+            let start = Arc::clone(&go);
+            let worker = std::thread::spawn(move || {
+                start.wait();
+                sender.try_send("result".into()).unwrap();
+                let _ = outcome.set(Ok(()));
+            });
+            go.wait();
+            assert_eq!(end(&task).unwrap(), ["result"]);
+            worker.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn what_is_settled_is_told_or_not_done() {
+        let done = Arc::new(AtomicU64::new(0));
+        for fill in [true, false] {
+            let (full, wait) = std::sync::mpsc::channel();
+            let count = Arc::clone(&done);
+            let task = start(BTreeSet::new(), move |context| async move {
+                for i in 0..if fill { QUEUE } else { 0 } {
+                    context.sign_in(json!(i)).await;
+                }
+                let _ = full.send(());
+                context.settle().await?;
+                count.fetch_add(1, Ordering::SeqCst);
+                Ok(Value::Null)
+            });
+            wait.recv_timeout(LONG).unwrap();
+            // With room, the work ends with its result, whether or not it is cancelled then.
+            while !fill && task.outcome.get().is_none() {
+                std::thread::yield_now();
+            }
+            task.cancel();
+            assert_eq!(end(&task).is_ok(), !fill);
+            assert_eq!(done.load(Ordering::SeqCst), u64::from(!fill));
+        }
     }
 
     #[test]

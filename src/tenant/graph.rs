@@ -13,6 +13,7 @@ use serde_json::Value;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// How often a page that broke off is read again.
 const PAGE_ATTEMPTS: u32 = 4;
@@ -365,7 +366,7 @@ impl Graph {
             let mut attempt = request
                 .try_clone()
                 .ok_or_else(|| AskError::Answer("the request cannot be repeated".into()))?;
-            let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.secret()))
+            let mut bearer = HeaderValue::from_str(&Zeroizing::new(format!("Bearer {}", token.secret())))
                 .map_err(|_| AskError::Answer("the token is not one".into()))?;
             bearer.set_sensitive(true);
             attempt.headers_mut().insert(AUTHORIZATION, bearer);

@@ -1,11 +1,14 @@
 //! HTTP as every service here is spoken to: one client, a deadline, retries that respect the service's wishes.
 
 use crate::error::{Error, Result};
+use crate::file;
 use crate::session::config::Config;
 use crate::status::Status;
 use reqwest::{Request, Response, StatusCode};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::OnceCell;
+use zeroize::Zeroizing;
 
 /// How often a request is sent at the most.
 const ATTEMPTS: u32 = 5;
@@ -17,11 +20,25 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 const MAX_ERROR_BODY: usize = 64 * 1024;
 
 /// The client that a session's requests share.
-#[derive(Clone, Debug)]
-pub struct Http {
-    client: reqwest::Client,
+#[derive(Clone)]
+pub struct Http(Arc<Shared>);
+
+struct Shared {
+    config: Arc<Config>,
+    password: Mutex<Option<Zeroizing<String>>>,
+    /// Made by the first task that sends: they take files, of the caller's and of the system's trust.
+    clients: OnceCell<Clients>,
+}
+
+struct Clients {
+    through: reqwest::Client,
     direct: reqwest::Client,
-    timeout: Duration,
+}
+
+impl std::fmt::Debug for Http {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Http")
+    }
 }
 
 /// Why a request came to nothing.
@@ -61,6 +78,9 @@ pub enum HttpError {
         /// The wait asked for.
         seconds: u64,
     },
+    /// Nothing can be sent: the session's settings do not allow it.
+    #[error(transparent)]
+    Unusable(Box<Error>),
     /// An answer other than success, whole.
     #[error("{host} answered {status}")]
     Status {
@@ -82,6 +102,7 @@ impl HttpError {
             HttpError::Unreachable { .. } | HttpError::Timeout { .. } => Status::ServiceUnreachable,
             HttpError::Tls { .. } => Status::ServiceTls,
             HttpError::Throttled { .. } => Status::ServiceThrottled,
+            HttpError::Unusable(error) => error.status,
             HttpError::Status { status, .. } if matches!(status.as_u16(), 401 | 403) => Status::ServiceRefused,
             HttpError::Status { .. } => Status::ServiceFailed,
         }
@@ -89,6 +110,9 @@ impl HttpError {
 
     /// As the error that leaves the library.
     pub fn into_error(self) -> Error {
+        if let HttpError::Unusable(error) = self {
+            return *error;
+        }
         let mut error = Error::new(self.status(), self.to_string());
         if let Some(cause) = std::error::Error::source(&self) {
             error = error.caused_by(cause);
@@ -106,22 +130,19 @@ impl HttpError {
                 error.retryable().help("Check the network, the proxy and the firewall; Get-SsprEnvironment shows what is used.")
             }
             HttpError::Status { body, .. } if !body.is_empty() => error.detail(body.chars().take(500).collect::<String>()),
-            HttpError::Status { .. } => error,
+            HttpError::Status { .. } | HttpError::Unusable(_) => error,
         }
     }
 }
 
-impl Http {
-    /// Makes the session's client.
-    pub fn new(config: &Config) -> Result<Self> {
+impl Clients {
+    /// Reads files and the system's settings: not for a thread that others wait for.
+    fn new(config: &Config, password: Option<&str>) -> Result<Self> {
         let tls = tls(config)?;
         let build = |proxy: Option<&str>| -> Result<reqwest::Client> {
             let mut builder = reqwest::Client::builder()
                 .tls_backend_preconfigured(tls.clone())
-                .user_agent(match &config.caller {
-                    Some(caller) => format!("EntraSspr/{} ({caller})", env!("CARGO_PKG_VERSION")),
-                    None => format!("EntraSspr/{}", env!("CARGO_PKG_VERSION")),
-                })
+                .user_agent(config.user_agent())
                 .connect_timeout(Duration::from_secs(20))
                 .read_timeout(config.request_timeout())
                 .tcp_nodelay(true)
@@ -130,11 +151,14 @@ impl Http {
             match proxy {
                 Some("none") => builder = builder.no_proxy(),
                 Some(address) => {
-                    let proxy = reqwest::Proxy::all(address).map_err(|e| {
+                    let mut proxy = reqwest::Proxy::all(address).map_err(|e| {
                         Error::new(Status::ArgumentInvalid, "the proxy's address is not one")
                             .target("proxy")
                             .caused_by(&e)
                     })?;
+                    if let Some(user) = &config.proxy_user {
+                        proxy = proxy.basic_auth(user, password.unwrap_or_default());
+                    }
                     builder = builder.proxy(proxy);
                 }
                 None => {}
@@ -143,16 +167,52 @@ impl Http {
                 .build()
                 .map_err(|e| Error::new(Status::Internal, "the HTTP client cannot be made").caused_by(&e))
         };
-        Ok(Http {
-            client: build(config.proxy.as_deref())?,
+        Ok(Clients {
+            through: build(config.proxy.as_deref())?,
             direct: build(Some("none"))?,
-            timeout: config.request_timeout(),
         })
     }
+}
 
-    /// The client itself, to make requests with.
-    pub fn client(&self) -> &reqwest::Client {
-        &self.client
+impl Http {
+    /// The session's client. Nothing is read or made before it is used.
+    pub fn new(config: &Arc<Config>) -> Self {
+        Http(Arc::new(Shared {
+            config: Arc::clone(config),
+            password: Mutex::default(),
+            clients: OnceCell::new(),
+        }))
+    }
+
+    /// The password for the configured proxy; false when it is too late for one.
+    pub fn set_proxy_password(&self, password: Zeroizing<String>) -> bool {
+        *self.0.password.lock().unwrap_or_else(PoisonError::into_inner) = Some(password);
+        !self.0.clients.initialized()
+    }
+
+    /// The client itself.
+    pub async fn client(&self) -> std::result::Result<&reqwest::Client, HttpError> {
+        Ok(&self.clients().await?.through)
+    }
+
+    async fn clients(&self) -> std::result::Result<&Clients, HttpError> {
+        let make = || async {
+            let shared = Arc::clone(&self.0);
+            let made = tokio::task::spawn_blocking(move || {
+                let password = shared.password.lock().unwrap_or_else(PoisonError::into_inner).take();
+                Clients::new(&shared.config, password.as_deref().map(String::as_str))
+            });
+            let made = made
+                .await
+                .unwrap_or_else(|e| Err(Error::new(Status::Internal, "the HTTP client cannot be made").caused_by(&e)));
+            made.map_err(|error| HttpError::Unusable(Box::new(error)))
+        };
+        self.0.clients.get_or_try_init(make).await
+    }
+
+    /// How long one request may take.
+    pub fn timeout(&self) -> Duration {
+        self.0.config.request_timeout()
     }
 
     /// Sends a request until it is answered with success, is refused, or its time is over.
@@ -162,12 +222,13 @@ impl Http {
     where
         F: Future<Output = ()>,
     {
-        self.send_with(&self.client, request, before).await
+        self.send_with(self.client().await?, request, before).await
     }
 
     /// The same, never through a proxy: for this machine's own metadata services.
     pub async fn send_direct(&self, request: Request) -> std::result::Result<Response, HttpError> {
-        self.send_with(&self.direct, request, || async {}).await
+        self.send_with(&self.clients().await?.direct, request, || async {})
+            .await
     }
 
     async fn send_with<F>(
@@ -180,20 +241,21 @@ impl Http {
         F: Future<Output = ()>,
     {
         let host = host_of(&request);
-        let deadline = tokio::time::Instant::now() + self.timeout;
+        let timeout = self.timeout();
+        let deadline = tokio::time::Instant::now() + timeout;
         let mut wait = FIRST_WAIT;
         for attempt in 1.. {
             before().await;
             let Some(copy) = request.try_clone() else { break };
-            let deadline = deadline.max(tokio::time::Instant::now() + self.timeout / 10);
+            let deadline = deadline.max(tokio::time::Instant::now() + timeout / 10);
             let outcome = match tokio::time::timeout_at(deadline, client.execute(copy)).await {
                 Err(_) => {
                     return Err(HttpError::Timeout {
                         host,
-                        seconds: self.timeout.as_secs(),
+                        seconds: timeout.as_secs(),
                     });
                 }
-                Ok(Err(error)) => Err(transport(&host, error, self.timeout)),
+                Ok(Err(error)) => Err(transport(&host, error, timeout)),
                 Ok(Ok(response)) if response.status().is_success() => return Ok(response),
                 Ok(Ok(response)) => Ok(response),
             };
@@ -202,7 +264,7 @@ impl Http {
                 Ok(response) => {
                     let retry = matches!(response.status().as_u16(), 429 | 502 | 503 | 504);
                     let asked = retry_after(response.headers());
-                    let error = failure(&host, response).await;
+                    let error = failure(&host, response, deadline).await;
                     if !retry {
                         return Err(error);
                     }
@@ -228,7 +290,7 @@ impl Http {
         }
         Err(HttpError::Timeout {
             host,
-            seconds: self.timeout.as_secs(),
+            seconds: timeout.as_secs(),
         })
     }
 }
@@ -262,11 +324,11 @@ pub fn transport(host: &str, source: reqwest::Error, timeout: Duration) -> HttpE
     HttpError::Unreachable { host, source }
 }
 
-/// An answer other than success, read whole but bounded.
-async fn failure(host: &str, mut response: Response) -> HttpError {
+/// An answer other than success, bounded in length and time: its status counts, and what of its words came by then.
+async fn failure(host: &str, mut response: Response, deadline: tokio::time::Instant) -> HttpError {
     let (status, headers) = (response.status(), Box::new(response.headers().clone()));
     let mut body = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
+    while let Ok(Ok(Some(chunk))) = tokio::time::timeout_at(deadline, response.chunk()).await {
         body.extend_from_slice(&chunk);
         if body.len() > MAX_ERROR_BODY {
             body.truncate(MAX_ERROR_BODY);
@@ -309,11 +371,7 @@ fn tls(config: &Config) -> Result<rustls::ClientConfig> {
     let name = path.display().to_string();
     let unusable =
         || Error::new(Status::FileRead, format!("{name} holds no certificates in PEM form")).target(name.clone());
-    let text = std::fs::read(path).map_err(|e| {
-        Error::new(Status::FileRead, format!("{name} cannot be read"))
-            .target(name.clone())
-            .caused_by(&e)
-    })?;
+    let text = file::read(path)?;
     let mut roots = rustls::RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&text) {
         let certificate = certificate.map_err(|_| unusable())?;

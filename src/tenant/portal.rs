@@ -9,6 +9,7 @@ use reqwest::{Method, Request, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// A tenant's portal back end.
 #[derive(Clone, Debug)]
@@ -46,7 +47,8 @@ impl Portal {
                 "x-ms-client-request-id",
                 HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()).map_err(not_text)?,
             );
-            let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.secret())).map_err(not_text)?;
+            let mut bearer =
+                HeaderValue::from_str(&Zeroizing::new(format!("Bearer {}", token.secret()))).map_err(not_text)?;
             bearer.set_sensitive(true);
             headers.insert(AUTHORIZATION, bearer);
             match self.http.send(request, || self.budget.spend(Workload::Portal, 1)).await {

@@ -64,9 +64,11 @@ fn certificate(core: &Core, call: &Call, tenant: &Tenant, app: &App, token: &Par
     let (x5t, x5t_s256) = (print("x5t"), print("x5t#S256"));
     let found = match algorithm {
         "PS256" if refused => {
-            return Err(invalid(
-                50_012,
-                "Authentication failed: the algorithm of the assertion is not supported.",
+            return Err(LoginError::new(
+                400,
+                "invalid_request",
+                5_002_738,
+                "Invalid JWT token. 'PS256' is not a supported signature algorithm. Supported signing algorithms are: 'RS256'.",
             ));
         }
         "PS256" => app.certificates.iter().find(|c| c.x5t_s256 == x5t_s256),

@@ -161,6 +161,7 @@ fn choose(content: &Content) -> Result<(Public, Private)> {
         );
     }
     let mut why = unusable("the private key is not RSA");
+    let mut untimely = None;
     for (der, bare) in &content.keys {
         let key = if *bare {
             RsaKeyPair::from_der(der)
@@ -177,17 +178,18 @@ fn choose(content: &Content) -> Result<(Public, Private)> {
         why = unusable("the private key does not belong to the certificate");
         for certificate in &content.certificates {
             match Public::of(certificate) {
-                Ok(public) if public.key == key.public_key().as_ref() => {
-                    public.check()?;
-                    return Ok((public, Private::Here(Box::new(key))));
-                }
+                Ok(public) if public.key == key.public_key().as_ref() => match public.check() {
+                    Ok(()) => return Ok((public, Private::Here(Box::new(key)))),
+                    // A renewed one with the same key may follow.
+                    Err(error) => untimely = Some(error),
+                },
                 Ok(_) => {}
                 Err(error) if content.certificates.len() == 1 => return Err(error),
                 Err(_) => {}
             }
         }
     }
-    Err(why)
+    Err(untimely.unwrap_or(why))
 }
 
 /// Why the crypto library does not take a key.
