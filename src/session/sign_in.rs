@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::snapshot::SignedIn;
 use crate::status::Status;
 use crate::task::TaskContext;
+use crate::tenant::http::HttpError;
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -164,6 +165,8 @@ impl Session {
         task: &TaskContext,
         environment: Environment,
     ) -> Result<SignedIn> {
+        // What is wrong with the session's settings is told here, not at whatever is asked for first.
+        self.http.client().await.map_err(HttpError::into_error)?;
         let method = request.name();
         let policy = || match environment.portal_policy() {
             Some(policy) => Err(Error::new(

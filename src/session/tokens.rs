@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::session::config::Config;
 use crate::status::Status;
 use crate::task::TaskContext;
-use jiff::{SignedDuration, Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::Zeroizing;
@@ -219,6 +219,7 @@ fn keep(held: &mut Option<Held>, token: Token, challenge: Option<&str>) -> Token
 mod tests {
     use super::*;
     use crate::session::credential::Scripted;
+    use jiff::ToSpan;
     use std::sync::atomic::Ordering::SeqCst;
     use std::time::Duration;
 

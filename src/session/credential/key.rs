@@ -346,6 +346,20 @@ mod tests {
     }
 
     #[test]
+    fn a_renewed_certificate_counts_wherever_it_stands() {
+        let (ended, good) = (data!("expired.pem"), data!("certificate.pem"));
+        for file in [[ended, good].concat(), [good, ended].concat()] {
+            let (public, _) = read(&file, None).unwrap_or_else(|e| panic!("{}", e.to_json()));
+            assert_eq!(public.thumbprint(), "3A3CC80ACF1D618D3541E238318B4B566F83FB8A");
+        }
+        // What ended is the reason, not what follows it.
+        let error = read(&[ended, data!("other.pem")].concat(), None)
+            .map(|_| ())
+            .unwrap_err();
+        assert!(error.message.contains("ended at"), "{}", error.message);
+    }
+
+    #[test]
     fn a_bare_certificate_is_read_and_checked() {
         let der = |file: &[u8]| Pem::iter_from_buffer(file).last().unwrap().unwrap().contents;
         assert!(Public::of(&der(data!("certificate.pem"))).unwrap().check().is_ok());
