@@ -12,6 +12,7 @@
  * or 0 on entry and written only on success. out_error receives an error document, or NULL; it may itself be NULL:
  *   {"code":301,"name":"SignIn.Refused","category":"AuthenticationError","message":"...","detail":["..."],
  *    "target":"...","retryable":false,"retryAfterSeconds":2.5,"requestId":"...","help":"..."}
+ * Any of them may also return SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC: a defect of the library, caught.
  *
  * TEXT. Inputs are NUL-terminated UTF-8 and are not kept. Texts that you receive are yours: give each back to
  * sspr_string_free. Documents are JSON: camelCase, RFC 3339 times, no top-level array. New members may come.

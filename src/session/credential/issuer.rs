@@ -268,8 +268,9 @@ impl Issuer {
         match self.http.send(request, || async {}).await {
             Ok(response) => {
                 let body = read(response, self.http.timeout()).await?;
-                // A gateway may turn every status into 200.
-                let text = std::str::from_utf8(&body).ok();
+                // A gateway may turn every status into 200. Only what is a refusal is copied: tokens are not.
+                let refused = |text: &&str| Refusal::read(text).is_some();
+                let text = std::str::from_utf8(&body).ok().filter(refused);
                 match text.and_then(|text| Refusal::read(&redact(text, form))) {
                     Some(refusal) => Err(TokenError::Refused(Box::new(refusal))),
                     None => Ok(parse(&body)?),
