@@ -330,12 +330,14 @@ mod tests {
 
     #[test]
     fn what_is_settled_is_told_or_not_done() {
-        let done = Arc::new(AtomicU64::new(0));
-        for fill in [true, false] {
+        for round in 0..if cfg!(miri) { 2 } else { 200 } {
             let (full, wait) = std::sync::mpsc::channel();
+            let done = Arc::new(AtomicU64::new(0));
             let count = Arc::clone(&done);
+            // With no room left, or with room for the result.
+            let events = QUEUE - usize::from(round % 2 == 0);
             let task = start(BTreeSet::new(), move |context| async move {
-                for i in 0..if fill { QUEUE } else { 0 } {
+                for i in 0..events {
                     context.sign_in(json!(i)).await;
                 }
                 let _ = full.send(());
@@ -344,13 +346,10 @@ mod tests {
                 Ok(Value::Null)
             });
             wait.recv_timeout(LONG).unwrap();
-            // With room, the work ends with its result, whether or not it is cancelled then.
-            while !fill && task.outcome.get().is_none() {
-                std::thread::yield_now();
-            }
             task.cancel();
-            assert_eq!(end(&task).is_ok(), !fill);
-            assert_eq!(done.load(Ordering::SeqCst), u64::from(!fill));
+            // Which of both the cancel came to is chance.
+            let told = end(&task).is_ok();
+            assert_eq!(told, done.load(Ordering::SeqCst) == 1, "{round}");
         }
     }
 
