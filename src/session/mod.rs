@@ -3,6 +3,7 @@
 pub mod claims;
 pub mod config;
 pub mod credential;
+mod request;
 mod sign_in;
 pub mod tokens;
 
