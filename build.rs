@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 macro_rules! statuses {
-    ($($code:literal, $constant:ident, $variant:ident, $name:literal, $category:literal, $meaning:literal;)*) => {
+    ($($code:literal, $constant:ident, $variant:ident, $name:literal, $category:literal, $meaning:literal, $help:literal;)*) => {
         fn status_enum() -> String {
             let mut text = String::from(
                 "\n// What a function returns. The comment names the error as error documents do.\nenum sspr_status {\n",

@@ -12,6 +12,7 @@
  * or 0 on entry and written only on success. out_error receives an error document, or NULL; it may itself be NULL:
  *   {"code":301,"name":"SignIn.Refused","category":"AuthenticationError","message":"...","detail":["..."],
  *    "target":"...","retryable":false,"retryAfterSeconds":2.5,"requestId":"...","help":"..."}
+ * Any of them may also return SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC: a defect of the library, caught.
  *
  * TEXT. Inputs are NUL-terminated UTF-8 and are not kept. Texts that you receive are yours: give each back to
  * sspr_string_free. Documents are JSON: camelCase, RFC 3339 times, no top-level array. New members may come.
@@ -120,31 +121,41 @@ uint32_t sspr_abi_version(void);
 // The library's version, such as "0.1.0". A static text: do not free it. Any thread may call it.
 const char *sspr_version(void);
 
-// Opens a session: one tenant and how to reach it. Nothing is sent, nothing waits.
+// Opens a session: one tenant and how to reach it. Nothing is read or sent, nothing waits.
 //
 // `config_json` is an object; every member may be left out:
 // `tenant` (id or domain), `cloud` ("Public", "UsGovernment", "UsGovernmentDod", "China"), `endpoints` ({`login`,
 // `graph`, `portal`, `imds`}: other addresses, plain HTTP on loopback only), `caFile` (trust this PEM file and nothing
-// else), `proxy` ("none" or an address), `hostActions` (what the caller can do: "openBrowser", "signAssertion"),
-// `interactive` (a person is there), `budgets` ("documented" or "off"), `requestTimeoutSeconds`, `caller` (your
-// program's name, for the services' logs).
+// else; the sign-in reads it), `proxy` ("none" or an address, without user or password), `proxyUser` (who signs in to
+// that proxy; the password is the secret "proxyPassword"), `hostActions` (what the caller can do: "openBrowser",
+// "signAssertion"), `interactive` (a person is there), `budgets` ("documented" or "off"), `requestTimeoutSeconds`,
+// `caller` (your program's name, for the services' logs: 200 bytes at the most, without control characters).
 //
 // `out_session` receives the handle, for `sspr_session_close`. `out_error` receives the error document (free it with
 // `sspr_string_free`) or NULL; it may be NULL.
 //
-// Returns SSPR_STATUS_OK, or an ARGUMENT or FILE status. Any thread may call it.
+// Returns SSPR_STATUS_OK, an ARGUMENT status, SSPR_STATUS_HANDLE_LIMIT, SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any
+// thread may call it.
 //
 // Pointers are NULL or valid; texts are NUL-terminated.
 int32_t sspr_session_open(const char *config_json,
                           uint64_t *out_session,
                           char **out_error);
 
-// Hands a secret to a session, for its next sign-in. It is kept in memory that is wiped, and dropped when used.
+// Hands a secret to a session, for its next sign-in, in place of an earlier one of that name.
 //
-// `name` is "clientSecret", "certificate" (PEM or PFX, with its key), "certificatePassword", "accessToken" or
-// "portalAccessToken"; `bytes` and `length` are the secret itself, which the caller may wipe when the call returns.
+// `session` is the session's handle. `name` is "clientSecret", "certificate" (PEM or PFX, with its key),
+// "certificatePassword", "accessToken", "portalAccessToken", or "proxyPassword" (for the configured `proxyUser`, before
+// the session's first task). `bytes` and `length` are the secret itself, 1 to 1,048,576 bytes, which the caller may wipe
+// when the call returns; what is text is UTF-8.
 //
-// Returns SSPR_STATUS_OK, or an ARGUMENT or HANDLE status. Any thread may call it.
+// The sign-in takes the secret out of the session, whether or not it succeeds. What renews tokens later (a client
+// secret, a certificate's key, tokens) is kept by the sign-in until another one takes its place or the session and its
+// tasks are gone. The library's own copies are wiped then; copies inside the libraries for PFX files, RSA keys, HTTP and
+// TLS are freed without being wiped.
+//
+// Returns SSPR_STATUS_OK, SSPR_STATUS_CREDENTIAL_UNUSABLE (a proxy's password that is not UTF-8), an ARGUMENT or HANDLE
+// status, or SSPR_STATUS_PANIC. Any thread may call it.
 //
 // `bytes` is valid for `length` bytes; pointers are NULL or valid; texts are NUL-terminated.
 int32_t sspr_session_set_secret(uint64_t session,
@@ -153,9 +164,9 @@ int32_t sspr_session_set_secret(uint64_t session,
                                 uint32_t length,
                                 char **out_error);
 
-// Starts a sign-in.
+// Starts a sign-in in a session.
 //
-// `request_json` is an object: `method`, and the members of that method. Members in brackets may be left out; secrets
+// `session` is the session's handle. `request_json` is an object: `method`, and the members of that method. Members in brackets may be left out; secrets
 // are set before, with `sspr_session_set_secret`. For example `{"method":"clientSecret","clientId":"..."}`.
 //
 // "browser": a person, through the system's browser. [`clientId`]: the app, which registers http://localhost under
@@ -190,12 +201,22 @@ int32_t sspr_session_set_secret(uint64_t session,
 // A person's later renewals ask again (`signIn`, "openBrowser"), in the task that needs the token, where the session was
 // opened with `interactive` and, for a browser, with the host action "openBrowser"; else that task tells what was asked.
 //
-// `out_task` receives a task for `sspr_task_next`; its result is `{tenantId, cloud, method, account, delegated,
-// permissions[], portalApi}`. A task that fails leaves the session as it was; the secrets that it used are gone. Its
-// errors are SSPR_STATUS_SIGN_IN_... (refused, too late, Conditional Access), SSPR_STATUS_TOKEN_UNUSABLE,
-// SSPR_STATUS_CREDENTIAL_UNUSABLE, SSPR_STATUS_IDENTITY_UNAVAILABLE, a SERVICE status, or those of any task.
+// `portalApi` and "portalAccessToken" are refused (SSPR_STATUS_SIGN_IN_REFUSED) where a policy of the machine switches
+// the portal API off: the environment variable ENTRASSPR_DISABLE_PORTAL_API, or on Windows the registry's value
+// HKLM\SOFTWARE\Policies\EntraSspr, DisablePortalApi.
 //
-// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status. Any thread may call it.
+// A token that "managedIdentity" or "accessToken" brings must be of the session's tenant; where that is named by a
+// domain, its id is asked for at the sign-in address.
+//
+// `out_task` receives a task for `sspr_task_next`; its result is `{tenantId, cloud, method, account, delegated,
+// permissions[], portalApi}`. A task that fails or is cancelled before its result is there leaves the session signed in
+// as it was; the secrets that it used are gone. Its errors are SSPR_STATUS_SIGN_IN_... (refused, too late, Conditional
+// Access), SSPR_STATUS_TOKEN_UNUSABLE, SSPR_STATUS_CREDENTIAL_UNUSABLE, SSPR_STATUS_IDENTITY_UNAVAILABLE,
+// SSPR_STATUS_HOST_ACTION_FAILED, an ARGUMENT status (a member or a secret that the method needs), a SERVICE status,
+// SSPR_STATUS_FILE_READ (`caFile`), or those of any task (see `sspr_task_next`).
+//
+// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status (also SSPR_STATUS_HANDLE_LIMIT),
+// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
 //
 // Pointers are NULL or valid; texts are NUL-terminated.
 int32_t sspr_session_sign_in(uint64_t session,
@@ -207,12 +228,15 @@ int32_t sspr_session_sign_in(uint64_t session,
 //
 // `out_state` receives `{signedIn, tenantId, ...}` as the sign-in's result (free it with `sspr_string_free`).
 //
-// Returns SSPR_STATUS_OK, or an ARGUMENT or HANDLE status. Any thread may call it; nothing waits.
+// Returns SSPR_STATUS_OK, an ARGUMENT or HANDLE status, or SSPR_STATUS_PANIC. Any thread may call it; nothing waits.
 //
 // Pointers are NULL or valid.
-int32_t sspr_session_state(uint64_t session, char **out_state, char **out_error);
+int32_t sspr_session_state(uint64_t session,
+                           char **out_state,
+                           char **out_error);
 
-// Closes a session. Its tasks go on until they end or are closed; its tokens and secrets are wiped when the last is.
+// Closes a session. Its tasks go on until they end or are closed; its tokens and secrets are dropped, and the library's
+// copies of them wiped, when the last is.
 //
 // Returns SSPR_STATUS_OK or a HANDLE status. Any thread may call it; nothing waits.
 //
@@ -223,12 +247,16 @@ int32_t sspr_session_close(uint64_t session,
 // Waits for a task's next event.
 //
 // `timeout_ms` is how long to wait; 0 looks and returns. `out_event` receives an event as JSON (free it with
-// `sspr_string_free`), whose member `event` says what it is: "progress", "log", "finding", "signIn", "hostAction",
-// "result". Members that you do not know may come; skip events that you do not know.
+// `sspr_string_free`), whose member `event` says what it is: "progress" {`activity`, `done`, `of`}, "log" {`message`},
+// "finding" {`finding`}, "signIn" {`signIn`}, "hostAction" {`id`, `action`, `arguments`, `deadlineSeconds`}, "result"
+// {`result`}. A "hostAction" asks for what only the caller can do: do what `action` names with its `arguments` (see
+// `sspr_session_sign_in`), and answer with its `id` by `sspr_task_reply` within `deadlineSeconds`. Members that you do
+// not know may come; skip events that you do not know.
 //
 // Returns SSPR_STATUS_OK with an event; SSPR_STATUS_PENDING when none came in time (call again); SSPR_STATUS_ENDED
-// after the result; else the task's own error, again at each call; or an ARGUMENT or HANDLE status. Any thread may call
-// it, also several at once: an event goes to one of them, the end to all.
+// after the result; else the task's own error, again at each call; or an ARGUMENT or HANDLE status. A task's own errors
+// are those that the function that starts it names, and of any task SSPR_STATUS_TASK_CANCELLED, SSPR_STATUS_INTERNAL
+// and SSPR_STATUS_PANIC. Any thread may call it, also several at once: an event goes to one of them, the end to all.
 //
 // Pointers are NULL or valid.
 int32_t sspr_task_next(uint64_t task,
@@ -267,16 +295,19 @@ int32_t sspr_task_close(uint64_t task, char **out_error);
 
 // Checks the whole set-up, or the steps that the request names, over facts that are read once.
 //
-// `request_json` is an object; every member may be left out: `steps` and `excludeSteps` (names), `severity` ("Info",
+// `session` is the handle of a session that is signed in. `request_json` is an object; every member may be left out: `steps` and `excludeSteps` (names), `severity` ("Info",
 // "Low", "Medium", "High": leave lesser findings out of the list), `timeBudgetSeconds` (how long reading long
 // lists may take; past that they are read in part), `full` (true: read them whole, however long), `deadlineSeconds`
 // (then the task ends with SSPR_STATUS_TASK_DEADLINE), `utcOffsetMinutes` (for the times on the screen).
 //
 // `out_task` receives a task for `sspr_task_next`. Its result is the readiness document: `ready` ("Yes", "No" or
 // "Unknown"), `steps[]`, `counts`, `findings[]`, `first`, `excessPermissions`, `screen[]` (the one screen, line by
-// line) and `snapshot` (all facts, as a string of JSON, for `sspr_snapshot_assess`).
+// line) and `snapshot` (all facts, as a string of JSON, for `sspr_snapshot_assess`). Its errors are
+// SSPR_STATUS_SIGN_IN_NEEDED (the session is not signed in), SSPR_STATUS_TASK_DEADLINE, or those of any task (see
+// `sspr_task_next`). What a service refuses is no error: the findings that rest on it are "Skipped" and say who refused.
 //
-// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status. Any thread may call it.
+// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status (also SSPR_STATUS_HANDLE_LIMIT),
+// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
 //
 // Pointers are NULL or valid; texts are NUL-terminated.
 int32_t sspr_check_readiness(uint64_t session,
@@ -392,23 +423,31 @@ int32_t sspr_check_user_registration(uint64_t session,
 
 // Judges a saved snapshot, without network or session.
 //
-// `request_json`: `snapshot` (the document as a string) or `path` (its file), and the members of
-// `sspr_check_readiness`'s request that choose and show.
+// `request_json`: `snapshot` (the document as a string) or `path` (its file), and `steps`, `excludeSteps`, `severity`
+// and `utcOffsetMinutes` as of `sspr_check_readiness`; the members of that request that say how to read are refused.
 //
-// `out_task` receives a task for `sspr_task_next`; its result is that of `sspr_check_readiness`.
+// `out_task` receives a task for `sspr_task_next`; its result is that of `sspr_check_readiness`. Its errors are
+// SSPR_STATUS_SNAPSHOT_INVALID, SSPR_STATUS_SNAPSHOT_VERSION, SSPR_STATUS_FILE_READ, SSPR_STATUS_ARGUMENT_INVALID (a
+// step that does not exist, none or both of `snapshot` and `path`), or those of any task (see `sspr_task_next`).
 //
-// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status. Any thread may call it.
+// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status, SSPR_STATUS_HANDLE_LIMIT,
+// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
 //
 // Pointers are NULL or valid; texts are NUL-terminated.
-int32_t sspr_snapshot_assess(const char *request_json, uint64_t *out_task, char **out_error);
+int32_t sspr_snapshot_assess(const char *request_json,
+                             uint64_t *out_task,
+                             char **out_error);
 
 // Writes a snapshot to a file that only its owner can read; an existing file is replaced whole or not at all.
 //
 // `request_json`: `snapshot` (the document as a string), `path`, and `overwrite` (true: replace an existing file).
 //
-// `out_task` receives a task for `sspr_task_next`; its result is `{path, bytes}`.
+// `out_task` receives a task for `sspr_task_next`; its result is `{path, bytes}`. Its errors are
+// SSPR_STATUS_SNAPSHOT_INVALID, SSPR_STATUS_SNAPSHOT_VERSION, SSPR_STATUS_FILE_WRITE, or those of any task (see
+// `sspr_task_next`).
 //
-// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status. Any thread may call it.
+// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status, SSPR_STATUS_HANDLE_LIMIT,
+// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
 //
 // Pointers are NULL or valid; texts are NUL-terminated.
 int32_t sspr_snapshot_save(const char *request_json,
@@ -420,19 +459,21 @@ int32_t sspr_snapshot_save(const char *request_json,
 // `request_json`: `path`.
 //
 // `out_task` receives a task for `sspr_task_next`; its result is `{snapshot, tenantId, tenantName, takenAt}`, the
-// snapshot's document as a string.
+// snapshot's document as a string. Its errors are SSPR_STATUS_SNAPSHOT_INVALID, SSPR_STATUS_SNAPSHOT_VERSION,
+// SSPR_STATUS_FILE_READ, or those of any task (see `sspr_task_next`).
 //
-// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status. Any thread may call it.
+// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status, SSPR_STATUS_HANDLE_LIMIT,
+// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
 //
 // Pointers are NULL or valid; texts are NUL-terminated.
 int32_t sspr_snapshot_load(const char *request_json,
                            uint64_t *out_task,
                            char **out_error);
 
-// Lists every check: `{"checks":[{id, step, title, looksAt, why, decides, documentation, permissions[]}]}`, in causal
-// order. `out_list` is freed with `sspr_string_free`.
+// Lists every check: `{"checks":[{id, step, stepTitle, title, looksAt, why, decides, documentation, permissions[],
+// sources[]}]}`, in causal order. `out_list` is freed with `sspr_string_free`.
 //
-// Returns SSPR_STATUS_OK or an ARGUMENT status. Any thread may call it; nothing waits.
+// Returns SSPR_STATUS_OK, an ARGUMENT status or SSPR_STATUS_PANIC. Any thread may call it; nothing waits.
 //
 // Pointers are NULL or valid.
 int32_t sspr_check_list(char **out_list,

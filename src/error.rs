@@ -21,7 +21,7 @@ pub struct Error {
     pub retry_after_seconds: Option<f64>,
     /// The service's id of the request, for its support.
     pub request_id: Option<String>,
-    /// What to do about it.
+    /// What to do about it, where there is more to say than its status does.
     pub help: Option<String>,
 }
 
@@ -94,8 +94,7 @@ impl Error {
             retry_after_seconds: Option<f64>,
             #[serde(skip_serializing_if = "Option::is_none")]
             request_id: &'a Option<String>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            help: &'a Option<String>,
+            help: &'a str,
         }
         let document = Document {
             code: self.status.code(),
@@ -107,7 +106,7 @@ impl Error {
             retryable: self.retryable,
             retry_after_seconds: self.retry_after_seconds,
             request_id: &self.request_id,
-            help: &self.help,
+            help: self.help.as_deref().unwrap_or(self.status.help()),
         };
         serde_json::to_string(&document).unwrap_or_else(|_| String::from("{}"))
     }
@@ -115,3 +114,20 @@ impl Error {
 
 /// The library's own result.
 pub type Result<T> = std::result::Result<T, Error>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_document_says_what_to_do() {
+        for status in Status::ALL.iter().filter(|status| status.code() >= 100) {
+            let help = |error: Error| {
+                let document: serde_json::Value = serde_json::from_str(&error.to_json()).unwrap();
+                document["help"].as_str().unwrap().to_string()
+            };
+            assert_eq!(help(Error::new(*status, "x")), status.help());
+            assert_eq!(help(Error::new(*status, "x").help("Do this.")), "Do this.");
+        }
+    }
+}

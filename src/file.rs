@@ -1,6 +1,7 @@
 //! Files with a tenant's data: readable by their owner only, replaced whole or not at all.
 
 use crate::error::{Error, Result};
+use crate::platform;
 use crate::status::Status;
 use std::io::{Read, Write};
 use std::path::Path;
@@ -47,8 +48,9 @@ pub fn write_private(path: &Path, bytes: &[u8], overwrite: bool) -> Result<()> {
         .parent()
         .filter(|p| !p.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    // The temporary file is made readable by its owner only.
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    let mut file = tempfile::Builder::new()
+        .make_in(folder, platform::create_private)
+        .map_err(failed)?;
     file.write_all(bytes)
         .and_then(|()| file.as_file().sync_all())
         .map_err(failed)?;

@@ -10,6 +10,7 @@ pub mod file;
 pub mod finding;
 pub mod gather;
 mod panics;
+mod platform;
 pub mod readiness;
 pub mod report;
 pub mod run;

@@ -30,13 +30,15 @@ pub struct Request {
 }
 
 /// What assessing a saved snapshot takes.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct SavedRequest {
     snapshot: Option<String>,
     path: Option<PathBuf>,
-    #[serde(flatten)]
-    choice: serde_json::Map<String, Value>,
+    steps: Vec<String>,
+    exclude_steps: Vec<String>,
+    severity: Option<Severity>,
+    utc_offset_minutes: i32,
 }
 
 /// What saving takes.
@@ -143,8 +145,13 @@ pub async fn check(
 
 /// Judges a saved snapshot.
 pub fn assess_saved(request: SavedRequest) -> Result<Value> {
-    let choice: Request = serde_json::from_value(Value::Object(request.choice))
-        .map_err(|e| Error::new(Status::ArgumentJson, format!("the request is not acceptable: {e}")))?;
+    let choice = Request {
+        steps: request.steps,
+        exclude_steps: request.exclude_steps,
+        severity: request.severity,
+        utc_offset_minutes: request.utc_offset_minutes,
+        ..Request::default()
+    };
     let text = match (request.snapshot, request.path) {
         (Some(text), None) => text,
         (None, Some(path)) => read(&path)?,

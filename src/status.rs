@@ -1,7 +1,7 @@
 //! The status codes, from the one table in `ffi/status_table.rs`.
 
 macro_rules! statuses {
-    ($($code:literal, $constant:ident, $variant:ident, $name:literal, $category:literal, $meaning:literal;)*) => {
+    ($($code:literal, $constant:ident, $variant:ident, $name:literal, $category:literal, $meaning:literal, $help:literal;)*) => {
         /// What a call or a task came to.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(i32)]
@@ -26,6 +26,11 @@ macro_rules! statuses {
             /// What it means, in one sentence.
             pub fn meaning(self) -> &'static str {
                 match self { $(Status::$variant => $meaning,)* }
+            }
+
+            /// What to do, where the error itself does not say.
+            pub fn help(self) -> &'static str {
+                match self { $(Status::$variant => $help,)* }
             }
 
             /// The constant's name in the C header.
@@ -56,6 +61,14 @@ mod tests {
         let names: HashSet<_> = Status::ALL.iter().map(|s| s.name()).collect();
         assert_eq!(codes.len(), Status::ALL.len());
         assert_eq!(names.len(), Status::ALL.len());
+    }
+
+    #[test]
+    fn every_error_says_what_to_do() {
+        for status in Status::ALL {
+            let help = status.help();
+            assert_eq!(status.code() >= 100, help.ends_with('.'), "{status:?}: {help}");
+        }
     }
 
     #[test]

@@ -94,6 +94,7 @@ fn call<T: Default + Copy + PartialEq + std::fmt::Debug>(
             ("name", "string"),
             ("category", "string"),
             ("message", "string"),
+            ("help", "string"),
             ("retryable", "bool"),
             ("detail", "array"),
         ] {
@@ -203,12 +204,18 @@ fn the_header_has_every_status_and_nothing_else() {
 fn every_function_is_documented() {
     let mut comment = String::new();
     let mut seen = 0;
-    for line in support::BUILT_HEADER.lines() {
+    let mut lines = support::BUILT_HEADER.lines();
+    while let Some(line) = lines.next() {
         if let Some(text) = line.strip_prefix("//") {
             comment.push_str(text);
             continue;
         }
         if line.starts_with(|c: char| c.is_ascii_lowercase()) && line.contains("sspr_") && line.contains('(') {
+            // A declaration may go on over several lines.
+            let mut line = line.to_string();
+            while !line.ends_with(';') {
+                line.push_str(lines.next().expect("a declaration ends").trim());
+            }
             assert!(comment.len() > 60, "{line} is not documented");
             let returns_status = line.starts_with("int32_t");
             assert!(
@@ -219,13 +226,15 @@ fn every_function_is_documented() {
                 comment.contains("Any thread") || comment.contains("as of `sspr_"),
                 "{line} does not say which thread may call it"
             );
-            for name in line
-                .split(['(', ',', ')'])
+            let parameters = &line[line.find('(').expect("it has parameters") + 1..line.rfind(')').expect("they end")];
+            let refers = comment.contains("as of `sspr_");
+            for name in parameters
+                .split(',')
                 .filter_map(|p| p.trim().rsplit([' ', '*']).next())
+                .filter(|name| !matches!(*name, "void" | "out_error" | "session" | "task"))
             {
-                if name.starts_with("out_") && name != "out_error" && !comment.contains("as of `sspr_") {
-                    assert!(comment.contains(name), "{line} does not explain {name}");
-                }
+                let told = comment.contains(&format!("`{name}`"));
+                assert!(told || refers, "{line} does not explain {name}");
             }
             seen += 1;
         }
@@ -246,6 +255,25 @@ fn status_names_keep_their_areas() {
             .insert(status.code() / 100);
     }
     assert!(areas.values().all(|hundreds| hundreds.len() == 1), "{areas:?}");
+}
+
+/// What says how to read has no meaning for what was read already.
+#[test]
+fn assessing_refuses_what_it_would_not_heed() {
+    for member in [
+        "\"full\":true",
+        "\"timeBudgetSeconds\":1",
+        "\"deadlineSeconds\":1",
+        "\"stepps\":[]",
+    ] {
+        let request = CString::new(format!("{{\"path\":\"/nonexistent/x\",{member}}}")).unwrap();
+        let (status, _, error) = start(API.snapshot_assess, &request);
+        assert_eq!(
+            (status, error.unwrap()["target"].as_str()),
+            (103, Some("request_json")),
+            "{member}"
+        );
+    }
 }
 
 #[test]
@@ -415,7 +443,7 @@ proptest! {
         let (status, ..) = call(|_: *mut u8, error| unsafe { (API.task_reply)(task, text.as_ptr(), error) }, 0);
         prop_assert!(status < PANIC);
         // SAFETY: as above.
-        let (status, ..) = call(|_: *mut u8, error| unsafe { (API.session_set_secret)(session, text.as_ptr(), text.as_ptr().cast(), 4, error) }, 0);
+        let (status, ..) = call(|_: *mut u8, error| unsafe { (API.session_set_secret)(session, text.as_ptr(), text.as_ptr().cast(), text.as_bytes_with_nul().len() as u32, error) }, 0);
         prop_assert!(status < PANIC);
         prop_assert_eq!((close(task), close_session(session)), (OK, OK));
     }

@@ -63,6 +63,22 @@ Describe 'Connect-SsprTenant' {
         $failure.FullyQualifiedErrorId | Should -Be 'Sspr.Argument.Invalid,Connect-SsprTenant'
     }
 
+    It 'refuses a proxy with a password in its address, and does not show it' {
+        $failure = Get-Failure -Script { Connect-SsprTenant @connection -Proxy 'http://user:canary@proxy.example:8080' }
+        $failure.FullyQualifiedErrorId | Should -Be 'Sspr.Argument.Invalid,Connect-SsprTenant'
+        $failure.ErrorDetails.RecommendedAction | Should -Match '-ProxyCredential'
+        $failure.Exception.Data['Sspr'] | Should -Not -Match 'canary'
+    }
+
+    It 'signs in to a proxy with its own credential' {
+        $credential = [pscredential]::new('user', (ConvertTo-Secret -Text 'canary'))
+        $failure = Get-Failure -Script { Connect-SsprTenant @connection -Proxy 'http://127.0.0.1:1' -ProxyCredential $credential }
+        $failure.FullyQualifiedErrorId | Should -Be 'Sspr.Service.Unreachable,Connect-SsprTenant'
+        $failure = Get-Failure -Script { Connect-SsprTenant @connection -ProxyCredential $credential }
+        $failure.FullyQualifiedErrorId | Should -Be 'Sspr.Argument.Invalid,Connect-SsprTenant'
+        $failure.TargetObject | Should -Be 'proxyUser'
+    }
+
     It 'refuses a connection that lacks a member' {
         $failure = Get-Failure -Script { Connect-SsprTenant -Connection @{ TenantId = 'a'; ApplicationId = 'b' } }
         $failure.FullyQualifiedErrorId | Should -Be 'Sspr.Argument.Invalid,Connect-SsprTenant'

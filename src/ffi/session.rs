@@ -8,19 +8,21 @@ use serde_json::json;
 use std::ffi::c_char;
 use std::sync::Arc;
 
-/// Opens a session: one tenant and how to reach it. Nothing is sent, nothing waits.
+/// Opens a session: one tenant and how to reach it. Nothing is read or sent, nothing waits.
 ///
 /// `config_json` is an object; every member may be left out:
 /// `tenant` (id or domain), `cloud` ("Public", "UsGovernment", "UsGovernmentDod", "China"), `endpoints` ({`login`,
 /// `graph`, `portal`, `imds`}: other addresses, plain HTTP on loopback only), `caFile` (trust this PEM file and nothing
-/// else), `proxy` ("none" or an address), `hostActions` (what the caller can do: "openBrowser", "signAssertion"),
-/// `interactive` (a person is there), `budgets` ("documented" or "off"), `requestTimeoutSeconds`, `caller` (your
-/// program's name, for the services' logs).
+/// else; the sign-in reads it), `proxy` ("none" or an address, without user or password), `proxyUser` (who signs in to
+/// that proxy; the password is the secret "proxyPassword"), `hostActions` (what the caller can do: "openBrowser",
+/// "signAssertion"), `interactive` (a person is there), `budgets` ("documented" or "off"), `requestTimeoutSeconds`,
+/// `caller` (your program's name, for the services' logs: 200 bytes at the most, without control characters).
 ///
 /// `out_session` receives the handle, for `sspr_session_close`. `out_error` receives the error document (free it with
 /// `sspr_string_free`) or NULL; it may be NULL.
 ///
-/// Returns SSPR_STATUS_OK, or an ARGUMENT or FILE status. Any thread may call it.
+/// Returns SSPR_STATUS_OK, an ARGUMENT status, SSPR_STATUS_HANDLE_LIMIT, SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any
+/// thread may call it.
 ///
 /// # Safety
 /// Pointers are NULL or valid; texts are NUL-terminated.
@@ -40,12 +42,20 @@ pub unsafe extern "C" fn sspr_session_open(
     unsafe { guard::output(out_session, "out_session", out_error, body) }
 }
 
-/// Hands a secret to a session, for its next sign-in. It is kept in memory that is wiped, and dropped when used.
+/// Hands a secret to a session, for its next sign-in, in place of an earlier one of that name.
 ///
-/// `name` is "clientSecret", "certificate" (PEM or PFX, with its key), "certificatePassword", "accessToken" or
-/// "portalAccessToken"; `bytes` and `length` are the secret itself, which the caller may wipe when the call returns.
+/// `session` is the session's handle. `name` is "clientSecret", "certificate" (PEM or PFX, with its key),
+/// "certificatePassword", "accessToken", "portalAccessToken", or "proxyPassword" (for the configured `proxyUser`, before
+/// the session's first task). `bytes` and `length` are the secret itself, 1 to 1,048,576 bytes, which the caller may wipe
+/// when the call returns; what is text is UTF-8.
 ///
-/// Returns SSPR_STATUS_OK, or an ARGUMENT or HANDLE status. Any thread may call it.
+/// The sign-in takes the secret out of the session, whether or not it succeeds. What renews tokens later (a client
+/// secret, a certificate's key, tokens) is kept by the sign-in until another one takes its place or the session and its
+/// tasks are gone. The library's own copies are wiped then; copies inside the libraries for PFX files, RSA keys, HTTP and
+/// TLS are freed without being wiped.
+///
+/// Returns SSPR_STATUS_OK, SSPR_STATUS_CREDENTIAL_UNUSABLE (a proxy's password that is not UTF-8), an ARGUMENT or HANDLE
+/// status, or SSPR_STATUS_PANIC. Any thread may call it.
 ///
 /// # Safety
 /// `bytes` is valid for `length` bytes; pointers are NULL or valid; texts are NUL-terminated.
@@ -78,9 +88,9 @@ pub unsafe extern "C" fn sspr_session_set_secret(
     unsafe { guard::call(out_error, body) }
 }
 
-/// Starts a sign-in.
+/// Starts a sign-in in a session.
 ///
-/// `request_json` is an object: `method`, and the members of that method. Members in brackets may be left out; secrets
+/// `session` is the session's handle. `request_json` is an object: `method`, and the members of that method. Members in brackets may be left out; secrets
 /// are set before, with `sspr_session_set_secret`. For example `{"method":"clientSecret","clientId":"..."}`.
 ///
 /// "browser": a person, through the system's browser. [`clientId`]: the app, which registers http://localhost under
@@ -115,12 +125,22 @@ pub unsafe extern "C" fn sspr_session_set_secret(
 /// A person's later renewals ask again (`signIn`, "openBrowser"), in the task that needs the token, where the session was
 /// opened with `interactive` and, for a browser, with the host action "openBrowser"; else that task tells what was asked.
 ///
-/// `out_task` receives a task for `sspr_task_next`; its result is `{tenantId, cloud, method, account, delegated,
-/// permissions[], portalApi}`. A task that fails leaves the session as it was; the secrets that it used are gone. Its
-/// errors are SSPR_STATUS_SIGN_IN_... (refused, too late, Conditional Access), SSPR_STATUS_TOKEN_UNUSABLE,
-/// SSPR_STATUS_CREDENTIAL_UNUSABLE, SSPR_STATUS_IDENTITY_UNAVAILABLE, a SERVICE status, or those of any task.
+/// `portalApi` and "portalAccessToken" are refused (SSPR_STATUS_SIGN_IN_REFUSED) where a policy of the machine switches
+/// the portal API off: the environment variable ENTRASSPR_DISABLE_PORTAL_API, or on Windows the registry's value
+/// HKLM\SOFTWARE\Policies\EntraSspr, DisablePortalApi.
 ///
-/// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status. Any thread may call it.
+/// A token that "managedIdentity" or "accessToken" brings must be of the session's tenant; where that is named by a
+/// domain, its id is asked for at the sign-in address.
+///
+/// `out_task` receives a task for `sspr_task_next`; its result is `{tenantId, cloud, method, account, delegated,
+/// permissions[], portalApi}`. A task that fails or is cancelled before its result is there leaves the session signed in
+/// as it was; the secrets that it used are gone. Its errors are SSPR_STATUS_SIGN_IN_... (refused, too late, Conditional
+/// Access), SSPR_STATUS_TOKEN_UNUSABLE, SSPR_STATUS_CREDENTIAL_UNUSABLE, SSPR_STATUS_IDENTITY_UNAVAILABLE,
+/// SSPR_STATUS_HOST_ACTION_FAILED, an ARGUMENT status (a member or a secret that the method needs), a SERVICE status,
+/// SSPR_STATUS_FILE_READ (`caFile`), or those of any task (see `sspr_task_next`).
+///
+/// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status (also SSPR_STATUS_HANDLE_LIMIT),
+/// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
 ///
 /// # Safety
 /// Pointers are NULL or valid; texts are NUL-terminated.
@@ -149,7 +169,7 @@ pub unsafe extern "C" fn sspr_session_sign_in(
 ///
 /// `out_state` receives `{signedIn, tenantId, ...}` as the sign-in's result (free it with `sspr_string_free`).
 ///
-/// Returns SSPR_STATUS_OK, or an ARGUMENT or HANDLE status. Any thread may call it; nothing waits.
+/// Returns SSPR_STATUS_OK, an ARGUMENT or HANDLE status, or SSPR_STATUS_PANIC. Any thread may call it; nothing waits.
 ///
 /// # Safety
 /// Pointers are NULL or valid.
@@ -175,7 +195,8 @@ pub unsafe extern "C" fn sspr_session_state(
     unsafe { guard::output(out_state, "out_state", out_error, body) }
 }
 
-/// Closes a session. Its tasks go on until they end or are closed; its tokens and secrets are wiped when the last is.
+/// Closes a session. Its tasks go on until they end or are closed; its tokens and secrets are dropped, and the library's
+/// copies of them wiped, when the last is.
 ///
 /// Returns SSPR_STATUS_OK or a HANDLE status. Any thread may call it; nothing waits.
 ///

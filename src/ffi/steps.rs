@@ -57,16 +57,19 @@ where
 
 /// Checks the whole set-up, or the steps that the request names, over facts that are read once.
 ///
-/// `request_json` is an object; every member may be left out: `steps` and `excludeSteps` (names), `severity` ("Info",
+/// `session` is the handle of a session that is signed in. `request_json` is an object; every member may be left out: `steps` and `excludeSteps` (names), `severity` ("Info",
 /// "Low", "Medium", "High": leave lesser findings out of the list), `timeBudgetSeconds` (how long reading long
 /// lists may take; past that they are read in part), `full` (true: read them whole, however long), `deadlineSeconds`
 /// (then the task ends with SSPR_STATUS_TASK_DEADLINE), `utcOffsetMinutes` (for the times on the screen).
 ///
 /// `out_task` receives a task for `sspr_task_next`. Its result is the readiness document: `ready` ("Yes", "No" or
 /// "Unknown"), `steps[]`, `counts`, `findings[]`, `first`, `excessPermissions`, `screen[]` (the one screen, line by
-/// line) and `snapshot` (all facts, as a string of JSON, for `sspr_snapshot_assess`).
+/// line) and `snapshot` (all facts, as a string of JSON, for `sspr_snapshot_assess`). Its errors are
+/// SSPR_STATUS_SIGN_IN_NEEDED (the session is not signed in), SSPR_STATUS_TASK_DEADLINE, or those of any task (see
+/// `sspr_task_next`). What a service refuses is no error: the findings that rest on it are "Skipped" and say who refused.
 ///
-/// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status. Any thread may call it.
+/// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status (also SSPR_STATUS_HANDLE_LIMIT),
+/// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
 ///
 /// # Safety
 /// Pointers are NULL or valid; texts are NUL-terminated.
@@ -274,12 +277,15 @@ pub unsafe extern "C" fn sspr_check_user_registration(
 
 /// Judges a saved snapshot, without network or session.
 ///
-/// `request_json`: `snapshot` (the document as a string) or `path` (its file), and the members of
-/// `sspr_check_readiness`'s request that choose and show.
+/// `request_json`: `snapshot` (the document as a string) or `path` (its file), and `steps`, `excludeSteps`, `severity`
+/// and `utcOffsetMinutes` as of `sspr_check_readiness`; the members of that request that say how to read are refused.
 ///
-/// `out_task` receives a task for `sspr_task_next`; its result is that of `sspr_check_readiness`.
+/// `out_task` receives a task for `sspr_task_next`; its result is that of `sspr_check_readiness`. Its errors are
+/// SSPR_STATUS_SNAPSHOT_INVALID, SSPR_STATUS_SNAPSHOT_VERSION, SSPR_STATUS_FILE_READ, SSPR_STATUS_ARGUMENT_INVALID (a
+/// step that does not exist, none or both of `snapshot` and `path`), or those of any task (see `sspr_task_next`).
 ///
-/// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status. Any thread may call it.
+/// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status, SSPR_STATUS_HANDLE_LIMIT,
+/// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
 ///
 /// # Safety
 /// Pointers are NULL or valid; texts are NUL-terminated.
@@ -297,9 +303,12 @@ pub unsafe extern "C" fn sspr_snapshot_assess(
 ///
 /// `request_json`: `snapshot` (the document as a string), `path`, and `overwrite` (true: replace an existing file).
 ///
-/// `out_task` receives a task for `sspr_task_next`; its result is `{path, bytes}`.
+/// `out_task` receives a task for `sspr_task_next`; its result is `{path, bytes}`. Its errors are
+/// SSPR_STATUS_SNAPSHOT_INVALID, SSPR_STATUS_SNAPSHOT_VERSION, SSPR_STATUS_FILE_WRITE, or those of any task (see
+/// `sspr_task_next`).
 ///
-/// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status. Any thread may call it.
+/// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status, SSPR_STATUS_HANDLE_LIMIT,
+/// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
 ///
 /// # Safety
 /// Pointers are NULL or valid; texts are NUL-terminated.
@@ -318,9 +327,11 @@ pub unsafe extern "C" fn sspr_snapshot_save(
 /// `request_json`: `path`.
 ///
 /// `out_task` receives a task for `sspr_task_next`; its result is `{snapshot, tenantId, tenantName, takenAt}`, the
-/// snapshot's document as a string.
+/// snapshot's document as a string. Its errors are SSPR_STATUS_SNAPSHOT_INVALID, SSPR_STATUS_SNAPSHOT_VERSION,
+/// SSPR_STATUS_FILE_READ, or those of any task (see `sspr_task_next`).
 ///
-/// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status. Any thread may call it.
+/// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status, SSPR_STATUS_HANDLE_LIMIT,
+/// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
 ///
 /// # Safety
 /// Pointers are NULL or valid; texts are NUL-terminated.
@@ -334,10 +345,10 @@ pub unsafe extern "C" fn sspr_snapshot_load(
     unsafe { offline(request_json, out_task, out_error, run::load) }
 }
 
-/// Lists every check: `{"checks":[{id, step, title, looksAt, why, decides, documentation, permissions[]}]}`, in causal
-/// order. `out_list` is freed with `sspr_string_free`.
+/// Lists every check: `{"checks":[{id, step, stepTitle, title, looksAt, why, decides, documentation, permissions[],
+/// sources[]}]}`, in causal order. `out_list` is freed with `sspr_string_free`.
 ///
-/// Returns SSPR_STATUS_OK or an ARGUMENT status. Any thread may call it; nothing waits.
+/// Returns SSPR_STATUS_OK, an ARGUMENT status or SSPR_STATUS_PANIC. Any thread may call it; nothing waits.
 ///
 /// # Safety
 /// Pointers are NULL or valid.

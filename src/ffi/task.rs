@@ -30,12 +30,16 @@ where
 /// Waits for a task's next event.
 ///
 /// `timeout_ms` is how long to wait; 0 looks and returns. `out_event` receives an event as JSON (free it with
-/// `sspr_string_free`), whose member `event` says what it is: "progress", "log", "finding", "signIn", "hostAction",
-/// "result". Members that you do not know may come; skip events that you do not know.
+/// `sspr_string_free`), whose member `event` says what it is: "progress" {`activity`, `done`, `of`}, "log" {`message`},
+/// "finding" {`finding`}, "signIn" {`signIn`}, "hostAction" {`id`, `action`, `arguments`, `deadlineSeconds`}, "result"
+/// {`result`}. A "hostAction" asks for what only the caller can do: do what `action` names with its `arguments` (see
+/// `sspr_session_sign_in`), and answer with its `id` by `sspr_task_reply` within `deadlineSeconds`. Members that you do
+/// not know may come; skip events that you do not know.
 ///
 /// Returns SSPR_STATUS_OK with an event; SSPR_STATUS_PENDING when none came in time (call again); SSPR_STATUS_ENDED
-/// after the result; else the task's own error, again at each call; or an ARGUMENT or HANDLE status. Any thread may call
-/// it, also several at once: an event goes to one of them, the end to all.
+/// after the result; else the task's own error, again at each call; or an ARGUMENT or HANDLE status. A task's own errors
+/// are those that the function that starts it names, and of any task SSPR_STATUS_TASK_CANCELLED, SSPR_STATUS_INTERNAL
+/// and SSPR_STATUS_PANIC. Any thread may call it, also several at once: an event goes to one of them, the end to all.
 ///
 /// # Safety
 /// Pointers are NULL or valid.

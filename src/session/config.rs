@@ -22,7 +22,9 @@ pub struct Config {
     /// Trust the certificates in this PEM file, and no others.
     pub ca_file: Option<PathBuf>,
     /// `none`, or a proxy's address; absent: the environment's or the system's.
-    pub proxy: Option<ProxyAddress>,
+    pub proxy: Option<String>,
+    /// Who signs in to that proxy; the password is the secret `proxyPassword`.
+    pub proxy_user: Option<String>,
     /// What the caller can do for the library: `openBrowser`, `signAssertion`.
     pub host_actions: BTreeSet<String>,
     /// Whether a person is there to sign in again.
@@ -35,24 +37,11 @@ pub struct Config {
     pub caller: Option<String>,
 }
 
-/// A proxy's address. It may hold a password, so it does not print itself.
-#[derive(Clone, Deserialize)]
-#[serde(transparent)]
-pub struct ProxyAddress(String);
+/// What a caller may offer to do for the library.
+pub const HOST_ACTIONS: &[&str] = &["openBrowser", "signAssertion"];
 
-impl std::ops::Deref for ProxyAddress {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for ProxyAddress {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ProxyAddress")
-    }
-}
+/// A caller's name is short; services cut headers that are long.
+const MAX_CALLER: usize = 200;
 
 /// Microsoft's clouds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -153,7 +142,68 @@ impl Config {
         if let Some(tenant) = &config.tenant {
             check_tenant(tenant)?;
         }
+        config.check_proxy()?;
+        config.check_caller()?;
+        if let Some(unknown) = config.host_actions.iter().find(|a| !HOST_ACTIONS.contains(&a.as_str())) {
+            return Err(invalid(
+                "hostActions",
+                format!(
+                    "there is no host action '{unknown}'; the host actions are {}",
+                    HOST_ACTIONS.join(", ")
+                ),
+            ));
+        }
         Ok(config)
+    }
+
+    /// A proxy is `none` or an address, without what is secret: a configuration may be kept and shown.
+    fn check_proxy(&self) -> Result<()> {
+        let address = self.proxy.as_deref().filter(|proxy| *proxy != "none");
+        if let Some(address) = address {
+            // Without a scheme it is HTTP, as everywhere.
+            let text = if address.contains("://") {
+                address.to_string()
+            } else {
+                format!("http://{address}")
+            };
+            // The address itself is not told: it may hold a password.
+            let url = Url::parse(&text)
+                .ok()
+                .filter(Url::has_host)
+                .ok_or_else(|| invalid("proxy", "the proxy's address is not one"))?;
+            if !url.username().is_empty() || url.password().is_some() {
+                return Err(invalid("proxy", "the proxy's address holds a user or a password").help(
+                    "Give the user as proxyUser and the password as the secret 'proxyPassword' (Connect-SsprTenant: -ProxyCredential).",
+                ));
+            }
+        } else if self.proxy_user.is_some() {
+            return Err(invalid(
+                "proxyUser",
+                "a proxy's user needs the proxy's address in 'proxy'",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The caller's name becomes a part of a header.
+    fn check_caller(&self) -> Result<()> {
+        let fits = |caller: &str| caller.len() <= MAX_CALLER && !caller.chars().any(char::is_control);
+        if self.caller.as_deref().is_none_or(fits) {
+            return Ok(());
+        }
+        Err(invalid(
+            "caller",
+            format!("the caller's name has control characters (line breaks) or is longer than {MAX_CALLER} bytes"),
+        ))
+    }
+
+    /// How the session names itself to the services.
+    pub fn user_agent(&self) -> String {
+        let own = concat!("EntraSspr/", env!("CARGO_PKG_VERSION"));
+        match &self.caller {
+            Some(caller) => format!("{own} ({caller})"),
+            None => own.into(),
+        }
     }
 
     /// Where tokens come from.
@@ -193,6 +243,10 @@ impl Config {
     pub fn request_timeout(&self) -> Duration {
         Duration::from_secs(self.request_timeout_seconds.unwrap_or(100).clamp(1, 3600).into())
     }
+}
+
+fn invalid(target: &str, message: impl Into<String>) -> Error {
+    Error::new(Status::ArgumentInvalid, message).target(target)
 }
 
 /// A tenant's name becomes a part of addresses.
@@ -258,6 +312,50 @@ mod tests {
             let error = Config::from_json(&format!(r#"{{"endpoints":{{"login":"{bad}"}}}}"#)).unwrap_err();
             assert_eq!(error.status, Status::ArgumentInvalid, "{bad}");
         }
+    }
+
+    fn refused(config: serde_json::Value) -> Error {
+        let error = Config::from_json(&config.to_string()).unwrap_err();
+        assert_eq!(error.status, Status::ArgumentInvalid, "{config}");
+        error
+    }
+
+    #[test]
+    fn a_proxy_s_address_holds_no_secret() {
+        for address in [
+            "http://user:canary@proxy:8080",
+            "user:canary@proxy:8080",
+            "https://canary@proxy",
+        ] {
+            let error = refused(serde_json::json!({ "proxy": address }));
+            assert_eq!(error.target.as_deref(), Some("proxy"));
+            assert!(!error.to_json().contains("canary"), "{}", error.to_json());
+            assert!(error.help.unwrap().contains("proxyPassword"));
+        }
+        for bad in ["", "http://", "http://a b:canary@c"] {
+            let error = refused(serde_json::json!({ "proxy": bad }));
+            assert!(!error.to_json().contains("canary"), "{}", error.to_json());
+        }
+        for good in ["none", "http://proxy:8080", "proxy.contoso.com:8080", "socks5h://proxy"] {
+            Config::from_json(&serde_json::json!({ "proxy": good }).to_string()).unwrap();
+        }
+        let alone = refused(serde_json::json!({"proxyUser": "user"}));
+        assert_eq!(alone.target.as_deref(), Some("proxyUser"));
+        refused(serde_json::json!({"proxy": "none", "proxyUser": "user"}));
+    }
+
+    #[test]
+    fn what_cannot_be_sent_or_done_is_refused() {
+        for caller in ["a\nb", "a\r\nX: 1", "a\u{7f}", "\u{0}", &"a".repeat(201)] {
+            let error = refused(serde_json::json!({ "caller": caller }));
+            assert_eq!(error.target.as_deref(), Some("caller"), "{caller:?}");
+        }
+        for caller in ["", "Contoso's tool 1.0 (x; y)", "\u{e4}\u{1f600}"] {
+            let config = Config::from_json(&serde_json::json!({ "caller": caller }).to_string()).unwrap();
+            assert!(reqwest::header::HeaderValue::from_bytes(config.user_agent().as_bytes()).is_ok());
+        }
+        let error = refused(serde_json::json!({"hostActions": ["openBrowser", "openBrwoser"]}));
+        assert_eq!(error.target.as_deref(), Some("hostActions"));
     }
 
     #[test]

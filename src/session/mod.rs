@@ -3,6 +3,7 @@
 pub mod claims;
 pub mod config;
 pub mod credential;
+mod request;
 mod sign_in;
 pub mod tokens;
 
@@ -27,6 +28,7 @@ pub const SECRET_NAMES: &[&str] = &[
     "certificatePassword",
     "accessToken",
     "portalAccessToken",
+    "proxyPassword",
 ];
 
 /// A secret is short; more is a mistake.
@@ -66,19 +68,18 @@ pub struct State {
 }
 
 impl Session {
-    /// Opens a session. Nothing is sent.
+    /// Opens a session. Nothing is read or sent.
     pub fn open(config_json: &str) -> Result<Self> {
-        let config = Config::from_json(config_json)?;
-        let http = Http::new(&config)?;
+        let config = Arc::new(Config::from_json(config_json)?);
         Ok(Session {
-            config: Arc::new(config),
-            http,
+            http: Http::new(&config),
+            config,
             secrets: Mutex::default(),
             state: Mutex::default(),
         })
     }
 
-    /// Takes a secret for the next sign-in.
+    /// Takes a secret for the next sign-in, or the proxy's password for all that is sent.
     pub fn set_secret(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let Some(name) = SECRET_NAMES.iter().find(|known| **known == name) else {
             return Err(Error::new(
@@ -97,11 +98,36 @@ impl Session {
             )
             .target("bytes"));
         }
+        if *name == "proxyPassword" {
+            return self.set_proxy_password(bytes);
+        }
         self.secrets
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert((*name).into(), Zeroizing::new(bytes.to_vec()));
         Ok(())
+    }
+
+    fn set_proxy_password(&self, bytes: &[u8]) -> Result<()> {
+        if self.config.proxy_user.is_none() {
+            return Err(Error::new(
+                Status::ArgumentInvalid,
+                "a proxy's password needs the proxy's address and a user (proxy, proxyUser) in the session's configuration",
+            )
+            .target("proxyUser"));
+        }
+        if self
+            .http
+            .set_proxy_password(Zeroizing::new(utf8("proxyPassword", bytes)?.to_string()))
+        {
+            return Ok(());
+        }
+        Err(Error::new(
+            Status::ArgumentInvalid,
+            "the proxy's password must be set before the session's first task",
+        )
+        .target("name")
+        .help("Open a new session and set it first."))
     }
 
     /// Hands out a secret once; it is not kept.
@@ -114,9 +140,7 @@ impl Session {
         let Some(bytes) = self.take_secret(name) else {
             return Ok(None);
         };
-        let text = std::str::from_utf8(&bytes)
-            .map_err(|_| Error::new(Status::CredentialUnusable, format!("the secret '{name}' is not UTF-8")))?;
-        Ok(Some(Zeroizing::new(text.to_string())))
+        Ok(Some(Zeroizing::new(utf8(name, &bytes)?.to_string())))
     }
 
     /// The same, as text that must be there.
@@ -174,6 +198,11 @@ impl Session {
             self.config.budgets == Budgets::Documented,
         ))
     }
+}
+
+fn utf8<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str> {
+    std::str::from_utf8(bytes)
+        .map_err(|_| Error::new(Status::CredentialUnusable, format!("the secret '{name}' is not UTF-8")))
 }
 
 /// A secret that the sign-in needs was not handed over.

@@ -2,145 +2,19 @@
 
 use super::config::check_tenant;
 use super::credential::{
-    Assertion, Browser, Certificate, ClientSecret, Credential, Environment, Federated, GRAPH_CLIENT, Identity, Issuer,
+    Assertion, Browser, Certificate, ClientSecret, Credential, Environment, Federated, GRAPH_CLIENT, Issuer,
     ManagedIdentity, PORTAL_CLIENT, Person, Supplied, Way,
 };
+use super::request::{IdentityRequest, Request};
 use super::tokens::{Audience, Claims, Tokens};
 use super::{Session, State, missing};
 use crate::error::{Error, Result};
 use crate::snapshot::SignedIn;
 use crate::status::Status;
 use crate::task::TaskContext;
-use serde::Deserialize;
-use std::path::PathBuf;
+use crate::tenant::http::HttpError;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// What `sspr_session_sign_in` takes.
-#[derive(Debug, Deserialize)]
-#[serde(
-    tag = "method",
-    rename_all = "camelCase",
-    rename_all_fields = "camelCase",
-    deny_unknown_fields
-)]
-pub enum Request {
-    /// A person through the system's browser.
-    Browser {
-        /// The app; absent: Microsoft Graph Command Line Tools.
-        client_id: Option<String>,
-        /// The account that the page offers.
-        login_hint: Option<String>,
-        /// What the page asks in any case.
-        prompt: Option<Prompt>,
-        /// How long the person may take.
-        timeout_seconds: Option<u32>,
-        /// Whether the person also signs in for the portal API.
-        #[serde(default)]
-        portal_api: bool,
-    },
-    /// A person with a code on any device.
-    DeviceCode {
-        /// The app; absent: Microsoft Graph Command Line Tools.
-        client_id: Option<String>,
-        /// Whether the person also signs in for the portal API.
-        #[serde(default)]
-        portal_api: bool,
-    },
-    /// An app with a secret (`clientSecret`).
-    ClientSecret {
-        /// The app.
-        client_id: String,
-    },
-    /// An app with a certificate: the secret `certificate`, or the public part and a caller who signs.
-    Certificate {
-        /// The app.
-        client_id: String,
-        /// DER in base64, where the caller signs.
-        certificate: Option<String>,
-    },
-    /// The identity that the platform gives this machine.
-    ManagedIdentity {
-        /// A user-assigned one, by its client id,
-        client_id: Option<String>,
-        /// its object id,
-        object_id: Option<String>,
-        /// or its Azure resource id.
-        resource_id: Option<String>,
-    },
-    /// An app that trusts another issuer.
-    Federated {
-        /// The app; absent: `AZURE_CLIENT_ID`.
-        client_id: Option<String>,
-        /// Where the other issuer's token lies; absent: `AZURE_FEDERATED_TOKEN_FILE`.
-        assertion_file: Option<PathBuf>,
-        /// The user-assigned identity whose token it is, in place of a file.
-        managed_identity: Option<IdentityRequest>,
-    },
-    /// A token that the caller brought (`accessToken`, and `portalAccessToken` for the portal).
-    AccessToken {},
-}
-
-/// What the sign-in page asks in any case, in the service's own words.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Prompt {
-    /// The password.
-    Login,
-    /// Which account.
-    SelectAccount,
-    /// The permissions.
-    Consent,
-}
-
-/// One of a machine's identities: by one of its ids, or its own by none.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct IdentityRequest {
-    client_id: Option<String>,
-    object_id: Option<String>,
-    resource_id: Option<String>,
-}
-
-impl IdentityRequest {
-    fn identity(self) -> Result<Identity> {
-        match (self.client_id, self.object_id, self.resource_id) {
-            (None, None, None) => Ok(Identity::System),
-            (Some(id), None, None) => Ok(Identity::ClientId(id)),
-            (None, Some(id), None) => Ok(Identity::ObjectId(id)),
-            (None, None, Some(id)) => Ok(Identity::ResourceId(id)),
-            _ => Err(Error::new(
-                Status::ArgumentInvalid,
-                "an identity is named by one of clientId, objectId and resourceId",
-            )),
-        }
-    }
-}
-
-impl Prompt {
-    fn name(self) -> &'static str {
-        match self {
-            Prompt::Login => "login",
-            Prompt::SelectAccount => "select_account",
-            Prompt::Consent => "consent",
-        }
-    }
-}
-
-impl Request {
-    /// The method's name.
-    fn name(&self) -> &'static str {
-        match self {
-            Request::Browser { .. } => "browser",
-            Request::DeviceCode { .. } => "deviceCode",
-            Request::ClientSecret { .. } => "clientSecret",
-            Request::Certificate { .. } => "certificate",
-            Request::ManagedIdentity { .. } => "managedIdentity",
-            Request::Federated { .. } => "federated",
-            Request::AccessToken {} => "accessToken",
-        }
-    }
-}
 
 /// A person who is to sign in.
 struct Someone {
@@ -164,7 +38,18 @@ impl Session {
         task: &TaskContext,
         environment: Environment,
     ) -> Result<SignedIn> {
+        // What is wrong with the session's settings is told here, not at whatever is asked for first.
+        self.http.client().await.map_err(HttpError::into_error)?;
         let method = request.name();
+        let policy = || match environment.portal_policy() {
+            Some(policy) => Err(Error::new(
+                Status::SignInRefused,
+                format!("the portal API is switched off on this machine, by {policy}"),
+            )
+            .target("portalApi")
+            .help("Sign in without the portal API; whoever manages this machine set the policy.")),
+            None => Ok(()),
+        };
         let mut portal = None;
         let credential = match request {
             Request::Browser {
@@ -174,6 +59,9 @@ impl Session {
                 timeout_seconds,
                 portal_api,
             } => {
+                if portal_api {
+                    policy()?;
+                }
                 let way = Way::Browser(Browser {
                     prompt: prompt.map(|prompt| prompt.name().into()),
                     timeout: Duration::from_secs(timeout_seconds.unwrap_or(300).clamp(1, 3600).into()),
@@ -187,6 +75,9 @@ impl Session {
                 return self.sign_in_person(method, someone, task).await;
             }
             Request::DeviceCode { client_id, portal_api } => {
+                if portal_api {
+                    policy()?;
+                }
                 let someone = Someone {
                     client_id,
                     hint: None,
@@ -235,7 +126,7 @@ impl Session {
                     object_id,
                     resource_id,
                 };
-                Credential::ManagedIdentity(self.managed_identity(&environment, identity)?)
+                Credential::ManagedIdentity(self.managed_identity(&environment, identity)?.itself()?)
             }
             Request::Federated {
                 client_id,
@@ -267,6 +158,7 @@ impl Session {
             }
             Request::AccessToken {} => {
                 if let Some(token) = self.take_text("portalAccessToken")? {
+                    policy()?;
                     portal = Some(Credential::Supplied(Supplied::new(
                         &self.config,
                         Audience::Portal,
@@ -280,13 +172,26 @@ impl Session {
                 )?)
             }
         };
+        // The tenant's own endpoint gives its own tokens only. What came from elsewhere may be of any tenant.
+        let tenant = match &credential {
+            Credential::ManagedIdentity(_) | Credential::Supplied(_) => self.tenant_id().await?,
+            _ => self.config.tenant.clone().filter(|tenant| is_id(tenant)),
+        };
         let tokens = Tokens::new(credential);
-        let claims = self.first(&tokens, &Audience::Graph, None, task).await?;
+        let claims = self.first(&tokens, &Audience::Graph, tenant.as_deref(), task).await?;
         let portal = portal.map(Tokens::new);
         if let Some(portal) = &portal {
             self.first(portal, &Audience::Portal, Some(&claims.tid), task).await?;
         }
-        Ok(self.signed_in(method, tokens, portal, &claims))
+        self.signed_in(method, tokens, portal, &claims, task).await
+    }
+
+    /// The id of the tenant that the configuration names, by its id or by a domain; none where it names none.
+    async fn tenant_id(&self) -> Result<Option<String>> {
+        match &self.config.tenant {
+            Some(domain) if !is_id(domain) => self.issuer_of(domain.clone()).tenant_id().await,
+            other => Ok(other.clone()),
+        }
     }
 
     /// Signs a person in, and where asked for once more for the portal API.
@@ -313,14 +218,15 @@ impl Session {
         };
         let tenant = self.config.tenant.clone().unwrap_or_else(|| "organizations".into());
         let tokens = person(client_id.as_deref().unwrap_or(GRAPH_CLIENT), tenant, someone.hint);
-        let claims = self.first(&tokens, &Audience::Graph, None, task).await?;
+        let named = self.config.tenant.as_deref().filter(|tenant| is_id(tenant));
+        let claims = self.first(&tokens, &Audience::Graph, named, task).await?;
         let mut portal = None;
         if someone.portal_api {
             let tokens = person(PORTAL_CLIENT, claims.tid.clone(), claims.person());
             self.first(&tokens, &Audience::Portal, Some(&claims.tid), task).await?;
             portal = Some(tokens);
         }
-        Ok(self.signed_in(method, tokens, portal, &claims))
+        self.signed_in(method, tokens, portal, &claims, task).await
     }
 
     /// The first token of a sign-in. It must be of the tenant that was named.
@@ -332,12 +238,7 @@ impl Session {
         task: &TaskContext,
     ) -> Result<Claims> {
         let claims = Claims::of(tokens.for_task(task).get(audience).await?.secret())?;
-        let configured = self
-            .config
-            .tenant
-            .as_deref()
-            .filter(|t| uuid::Uuid::parse_str(t).is_ok());
-        if let Some(wanted) = tenant.or(configured)
+        if let Some(wanted) = tenant
             && !wanted.eq_ignore_ascii_case(&claims.tid)
         {
             return Err(Error::new(
@@ -353,8 +254,15 @@ impl Session {
         Ok(claims)
     }
 
-    /// Keeps a sign-in.
-    fn signed_in(&self, method: &str, tokens: Tokens, portal: Option<Tokens>, claims: &Claims) -> SignedIn {
+    /// Keeps a sign-in. One that is cancelled before its result is handed out changes nothing.
+    async fn signed_in(
+        &self,
+        method: &str,
+        tokens: Tokens,
+        portal: Option<Tokens>,
+        claims: &Claims,
+        task: &TaskContext,
+    ) -> Result<SignedIn> {
         let delegated = claims.delegated();
         let app = claims.appid.clone().or_else(|| claims.azp.clone()).unwrap_or_default();
         let identity = SignedIn {
@@ -366,13 +274,14 @@ impl Session {
             permissions: claims.permissions(),
             portal_api: portal.is_some(),
         };
+        task.settle().await?;
         self.set_state(State {
             tokens: Arc::new(tokens),
             portal: portal.map(Arc::new),
             identity: identity.clone(),
             app,
         });
-        identity
+        Ok(identity)
     }
 
     fn managed_identity(&self, environment: &Environment, identity: IdentityRequest) -> Result<ManagedIdentity> {
@@ -397,10 +306,16 @@ impl Session {
     }
 }
 
+/// Whether a tenant is named by its id.
+fn is_id(tenant: &str) -> bool {
+    uuid::Uuid::parse_str(tenant).is_ok()
+}
+
 /// An app's id is a GUID; a name in its place is a common mistake.
 fn app(client_id: String) -> Result<String> {
     if client_id.len() == 36 && uuid::Uuid::parse_str(&client_id).is_ok() {
-        return Ok(client_id);
+        // As the service writes it in its tokens.
+        return Ok(client_id.to_ascii_lowercase());
     }
     Err(Error::new(Status::ArgumentInvalid, "the client id is not an app's id (a GUID)").target("clientId"))
 }

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::session::config::Config;
 use crate::status::Status;
 use crate::task::TaskContext;
-use jiff::{SignedDuration, Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::Zeroizing;
@@ -94,9 +94,15 @@ impl Token {
         self.renew_at > Timestamp::now()
     }
 
-    /// Whether a request that starts now may still be served with it.
+    /// Until when a request that starts may still be served with it.
+    fn last_use(&self) -> Timestamp {
+        self.expires_at
+            .saturating_sub(SignedDuration::from_secs(10))
+            .unwrap_or(self.expires_at)
+    }
+
     fn serves(&self) -> bool {
-        self.expires_at > Timestamp::now() + 10.seconds()
+        self.last_use() > Timestamp::now()
     }
 }
 
@@ -106,8 +112,15 @@ impl std::fmt::Debug for Token {
     }
 }
 
+/// A token, and the challenge that it was asked for with.
+#[derive(Debug)]
+struct Held {
+    token: Token,
+    answers: Option<String>,
+}
+
 /// One audience's token. Whoever renews it holds the lock; the others wait for what comes of it.
-type Slot = Arc<tokio::sync::Mutex<Option<Token>>>;
+type Slot = Arc<tokio::sync::Mutex<Option<Held>>>;
 
 /// The tokens of one sign-in.
 #[derive(Clone, Debug)]
@@ -139,17 +152,17 @@ impl Tokens {
     pub async fn get(&self, audience: &Audience) -> Result<Token> {
         let slot = self.slot(audience);
         let mut held = slot.lock().await;
-        if let Some(token) = held.as_ref().filter(|t| t.fresh()) {
-            return Ok(token.clone());
+        if let Some(held) = held.as_ref().filter(|h| h.token.fresh()) {
+            return Ok(held.token.clone());
         }
         match self.ask(audience, None).await {
-            Ok(token) => Ok(held.insert(token).clone()),
+            Ok(token) => Ok(keep(&mut held, token, None)),
             Err(error) => {
                 // The old one is good to its end.
-                let Some(old) = held.as_mut().filter(|t| t.serves()) else {
+                let Some(old) = held.as_mut().map(|h| &mut h.token).filter(|t| t.serves()) else {
                     return Err(error);
                 };
-                old.renew_at = Timestamp::now() + PATIENCE;
+                old.renew_at = (Timestamp::now() + PATIENCE).min(old.last_use());
                 Ok(old.clone())
             }
         }
@@ -159,9 +172,14 @@ impl Tokens {
     pub async fn renew(&self, audience: &Audience, refused: &Token, challenge: Option<&str>) -> Result<Token> {
         let slot = self.slot(audience);
         let mut held = slot.lock().await;
-        // Somebody else may have renewed it while this one waited.
-        if let Some(token) = held.as_ref().filter(|t| t.secret() != refused.secret() && t.serves()) {
-            return Ok(token.clone());
+        // Somebody else may have renewed it while this one waited; what a challenge asks for has only a token that was
+        // asked for with it.
+        let renewed = |h: &&Held| {
+            let answers = challenge.is_none() || h.answers.as_deref() == challenge;
+            answers && h.token.secret() != refused.secret() && h.token.serves()
+        };
+        if let Some(held) = held.as_ref().filter(renewed) {
+            return Ok(held.token.clone());
         }
         let token = self.ask(audience, challenge).await?;
         if token.secret() == refused.secret() {
@@ -173,7 +191,7 @@ impl Tokens {
                 ),
             });
         }
-        Ok(held.insert(token).clone())
+        Ok(keep(&mut held, token, challenge))
     }
 
     fn slot(&self, audience: &Audience) -> Slot {
@@ -192,10 +210,16 @@ impl Tokens {
     }
 }
 
+fn keep(held: &mut Option<Held>, token: Token, challenge: Option<&str>) -> Token {
+    let answers = challenge.map(str::to_string);
+    held.insert(Held { token, answers }).token.clone()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::session::credential::Scripted;
+    use jiff::ToSpan;
     use std::sync::atomic::Ordering::SeqCst;
     use std::time::Duration;
 
@@ -205,6 +229,10 @@ mod tests {
             .build()
             .unwrap();
         runtime.block_on(work);
+    }
+
+    fn held(token: Token) -> Option<Held> {
+        Some(Held { token, answers: None })
     }
 
     fn ending(seconds: i64) -> Token {
@@ -274,7 +302,7 @@ mod tests {
             let asked = Arc::clone(&scripted.asked);
             let tokens = Tokens::new(Credential::Scripted(scripted));
             let old = ending(200).renewed_from(Timestamp::now());
-            *tokens.slot(&Audience::Graph).lock().await = Some(old.clone());
+            *tokens.slot(&Audience::Graph).lock().await = held(old.clone());
             assert_eq!(tokens.get(&Audience::Graph).await.unwrap().secret(), old.secret());
             // Not tried again at each request.
             assert_eq!(tokens.get(&Audience::Graph).await.unwrap().secret(), old.secret());
@@ -284,8 +312,46 @@ mod tests {
                 tokens.renew(&Audience::Graph, &old, None).await.unwrap_err().message,
                 "no"
             );
-            *tokens.slot(&Audience::Graph).lock().await = Some(ending(3).renewed_from(Timestamp::now()));
+            *tokens.slot(&Audience::Graph).lock().await = held(ending(3).renewed_from(Timestamp::now()));
             assert_eq!(tokens.get(&Audience::Graph).await.unwrap_err().message, "no");
+        });
+    }
+
+    #[test]
+    fn an_ended_token_is_not_fresh_however_the_renewal_goes() {
+        run(async {
+            let failing = || Err(Error::new(Status::ServiceUnreachable, "no"));
+            let tokens = Tokens::new(Credential::Scripted(Scripted::new(Duration::ZERO, failing)));
+            let old = ending(20).renewed_from(Timestamp::now());
+            *tokens.slot(&Audience::Graph).lock().await = held(old.clone());
+            tokens.get(&Audience::Graph).await.unwrap();
+            let slot = tokens.slot(&Audience::Graph);
+            let slot = slot.lock().await;
+            assert!(slot.as_ref().unwrap().token.renew_at <= old.expires_at - 10.seconds());
+        });
+    }
+
+    #[test]
+    fn a_challenge_is_answered_by_no_token_that_was_got_without_it() {
+        run(async {
+            let count = std::sync::atomic::AtomicI64::new(0);
+            let next = move || Ok(ending(3600 + count.fetch_add(1, SeqCst)));
+            let scripted = Scripted::new(Duration::ZERO, next);
+            let asked = Arc::clone(&scripted.asked);
+            let tokens = Tokens::new(Credential::Scripted(scripted));
+            let old = tokens.get(&Audience::Graph).await.unwrap();
+            // Somebody renewed it for another reason meanwhile.
+            let plain = tokens.renew(&Audience::Graph, &old, None).await.unwrap();
+            let answer = tokens.renew(&Audience::Graph, &old, Some("c1")).await.unwrap();
+            assert_ne!(answer.secret(), plain.secret());
+            assert_eq!(asked.load(SeqCst), 3);
+            // Whoever was refused with the same challenge shares the answer; another challenge needs its own.
+            let same = tokens.renew(&Audience::Graph, &old, Some("c1")).await.unwrap();
+            assert_eq!(same.secret(), answer.secret());
+            let plain = tokens.renew(&Audience::Graph, &old, None).await.unwrap();
+            assert_eq!((plain.secret(), asked.load(SeqCst)), (answer.secret(), 3));
+            tokens.renew(&Audience::Graph, &old, Some("c2")).await.unwrap();
+            assert_eq!(asked.load(SeqCst), 4);
         });
     }
 

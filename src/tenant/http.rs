@@ -2,13 +2,16 @@
 
 use super::wait::retry_after;
 use crate::error::{Error, Result};
+use crate::file;
 use crate::session::config::Config;
 use crate::status::Status;
 use reqwest::header::HeaderMap;
 use reqwest::{Request, Response, StatusCode};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 /// How often a request is sent at the most.
 const ATTEMPTS: u32 = 5;
@@ -24,12 +27,29 @@ const BODY_TIMES: u32 = 6;
 const MAX_ERROR_BODY: usize = 64 * 1024;
 
 /// The client that a session's requests share.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Http {
-    client: reqwest::Client,
-    direct: reqwest::Client,
-    timeout: Duration,
+    shared: Arc<Shared>,
+    /// When the task ends that it is used for.
     ends: Option<Instant>,
+}
+
+struct Shared {
+    config: Arc<Config>,
+    password: Mutex<Option<Zeroizing<String>>>,
+    /// Made by the first task that sends: they take files, of the caller's and of the system's trust.
+    clients: OnceCell<Clients>,
+}
+
+struct Clients {
+    through: reqwest::Client,
+    direct: reqwest::Client,
+}
+
+impl std::fmt::Debug for Http {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Http")
+    }
 }
 
 /// Why a request came to nothing.
@@ -75,6 +95,9 @@ pub enum HttpError {
         /// The wait asked for.
         seconds: u64,
     },
+    /// Nothing can be sent: the session's settings do not allow it.
+    #[error(transparent)]
+    Unusable(Box<Error>),
     /// An answer other than success, whole.
     #[error("{host} answered {status}")]
     Status {
@@ -96,6 +119,7 @@ impl HttpError {
             HttpError::Unreachable { .. } | HttpError::Timeout { .. } => Status::ServiceUnreachable,
             HttpError::Tls { .. } => Status::ServiceTls,
             HttpError::Throttled { .. } => Status::ServiceThrottled,
+            HttpError::Unusable(error) => error.status,
             HttpError::Status { status, .. } if matches!(status.as_u16(), 401 | 403) => Status::ServiceRefused,
             HttpError::Status { .. } => Status::ServiceFailed,
         }
@@ -107,13 +131,16 @@ impl HttpError {
             HttpError::Unreachable { request_id, .. }
             | HttpError::Timeout { request_id, .. }
             | HttpError::Throttled { request_id, .. } => request_id.clone(),
-            HttpError::Tls { .. } => None,
+            HttpError::Tls { .. } | HttpError::Unusable(_) => None,
             HttpError::Status { headers, .. } => request_id(headers),
         }
     }
 
     /// As the error that leaves the library.
     pub fn into_error(self) -> Error {
+        if let HttpError::Unusable(error) = self {
+            return *error;
+        }
         let mut error = Error::new(self.status(), self.to_string());
         error.request_id = self.request_id();
         if let Some(cause) = std::error::Error::source(&self) {
@@ -132,24 +159,21 @@ impl HttpError {
                 error.retryable().help("Check the network, the proxy and the firewall; Get-SsprEnvironment shows what is used.")
             }
             HttpError::Status { body, .. } if !body.is_empty() => error.detail(body.chars().take(500).collect::<String>()),
-            HttpError::Status { .. } => error,
+            HttpError::Status { .. } | HttpError::Unusable(_) => error,
         }
     }
 }
 
-impl Http {
-    /// Makes the session's client.
-    pub fn new(config: &Config) -> Result<Self> {
+impl Clients {
+    /// Reads files and the system's settings: not for a thread that others wait for.
+    fn new(config: &Config, password: Option<&str>) -> Result<Self> {
         let mut tls = tls(config)?;
         // reqwest takes a finished configuration as it is.
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let build = |proxy: Option<&str>| -> Result<reqwest::Client> {
             let mut builder = reqwest::Client::builder()
                 .tls_backend_preconfigured(tls.clone())
-                .user_agent(match &config.caller {
-                    Some(caller) => format!("EntraSspr/{} ({caller})", env!("CARGO_PKG_VERSION")),
-                    None => format!("EntraSspr/{}", env!("CARGO_PKG_VERSION")),
-                })
+                .user_agent(config.user_agent())
                 .connect_timeout(Duration::from_secs(20))
                 .read_timeout(config.request_timeout())
                 .tcp_nodelay(true)
@@ -158,11 +182,14 @@ impl Http {
             match proxy {
                 Some("none") => builder = builder.no_proxy(),
                 Some(address) => {
-                    let proxy = reqwest::Proxy::all(address).map_err(|e| {
+                    let mut proxy = reqwest::Proxy::all(address).map_err(|e| {
                         Error::new(Status::ArgumentInvalid, "the proxy's address is not one")
                             .target("proxy")
                             .caused_by(&e)
                     })?;
+                    if let Some(user) = &config.proxy_user {
+                        proxy = proxy.basic_auth(user, password.unwrap_or_default());
+                    }
                     builder = builder.proxy(proxy);
                 }
                 None => {}
@@ -171,17 +198,33 @@ impl Http {
                 .build()
                 .map_err(|e| Error::new(Status::Internal, "the HTTP client cannot be made").caused_by(&e))
         };
-        Ok(Http {
-            client: build(config.proxy.as_deref())?,
+        Ok(Clients {
+            through: build(config.proxy.as_deref())?,
             direct: build(Some("none"))?,
-            timeout: config.request_timeout(),
-            ends: None,
         })
+    }
+}
+
+impl Http {
+    /// The session's client. Nothing is read or made before it is used.
+    pub fn new(config: &Arc<Config>) -> Self {
+        let shared = Shared {
+            config: Arc::clone(config),
+            password: Mutex::default(),
+            clients: OnceCell::new(),
+        };
+        Http {
+            shared: Arc::new(shared),
+            ends: None,
+        }
     }
 
     /// The same client, for a task that ends at that time.
     pub fn until(&self, ends: Option<Instant>) -> Self {
-        Http { ends, ..self.clone() }
+        Http {
+            ends,
+            ..self.clone()
+        }
     }
 
     /// Whether there is time for a wait.
@@ -197,13 +240,39 @@ impl Http {
         Reading {
             host: response.url().host_str().unwrap_or_default().into(),
             request_id: request_id(response.headers()),
-            timeout: self.timeout,
+            timeout: self.timeout(),
         }
     }
 
-    /// The client itself, to make requests with.
-    pub fn client(&self) -> &reqwest::Client {
-        &self.client
+    /// The password for the configured proxy; false when it is too late for one.
+    pub fn set_proxy_password(&self, password: Zeroizing<String>) -> bool {
+        *self.shared.password.lock().unwrap_or_else(PoisonError::into_inner) = Some(password);
+        !self.shared.clients.initialized()
+    }
+
+    /// The client itself.
+    pub async fn client(&self) -> std::result::Result<&reqwest::Client, HttpError> {
+        Ok(&self.clients().await?.through)
+    }
+
+    async fn clients(&self) -> std::result::Result<&Clients, HttpError> {
+        let make = || async {
+            let shared = Arc::clone(&self.shared);
+            let made = tokio::task::spawn_blocking(move || {
+                let password = shared.password.lock().unwrap_or_else(PoisonError::into_inner).take();
+                Clients::new(&shared.config, password.as_deref().map(String::as_str))
+            });
+            let made = made
+                .await
+                .unwrap_or_else(|e| Err(Error::new(Status::Internal, "the HTTP client cannot be made").caused_by(&e)));
+            made.map_err(|error| HttpError::Unusable(Box::new(error)))
+        };
+        self.shared.clients.get_or_try_init(make).await
+    }
+
+    /// How long each try of a request may take until its answer begins.
+    pub fn timeout(&self) -> Duration {
+        self.shared.config.request_timeout()
     }
 
     /// Sends a request until it is answered with success, is refused, or its time is over.
@@ -213,12 +282,13 @@ impl Http {
     where
         F: Future<Output = ()>,
     {
-        self.send_with(&self.client, request, before).await
+        self.send_with(self.client().await?, request, before).await
     }
 
     /// The same, never through a proxy: for this machine's own metadata services.
     pub async fn send_direct(&self, request: Request) -> std::result::Result<Response, HttpError> {
-        self.send_with(&self.direct, request, || async {}).await
+        self.send_with(&self.clients().await?.direct, request, || async {})
+            .await
     }
 
     async fn send_with<F>(
@@ -231,19 +301,20 @@ impl Http {
         F: Future<Output = ()>,
     {
         let (host, id) = (host_of(&request), request_id(request.headers()));
+        let timeout = self.timeout();
         let late = || HttpError::Timeout {
             host: host.clone(),
             request_id: id.clone(),
-            seconds: self.timeout.as_secs(),
+            seconds: timeout.as_secs(),
         };
         let mut wait = FIRST_WAIT;
         for attempt in 1.. {
             before().await;
             let Some(copy) = request.try_clone() else { break };
-            let deadline = Instant::now() + self.timeout;
+            let deadline = Instant::now() + timeout;
             let outcome = match tokio::time::timeout_at(deadline, client.execute(copy)).await {
                 Err(_) => return Err(late()),
-                Ok(Err(error)) => Err(transport(&host, id.clone(), error, self.timeout)),
+                Ok(Err(error)) => Err(transport(&host, id.clone(), error, timeout)),
                 Ok(Ok(response)) if response.status().is_success() => return Ok(response),
                 Ok(Ok(response)) => Ok(response),
             };
@@ -252,7 +323,7 @@ impl Http {
                 Ok(response) => {
                     let retry = matches!(response.status().as_u16(), 429 | 502 | 503 | 504);
                     let asked = retry_after(response.headers());
-                    let error = failure(&host, response).await;
+                    let error = failure(&host, response, deadline).await;
                     if !retry {
                         return Err(error);
                     }
@@ -360,11 +431,11 @@ fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
     error.is::<rustls::Error>() || held.is_some_and(|held| is_tls(held)) || error.source().is_some_and(is_tls)
 }
 
-/// An answer other than success, read whole but bounded.
-async fn failure(host: &str, mut response: Response) -> HttpError {
+/// An answer other than success, bounded in length and time: its status counts, and what of its words came by then.
+async fn failure(host: &str, mut response: Response, deadline: Instant) -> HttpError {
     let (status, headers) = (response.status(), Box::new(response.headers().clone()));
     let mut body = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
+    while let Ok(Ok(Some(chunk))) = tokio::time::timeout_at(deadline, response.chunk()).await {
         body.extend_from_slice(&chunk);
         if body.len() > MAX_ERROR_BODY {
             body.truncate(MAX_ERROR_BODY);
@@ -398,11 +469,7 @@ fn tls(config: &Config) -> Result<rustls::ClientConfig> {
     let name = path.display().to_string();
     let unusable =
         || Error::new(Status::FileRead, format!("{name} holds no certificates in PEM form")).target(name.clone());
-    let text = std::fs::read(path).map_err(|e| {
-        Error::new(Status::FileRead, format!("{name} cannot be read"))
-            .target(name.clone())
-            .caused_by(&e)
-    })?;
+    let text = file::read(path)?;
     let mut roots = rustls::RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&text) {
         let certificate = certificate.map_err(|_| unusable())?;

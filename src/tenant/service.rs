@@ -9,6 +9,7 @@ use reqwest::{Request, Response, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// One service of a tenant.
 #[derive(Clone, Debug)]
@@ -64,7 +65,7 @@ impl Service {
         let mut renewed = false;
         loop {
             let mut attempt = request();
-            let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.secret()))
+            let mut bearer = HeaderValue::from_str(&Zeroizing::new(format!("Bearer {}", token.secret())))
                 .map_err(|_| AskError::Answer("the token is not one".into()))?;
             bearer.set_sensitive(true);
             attempt.headers_mut().insert(AUTHORIZATION, bearer);

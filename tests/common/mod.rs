@@ -122,6 +122,8 @@ fn person_token(session: &Session, lab: &Lab, index: usize, who: &str, client: &
         session
             .http
             .client()
+            .await
+            .expect("a client")
             .post(url)
             .form(form)
             .send()

@@ -409,6 +409,29 @@ fn what_conditional_access_asks_is_done_or_told() {
 }
 
 #[test]
+fn an_app_s_id_may_be_written_in_capitals() {
+    let lab = lab();
+    let session = session(&lab, false);
+    let client = "14D82EEC-204B-4C2F-B7E8-296A70DAB67E";
+    let (run, _) = through(&session, json!({"method": "browser", "clientId": client}), as_is);
+    // It is Microsoft's shared app all the same, of which permissions are asked for by name.
+    assert!(run.sign_ins()[0]["url"].as_str().unwrap().contains("AuditLog.Read.All"));
+    run.good();
+    assert_clean(&lab);
+}
+
+#[test]
+fn a_policy_that_blocks_is_not_taken_for_a_person_who_declined() {
+    let lab = Lab::start_blocking(LabOptions::scenario("portal-token-missing")).expect("the lab starts");
+    let session = session(&lab, false);
+    let (run, page) = through(&session, json!({"method": "browser", "portalApi": true}), as_is);
+    let error = run.bad(Status::SignInConditionalAccess);
+    assert!(error.message.contains("AADSTS53003"), "{}", error.to_json());
+    assert!(!error.to_json().contains("declined"), "{}", error.to_json());
+    assert!(format!("{page:?}").contains("AADSTS53003"));
+}
+
+#[test]
 fn a_sign_in_that_ended_is_made_again_by_the_same_person_only() {
     let lab = lab();
     let end = || {

@@ -206,7 +206,7 @@ fn the_caller_s_key_may_know_the_older_algorithm_only() {
     let (session, _) = of_caller(&lab);
     let mut caller = Caller::new(&lab, &["PS256"]);
     let run = sign_in(&session, request, &mut |t: &Task, e: &Value| caller.sign(t, e));
-    assert!(run.bad(Status::SignInRefused).message.contains("AADSTS50012"));
+    assert!(run.bad(Status::SignInRefused).message.contains("AADSTS5002738"));
 }
 
 #[test]

@@ -126,6 +126,114 @@ fn conditional_access_may_block_it() {
 }
 
 #[test]
+fn a_block_is_not_taken_for_a_person_who_declined() {
+    let lab = lab("cloud-only-ready");
+    for (error, words, status) in [
+        (
+            "access_denied",
+            "AADSTS53003: Access has been blocked.",
+            Status::SignInConditionalAccess,
+        ),
+        ("access_denied", "AADSTS65004: User declined.", Status::SignInRefused),
+        ("authorization_declined", "", Status::SignInRefused),
+    ] {
+        // Some gateways make every answer a success.
+        for code in [400, 200] {
+            let text = json!({"error": error, "error_description": words}).to_string();
+            let content_type = "application/json".into();
+            on_tokens(
+                &lab,
+                FaultKind::Body {
+                    status: code,
+                    content_type,
+                    text,
+                },
+                0,
+                1,
+            );
+            let session = open(&config(&lab, 0));
+            let found = sign_in(&session, json!({"method": "deviceCode"}), &mut idle).bad(status);
+            let declined = found.help.as_deref().unwrap_or_default().contains("declined");
+            assert_eq!(declined, status == Status::SignInRefused, "{}", found.to_json());
+        }
+    }
+}
+
+#[test]
+fn a_refusal_at_the_start_is_told_whatever_its_status() {
+    let lab = lab("cloud-only-ready");
+    for status in [200, 400] {
+        let fault = Fault {
+            path_regex: Some("/devicecode$".into()),
+            ..Fault::new(
+                "",
+                FaultKind::Body {
+                    status,
+                    content_type: "application/json".into(),
+                    text: json!({"error": "unauthorized_client", "error_description": "AADSTS700016: Application not found.", "error_codes": [700_016]}).to_string(),
+                },
+            )
+        };
+        lab.add_fault(fault.times(1)).expect("a fault");
+        let session = open(&config(&lab, 0));
+        let error = sign_in(&session, json!({"method": "deviceCode"}), &mut idle).bad(Status::SignInRefused);
+        assert!(error.message.contains("AADSTS700016"), "{}", error.to_json());
+        assert!(error.help.unwrap().contains("client id"));
+    }
+}
+
+#[test]
+fn what_conditional_access_asks_reaches_the_person() {
+    const ASKED: &str = r#"{"access_token":{"acrs":{"essential":true,"value":"c25"}}}"#;
+    let lab = lab("cloud-only-ready");
+    let mut config = config(&lab, 0);
+    config["interactive"] = json!(true);
+    let session = open(&config);
+    sign_in(
+        &session,
+        json!({"method": "deviceCode"}),
+        &mut person(&lab, "devices/approve"),
+    )
+    .good();
+    lab.reset();
+    let kind = FaultKind::ClaimsChallenge {
+        claims: Some(ASKED.into()),
+    };
+    lab.add_fault(Fault::new("/v1.0", kind).times(1)).expect("a fault");
+    // The silent try is not enough.
+    let text =
+        json!({"error": "interaction_required", "error_description": "AADSTS50076: more is needed.", "claims": ASKED})
+            .to_string();
+    let content_type = "application/json".into();
+    on_tokens(
+        &lab,
+        FaultKind::Body {
+            status: 400,
+            content_type,
+            text,
+        },
+        0,
+        1,
+    );
+    let run = check(&session, &mut person(&lab, "devices/approve"));
+    assert_eq!(run.sign_ins().len(), 1);
+    run.good();
+    let bodies = |end: &str| -> Vec<String> {
+        let all = lab.requests();
+        all.iter()
+            .filter(|r| r.path.ends_with(end))
+            .map(|r| r.body.clone())
+            .collect()
+    };
+    // Where the person's sign-in begins, and where it is asked after.
+    assert_eq!(bodies("/devicecode").len(), 1);
+    for body in bodies("/devicecode").iter().chain(&bodies("/token")) {
+        assert!(body.contains("c25") && body.contains("cp1"), "{body}");
+    }
+    assert_clean(&lab);
+}
+
+#[test]
 fn it_can_be_cancelled() {
     let lab = lab("cloud-only-ready");
     let session = open(&config(&lab, 0));

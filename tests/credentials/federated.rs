@@ -105,8 +105,11 @@ fn a_user_assigned_identity_proves_the_app() {
         ("IMDS_ENDPOINT", "http://127.0.0.1:1"),
     ];
     let arc = || Environment::for_test(&variables, "/nowhere".into());
-    let error = sign_in_within(&open(&config(&lab, 0)), request(json!({})), arc()).bad(Status::CredentialUnusable);
-    assert!(error.message.contains("Azure Arc"));
+    for named in [json!({}), identity] {
+        let run = sign_in_within(&open(&config(&lab, 0)), request(named), arc());
+        let error = run.bad(Status::CredentialUnusable);
+        assert!(error.message.contains("Azure Arc"));
+    }
 }
 
 #[test]

@@ -12,3 +12,4 @@ mod machine;
 mod proxy;
 mod secrets;
 mod server;
+mod tenant;

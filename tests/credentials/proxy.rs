@@ -76,12 +76,38 @@ fn the_configured_proxy_is_used_but_never_for_this_machine_s_identity() {
 fn a_proxy_s_password_is_not_shown() {
     let lab = lab();
     let mut config = config(&lab, 0);
-    config["proxy"] = json!("http://user:canary@127.0.0.1:1");
+    let tenant = lab.tenant(0);
+    let proxy = proxy();
+    config["proxy"] = json!(proxy.url());
+    config["proxyUser"] = json!("user");
+    let session = open(&config);
+    session.set_secret("proxyPassword", b"canary").expect("a secret");
+    session
+        .set_secret("clientSecret", tenant.client_secret.as_bytes())
+        .expect("a secret");
+    let request = json!({"method": "clientSecret", "clientId": tenant.client_id});
+    sign_in(&session, request.clone(), &mut idle).good();
+    assert!(!format!("{session:?} {:?}", session.config).contains("canary"));
+    // user:canary
+    let head = proxy.asked()[0].head.to_ascii_lowercase();
+    assert!(head.contains("proxy-authorization: basic dxnlcjpjyw5hcnk="), "{head}");
+    let late = session.set_secret("proxyPassword", b"canary").unwrap_err();
+    assert!(
+        late.message.contains("before the session's first task"),
+        "{}",
+        late.message
+    );
+    config["proxy"] = json!("http://127.0.0.1:1");
     config["requestTimeoutSeconds"] = json!(2);
     let session = open(&config);
-    assert!(!format!("{session:?} {:?}", session.config).contains("canary"));
-    let error = by_secret(&config, &json!(lab.tenant(0).client_id), "s").bad(Status::ServiceUnreachable);
-    assert!(!format!("{} {error:?}", error.to_json()).contains("canary"));
+    session.set_secret("proxyPassword", b"canary").expect("a secret");
+    session.set_secret("clientSecret", b"s").expect("a secret");
+    let error = sign_in(&session, request, &mut idle).bad(Status::ServiceUnreachable);
+    assert!(!format!("{} {error:?} {session:?}", error.to_json()).contains("canary"));
+    // Without a user there is nobody whose password it could be.
+    config["proxyUser"] = Value::Null;
+    let error = open(&config).set_secret("proxyPassword", b"canary").unwrap_err();
+    assert_eq!(error.status, Status::ArgumentInvalid);
 }
 
 /// The environment belongs to a process, so each case has one of its own: this test, started again.

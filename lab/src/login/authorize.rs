@@ -46,9 +46,15 @@ pub(super) fn answer(core: &Core, call: &Call, tenant_name: &str, notes: &mut No
                 notes.violation(message.clone());
             }
             let text = error.description("0", "0");
+            // Here a policy that blocks has the same name as a person who declines; the number tells them apart.
+            let name = if error.code == 53_003 {
+                "access_denied"
+            } else {
+                error.error
+            };
             page(
                 &redirect,
-                &[("error", error.error), ("error_description", &text), ("state", &state)],
+                &[("error", name), ("error_description", &text), ("state", &state)],
                 core.options.auto_submit,
             )
         }

@@ -62,22 +62,21 @@ fn certificate(core: &Core, call: &Call, tenant: &Tenant, app: &App, token: &Par
     // Microsoft's own clients send the fingerprints with the padding that base64url leaves out.
     let print = |name: &str| token.header[name].as_str().unwrap_or_default().trim_end_matches('=');
     let (x5t, x5t_s256) = (print("x5t"), print("x5t#S256"));
+    let unsupported = || {
+        LoginError::new(
+            400,
+            "invalid_request",
+            5_002_738,
+            format!(
+                "Invalid JWT token. '{algorithm}' is not a supported signature algorithm. Supported signing algorithms are: 'RS256'."
+            ),
+        )
+    };
     let found = match algorithm {
-        "PS256" if refused => {
-            return Err(invalid(
-                50_012,
-                "Authentication failed: the algorithm of the assertion is not supported.",
-            ));
-        }
+        "PS256" if refused => return Err(unsupported()),
         "PS256" => app.certificates.iter().find(|c| c.x5t_s256 == x5t_s256),
         "RS256" => app.certificates.iter().find(|c| c.x5t == x5t || c.x5t_s256 == x5t_s256),
-        other => {
-            return Err(invalid(
-                50_012,
-                &format!("The algorithm '{other}' of the assertion is not supported."),
-            )
-            .malformed());
-        }
+        _ => return Err(unsupported().malformed()),
     };
     let Some(certificate) = found else {
         let print = token.header.get("x5t#S256").or_else(|| token.header.get("x5t"));

@@ -54,7 +54,9 @@ function Connect-SsprTenant {
     Trust the certificates in this PEM file, and no others.
     .PARAMETER Proxy
     A proxy's address, or none. By default the system's, or the one of the environment variables with which PowerShell
-    was started.
+    was started. A user and a password do not belong in it: see ProxyCredential.
+    .PARAMETER ProxyCredential
+    Who signs in to the proxy that Proxy names.
     .EXAMPLE
     Connect-SsprTenant -Tenant contoso.onmicrosoft.com -ClientId $clientId -ClientSecret $clientSecret
 
@@ -159,7 +161,10 @@ function Connect-SsprTenant {
         [string] $CaFile,
 
         [ValidateNotNullOrEmpty()]
-        [string] $Proxy
+        [string] $Proxy,
+
+        [ValidateNotNull()]
+        [pscredential] $ProxyCredential
     )
 
     $method = $PSCmdlet.ParameterSetName
@@ -186,11 +191,15 @@ function Connect-SsprTenant {
     if ($Tenant) { $configuration['tenant'] = $Tenant }
     if ($Endpoint) { $configuration['endpoints'] = $Endpoint }
     if ($CaFile) { $configuration['caFile'] = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $CaFile }
+    $secret = @{}
     if ($Proxy) { $configuration['proxy'] = $Proxy }
+    if ($ProxyCredential) {
+        $configuration['proxyUser'] = $ProxyCredential.UserName
+        if ($ProxyCredential.Password.Length -gt 0) { $secret['proxyPassword'] = $ProxyCredential.Password }
+    }
 
     $request = @{}
     if ($ClientId) { $request['clientId'] = $ClientId }
-    $secret = @{}
     $hostAction = @{}
     switch ($method) {
         'Browser' {

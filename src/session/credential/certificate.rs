@@ -89,8 +89,8 @@ impl Certificate {
             Err(TokenError::Refused(refusal)) => refusal,
             Err(error) => return Err(error.into()),
         };
-        // An older service that knows PS256 or SHA-256 thumbprints not says no more than that it refuses.
-        let again = signed.algorithm == Algorithm::Ps256 && works.is_none() && first.refuses_proof();
+        // An older service may know neither PS256 nor SHA-256 thumbprints.
+        let again = signed.algorithm == Algorithm::Ps256 && works.is_none() && first.refuses_assertion();
         if !again {
             return Err(first.error());
         }

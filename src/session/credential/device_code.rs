@@ -37,7 +37,10 @@ fn interval() -> u64 {
 
 /// Signs a person in.
 pub(crate) async fn sign_in(asking: &Asking<'_>) -> Result<TokenAnswer> {
-    let form = [("client_id", asking.client_id), ("scope", asking.scope)];
+    // What the person must meet is settled here, where the sign-in begins; the polls say it again.
+    let claims = asking.claims.map(|claims| ("claims", claims));
+    let mut form = vec![("client_id", asking.client_id), ("scope", asking.scope)];
+    form.extend(claims);
     let start: Start = asking.issuer.post(asking.issuer.url("devicecode")?, &form).await?;
     let lifetime = Duration::from_secs(start.expires_in.clamp(1, 3600));
     let end = Instant::now() + lifetime;
@@ -61,7 +64,7 @@ pub(crate) async fn sign_in(asking: &Asking<'_>) -> Result<TokenAnswer> {
         ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
         ("device_code", start.device_code.as_str()),
     ];
-    form.extend(asking.claims.map(|claims| ("claims", claims)));
+    form.extend(claims);
     let mut interval = Duration::from_secs(start.interval.clamp(1, 60));
     loop {
         if Instant::now() + interval >= end {
@@ -75,11 +78,6 @@ pub(crate) async fn sign_in(asking: &Asking<'_>) -> Result<TokenAnswer> {
                 "authorization_pending" => {}
                 "slow_down" => interval += SLOWER,
                 "expired_token" | "code_expired" => return Err(late(lifetime)),
-                "authorization_declined" | "access_denied" => {
-                    return Err(Error::new(Status::SignInRefused, "the person declined the sign-in")
-                        .detail(refusal.words())
-                        .help("Start it again, and accept it on the other device."));
-                }
                 _ => return Err(refusal.error()),
             },
             // The person is still busy on the other device; a network that comes back is in time.

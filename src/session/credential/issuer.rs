@@ -8,11 +8,15 @@ use crate::session::config::Config;
 use crate::session::tokens::Audience;
 use crate::status::Status;
 use crate::tenant::http::{Http, HttpError};
+use bytes::Bytes;
 use jiff::{Timestamp, ToSpan};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use reqwest::{Method, Request};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// Answers are short; more is not read.
@@ -115,28 +119,36 @@ impl TokenAnswer {
     }
 }
 
-/// Reads an answer of the token endpoint's kind, of sane length.
-pub(crate) async fn read<T: DeserializeOwned>(mut response: reqwest::Response) -> Result<T> {
-    let mut body = Zeroizing::new(Vec::new());
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() <= MAX_ANSWER => body.extend_from_slice(&chunk),
-            Ok(Some(_)) => {
-                return Err(Error::new(
-                    Status::ServiceAnswer,
-                    "the token endpoint's answer does not end",
-                ));
-            }
-            Ok(None) => break,
-            Err(e) => {
-                return Err(Error::new(Status::ServiceUnreachable, "the token's answer broke off")
-                    .caused_by(&e)
-                    .retryable());
+/// Reads an answer of the token endpoint's kind, of sane length and within a request's time.
+pub(crate) async fn read(mut response: reqwest::Response, time: Duration) -> Result<Zeroizing<Vec<u8>>> {
+    let endless = || Error::new(Status::ServiceAnswer, "the token endpoint's answer does not end");
+    let whole = async {
+        // Room for all of it at once: a vector that grows leaves its former content behind.
+        let mut body = Zeroizing::new(Vec::with_capacity(MAX_ANSWER));
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() <= MAX_ANSWER => body.extend_from_slice(&chunk),
+                Ok(Some(_)) => return Err(endless()),
+                Ok(None) => return Ok(body),
+                Err(e) => {
+                    return Err(Error::new(Status::ServiceUnreachable, "the token's answer broke off")
+                        .caused_by(&e)
+                        .retryable());
+                }
             }
         }
-    }
+    };
+    tokio::time::timeout(time, whole).await.unwrap_or_else(|_| {
+        Err(endless()
+            .detail(format!("it was read for {} s", time.as_secs()))
+            .retryable())
+    })
+}
+
+/// Makes out what an answer says.
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     // What serde found is not told: it may quote the token.
-    serde_json::from_slice(&body).map_err(|_| {
+    serde_json::from_slice(body).map_err(|_| {
         Error::new(
             Status::ServiceAnswer,
             "the token endpoint's answer is not of the documented form",
@@ -159,9 +171,51 @@ impl Issuer {
             base.as_str().trim_end_matches('/'),
             self.tenant
         );
-        reqwest::Url::parse(&text).map_err(|_| {
-            Error::new(Status::ArgumentInvalid, "the tenant is neither an id nor a domain").target("tenant")
+        reqwest::Url::parse(&text).map_err(|_| self.no_tenant())
+    }
+
+    /// The tenant's id, from its public metadata; none for a name that stands for every tenant (`organizations`).
+    pub(crate) async fn tenant_id(&self) -> Result<Option<String>> {
+        #[derive(Deserialize)]
+        struct Metadata {
+            issuer: String,
+        }
+        let base = self.config.login()?;
+        let text = format!(
+            "{}/{}/v2.0/.well-known/openid-configuration",
+            base.as_str().trim_end_matches('/'),
+            self.tenant
+        );
+        let url = reqwest::Url::parse(&text).map_err(|_| self.no_tenant())?;
+        let request = Request::new(Method::GET, url);
+        let told = |error: Error| {
+            let why = format!(
+                "the tenant's id is needed to check whose token it is, and {} was asked for it",
+                base.as_str()
+            );
+            error.detail(why).target("tenant")
+        };
+        let response = self
+            .http
+            .send(request, || async {})
+            .await
+            .map_err(|error| told(sign_in_error(error)))?;
+        let body = read(response, self.http.timeout()).await.map_err(told)?;
+        let issuer = parse::<Metadata>(&body).map_err(told)?.issuer;
+        if issuer.contains("{tenantid}") {
+            return Ok(None);
+        }
+        let id = issuer.split('/').find(|part| uuid::Uuid::parse_str(part).is_ok());
+        id.map(|id| Some(id.to_string())).ok_or_else(|| {
+            told(Error::new(
+                Status::ServiceAnswer,
+                "the tenant's metadata names no tenant",
+            ))
         })
+    }
+
+    fn no_tenant(&self) -> Error {
+        Error::new(Status::ArgumentInvalid, "the tenant is neither an id nor a domain").target("tenant")
     }
 
     /// The `claims` parameter, where there is something to say. Graph's challenges are answered, so it is told.
@@ -202,16 +256,26 @@ impl Issuer {
         url: reqwest::Url,
         form: &[(&str, &str)],
     ) -> std::result::Result<T, TokenError> {
-        let request = self
-            .http
-            .client()
-            .post(url)
-            .header(reqwest::header::ACCEPT, "application/json")
-            .form(form)
-            .build()
-            .map_err(|e| Error::new(Status::Internal, "the token request cannot be made").caused_by(&e))?;
+        let mut request = Request::new(Method::POST, url);
+        let headers = request.headers_mut();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/x-www-form-urlencoded"),
+        );
+        // It holds secrets, so it is wiped when the request and its copies are gone.
+        *request.body_mut() = Some(Bytes::from_owner(encode(form)).into());
         match self.http.send(request, || async {}).await {
-            Ok(response) => Ok(read(response).await?),
+            Ok(response) => {
+                let body = read(response, self.http.timeout()).await?;
+                // A gateway may turn every status into 200. Only what is a refusal is copied: tokens are not.
+                let refused = |text: &&str| Refusal::read(text).is_some();
+                let text = std::str::from_utf8(&body).ok().filter(refused);
+                match text.and_then(|text| Refusal::read(&redact(text, form))) {
+                    Some(refusal) => Err(TokenError::Refused(Box::new(refusal))),
+                    None => Ok(parse(&body)?),
+                }
+            }
             Err(mut error) => {
                 // An answer may hold what was sent to it.
                 if let HttpError::Status { body, .. } = &mut error {
@@ -223,9 +287,40 @@ impl Issuer {
     }
 }
 
+/// A form as it is sent, in memory that is wiped and never moved.
+fn encode(form: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
+    // Three bytes for each at the most, and what stands between.
+    let most: usize = form
+        .iter()
+        .map(|(name, value)| 3 * (name.len() + value.len()) + 2)
+        .sum();
+    let mut text = Zeroizing::new(String::with_capacity(most));
+    for (name, value) in form {
+        if !text.is_empty() {
+            text.push('&');
+        }
+        text.extend(form_urlencoded::byte_serialize(name.as_bytes()));
+        text.push('=');
+        text.extend(form_urlencoded::byte_serialize(value.as_bytes()));
+    }
+    Zeroizing::new(std::mem::take(&mut *text).into_bytes())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_form_is_encoded_in_one_piece() {
+        let form = [("client_secret", "se/cret+\"1\" \u{e4}&=%"), ("empty", "")];
+        let encoded = encode(&form);
+        let wanted = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(form)
+            .finish();
+        assert_eq!(*encoded, wanted.as_bytes());
+        let most: usize = form.iter().map(|(n, v)| 3 * (n.len() + v.len()) + 2).sum();
+        assert_eq!(encoded.capacity(), most, "it never grew");
+    }
 
     #[test]
     fn numbers_may_be_text() {

@@ -161,6 +161,7 @@ fn choose(content: &Content) -> Result<(Public, Private)> {
         );
     }
     let mut why = unusable("the private key is not RSA");
+    let mut untimely = None;
     for (der, bare) in &content.keys {
         let key = if *bare {
             RsaKeyPair::from_der(der)
@@ -177,17 +178,18 @@ fn choose(content: &Content) -> Result<(Public, Private)> {
         why = unusable("the private key does not belong to the certificate");
         for certificate in &content.certificates {
             match Public::of(certificate) {
-                Ok(public) if public.key == key.public_key().as_ref() => {
-                    public.check()?;
-                    return Ok((public, Private::Here(Box::new(key))));
-                }
+                Ok(public) if public.key == key.public_key().as_ref() => match public.check() {
+                    Ok(()) => return Ok((public, Private::Here(Box::new(key)))),
+                    // A renewed one with the same key may follow.
+                    Err(error) => untimely = Some(error),
+                },
                 Ok(_) => {}
                 Err(error) if content.certificates.len() == 1 => return Err(error),
                 Err(_) => {}
             }
         }
     }
-    Err(why)
+    Err(untimely.unwrap_or(why))
 }
 
 /// Why the crypto library does not take a key.
@@ -341,6 +343,20 @@ mod tests {
             assert!(error.message.contains(wanted), "{wanted}: {}", error.message);
             assert!(!error.to_json().contains("canary"), "{}", error.to_json());
         }
+    }
+
+    #[test]
+    fn a_renewed_certificate_counts_wherever_it_stands() {
+        let (ended, good) = (data!("expired.pem"), data!("certificate.pem"));
+        for file in [[ended, good].concat(), [good, ended].concat()] {
+            let (public, _) = read(&file, None).unwrap_or_else(|e| panic!("{}", e.to_json()));
+            assert_eq!(public.thumbprint(), "3A3CC80ACF1D618D3541E238318B4B566F83FB8A");
+        }
+        // What ended is the reason, not what follows it.
+        let error = read(&[ended, data!("other.pem")].concat(), None)
+            .map(|_| ())
+            .unwrap_err();
+        assert!(error.message.contains("ended at"), "{}", error.message);
     }
 
     #[test]

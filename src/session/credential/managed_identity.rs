@@ -1,7 +1,7 @@
 //! The identity that the platform gives this machine.
 
 use super::environment::Environment;
-use super::issuer::{TokenAnswer, read};
+use super::issuer::{TokenAnswer, parse, read};
 use super::{Token, Want, arc};
 use crate::error::{Error, Result};
 use crate::session::config::{self, Config};
@@ -80,19 +80,23 @@ impl std::fmt::Debug for Place {
 impl ManagedIdentity {
     /// Finds out who hands out this machine's tokens. Nothing is sent.
     pub fn find(http: &Http, config: &Arc<Config>, environment: &Environment, identity: Identity) -> Result<Self> {
-        let place = place(config, environment)?;
-        if matches!(place, Place::Arc { .. }) && identity != Identity::System {
+        Ok(ManagedIdentity {
+            http: http.clone(),
+            config: Arc::clone(config),
+            identity,
+            place: place(config, environment)?,
+        })
+    }
+
+    /// The same, to sign in as itself.
+    pub fn itself(self) -> Result<Self> {
+        if self.is_arc() && self.identity != Identity::System {
             return Err(Error::new(
                 Status::ArgumentInvalid,
                 "a machine that Azure Arc connects has its own identity only; leave clientId, objectId and resourceId out",
             ));
         }
-        Ok(ManagedIdentity {
-            http: http.clone(),
-            config: Arc::clone(config),
-            identity,
-            place,
-        })
+        Ok(self)
     }
 
     /// Whether it is Azure Arc's.
@@ -223,7 +227,7 @@ impl ManagedIdentity {
         }
         *request.headers_mut() = all;
         match self.http.send_direct(request).await {
-            Ok(response) => Ok(Ok(read(response).await?)),
+            Ok(response) => Ok(Ok(parse(&read(response, self.http.timeout()).await?)?)),
             Err(error) => Ok(Err(error)),
         }
     }

@@ -16,6 +16,10 @@ const SECRET: &[&str] = &[
     "device_code",
 ];
 
+/// The numbers of assertions that are not accepted: an algorithm that is not supported or does not fit the key, a token
+/// that cannot be read, a signature or a certificate that is not known.
+const ASSERTION: &[i64] = &[5_002_738, 5_002_730, 50_027, 50_012, 700_027];
+
 /// The service's own words are short; more is noise.
 const MAX_WORDS: usize = 1000;
 
@@ -36,10 +40,15 @@ pub struct Refusal {
 impl Refusal {
     /// Reads an answer; none when it is no error document.
     pub fn of(error: &HttpError) -> Option<Self> {
-        let HttpError::Status { body, .. } = error else {
-            return None;
-        };
-        let refusal: Refusal = serde_json::from_str(body).ok()?;
+        match error {
+            HttpError::Status { body, .. } => Refusal::read(body),
+            _ => None,
+        }
+    }
+
+    /// Reads an error document, whatever the status that it came with.
+    pub fn read(text: &str) -> Option<Self> {
+        let refusal: Refusal = serde_json::from_str(text).ok()?;
         (!refusal.error.is_empty()).then_some(refusal)
     }
 
@@ -80,9 +89,15 @@ impl Refusal {
         )
     }
 
-    /// Whether the proof of an app was not accepted.
-    pub fn refuses_proof(&self) -> bool {
-        self.error == "invalid_client"
+    /// Whether an assertion's form may be what was not accepted: its algorithm, or how it names its certificate. The
+    /// service knows several answers to that, under both errors; an older one gives no number.
+    pub fn refuses_assertion(&self) -> bool {
+        let codes = self.codes();
+        match self.error.as_str() {
+            "invalid_client" if codes.is_empty() => true,
+            "invalid_client" | "invalid_request" => codes.iter().any(|code| ASSERTION.contains(code)),
+            _ => false,
+        }
     }
 
     /// The service's own sentence.
@@ -153,7 +168,7 @@ fn explain(error: &str, codes: &[i64], claims: bool) -> (Status, Option<&'static
             "Check the tenant and the client id: the app must be registered or consented to in this tenant.",
         );
     }
-    if has(&[700_027, 700_024, 50_027, 50_012, 7_000_272, 5_002_738, 700_021, 700_023]) {
+    if has(ASSERTION) || has(&[700_024, 7_000_272, 700_021, 700_023]) {
         return refused("Register this certificate with the app, and check this machine's clock.");
     }
     if has(&[700_211, 700_212, 700_213, 70_021, 700_222, 700_238]) {
@@ -161,10 +176,8 @@ fn explain(error: &str, codes: &[i64], claims: bool) -> (Status, Option<&'static
             "Add a federated credential with exactly this issuer, subject and audience to the app; the assertion must be fresh.",
         );
     }
-    if has(&[65_004]) || error == "access_denied" {
-        return refused(
-            "The person declined. Sign in again and accept, or use an app that an administrator consented to.",
-        );
+    if has(&[65_004]) {
+        return refused(DECLINED);
     }
     if has(&[65_001, 90_094, 65_005]) {
         return refused("An administrator must consent to the app's permissions in this tenant.");
@@ -218,8 +231,15 @@ fn explain(error: &str, codes: &[i64], claims: bool) -> (Status, Option<&'static
             Some("The sign-in has ended (a changed password, a policy, or a long pause). Sign in again."),
         );
     }
+    // Conditional Access answers so too; only without a number of its own was it the person.
+    if matches!(error, "access_denied" | "authorization_declined") {
+        return refused(DECLINED);
+    }
     (Status::SignInRefused, None)
 }
+
+const DECLINED: &str =
+    "The person declined. Sign in again and accept, or use an app that an administrator consented to.";
 
 #[cfg(test)]
 mod tests {
@@ -272,8 +292,59 @@ mod tests {
                 Status::SignInRefused,
             ),
             (r#"{"error":"made_up"}"#, Status::SignInRefused),
+            (
+                r#"{"error":"access_denied","error_description":"AADSTS53003: Access has been blocked by Conditional Access policies."}"#,
+                Status::SignInConditionalAccess,
+            ),
+            (
+                r#"{"error":"authorization_declined","error_codes":[53000]}"#,
+                Status::SignInConditionalAccess,
+            ),
+            (r#"{"error":"access_denied"}"#, Status::SignInRefused),
+            (
+                r#"{"error":"authorization_declined","error_codes":[70000]}"#,
+                Status::SignInRefused,
+            ),
         ] {
             assert_eq!(refusal(text).error().status, status, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_a_person_who_declined_declined() {
+        for (error, words, declined) in [
+            ("access_denied", "AADSTS65004: User declined to consent.", true),
+            ("access_denied", "", true),
+            ("authorization_declined", "AADSTS70000: The end user denied it.", true),
+            ("access_denied", "AADSTS53003: Blocked.", false),
+            ("access_denied", "AADSTS50105: Not assigned.", false),
+        ] {
+            let help = Refusal::returned(error, words).error().help.unwrap();
+            assert_eq!(help == DECLINED, declined, "{error} {words}: {help}");
+        }
+    }
+
+    #[test]
+    fn an_assertion_s_form_is_refused_in_several_ways() {
+        for (text, again) in [
+            (
+                r#"{"error":"invalid_request","error_description":"AADSTS5002738: Invalid JWT token. 'PS256' is not a supported signature algorithm.","error_codes":[5002738]}"#,
+                true,
+            ),
+            (r#"{"error":"invalid_request","error_codes":[5002730]}"#, true),
+            (r#"{"error":"invalid_request","error_codes":[50027]}"#, true),
+            (r#"{"error":"invalid_client","error_codes":[700027]}"#, true),
+            (
+                r#"{"error":"invalid_client","error_description":"AADSTS50012: no"}"#,
+                true,
+            ),
+            (r#"{"error":"invalid_client"}"#, true),
+            (r#"{"error":"invalid_client","error_codes":[7000215]}"#, false),
+            (r#"{"error":"invalid_request","error_codes":[90002]}"#, false),
+            (r#"{"error":"invalid_request"}"#, false),
+            (r#"{"error":"invalid_grant","error_codes":[50027]}"#, false),
+        ] {
+            assert_eq!(refusal(text).refuses_assertion(), again, "{text}");
         }
     }
 
