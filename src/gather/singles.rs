@@ -19,6 +19,19 @@ struct Single {
     take: fn(&mut Facts, Value, &'static str, Timestamp) -> Result<(), AskError>,
 }
 
+/// `onPremisesDirectorySynchronization`: the features that are on.
+#[derive(Deserialize)]
+struct Synchronization {
+    features: crate::snapshot::graph::SynchronizationFeatures,
+}
+
+/// `unifiedRoleAssignment`: who holds a role.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RoleAssignment {
+    principal_id: String,
+}
+
 fn form(error: serde_json::Error) -> AskError {
     AskError::Answer(format!("the answer is not of the documented form: {error}"))
 }
@@ -101,11 +114,7 @@ fn singles() -> Vec<Single> {
             fact: FactId::Synchronization,
             ask: Ask::directory("/v1.0/directory/onPremisesSynchronization"),
             take: |facts, value, source, at| {
-                #[derive(Deserialize)]
-                struct Item {
-                    features: crate::snapshot::graph::SynchronizationFeatures,
-                }
-                facts.synchronization = Fact::known(first::<Item>(value)?.features, source, at);
+                facts.synchronization = Fact::known(first::<Synchronization>(value)?.features, source, at);
                 Ok(())
             },
         },
@@ -115,12 +124,7 @@ fn singles() -> Vec<Single> {
                 "/v1.0/roleManagement/directory/roleAssignments?$filter=roleDefinitionId eq '62e90394-69f5-4237-9190-012177145e10'",
             ),
             take: |facts, value, source, at| {
-                #[derive(Deserialize)]
-                #[serde(rename_all = "camelCase")]
-                struct Item {
-                    principal_id: String,
-                }
-                let ids = list::<Item>(value)?.into_iter().map(|i| i.principal_id).collect();
+                let ids = list::<RoleAssignment>(value)?.into_iter().map(|i| i.principal_id).collect();
                 facts.global_administrators = Fact::known(ids, source, at);
                 Ok(())
             },
@@ -293,5 +297,17 @@ impl Gatherer {
                 },
             },
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shapes::assert_published;
+
+    #[test]
+    fn the_wrappers_that_are_read_are_published() {
+        assert_published::<Synchronization>(&[("onPremisesDirectorySynchronization", "v1.0")], &[]);
+        assert_published::<RoleAssignment>(&[("unifiedRoleAssignment", "v1.0")], &[]);
     }
 }
