@@ -126,12 +126,7 @@ fn row(figure: String, ours: &mut [f64], peer: String, theirs: &mut [f64], limit
 /// Runs a script in a PowerShell of its own.
 fn powershell(script: &Path, argument: &Path) -> Result<String> {
     let program = machine::powershell().with_context(|| format!("needs {}", machine::GET_POWERSHELL))?;
-    output(
-        Command::new(program)
-            .args(["-NoProfile", "-File"])
-            .arg(script)
-            .arg(argument),
-    )
+    output(machine::start(&program).arg("-File").arg(script).arg(argument))
 }
 
 /// A module with the same manifest, types and formats, whose functions do nothing.
