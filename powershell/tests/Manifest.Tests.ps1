@@ -32,6 +32,30 @@ Describe 'The manifest' {
     }
 }
 
+Describe 'Errors' {
+    BeforeAll {
+        $sources = [System.IO.Path]::GetFullPath([System.IO.Path]::Combine($PSScriptRoot, '..', 'EntraSspr'))
+    }
+
+    It 'of the module itself say what to do' {
+        $documents = 0
+        foreach ($file in [System.IO.Directory]::GetFiles($sources, '*.ps1', 'AllDirectories')) {
+            $tokens = $null
+            $problems = $null
+            $tree = [System.Management.Automation.Language.Parser]::ParseFile($file, [ref]$tokens, [ref]$problems)
+            $tables = $tree.FindAll({ param($node) $node -is [System.Management.Automation.Language.HashtableAst] }, $true)
+            foreach ($table in $tables) {
+                $keys = @($table.KeyValuePairs | ForEach-Object { $_.Item1.Extent.Text })
+                # An error document has these two.
+                if ($keys -notcontains 'name' -or $keys -notcontains 'category') { continue }
+                $documents++
+                $keys | Should -Contain 'help' -Because "$file line $($table.Extent.StartLineNumber)"
+            }
+        }
+        $documents | Should -BeGreaterThan 10
+    }
+}
+
 Describe 'Help' {
     BeforeAll {
         . ([System.IO.Path]::Combine($PSScriptRoot, 'Lab.ps1'))

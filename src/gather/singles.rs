@@ -124,7 +124,10 @@ fn singles() -> Vec<Single> {
                 "/v1.0/roleManagement/directory/roleAssignments?$filter=roleDefinitionId eq '62e90394-69f5-4237-9190-012177145e10'",
             ),
             take: |facts, value, source, at| {
-                let ids = list::<RoleAssignment>(value)?.into_iter().map(|i| i.principal_id).collect();
+                let ids = list::<RoleAssignment>(value)?
+                    .into_iter()
+                    .map(|i| i.principal_id)
+                    .collect();
                 facts.global_administrators = Fact::known(ids, source, at);
                 Ok(())
             },

@@ -22,7 +22,7 @@ function New-SsprReadinessError {
         message  = (@($message) + $lines) -join [Environment]::NewLine
         detail   = $lines.ToArray()
         target   = $Readiness.TenantName
-        help     = if ($null -ne $first) { $first.Text }
+        help     = if ($null -ne $first) { $first.Text } else { 'The Reason of each of these findings says what would open the way; Get-SsprCheck explains it.' }
     }
     New-SsprErrorRecord -Document $document -KeepLines
 }

@@ -198,7 +198,7 @@ function Connect-SsprTenant {
             $request['portalApi'] = [bool]$PortalApi
             # Administrators have several accounts: the page asks which, unless it is named.
             if ($Account) { $request['loginHint'] = $Account } else { $request['prompt'] = 'select_account' }
-            $hostAction['openBrowser'] = @{ Do = { param($Arguments) Open-SsprBrowser -Url $Arguments.Url } }
+            $hostAction['openBrowser'] = $true
         }
         'DeviceCode' {
             $request['method'] = 'deviceCode'
@@ -218,10 +218,7 @@ function Connect-SsprTenant {
             Assert-SsprCertificate -Cmdlet $PSCmdlet -Certificate $Certificate
             $request['method'] = 'certificate'
             $request['certificate'] = [Convert]::ToBase64String($Certificate.RawData)
-            $hostAction['signAssertion'] = @{
-                Do    = { param($Arguments, $State) New-SsprSignature -Certificate $State -Arguments $Arguments }
-                State = $Certificate
-            }
+            $hostAction['signAssertion'] = $Certificate
         }
         'ManagedIdentity' {
             $request['method'] = 'managedIdentity'
