@@ -83,13 +83,13 @@ Describe 'Connect-SsprTenant goes' {
         $shell.Streams.Warning.Count | Should -Be 2 -Because 'the person signs in twice'
         Close-Shell -Shell $shell
         $said[0] | Should -BeTrue
-        $said[1] | Should -Match 'portal'
+        $said[1] | Should -Be 'portal'
 
         $graph = Get-PersonToken -Lab $lab
         $portal = Get-PersonToken -Lab $lab -ClientId '1950a258-227b-4e31-a9cf-717495945fc2' -Scope '74658136-14ec-4630-ad9b-26e160ff0fc6/.default'
         $session = Connect-SsprTenant -AccessToken $graph -PortalAccessToken $portal -Endpoint $endpoint
         $session.PortalApi | Should -BeTrue
-        (Test-SsprReadiness -Step notifications).Findings[0].Evidence[0].Source | Should -Match 'portal'
+        (Test-SsprReadiness -Step notifications).Findings[0].Evidence[0].Source | Should -Be 'portal'
         $failure = Get-Failure -Script { Connect-SsprTenant -AccessToken $graph -PortalAccessToken $graph -Endpoint $endpoint }
         $failure.FullyQualifiedErrorId | Should -Be 'Sspr.SignIn.TokenUnusable,Connect-SsprTenant'
         @(Invoke-Lab -Lab $lab -Action violations) | Should -BeNullOrEmpty
