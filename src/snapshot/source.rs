@@ -54,7 +54,9 @@ pub fn source(fact: FactId) -> &'static Source {
             "GET /v1.0/directory/subscriptions",
             ["Organization.Read.All", "Directory.Read.All"]
         ),
-        FactId::UserCounts => source!("GET /v1.0/users?$count=true", ["User.Read.All", "Directory.Read.All"]),
+        FactId::UserCounts | FactId::CloudManagedUsers => {
+            source!("GET /v1.0/users?$count=true", ["User.Read.All", "Directory.Read.All"])
+        }
         FactId::MethodsPolicy => source!(
             "GET /v1.0/policies/authenticationMethodsPolicy",
             ["Policy.Read.AuthenticationMethod", "Policy.Read.All"]
@@ -126,14 +128,24 @@ pub fn source(fact: FactId) -> &'static Source {
             &["Global Administrator"],
             true
         ),
-        FactId::CloudManagedUsers => source!(
-            "GET /v1.0/users/{id}/onPremisesSyncBehavior",
-            ["User-OnPremisesSyncBehavior.ReadWrite.All"]
-        ),
         FactId::Recommendation => source!(
             "GET /beta/directory/recommendations",
             ["DirectoryRecommendations.Read.All"]
         ),
         FactId::SecureScore => source!("GET /v1.0/security/secureScores", ["SecurityEvents.Read.All"]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_check_asks_for_a_permission_to_write() {
+        for fact in FactId::ALL {
+            for permission in source(*fact).permissions {
+                assert!(!permission.contains("Write"), "{fact:?}: {permission}");
+            }
+        }
     }
 }

@@ -29,7 +29,7 @@ fn in_powershell(profile: &str) -> Result<Result<(PathBuf, PathBuf), String>> {
     };
     match module::assemble(profile) {
         Ok(module) => Ok(Ok((powershell, module))),
-        Err(error) if error.is::<module::NoCompiler>() => Ok(Err(format!("{error:#}"))),
+        Err(error) if error.is::<module::NoCompiler>() => Ok(Err(error.to_string())),
         Err(error) => Err(error),
     }
 }

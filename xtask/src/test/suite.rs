@@ -86,7 +86,7 @@ pub fn module() -> Result<Outcome> {
         Err(error) if error.is::<module::NoCompiler>() => {
             return Ok(Outcome::NotRun {
                 what,
-                install: format!("{error:#}"),
+                install: error.to_string(),
             });
         }
         other => other?,
