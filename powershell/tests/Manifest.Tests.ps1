@@ -92,6 +92,8 @@ Describe 'The examples in the help' {
         $clientId = $connection.ClientId
         $clientSecret = $connection.ClientSecret
         Push-Location -Path $TestDrive
+        $pem = [System.IO.File]::ReadAllText($lab.certificateFile) + [System.IO.File]::ReadAllText($lab.keyFile)
+        [System.IO.File]::WriteAllText([System.IO.Path]::Combine($TestDrive, 'app.pem'), $pem)
     }
     BeforeEach {
         [void](Connect-SsprTenant @connection)

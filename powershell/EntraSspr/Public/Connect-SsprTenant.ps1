@@ -60,6 +60,14 @@ function Connect-SsprTenant {
 
     Signs in as an app with its secret, which is a SecureString.
     .EXAMPLE
+    Connect-SsprTenant -Tenant contoso.onmicrosoft.com -ClientId $clientId -CertificatePath app.pem
+
+    Signs in as an app with its certificate.
+    .EXAMPLE
+    Connect-SsprTenant -ManagedIdentity
+
+    Signs in as this machine's, or this Azure Automation account's, own identity.
+    .EXAMPLE
     $contoso = Connect-SsprTenant -Tenant contoso.onmicrosoft.com -ClientId $clientId -ClientSecret $clientSecret; Test-SsprReadiness -Session $contoso
 
     Keeps the session in a variable, for work with several tenants.
