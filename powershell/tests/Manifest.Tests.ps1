@@ -56,6 +56,23 @@ Describe 'Errors' {
     }
 }
 
+Describe 'The README' {
+    BeforeAll {
+        . ([System.IO.Path]::Combine($PSScriptRoot, 'Lab.ps1'))
+        Import-ModuleUnderTest
+    }
+
+    It 'names every permission that a check asks for, and none that writes' {
+        $text = [System.IO.File]::ReadAllText([System.IO.Path]::Combine($PSScriptRoot, '..', '..', 'README.md'))
+        $permissions = @(Get-SsprCheck | ForEach-Object { $_.Permissions } | Select-Object -Unique)
+        $permissions.Count | Should -BeGreaterThan 10
+        foreach ($permission in $permissions) {
+            $text | Should -Match ([regex]::Escape("``$permission``"))
+            $permission | Should -Not -Match 'Write'
+        }
+    }
+}
+
 Describe 'Help' {
     BeforeAll {
         . ([System.IO.Path]::Combine($PSScriptRoot, 'Lab.ps1'))
