@@ -18,11 +18,14 @@ fn statuses(readiness: &Value) -> BTreeMap<String, String> {
     findings.iter().map(|f| (text(&f["id"]), text(&f["status"]))).collect()
 }
 
-/// A run of a scenario, as an app or as a person who also reads the portal.
+/// Conditional Access keeps everybody from the portal's back end there.
+const NO_PORTAL: &str = "portal-token-missing";
+
+/// A run of a scenario, as an app or as a person who also reads the portal where that is possible.
 fn run(scenario: &str, person: bool) -> Value {
     let lab = lab(scenario);
     let session = if person {
-        common::person(&lab, 0, true)
+        common::person(&lab, 0, scenario != NO_PORTAL)
     } else {
         app(&lab, 0)
     };
@@ -51,6 +54,7 @@ const SCENARIOS: &[&str] = &[
     "roll-out-begun",
     "mfa-exempt",
     "license-grace",
+    NO_PORTAL,
 ];
 
 /// What each step comes to in some of the scenarios. The cases that are missing here are tested on snapshots.
@@ -113,4 +117,16 @@ fn blind() -> Value {
         "{found:#?}"
     );
     readiness
+}
+
+#[test]
+fn where_the_portal_lets_nobody_in_the_audit_log_tells_and_says_so() {
+    let readiness = run(NO_PORTAL, true);
+    let scope = finding(&readiness, "reset_policy.scope");
+    assert_eq!(scope["status"], "Pass", "{scope:#}");
+    assert_eq!(scope["evidence"][0]["source"], "audit log");
+    let findings = readiness["findings"].as_array().expect("findings");
+    let evidence = findings.iter().filter_map(|f| f["evidence"].as_array()).flatten();
+    let portal: Vec<_> = evidence.filter(|e| e["source"] == "portal").collect();
+    assert!(portal.is_empty(), "{portal:#?}");
 }

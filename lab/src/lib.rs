@@ -30,6 +30,7 @@ use std::path::PathBuf;
 
 pub use contract::{Version, shape_faults};
 pub use fault::{Fault, FaultError, FaultKind};
+pub use graph::{graph_paths, path_is_of};
 pub use lab::{Lab, TenantInfo};
 pub use options::LabOptions;
 pub use record::{RequestRecord, Violation};

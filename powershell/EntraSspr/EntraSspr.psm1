@@ -3,7 +3,7 @@ Set-StrictMode -Version 3.0
 
 # The type of the native declarations, once bound.
 $script:Native = $null
-# Open sessions by handle, and the one that a cmdlet uses when none is named.
+# The sessions that were opened here, by handle, and the one that a cmdlet uses when none is named.
 $script:Sessions = [System.Collections.Generic.Dictionary[uint64,object]]::new()
 $script:CurrentSession = $null
 # Whether a person is there: found out when first asked, or set by a test.

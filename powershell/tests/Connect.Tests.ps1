@@ -30,6 +30,7 @@ Describe 'Connect-SsprTenant' {
         $failure.FullyQualifiedErrorId | Should -Be 'Sspr.SignIn.Refused,Connect-SsprTenant'
         $failure.CategoryInfo.Category | Should -Be 'AuthenticationError'
         $failure.ErrorDetails.RecommendedAction | Should -Match 'secret'
+        $failure.ErrorDetails.Message | Should -Not -Match 'invalid_client' -Because 'the service''s sentence says it all'
         $document = ConvertFrom-Json -InputObject $failure.Exception.Data['Sspr']
         $document.name | Should -Be 'SignIn.Refused'
         $document.requestId | Should -Not -BeNullOrEmpty

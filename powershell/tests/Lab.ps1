@@ -70,6 +70,20 @@ function Get-LabEndpoint {
     @{ login = $Lab.url; graph = $Lab.url; portal = $Lab.url; imds = $Lab.url }
 }
 
+function Get-PersonToken {
+    # An administrator's token, as a caller might bring one: by the device code flow.
+    param($Lab, [string] $ClientId = '14d82eec-204b-4c2f-b7e8-296a70dab67e', [string] $Scope = 'https://graph.microsoft.com/.default')
+
+    $base = "$($Lab.url)/$($Lab.tenants[0].tenantId)/oauth2/v2.0"
+    $client = New-Object -TypeName System.Net.WebClient
+    $client.Headers['Content-Type'] = 'application/x-www-form-urlencoded'
+    $start = ConvertFrom-Json -InputObject $client.UploadString("$base/devicecode", 'POST', "client_id=$ClientId&scope=$([uri]::EscapeDataString($Scope))")
+    [void](Invoke-Lab -Lab $Lab -Method POST -Action 'devices/approve' -Body @{ userCode = $start.user_code; upn = $Lab.tenants[0].people.admin.upn })
+    $client.Headers['Content-Type'] = 'application/x-www-form-urlencoded'
+    $form = "client_id=$ClientId&grant_type=$([uri]::EscapeDataString('urn:ietf:params:oauth:grant-type:device_code'))&device_code=$($start.device_code)"
+    ConvertTo-Secret -Text (ConvertFrom-Json -InputObject $client.UploadString("$base/token", 'POST', $form)).access_token
+}
+
 function Get-Failure {
     # The error record of what fails; nothing when it does not.
     param([scriptblock] $Script)

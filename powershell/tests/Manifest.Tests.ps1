@@ -32,6 +32,47 @@ Describe 'The manifest' {
     }
 }
 
+Describe 'Errors' {
+    BeforeAll {
+        $sources = [System.IO.Path]::GetFullPath([System.IO.Path]::Combine($PSScriptRoot, '..', 'EntraSspr'))
+    }
+
+    It 'of the module itself say what to do' {
+        $documents = 0
+        foreach ($file in [System.IO.Directory]::GetFiles($sources, '*.ps1', 'AllDirectories')) {
+            $tokens = $null
+            $problems = $null
+            $tree = [System.Management.Automation.Language.Parser]::ParseFile($file, [ref]$tokens, [ref]$problems)
+            $tables = $tree.FindAll({ param($node) $node -is [System.Management.Automation.Language.HashtableAst] }, $true)
+            foreach ($table in $tables) {
+                $keys = @($table.KeyValuePairs | ForEach-Object { $_.Item1.Extent.Text })
+                # An error document has these two.
+                if ($keys -notcontains 'name' -or $keys -notcontains 'category') { continue }
+                $documents++
+                $keys | Should -Contain 'help' -Because "$file line $($table.Extent.StartLineNumber)"
+            }
+        }
+        $documents | Should -BeGreaterThan 10
+    }
+}
+
+Describe 'The README' {
+    BeforeAll {
+        . ([System.IO.Path]::Combine($PSScriptRoot, 'Lab.ps1'))
+        Import-ModuleUnderTest
+    }
+
+    It 'names every permission that a check asks for, and none that writes' {
+        $text = [System.IO.File]::ReadAllText([System.IO.Path]::Combine($PSScriptRoot, '..', '..', 'README.md'))
+        $permissions = @(Get-SsprCheck | ForEach-Object { $_.Permissions } | Select-Object -Unique)
+        $permissions.Count | Should -BeGreaterThan 10
+        foreach ($permission in $permissions) {
+            $text | Should -Match ([regex]::Escape("``$permission``"))
+            $permission | Should -Not -Match 'Write'
+        }
+    }
+}
+
 Describe 'Help' {
     BeforeAll {
         . ([System.IO.Path]::Combine($PSScriptRoot, 'Lab.ps1'))
@@ -68,6 +109,8 @@ Describe 'The examples in the help' {
         $clientId = $connection.ClientId
         $clientSecret = $connection.ClientSecret
         Push-Location -Path $TestDrive
+        $pem = [System.IO.File]::ReadAllText($lab.certificateFile) + [System.IO.File]::ReadAllText($lab.keyFile)
+        [System.IO.File]::WriteAllText([System.IO.Path]::Combine($TestDrive, 'app.pem'), $pem)
     }
     BeforeEach {
         [void](Connect-SsprTenant @connection)

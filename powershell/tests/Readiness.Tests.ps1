@@ -58,6 +58,28 @@ Describe 'Test-SsprReadiness' {
         $list | Should -Match '(?m)^What to do +: '
     }
 
+    It 'and what belongs to it fits 80 columns, whole' {
+        $shown = $session | Out-String -Width 80
+        $shown | Should -Match ([regex]::Escape($session.TenantId))
+        $shown | Should -Match 'clientSecret'
+        # An app's id is wrapped.
+        ($shown -replace '\s', '') | Should -Match ([regex]::Escape($session.Account.Substring(0, 20)))
+        $readiness.Snapshot | Out-String -Width 80 | Should -Match ([regex]::Escape($readiness.TenantName))
+        foreach ($check in Get-SsprCheck) { $check | Out-String -Width 80 | Should -Match "(?m)^$([regex]::Escape($check.Id)) " -Because 'an id is not wrapped' }
+    }
+
+    It 'shows a snapshot''s text nowhere by itself, also behind other objects' {
+        $shown = $session, $readiness.Snapshot | Out-String -Width 80
+        $shown | Should -Match ([regex]::Escape($readiness.TenantName))
+        $shown | Should -Not -Match 'schemaVersion'
+    }
+
+    It 'has its members in the order in which one reads them' {
+        @($readiness.Counts.PSObject.Properties.Name) -join ' ' | Should -Be 'Pass Fail Warn Skipped NotApplicable Error'
+        @($readiness.First.PSObject.Properties.Name) -join ' ' | Should -Be 'FindingId Text Command'
+        @($readiness.Steps[0].PSObject.Properties.Name) -join ' ' | Should -Be 'Name Title Status Headline FindingId'
+    }
+
     It 'keeps its screen when saved and loaded' {
         $file = [System.IO.Path]::Combine($TestDrive, 'readiness.xml')
         $readiness | Export-Clixml -Path $file
@@ -147,6 +169,7 @@ Describe 'Assert-SsprReadiness' {
         $failure = Get-Failure -Script { Test-SsprReadiness -Step license | Assert-SsprReadiness }
         $failure.FullyQualifiedErrorId | Should -Be 'Sspr.Readiness.NotReady,Assert-SsprReadiness'
         $failure.Exception.Message | Should -Match '(?m)^license\.entitlement: '
+        $failure.Exception.Message | Should -BeLike '*password reset:*license.entitlement: *' -Because 'it reads well in one line too'
         $failure.ErrorDetails.RecommendedAction | Should -Not -BeNullOrEmpty
         (Get-Failure -Script { Assert-SsprReadiness -Step license -AllowUnknown }).FullyQualifiedErrorId | Should -Be 'Sspr.Readiness.NotReady,Assert-SsprReadiness'
     }
@@ -162,10 +185,13 @@ Describe 'Assert-SsprReadiness' {
         }
         $failure = Get-Failure -Script { $unknown | Assert-SsprReadiness }
         $failure.FullyQualifiedErrorId | Should -Be 'Sspr.Readiness.NotKnown,Assert-SsprReadiness'
+        $failure.ErrorDetails.RecommendedAction | Should -Not -BeNullOrEmpty
         $unknown | Assert-SsprReadiness -AllowUnknown | Should -BeNullOrEmpty
     }
 
     It 'refuses what is no readiness' {
-        (Get-Failure -Script { 'text' | Assert-SsprReadiness }).FullyQualifiedErrorId | Should -Be 'Sspr.Argument.Invalid,Assert-SsprReadiness'
+        $failure = Get-Failure -Script { 'text' | Assert-SsprReadiness }
+        $failure.FullyQualifiedErrorId | Should -Be 'Sspr.Argument.Invalid,Assert-SsprReadiness'
+        $failure.ErrorDetails.RecommendedAction | Should -Match 'Test-SsprReadiness'
     }
 }

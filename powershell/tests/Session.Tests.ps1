@@ -66,6 +66,18 @@ Describe 'Sessions' {
         Close-Shell -Shell $shell
     }
 
+    It 'of a certificate are renewed in another runspace too' {
+        $pem = [System.IO.File]::ReadAllText($lab.certificateFile) + [System.IO.File]::ReadAllText($lab.keyFile)
+        $certificate = [System.Security.Cryptography.X509Certificates.X509Certificate2]::CreateFromPem($pem, $pem)
+        $session = Connect-SsprTenant -Tenant $one.Tenant -ClientId $one.ClientId -Endpoint $one.Endpoint -Certificate $certificate
+        $shell = New-Shell
+        [void](Invoke-Lab -Lab $lab -Method POST -Action 'tokens/revoke')
+        Invoke-Shell -Shell $shell -Script 'param($Session) (Test-SsprReadiness -Step license -Session $Session).Ready' -Argument $session | Should -Be 'Yes'
+        # The object itself holds nothing of it, neither does its saved form.
+        ($session | ConvertTo-Json -Depth 3) | Should -Not -Match 'Certificate2|RawData'
+        Close-Shell -Shell $shell
+    }
+
     It 'are closed when the module is removed' {
         $script = @"
 `$ErrorActionPreference = 'Stop'

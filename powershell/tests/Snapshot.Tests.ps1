@@ -50,6 +50,19 @@ Describe 'Snapshots' {
             Should -Be 'Sspr.File.Read,Import-SsprSnapshot Sspr.Snapshot.Invalid,Import-SsprSnapshot'
     }
 
+    It 'are not looked for where there is no file system, and the others are still read' {
+        $read = @('nowhere:\contoso.json', 'variable:HOME', 'nothing::x', $file | Import-SsprSnapshot -ErrorAction SilentlyContinue -ErrorVariable failures)
+        $read.Count | Should -Be 1
+        # PowerShell keeps the exceptions underneath too, although they were caught.
+        @($failures | Where-Object { $_.FullyQualifiedErrorId -eq 'Sspr.Argument.Invalid,Import-SsprSnapshot' }).Count | Should -Be 3
+        $failure = Get-Failure -Script { $readiness | Export-SsprSnapshot -Path 'nowhere:\contoso.json' }
+        $failure.FullyQualifiedErrorId | Should -Be 'Sspr.Argument.Invalid,Export-SsprSnapshot'
+        $failure.Exception.Message | Should -BeLike 'nowhere:\contoso.json is not a path here: *'
+        $failure.ErrorDetails.RecommendedAction | Should -Not -BeNullOrEmpty
+        $failure = Get-Failure -Script { Connect-SsprTenant -Tenant x -ClientId y -CertificatePath 'nowhere:\app.pfx' }
+        $failure.FullyQualifiedErrorId | Should -Be 'Sspr.Argument.Invalid,Connect-SsprTenant'
+    }
+
     It 'of something else are refused' {
         (Get-Failure -Script { Test-SsprReadiness -Snapshot 7 }).FullyQualifiedErrorId | Should -Be 'Sspr.Snapshot.Invalid,Test-SsprReadiness'
         (Get-Failure -Script { Test-SsprReadiness -Snapshot 'nonsense' }).FullyQualifiedErrorId | Should -BeLike 'Sspr.Snapshot.Invalid,*'

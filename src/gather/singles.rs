@@ -19,6 +19,12 @@ struct Single {
     take: fn(&mut Facts, Value, &'static str, Timestamp) -> Result<(), AskError>,
 }
 
+/// `onPremisesDirectorySynchronization`: the features that are on.
+#[derive(Deserialize)]
+struct Synchronization {
+    features: crate::snapshot::graph::SynchronizationFeatures,
+}
+
 fn form(error: serde_json::Error) -> AskError {
     AskError::Answer(format!("the answer is not of the documented form: {error}"))
 }
@@ -109,11 +115,7 @@ fn singles() -> Vec<Single> {
             fact: FactId::Synchronization,
             ask: Ask::directory("/v1.0/directory/onPremisesSynchronization"),
             take: |facts, value, source, at| {
-                #[derive(Deserialize)]
-                struct Item {
-                    features: crate::snapshot::graph::SynchronizationFeatures,
-                }
-                facts.synchronization = Fact::known(first::<Item>(value)?.features, source, at);
+                facts.synchronization = Fact::known(first::<Synchronization>(value)?.features, source, at);
                 Ok(())
             },
         },
@@ -313,5 +315,16 @@ impl Gatherer {
                 }
             }
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shapes::assert_published;
+
+    #[test]
+    fn the_wrappers_that_are_read_are_published() {
+        assert_published::<Synchronization>(&[("onPremisesDirectorySynchronization", "v1.0")], &[]);
     }
 }

@@ -221,10 +221,7 @@ impl Http {
 
     /// The same client, for a task that ends at that time.
     pub fn until(&self, ends: Option<Instant>) -> Self {
-        Http {
-            ends,
-            ..self.clone()
-        }
+        Http { ends, ..self.clone() }
     }
 
     /// Whether there is time for a wait.

@@ -71,6 +71,20 @@ fn a_person_approves_and_the_session_renews_itself() {
 }
 
 #[test]
+fn where_the_portal_lets_nobody_in_the_sign_in_says_so_and_works_without() {
+    let lab = lab("portal-token-missing");
+    let session = open(&config(&lab, 0));
+    let approve = &mut person(&lab, "devices/approve");
+    let run = sign_in(&session, json!({"method": "deviceCode", "portalApi": true}), approve);
+    assert_eq!(run.sign_ins().len(), 2);
+    let error = run.bad(Status::SignInConditionalAccess);
+    assert!(error.help.is_some(), "{}", error.to_json());
+    sign_in(&session, json!({"method": "deviceCode"}), approve).good();
+    check(&session, &mut idle).good();
+    assert_clean(&lab);
+}
+
+#[test]
 fn a_person_declines_or_comes_too_late() {
     let lab = lab("cloud-only-ready");
     for (action, status) in [

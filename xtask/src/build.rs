@@ -22,7 +22,13 @@ pub fn root() -> &'static Path {
 
 /// The cargo that runs us.
 pub fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    outside(Command::new(
+        std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()),
+    ))
+}
+
+/// A command in the repository, without what the cargo that runs us told us about our own package.
+pub fn outside(mut command: Command) -> Command {
     command.current_dir(root());
     // Cargo told us about our own package; build scripts that watch these would run again.
     for (name, _) in std::env::vars_os() {

@@ -5,29 +5,39 @@ use crate::native::Native;
 use crate::{build, machine, module};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
-use std::process::Command;
+use std::path::{Path, PathBuf};
 
 /// Runs the demo in PowerShell, or through the C interface.
 pub fn run(profile: &str, native: bool, scenario: &str) -> Result<()> {
     let program = build::lab(profile)?;
-    let powershell = if native { None } else { machine::powershell() };
-    let Some(powershell) = powershell else {
-        if !native {
-            println!(
-                "There is no PowerShell here. To use the module, get {}.",
-                machine::GET_POWERSHELL
-            );
-            println!("The same job through the C interface:\n");
+    if !native {
+        match in_powershell(profile)? {
+            Ok((powershell, module)) => return show(&powershell, &module, &program, scenario),
+            Err(missing) => println!("The module needs {missing}.\nThe same job through the C interface:\n"),
         }
-        for line in screen(profile, scenario)? {
-            println!("{line}");
-        }
-        return Ok(());
+    }
+    for line in screen(profile, scenario)? {
+        println!("{line}");
+    }
+    Ok(())
+}
+
+/// A PowerShell and the module for it, or what is missing here.
+fn in_powershell(profile: &str) -> Result<Result<(PathBuf, PathBuf), String>> {
+    let Some(powershell) = machine::powershell() else {
+        return Ok(Err(machine::GET_POWERSHELL.into()));
     };
-    let module = module::assemble(profile)?;
-    let lab = Lab::start(&program, &["--scenario", scenario])?;
-    let status = Command::new(&powershell)
-        .args(["-NoProfile", "-File"])
+    match module::assemble(profile) {
+        Ok(module) => Ok(Ok((powershell, module))),
+        Err(error) if error.is::<module::NoCompiler>() => Ok(Err(error.to_string())),
+        Err(error) => Err(error),
+    }
+}
+
+fn show(powershell: &Path, module: &Path, lab: &Path, scenario: &str) -> Result<()> {
+    let lab = Lab::start(lab, &["--scenario", scenario])?;
+    let status = machine::start(powershell)
+        .arg("-File")
         .arg(build::root().join("powershell/Show-Demo.ps1"))
         .env("SSPR_MODULE", module)
         .env("SSPR_LAB_URL", &lab.url)

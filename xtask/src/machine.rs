@@ -41,6 +41,22 @@ pub fn powershell() -> Option<PathBuf> {
     which("pwsh").or_else(|| which("powershell"))
 }
 
+/// A PowerShell without a profile that runs our scripts.
+pub fn start(powershell: &Path) -> Command {
+    let mut command = Command::new(powershell);
+    command.args(arguments(cfg!(windows)));
+    command
+}
+
+/// Windows clients run no scripts unless told.
+fn arguments(windows: bool) -> &'static [&'static str] {
+    if windows {
+        &["-NoProfile", "-ExecutionPolicy", "Bypass"]
+    } else {
+        &["-NoProfile"]
+    }
+}
+
 /// How to get a PowerShell.
 pub const GET_POWERSHELL: &str = "PowerShell 7 (https://aka.ms/powershell), on PATH as pwsh";
 
@@ -110,4 +126,15 @@ pub fn description() -> String {
         said(powershell(), &version, 2),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::arguments;
+
+    #[test]
+    fn scripts_run_where_windows_would_refuse_them() {
+        assert_eq!(arguments(true), ["-NoProfile", "-ExecutionPolicy", "Bypass"]);
+        assert_eq!(arguments(false), ["-NoProfile"]);
+    }
 }

@@ -39,7 +39,7 @@ enum Command {
     },
     /// Runs everything that tests, and says what it could not run.
     Test {
-        /// Only these suites (rust, docs, module, compatibility, clients).
+        /// Only these suites (rust, docs, miri, module, compatibility, clients).
         #[arg(long)]
         only: Vec<test::Suite>,
     },

@@ -66,6 +66,16 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
+/// There is nothing that compiles C#.
+#[derive(Debug)]
+pub struct NoCompiler;
+
+impl std::fmt::Display for NoCompiler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a C# compiler: mcs (Debian's mono-mcs), Windows's csc, or the .NET SDK")
+    }
+}
+
 /// Puts the text of the module's files into its one script file.
 fn join(module: &Path) -> Result<()> {
     let file = module.join("EntraSspr.psm1");
@@ -116,8 +126,7 @@ pub fn compile(source: &Path, assembly: &Path) -> Result<()> {
     let compiler = match (compiler, machine::which("dotnet")) {
         (Some(compiler), _) => compiler,
         (None, Some(dotnet)) => return compile_with_dotnet(&dotnet, source, assembly),
-        (None, None) => machine::need("mcs", "mono-mcs")
-            .context("a C# compiler is needed: mcs (Debian's mono-mcs), Windows's csc, or the .NET SDK")?,
+        (None, None) => machine::need("mcs", "mono-mcs").context(NoCompiler)?,
     };
     let mut out = std::ffi::OsString::from("-out:");
     out.push(assembly);

@@ -30,6 +30,7 @@ use crate::tenant::Tenant;
 pub(crate) use budget::Budgets;
 pub(crate) use error::{GraphError, request_id};
 pub(crate) use list::Pages;
+pub use route::{graph_paths, path_is_of};
 
 /// A request whose token was accepted.
 pub(crate) struct Ask<'a> {

@@ -286,6 +286,16 @@ const ROUTES: &[Route] = &[
     ),
 ];
 
+/// The patterns of all paths that are answered; `{}` stands for any one segment, `()` for any arguments.
+pub fn graph_paths() -> impl Iterator<Item = &'static str> {
+    ROUTES.iter().map(|route| route.pattern)
+}
+
+/// Whether a path, query and version left out, is one of a pattern's.
+pub fn path_is_of(pattern: &str, path: &str) -> bool {
+    fits(pattern, &path.split('/').map(str::to_owned).collect::<Vec<_>>())
+}
+
 /// Answers a path without asking who wants it, for pages that are rendered beforehand.
 pub(super) fn render(ask: &Ask) -> Result<Reply, GraphError> {
     (find(ask)?.handler)(ask)

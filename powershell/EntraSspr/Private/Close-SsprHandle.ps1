@@ -8,6 +8,8 @@ function Close-SsprHandle {
     if ($null -ne $script:CurrentSession -and $script:CurrentSession.Handle -eq $Handle) { $script:CurrentSession = $null }
     if ($null -eq $script:Native) { return }
     $native = $script:Native
+    $gone = $null
+    [void]$native::Hosts.TryRemove($Handle, [ref]$gone)
     $failure = [IntPtr]::Zero
     [void]$native::sspr_session_close($Handle, [ref]$failure)
     $native::sspr_string_free($failure)

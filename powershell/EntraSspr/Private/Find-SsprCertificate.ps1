@@ -106,5 +106,6 @@ function Get-SsprFileByte {
     }
     $Cmdlet.ThrowTerminatingError((New-SsprErrorRecord -InnerException $cause -Document ([pscustomobject]@{
                     name = 'File.Read'; category = 'ReadError'; target = $full; message = "$full cannot be read: $($cause.Message)"
+                    help = 'Name a file that is there and that this user may read.'
                 })))
 }

@@ -24,7 +24,7 @@ function Get-SsprFailure {
     $native = $script:Native
     $json = $native::Take($Failure)
     if ($Status -lt 100) { return }
-    $document = if ($json) { ConvertFrom-Json -InputObject $json } else { [pscustomobject]@{ name = 'Internal.Error'; category = 'NotSpecified'; message = "the library answered $Status and said nothing" } }
+    $document = if ($json) { ConvertFrom-Json -InputObject $json } else { [pscustomobject]@{ name = 'Internal.Error'; category = 'NotSpecified'; message = "the library answered $Status and said nothing"; help = 'Please report this, with the text of Get-SsprEnvironment -Support.' } }
     New-SsprErrorRecord -Document $document -Json $json
 }
 
@@ -44,19 +44,13 @@ function Invoke-SsprNative {
         [System.Collections.IDictionary] $Request = @{},
         # What the progress bar says it is about.
         [string] $Activity = 'EntraSspr',
-        # What the host can do for the library: by action, a script block (Do) and what it is given (State). By default what the
-        # session was opened with.
-        [hashtable] $HostAction,
         # What fails is one item of several: write the error and give nothing.
         [switch] $Continue
     )
 
-    $entry = $null
-    if ($null -eq $HostAction) {
-        $HostAction = @{}
-        if ($null -ne $Handle -and $script:Sessions.TryGetValue([uint64]$Handle, [ref]$entry)) { $HostAction = $entry.HostAction }
-    }
     $native = Get-SsprNative -Cmdlet $Cmdlet
+    $hostAction = $null
+    if ($null -ne $Handle) { [void]$native::Hosts.TryGetValue([uint64]$Handle, [ref]$hostAction) }
     $json = $native::Text((ConvertTo-Json -InputObject $Request -Depth 8 -Compress))
     $progress = Test-SsprInteractive
     $shown = $false
@@ -103,7 +97,7 @@ function Invoke-SsprNative {
                         $Cmdlet.WriteProgress([System.Management.Automation.ProgressRecord]::new(0, $Activity, 'Waiting for the sign-in in the browser. Ctrl+C ends it.'))
                     }
                 }
-                'hostAction' { Send-SsprHostAction -Cmdlet $Cmdlet -Task $task -Action $happened -HostAction $HostAction }
+                'hostAction' { Send-SsprHostAction -Cmdlet $Cmdlet -Task $task -Action $happened -HostAction $hostAction }
             }
         }
     } finally {
@@ -152,17 +146,19 @@ function Send-SsprHostAction {
         [System.Management.Automation.PSCmdlet] $Cmdlet,
         [uint64] $Task,
         [psobject] $Action,
-        [hashtable] $HostAction
+        # What it takes to do each action that this host can do.
+        [AllowNull()] [hashtable] $HostAction
     )
 
     $native = $script:Native
     $reply = @{ id = $Action.Id }
     try {
-        $do = $HostAction[$Action.Action]
-        if ($null -eq $do) {
-            $reply['error'] = "this module cannot do '$($Action.Action)'"
+        if ($null -eq $HostAction -or -not $HostAction.ContainsKey($Action.Action)) {
+            $reply['error'] = "this session's host cannot do '$($Action.Action)'"
+        } elseif ($Action.Action -eq 'signAssertion') {
+            $reply['result'] = New-SsprSignature -Certificate $HostAction['signAssertion'] -Arguments $Action.Arguments
         } else {
-            $reply['result'] = & $do.Do $Action.Arguments $do['State']
+            $reply['result'] = Open-SsprBrowser -Url $Action.Arguments.Url
         }
     } catch {
         $reply['error'] = $_.Exception.Message

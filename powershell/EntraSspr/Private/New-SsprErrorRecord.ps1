@@ -26,7 +26,7 @@ function New-SsprErrorRecord {
     $member = $Document.PSObject.Properties['target']
     $target = if ($null -ne $member) { ConvertTo-SsprPlainText -Text ([string]$member.Value) }
     $record = [System.Management.Automation.ErrorRecord]::new($exception, "Sspr.$($Document.name)", $category, $target)
-    $record.ErrorDetails = [System.Management.Automation.ErrorDetails]::new((Get-SsprErrorText -Document $Document -Message $message))
+    $record.ErrorDetails = [System.Management.Automation.ErrorDetails]::new((Get-SsprErrorText -Document $Document -Message $message -Whole:$KeepLines))
     $member = $Document.PSObject.Properties['help']
     if ($null -ne $member -and $member.Value) {
         $record.ErrorDetails.RecommendedAction = ConvertTo-SsprPlainText -Text ([string]$member.Value)
@@ -35,13 +35,24 @@ function New-SsprErrorRecord {
 }
 
 function Get-SsprErrorText {
-    # What the console shows: the sentence, the id that the service's support asks for, and what to do where the console
-    # does not show the recommended action by itself, as PowerShell 7 does.
+    # What the console shows: the sentence, the cause underneath, the id that the service's support asks for, and what to do
+    # where the console does not show the recommended action by itself, as PowerShell 7 does.
     [CmdletBinding()]
     [OutputType([string])]
-    param([psobject] $Document, [string] $Message)
+    param(
+        [psobject] $Document,
+        [string] $Message,
+        # The message holds its detail already.
+        [switch] $Whole
+    )
 
     $text = $Message
+    $member = $Document.PSObject.Properties['detail']
+    # A sentence of the service's own ends with a stop, and stands alone.
+    if (-not $Whole -and $text -notmatch '[.!?]$' -and $null -ne $member -and @($member.Value).Count) {
+        # The last is the cause of all before it.
+        $text += ': ' + (ConvertTo-SsprPlainText -Text ([string]@($member.Value)[-1]))
+    }
     if ($text -and $text -notmatch '[.!?]$') { $text += '.' }
     $member = $Document.PSObject.Properties['help']
     if ($PSVersionTable.PSEdition -eq 'Desktop' -and $null -ne $member -and $member.Value) { $text += ' ' + (ConvertTo-SsprPlainText -Text ([string]$member.Value)) }

@@ -5,7 +5,9 @@ function New-SsprReadiness {
     param([Parameter(Mandatory = $true)] [psobject] $Document)
 
     $findings = @(foreach ($finding in $Document.Findings) { New-SsprFinding -Document $finding })
-    $steps = @(foreach ($step in $Document.Steps) { Add-SsprTypeName -InputObject $step -Name StepResult })
+    $steps = @(foreach ($step in $Document.Steps) { Add-SsprTypeName -InputObject ($step | Select-Object -Property Name, Title, Status, Headline, FindingId) -Name StepResult })
+    $first = Get-SsprMember -InputObject $Document -Name First
+    if ($null -ne $first) { $first = $first | Select-Object -Property FindingId, Text, Command }
     $excess = [pscustomobject][ordered]@{
         Writing = @($Document.ExcessPermissions.Writing)
         Reading = @($Document.ExcessPermissions.Reading)
@@ -18,8 +20,8 @@ function New-SsprReadiness {
         EnabledMembers    = $Document.EnabledMembers
         TakenAt           = $Document.TakenAt
         Duration          = [timespan]::FromMilliseconds($Document.DurationMs)
-        Counts            = $Document.Counts
-        First             = $Document.First
+        Counts            = $Document.Counts | Select-Object -Property Pass, Fail, Warn, Skipped, NotApplicable, Error
+        First             = $first
         ExcessPermissions = $excess
         Steps             = $steps
         Findings          = $findings

@@ -19,10 +19,11 @@ function New-SsprReadinessError {
     $document = [pscustomobject][ordered]@{
         name     = "Readiness.$name"
         category = 'InvalidResult'
-        message  = (@($message) + $lines) -join [Environment]::NewLine
+        # PowerShell 7 joins the lines where a script failed: it is to read well then too.
+        message  = if ($lines.Count) { "${message}:" + [Environment]::NewLine + ($lines -join (';' + [Environment]::NewLine)) } else { $message }
         detail   = $lines.ToArray()
         target   = $Readiness.TenantName
-        help     = if ($null -ne $first) { $first.Text }
+        help     = if ($null -ne $first) { $first.Text } else { 'The Reason of each of these findings says what would open the way; Get-SsprCheck explains it.' }
     }
     New-SsprErrorRecord -Document $document -KeepLines
 }

@@ -10,7 +10,7 @@ function Open-SsprSession {
         [Parameter(Mandatory = $true)] [System.Collections.IDictionary] $Request,
         # Secrets by name, each a SecureString or bytes.
         [hashtable] $Secret = @{},
-        # What this host can do for the library.
+        # What this host can do for the library: by action, what it takes to do it.
         [hashtable] $HostAction = @{}
     )
 
@@ -26,8 +26,10 @@ function Open-SsprSession {
     try {
         $status = $native::sspr_session_open($json, [ref]$handle, [ref]$failure)
         Assert-SsprStatus -Cmdlet $Cmdlet -Status $status -Failure $failure
+        # A later step may ask this host again, for a renewed sign-in: kept with the handle, out of the object.
+        $native::Hosts[$handle] = $HostAction
         foreach ($name in $Secret.Keys) { Set-SsprSecret -Cmdlet $Cmdlet -Handle $handle -Name $name -Value $Secret[$name] }
-        $identity = Invoke-SsprNative -Cmdlet $Cmdlet -Function 'sspr_session_sign_in' -Handle $handle -Request $Request -Activity 'Signing in' -HostAction $HostAction
+        $identity = Invoke-SsprNative -Cmdlet $Cmdlet -Function 'sspr_session_sign_in' -Handle $handle -Request $Request -Activity 'Signing in'
         $signedIn = $true
     } finally {
         if (-not $signedIn -and $handle -ne 0) { Close-SsprHandle -Handle $handle }
@@ -43,8 +45,7 @@ function Open-SsprSession {
         Permissions = $identity.Permissions
         SignedInAt  = [datetime]::Now
     }
-    # What a later step may ask of this host again (a renewed sign-in): kept here, out of the object.
-    $script:Sessions[$handle] = [pscustomobject]@{ Session = (Add-SsprTypeName -InputObject $session -Name Session); HostAction = $HostAction }
+    $script:Sessions[$handle] = Add-SsprTypeName -InputObject $session -Name Session
     $script:CurrentSession = $session
     $session
 }

@@ -61,6 +61,7 @@ function Assert-SsprReadiness {
         if (@('Yes', 'No', 'Unknown') -notcontains $ready) {
             $PSCmdlet.ThrowTerminatingError((New-SsprErrorRecord -Document ([pscustomobject]@{
                             name = 'Argument.Invalid'; category = 'InvalidArgument'; target = 'Readiness'; message = 'this is not a result of Test-SsprReadiness'
+                            help = 'Give what Test-SsprReadiness returned, or nothing: then the tenant is checked now.'
                         })))
         }
         if ($ready -eq 'Yes' -or ($ready -eq 'Unknown' -and $AllowUnknown)) {

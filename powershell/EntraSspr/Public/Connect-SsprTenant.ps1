@@ -62,6 +62,14 @@ function Connect-SsprTenant {
 
     Signs in as an app with its secret, which is a SecureString.
     .EXAMPLE
+    Connect-SsprTenant -Tenant contoso.onmicrosoft.com -ClientId $clientId -CertificatePath app.pem
+
+    Signs in as an app with its certificate.
+    .EXAMPLE
+    Connect-SsprTenant -ManagedIdentity
+
+    Signs in as this machine's, or this Azure Automation account's, own identity.
+    .EXAMPLE
     $contoso = Connect-SsprTenant -Tenant contoso.onmicrosoft.com -ClientId $clientId -ClientSecret $clientSecret; Test-SsprReadiness -Session $contoso
 
     Keeps the session in a variable, for work with several tenants.
@@ -207,7 +215,7 @@ function Connect-SsprTenant {
             $request['portalApi'] = [bool]$PortalApi
             # Administrators have several accounts: the page asks which, unless it is named.
             if ($Account) { $request['loginHint'] = $Account } else { $request['prompt'] = 'select_account' }
-            $hostAction['openBrowser'] = @{ Do = { param($Arguments) Open-SsprBrowser -Url $Arguments.Url } }
+            $hostAction['openBrowser'] = $true
         }
         'DeviceCode' {
             $request['method'] = 'deviceCode'
@@ -227,10 +235,7 @@ function Connect-SsprTenant {
             Assert-SsprCertificate -Cmdlet $PSCmdlet -Certificate $Certificate
             $request['method'] = 'certificate'
             $request['certificate'] = [Convert]::ToBase64String($Certificate.RawData)
-            $hostAction['signAssertion'] = @{
-                Do    = { param($Arguments, $State) New-SsprSignature -Certificate $State -Arguments $Arguments }
-                State = $Certificate
-            }
+            $hostAction['signAssertion'] = $Certificate
         }
         'ManagedIdentity' {
             $request['method'] = 'managedIdentity'

@@ -3,8 +3,9 @@ function Export-SsprSnapshot {
     .SYNOPSIS
     Saves everything that a check has read.
     .DESCRIPTION
-    Writes a JSON file that only its owner can read. Import-SsprSnapshot reads it, on any machine, and
-    Test-SsprReadiness -Snapshot judges it again, also with a newer version of this module.
+    Writes a JSON file that only its owner can read; on Windows those who may read its folder can, so choose one of your
+    own. Import-SsprSnapshot reads it, on any machine, and Test-SsprReadiness -Snapshot judges it again, also with a newer
+    version of this module.
 
     The file holds names and settings of the tenant, and no secrets. It does not grow with the number of users.
     .PARAMETER Snapshot
@@ -41,6 +42,6 @@ function Export-SsprSnapshot {
             overwrite = [bool]$Force
         }
         $written = Invoke-SsprNative -Cmdlet $PSCmdlet -Function 'sspr_snapshot_save' -Request $request -Activity 'Saving the snapshot'
-        $PSCmdlet.WriteVerbose("$($written.Path): $($written.Bytes) bytes, readable by their owner only.")
+        $PSCmdlet.WriteVerbose("$($written.Path): $($written.Bytes) bytes.")
     }
 }

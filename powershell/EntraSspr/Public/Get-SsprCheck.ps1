@@ -19,7 +19,7 @@ function Get-SsprCheck {
     .EXAMPLE
     Get-SsprCheck | Select-Object -ExpandProperty Permissions | Sort-Object -Unique
 
-    Lists the permissions that an app needs for all checks.
+    Lists the permissions that an app needs for all checks, the least for each. Some include others: the README has a shorter list.
     .LINK
     Test-SsprReadiness
     .LINK

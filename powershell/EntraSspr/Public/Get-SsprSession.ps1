@@ -24,7 +24,7 @@ function Get-SsprSession {
     param([switch] $All)
 
     if ($All) {
-        foreach ($entry in $script:Sessions.Values) { $entry.Session }
+        $script:Sessions.Values
     } elseif ($null -ne $script:CurrentSession) {
         $script:CurrentSession
     }

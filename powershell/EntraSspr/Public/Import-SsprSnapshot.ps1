@@ -30,8 +30,9 @@ function Import-SsprSnapshot {
 
     process {
         foreach ($one in $Path) {
-            $request = @{ path = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $one }
-            $document = Invoke-SsprNative -Cmdlet $PSCmdlet -Function 'sspr_snapshot_load' -Request $request -Activity 'Reading the snapshot' -Continue
+            $full = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $one -Continue
+            if (-not $full) { continue }
+            $document = Invoke-SsprNative -Cmdlet $PSCmdlet -Function 'sspr_snapshot_load' -Request @{ path = $full } -Activity 'Reading the snapshot' -Continue
             if ($null -eq $document) { continue }
             New-SsprSnapshot -Document $document
         }

@@ -1,7 +1,7 @@
 //! The module in PowerShell: importing it, and binding the library.
 
 use super::{Bench, Bound, Row, median, output};
-use crate::{machine, module};
+use crate::{build, machine, module};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -126,12 +126,7 @@ fn row(figure: String, ours: &mut [f64], peer: String, theirs: &mut [f64], limit
 /// Runs a script in a PowerShell of its own.
 fn powershell(script: &Path, argument: &Path) -> Result<String> {
     let program = machine::powershell().with_context(|| format!("needs {}", machine::GET_POWERSHELL))?;
-    output(
-        Command::new(program)
-            .args(["-NoProfile", "-File"])
-            .arg(script)
-            .arg(argument),
-    )
+    output(machine::start(&program).arg("-File").arg(script).arg(argument))
 }
 
 /// A module with the same manifest, types and formats, whose functions do nothing.
@@ -142,7 +137,8 @@ fn empty_module(ours: &Path, place: &Path) -> Result<PathBuf> {
         fs::copy(ours.join(name), folder.join(name))?;
     }
     let mut text = String::new();
-    for entry in fs::read_dir(ours.join("Public"))? {
+    // The assembled module holds all its code in one file; the sources have a file for each function.
+    for entry in fs::read_dir(build::root().join("powershell/EntraSspr/Public"))? {
         let path = entry?.path();
         let name = path
             .file_stem()

@@ -1,0 +1,138 @@
+//! What each fuzz target does with its bytes. libFuzzer drives them (`fuzz_targets/`), and so do the project's tests, over the
+//! seeds and many variations of them (`tests/hostile.rs`).
+
+use entra_sspr::readiness::{Selection, assess};
+use entra_sspr::run::{LoadRequest, Request, SaveRequest, SavedRequest};
+use entra_sspr::session::claims::Claims;
+use entra_sspr::session::config::Config;
+use entra_sspr::session::credential::Supplied;
+use entra_sspr::session::credential::refusal::Refusal;
+use entra_sspr::session::tokens::Audience;
+use entra_sspr::snapshot::Snapshot;
+use entra_sspr::steps::STEPS;
+use entra_sspr::tenant::error::{claims_challenge, refused};
+use entra_sspr::tenant::http::HttpError;
+use entra_sspr::tenant::page::{Collect, Page, Rows};
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use serde::Deserialize;
+use serde_json::Value;
+use std::str::from_utf8;
+use zeroize::Zeroizing;
+
+fn read_page(text: &[u8], cut: usize) -> Option<(Vec<Value>, Option<String>, Option<u64>)> {
+    let mut page = Page::default();
+    let mut rows = Collect::<Value>::default();
+    for chunk in text.chunks(cut) {
+        page.feed(chunk, &mut rows).ok()?;
+    }
+    page.finish().ok()?;
+    rows.commit();
+    Some((rows.items, page.next_link, page.count))
+}
+
+/// A page as a parser of whole documents reads it.
+#[derive(Deserialize)]
+struct Whole {
+    value: Vec<Value>,
+    #[serde(rename = "@odata.nextLink")]
+    next_link: Option<String>,
+    #[serde(rename = "@odata.count")]
+    count: Option<u64>,
+}
+
+/// The reader of pages: whatever comes, in whatever pieces, is read or refused, the same way.
+pub fn page(data: &[u8]) {
+    let Some((cut, text)) = data.split_first() else {
+        return;
+    };
+    let whole = read_page(text, text.len().max(1));
+    assert_eq!(
+        read_page(text, usize::from(*cut).max(1)),
+        whole,
+        "how it was cut changes what was read"
+    );
+    // What is a page to another parser is the same page to this one.
+    if let Ok(text) = from_utf8(text)
+        && text.trim_start().starts_with('{')
+        && let Ok(page) = serde_json::from_str::<Whole>(text)
+    {
+        assert_eq!(whole, Some((page.value, page.next_link, page.count)));
+    }
+}
+
+/// Saved snapshots: read or refused; what is read is judged, shown, and written so that it reads the same again.
+pub fn snapshot(data: &[u8]) {
+    let Ok(text) = from_utf8(data) else { return };
+    let Ok(snapshot) = Snapshot::from_json(text) else {
+        return;
+    };
+    // Each step by itself first: `assess` would catch its panic.
+    for step in STEPS {
+        (step.check)(&snapshot);
+    }
+    assess(&snapshot, STEPS, &Selection::default());
+    let written = snapshot.to_json().expect("what was read can be written");
+    assert_eq!(Snapshot::from_json(&written).expect("and read again"), snapshot);
+}
+
+/// What callers send: a session's configuration, and the requests.
+pub fn requests(data: &[u8]) {
+    let Ok(text) = from_utf8(data) else { return };
+    if let Ok(config) = Config::from_json(text) {
+        // What was accepted can be used.
+        config.login().expect("checked");
+        config.graph().expect("checked");
+        config.portal().expect("checked");
+        config.imds().expect("checked");
+        config.request_timeout();
+    }
+    if let Ok(request) = serde_json::from_str::<Request>(text) {
+        let _ = request.steps();
+    }
+    let _ = serde_json::from_str::<SavedRequest>(text);
+    let _ = serde_json::from_str::<SaveRequest>(text);
+    let _ = serde_json::from_str::<LoadRequest>(text);
+}
+
+/// Access tokens that a caller supplies.
+pub fn token_claims(data: &[u8]) {
+    let Ok(text) = from_utf8(data) else { return };
+    if let Ok(claims) = Claims::of(text) {
+        claims.permissions();
+        claims.delegated();
+    }
+    for audience in [Audience::Graph, Audience::Portal] {
+        let _ = Supplied::new(&Config::default(), audience, &Zeroizing::new(text.to_string()));
+    }
+}
+
+/// The claims that a 401 asks for.
+pub fn challenge(data: &[u8]) {
+    let mut headers = HeaderMap::new();
+    for line in data.split(|byte| *byte == b'\n') {
+        if let Ok(value) = HeaderValue::from_bytes(line) {
+            headers.append(WWW_AUTHENTICATE, value);
+        }
+    }
+    claims_challenge(&headers);
+}
+
+/// Error documents of Graph and of the token endpoint.
+pub fn error_documents(data: &[u8]) {
+    let Ok(text) = from_utf8(data) else { return };
+    if let Ok(document) = serde_json::from_str::<Value>(text) {
+        let _ = refused(403, &document, &Default::default()).to_string();
+    }
+    let answer = HttpError::Status {
+        host: "login.example".into(),
+        status: StatusCode::BAD_REQUEST,
+        headers: Box::default(),
+        body: text.into(),
+    };
+    let Some(refusal) = Refusal::of(&answer) else { return };
+    let error = refusal.error();
+    // What leaves the library is a document.
+    let document: Value = serde_json::from_str(&error.to_json()).expect("an error document is JSON");
+    assert!(document["code"].as_i64().is_some_and(|code| code >= 100));
+}

@@ -1,0 +1,203 @@
+//! What each suite runs, and what it needs.
+
+use super::Outcome;
+use super::tally::{one, ran};
+use crate::{build, machine, module};
+use anyhow::{Context, Result};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// What a test needs besides cargo is named where it is not there; the other tests run.
+pub fn rust(missing: &mut Vec<String>) -> Result<Outcome> {
+    for (what, program, package) in [
+        ("the sign-in in a real browser", "chromium", "chromium"),
+        ("the C programs", "cc", "gcc"),
+        ("the C programs", "g++", "g++"),
+        ("the C programs", "valgrind", "valgrind"),
+    ] {
+        if let Err(error) = machine::need(program, package) {
+            missing.push(format!("{what}: {error:#}"));
+        }
+    }
+    let mut command = build::cargo();
+    if machine::which("cargo-nextest").is_some() {
+        command.args(["nextest", "run", "--workspace", "--no-fail-fast", "--color=never"]);
+    } else {
+        command.args([
+            "test",
+            "--workspace",
+            "--lib",
+            "--bins",
+            "--tests",
+            "--no-fail-fast",
+            "--color=never",
+        ]);
+    }
+    ran(&mut command).map(Outcome::Ran)
+}
+
+pub fn docs() -> Result<Outcome> {
+    ran(build::cargo().args(["test", "--doc", "--package", "entra-sspr", "--color=never"])).map(Outcome::Ran)
+}
+
+/// What runs under Miri: all that is unsafe or shares memory between threads, and the reader of hostile bytes.
+const UNDER_MIRI: &[&str] = &["ffi::", "panics::", "task::wait", "tenant::page"];
+
+pub fn miri() -> Result<Outcome> {
+    let nightly = |arguments: &[&str]| {
+        let mut command = build::outside(Command::new("rustup"));
+        command.args(["run", "nightly", "cargo", "miri"]).args(arguments);
+        command
+    };
+    let there = || quiet(nightly(&["--version"]).stderr(Stdio::null()));
+    let add = || quiet(Command::new("rustup").args(["component", "add", "--toolchain", "nightly", "miri", "rust-src"]));
+    if !(there() || add() && there()) {
+        return Ok(Outcome::NotRun {
+            what: "the unit tests of the boundary under Miri",
+            install: "a nightly Rust: rustup toolchain install nightly --component miri,rust-src".into(),
+        });
+    }
+    ran(
+        nightly(&["test", "--lib", "--package", "entra-sspr", "--color=never", "--"])
+            .args(UNDER_MIRI)
+            // The time of day is the machine's; a property is tried a few times, for Miri is slow.
+            .env("MIRIFLAGS", "-Zmiri-disable-isolation")
+            .env("PROPTEST_CASES", "4")
+            .env("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "true"),
+    )
+    .map(Outcome::Ran)
+}
+
+pub fn module() -> Result<Outcome> {
+    let what = "the module's tests";
+    let Some(powershell) = machine::powershell() else {
+        return Ok(Outcome::NotRun {
+            what,
+            install: machine::GET_POWERSHELL.into(),
+        });
+    };
+    if !has_module(&powershell, "Pester", 5)? {
+        return Ok(Outcome::NotRun {
+            what,
+            install: "Pester 5: Install-Module Pester -MinimumVersion 5.5 -Scope CurrentUser".into(),
+        });
+    }
+    let module = match module::assemble("dev") {
+        Err(error) if error.is::<module::NoCompiler>() => {
+            return Ok(Outcome::NotRun {
+                what,
+                install: error.to_string(),
+            });
+        }
+        other => other?,
+    };
+    let lab = build::lab("dev")?;
+    let tests = build::root().join("powershell/tests");
+    let run = format!(
+        "Import-Module Pester -MinimumVersion 5.0; Invoke-Pester -Path '{}' -Output Detailed -CI",
+        tests.display().to_string().replace('\'', "''")
+    );
+    // Pester writes its results file into the current folder.
+    ran(machine::start(&powershell)
+        .args(["-Command", &run])
+        .current_dir(build::target()?)
+        .env("SSPR_MODULE", module)
+        .env("SSPR_LAB", lab))
+    .map(Outcome::Ran)
+}
+
+/// Whether PowerShell finds a module of at least this major version.
+fn has_module(powershell: &Path, name: &str, major: u32) -> Result<bool> {
+    let look =
+        format!("if (Get-Module -ListAvailable {name} | Where-Object {{ $_.Version.Major -ge {major} }}) {{ 'yes' }}");
+    let found = machine::start(powershell)
+        .args(["-Command", &look])
+        .output()
+        .with_context(|| powershell.display().to_string())?;
+    Ok(String::from_utf8_lossy(&found.stdout).contains("yes"))
+}
+
+/// The rules of PSScriptAnalyzer that know what Windows PowerShell 5.1 has.
+const ANALYSE: &str = "$found = @(Invoke-ScriptAnalyzer -Path $env:SSPR_SOURCES -Recurse -Settings $env:SSPR_SETTINGS \
+    -IncludeRule PSUseCompatibleSyntax, PSUseCompatibleCommands, PSUseCompatibleTypes); $found | Out-String -Width 200; exit $found.Count";
+
+/// A script `Test-Compatibility.ps1 -Path FOLDER` on PATH, such as a place of work may have, else PSScriptAnalyzer.
+pub fn compatibility() -> Result<Outcome> {
+    let what = "the check of what Windows PowerShell 5.1 lacks";
+    let Some(powershell) = machine::powershell() else {
+        return Ok(Outcome::NotRun {
+            what,
+            install: machine::GET_POWERSHELL.into(),
+        });
+    };
+    let sources = build::root().join("powershell/EntraSspr");
+    let mut command = machine::start(&powershell);
+    if let Some(script) = machine::file_on_path("Test-Compatibility.ps1") {
+        command.arg("-File").arg(script).arg("-Path").arg(sources);
+    } else if !has_module(&powershell, "PSScriptAnalyzer", 1)? {
+        return Ok(Outcome::NotRun {
+            what,
+            install: "PSScriptAnalyzer: Install-Module PSScriptAnalyzer -Scope CurrentUser".into(),
+        });
+    } else {
+        let settings = build::root().join("powershell/PSScriptAnalyzerSettings.psd1");
+        command
+            .args(["-Command", ANALYSE])
+            .env("SSPR_SOURCES", sources)
+            .env("SSPR_SETTINGS", settings);
+    }
+    let output = command.output()?;
+    print!("{}", String::from_utf8_lossy(&output.stdout));
+    eprint!("{}", String::from_utf8_lossy(&output.stderr));
+    Ok(Outcome::Ran(one(output.status.success())))
+}
+
+pub fn clients() -> Result<Outcome> {
+    let what = "the lab against Microsoft's clients for Python";
+    let python = match machine::need("python3", "python3") {
+        Ok(python) => python,
+        Err(error) => {
+            return Ok(Outcome::NotRun {
+                what,
+                install: format!("Python 3 ({error:#})"),
+            });
+        }
+    };
+    // An environment of its own, kept beside what cargo builds.
+    let place = build::target()?.join("python");
+    let inside = if cfg!(windows) {
+        "Scripts/python.exe"
+    } else {
+        "bin/python"
+    };
+    let inside = place.join(inside);
+    let venv = || quiet(Command::new(&python).args(["-m", "venv"]).arg(&place));
+    if !(inside.exists() || venv() || machine::install("python3-venv").is_ok() && venv()) {
+        return Ok(Outcome::NotRun {
+            what,
+            install: "Python's venv (Debian: python3-venv)".into(),
+        });
+    }
+    let packages = ["msal", "azure-identity", "requests"];
+    if !quiet(
+        Command::new(&inside)
+            .args(["-m", "pip", "install", "-q"])
+            .args(packages),
+    ) {
+        return Ok(Outcome::NotRun {
+            what,
+            install: format!("the packages {} from PyPI", packages.join(", ")),
+        });
+    }
+    let lab = build::lab("dev")?;
+    ran(Command::new(inside)
+        .arg(build::root().join("lab/clients/try_clients.py"))
+        .arg(lab))
+    .map(Outcome::Ran)
+}
+
+/// Runs a command; its errors are shown, its output is not.
+fn quiet(command: &mut Command) -> bool {
+    let command = command.stdin(Stdio::null()).stdout(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
