@@ -171,7 +171,7 @@ class Tries:
         self.lab.control("POST", "faults", {"path": f"/{self.lab.id}/oauth2", "count": 1, "kind": "refusePs256"})
         credential = {"private_key": self.key, "public_certificate": self.certificate}
         answer = self.confidential(credential).acquire_token_for_client([GRAPH])
-        check(answer.get("error") == "invalid_client", answer)
+        check(answer.get("error") == "invalid_request" and 5002738 in answer["error_codes"], answer)
 
     def msal_workload_identity(self):
         assertion = self.outside_assertion()

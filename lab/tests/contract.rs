@@ -231,11 +231,21 @@ fn every_path_that_is_answered_is_held_to_its_type() {
         let paths = V1.iter().chain(BETA).map(|(path, ..)| path.split('?').next().unwrap());
         paths.into_iter().any(|path| path_is_of(pattern, path))
     };
-    // A bare number has no type.
-    let missing: Vec<&str> = graph_paths()
-        .filter(|pattern| !pattern.ends_with("$count") && !listed(pattern))
-        .collect();
+    // A bare number has no type; the documented keys stand for one that is missing.
+    let held = |pattern: &str| pattern.ends_with("$count") || pattern == ELIGIBILITY || listed(pattern);
+    let missing: Vec<&str> = graph_paths().filter(|pattern| !held(pattern)).collect();
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+const ELIGIBILITY: &str = "roleManagement/directory/roleEligibilityScheduleInstances";
+
+#[test]
+fn eligible_holders_of_a_role_have_the_documented_keys() {
+    let bench = Bench::new("mfa-exempt");
+    let rows = bench.all(&bench.app_token(), &format!("/v1.0/{ELIGIBILITY}"));
+    assert!(!rows.is_empty());
+    rows.iter()
+        .for_each(|row| assert_eq!(keys_of(row), keys("roleEligibility")));
 }
 
 fn keys(name: &str) -> Vec<String> {

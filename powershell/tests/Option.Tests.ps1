@@ -28,7 +28,7 @@ Describe 'Connect-SsprTenant goes' {
         }
         (Test-SsprReadiness -Step license).Ready | Should -Be 'Yes'
         $failure = Get-Failure -Script { Connect-SsprTenant @app -Endpoint $secure }
-        $failure.FullyQualifiedErrorId | Should -Be 'Sspr.Service.Unreachable,Connect-SsprTenant' -Because 'the system does not know this authority'
+        $failure.FullyQualifiedErrorId | Should -Be 'Sspr.Service.Tls,Connect-SsprTenant' -Because 'the system does not know this authority'
         $failure.ErrorDetails.Message | Should -Match 'certificate' -Because 'the cause underneath is shown'
         $bad = $lab.wrongNameUrl
         $failure = Get-Failure -Script { Connect-SsprTenant @app -Endpoint @{ login = $bad; graph = $bad } -CaFile $lab.caFile }

@@ -101,14 +101,11 @@ pub(super) fn role_assignments(ask: &Ask) -> Result<Reply, GraphError> {
     holders(ask, "roleAssignment", |user| &user.roles, |group| &group.roles)
 }
 
+const ELIGIBILITY: &str = "roleEligibilityScheduleInstance";
+
 /// `GET /roleManagement/directory/roleEligibilityScheduleInstances`
 pub(super) fn role_eligibilities(ask: &Ask) -> Result<Reply, GraphError> {
-    holders(
-        ask,
-        "roleEligibilityScheduleInstance",
-        |user| &user.eligible,
-        |group| &group.eligible,
-    )
+    holders(ask, ELIGIBILITY, |user| &user.eligible, |group| &group.eligible)
 }
 
 /// Who holds which role, or may: users and groups.
@@ -136,6 +133,13 @@ fn holders(
     let row = |principal: String, principal_kind: &str, role: &str| {
         let role = crate::roles::id(role)?;
         let mut row = json!({"id": guid(&[kind, &principal, role]), "principalId": principal, "roleDefinitionId": role, "directoryScopeId": "/"});
+        if kind == ELIGIBILITY {
+            row["appScopeId"] = Value::Null;
+            row["startDateTime"] = "2026-01-05T08:00:00Z".into();
+            row["endDateTime"] = Value::Null;
+            row["memberType"] = "Direct".into();
+            row["roleEligibilityScheduleId"] = guid(&["schedule", &principal, role]).into();
+        }
         if expanded {
             row["principal"] = json!({"@odata.type": format!("#microsoft.graph.{principal_kind}"), "id": principal});
         }

@@ -21,6 +21,7 @@ const FACTS: &[FactId] = &[
     FactId::Registration,
     FactId::PolicyGroups,
     FactId::GlobalAdministrators,
+    FactId::EligibleAdministrators,
     FactId::PortalResetPolicy,
     FactId::AuditSettings,
     FactId::Organization,
