@@ -43,7 +43,11 @@ function Get-SsprNativeState {
     }
     $reinstall = 'Install the module again, or copy its whole folder.'
 
-    $loaded = [System.AppDomain]::CurrentDomain.GetAssemblies() | Where-Object { $_.GetName().Name -eq 'EntraSspr.Native' } | Select-Object -First 1
+    # A loop: the first pipeline of a process costs more than all else here.
+    $loaded = $null
+    foreach ($assembly in [System.AppDomain]::CurrentDomain.GetAssemblies()) {
+        if ($assembly.FullName.StartsWith('EntraSspr.Native,')) { $loaded = $assembly; break }
+    }
     if ($null -ne $loaded -and ($loaded.Location -ne $state.Assembly -or $loaded.GetName().Version -lt $module.Version)) {
         $state.Problem = New-SsprNativeProblem -Name OtherCopy -Target $loaded.Location `
             -Message "this PowerShell has loaded another copy of EntraSspr already ($($loaded.GetName().Version), $($loaded.Location))" `

@@ -28,25 +28,18 @@ if ($null -ne $state.Problem) { throw $state.Problem.message }
 $watch.Elapsed.TotalMilliseconds.ToString([cultureinfo]::InvariantCulture)
 "#;
 
-/// Prints the milliseconds of loading the peer's assembly and calling its one function.
-const BIND_PEER: &str = r#"param([string] $Path)
-$watch = [System.Diagnostics.Stopwatch]::StartNew()
-$native = [System.Reflection.Assembly]::LoadFrom($Path).GetType('Peer.Native', $true)
-$answer = $native::peer_version()
-$watch.Stop()
-if ($answer -ne 1) { throw 'the peer answered something else' }
-$watch.Elapsed.TotalMilliseconds.ToString([cultureinfo]::InvariantCulture)
-"#;
-
-const PEER_C: &str = "#include <stdint.h>\nuint32_t peer_version(void) { return 1; }\n";
+const PEER_C: &str = "#include <stdint.h>\nuint32_t sspr_abi_version(void) { return 1; }\n";
 const PEER_CS: &str = r#"using System.Runtime.InteropServices;
+[assembly: System.Reflection.AssemblyVersion("999.0.0.0")]
 [assembly: DefaultDllImportSearchPaths(DllImportSearchPath.AssemblyDirectory | DllImportSearchPath.System32)]
-namespace Peer
+namespace EntraSspr
 {
     public static class Native
     {
-        [DllImport("peer", CallingConvention = CallingConvention.Cdecl)]
-        public static extern uint peer_version();
+        public const uint AbiVersion = 1;
+
+        [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl)]
+        public static extern uint sspr_abi_version();
     }
 }
 "#;
@@ -88,20 +81,19 @@ pub fn import(bench: &Bench) -> Result<Vec<Row>> {
     )])
 }
 
-/// Binding the library beside binding one with a single function.
+/// Binding the library beside binding one with a single function in its place, by the same module.
 pub fn bind(bench: &Bench) -> Result<Vec<Row>> {
     let ours = module::assemble(&bench.profile)?;
-    let peer = one_function(&bench.place)?;
-    let (script, peer_script) = (bench.place.join("bind.ps1"), bench.place.join("bind-peer.ps1"));
+    let peer = one_function(&ours, &bench.place.join("one-function"))?;
+    let script = bench.place.join("bind.ps1");
     fs::write(&script, BIND)?;
-    fs::write(&peer_script, BIND_PEER)?;
-    let measure = |script: &Path, path: &Path| -> Result<f64> { Ok(powershell(script, path)?.trim().parse()?) };
-    measure(&script, &ours)?;
-    measure(&peer_script, &peer)?;
+    let measure = |module: &Path| -> Result<f64> { Ok(powershell(&script, module)?.trim().parse()?) };
+    measure(&ours)?;
+    measure(&peer)?;
     let (mut mine, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..bench.runs {
-        mine.push(measure(&script, &ours)?);
-        theirs.push(measure(&peer_script, &peer)?);
+        mine.push(measure(&ours)?);
+        theirs.push(measure(&peer)?);
     }
     Ok(vec![row(
         "binding and first native call".into(),
@@ -151,22 +143,26 @@ fn empty_module(ours: &Path, place: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// A C library of one function, and its declaration.
-fn one_function(place: &Path) -> Result<PathBuf> {
-    let folder = place.join("one-function");
-    fs::create_dir_all(&folder)?;
-    let (c, cs) = (folder.join("peer.c"), folder.join("Peer.cs"));
+/// The same module over a C library of one function, and its declaration.
+fn one_function(ours: &Path, place: &Path) -> Result<PathBuf> {
+    let folder = place.join("EntraSspr");
+    module::copy(ours, &folder)?;
+    let (c, cs) = (place.join("peer.c"), place.join("Peer.cs"));
     fs::write(&c, PEER_C)?;
     fs::write(&cs, PEER_CS)?;
-    let library = format!("{}peer{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
     let cc = machine::need("cc", "gcc").context("a C compiler is needed")?;
-    output(
-        Command::new(cc)
-            .args(["-shared", "-fPIC", "-O2", "-o"])
-            .arg(folder.join(library))
-            .arg(&c),
-    )?;
-    let assembly = folder.join("Peer.dll");
-    module::compile(&cs, &assembly)?;
-    Ok(assembly)
+    for entry in fs::read_dir(folder.join("lib"))? {
+        let lib = entry?.path();
+        for file in fs::read_dir(&lib)? {
+            let file = file?.path();
+            if file.file_name().is_some_and(|name| name == "EntraSspr.Native.dll") {
+                module::compile(&cs, &file)?;
+            } else {
+                let mut command = Command::new(&cc);
+                command.args(["-shared", "-fPIC", "-O2", "-o"]);
+                output(command.arg(&file).arg(&c))?;
+            }
+        }
+    }
+    Ok(folder)
 }
