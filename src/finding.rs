@@ -382,6 +382,13 @@ mod tests {
     }
 
     #[test]
+    fn a_title_is_a_clause() {
+        assert_eq!(clause("No group is selected."), "no group is selected");
+        assert_eq!(clause("Nothing was written. The log may lag."), "nothing was written");
+        assert_eq!(clause("MFA is not asked for."), "MFA is not asked for");
+    }
+
+    #[test]
     fn numbers_are_grouped() {
         assert_eq!(number(0), "0");
         assert_eq!(number(999), "999");
