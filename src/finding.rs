@@ -1,6 +1,6 @@
 //! A finding: what was seen, what it means, what to do.
 
-use crate::snapshot::{Fact, FactId, Refusal, Snapshot};
+use crate::snapshot::{Fact, FactId, Refusal, RefusalKind, Snapshot, source};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -167,7 +167,7 @@ impl Check {
     /// Does not apply, and why.
     pub fn not_applicable(&self, reason: impl Into<String>) -> Finding {
         let reason = reason.into();
-        let mut finding = self.finding(Outcome::NotApplicable, Severity::Info, reason.clone());
+        let mut finding = self.finding(Outcome::NotApplicable, Severity::Info, clause(&reason));
         finding.reason = Some(reason);
         finding
     }
@@ -214,7 +214,37 @@ impl Check {
                 .join(" "),
         );
         finding.evidence = refused(snapshot, self.facts);
-        finding
+        match refusals.iter().find_map(|(_, refusal)| opening(refusal)) {
+            Some(text) => finding.fix(text),
+            None => finding,
+        }
+    }
+}
+
+/// A reason's first sentence as a title has it: from a small letter on, without its stop.
+fn clause(reason: &str) -> String {
+    let sentence = reason.split(". ").next().unwrap_or(reason).trim_end_matches('.');
+    let mut letters = sentence.chars();
+    match (letters.next(), letters.as_str()) {
+        (Some(first), rest) if rest.starts_with(|c: char| !c.is_uppercase()) => {
+            first.to_lowercase().chain(rest.chars()).collect()
+        }
+        _ => sentence.into(),
+    }
+}
+
+/// What opens the way to a source, where that is known.
+fn opening(refusal: &Refusal) -> Option<String> {
+    let needs = refusal.needs.as_deref()?;
+    match refusal.kind {
+        RefusalKind::Permission => Some(format!(
+            "Grant {needs} with the consent of an administrator, then connect again."
+        )),
+        RefusalKind::Role => Some(format!("Sign in as a person who holds {needs}.")),
+        RefusalKind::License => Some(format!(
+            "Microsoft answers this only where the tenant has {needs}: get it, or look by hand in the portal."
+        )),
+        _ => None,
     }
 }
 
@@ -222,7 +252,7 @@ impl Check {
 pub fn refused(snapshot: &Snapshot, facts: &[FactId]) -> Vec<Evidence> {
     let refusals = facts.iter().filter_map(|&id| Some((id, snapshot.facts.refusal(id)?)));
     let evidence = refusals.map(|(id, refusal)| Evidence {
-        source: id.name().into(),
+        source: source(id).path.into(),
         seen: match &refusal.code {
             Some(code) => format!("{} ({code})", refusal.message),
             None => refusal.message.clone(),
@@ -349,6 +379,13 @@ mod tests {
             CHECK.fail(Severity::Low, "x").evidence(&fact, "1").status,
             Outcome::Fail
         );
+    }
+
+    #[test]
+    fn a_title_is_a_clause() {
+        assert_eq!(clause("No group is selected."), "no group is selected");
+        assert_eq!(clause("Nothing was written. The log may lag."), "nothing was written");
+        assert_eq!(clause("MFA is not asked for."), "MFA is not asked for");
     }
 
     #[test]

@@ -237,12 +237,13 @@ fn blocked(finding: &Finding) -> u64 {
     }
 }
 
-/// The finding that keeps the most users from resetting; among equals a failing one, then the first in causal order.
+/// The finding that keeps the most users from resetting today; among equals a failing one, then the first in causal
+/// order. A warning that keeps nobody from it today, such as an announced end, stands only where it weighs heavily.
 fn first(findings: &[Finding]) -> Option<First> {
     let weight = |f: &Finding| (blocked(f), f.status == Outcome::Fail, f.severity);
     let stands = |f: &&Finding| match f.status {
         Outcome::Fail => true,
-        Outcome::Warn => blocked(f) > 0,
+        Outcome::Warn => blocked(f) > 0 || f.severity == Severity::High,
         _ => false,
     };
     let mut best: Option<&Finding> = None;
@@ -321,6 +322,18 @@ mod tests {
             .warn(Severity::Medium, "old")
             .affects(9, None, false, Vec::new());
         assert_eq!(named(std::slice::from_ref(&old)), None);
+        let end = CAPABLE
+            .warn(Severity::High, "900 drop below two methods next year")
+            .affects(900, None, false, Vec::new());
+        let unread = ENTITLEMENT.skipped("not readable", "no");
+        assert_eq!(
+            named(&[unread, end.clone()]).as_deref(),
+            Some("user_registration.capable")
+        );
+        let trap = SEATS
+            .fail(Severity::High, "25 cannot register")
+            .affects(25, None, true, Vec::new());
+        assert_eq!(named(&[end, trap]).as_deref(), Some("license.seats"));
         let link = HELPDESK.fail(Severity::Low, "the link is malformed");
         assert_eq!(named(&[old.clone(), link]).as_deref(), Some("notifications.helpdesk"));
         let unread = ENTITLEMENT.skipped("not readable", "no");

@@ -16,7 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // The steps are pure: facts in, findings out.
     ("steps", &["finding", "snapshot"]),
     ("readiness", &["finding", "panics", "report", "snapshot", "steps"]),
-    ("report", &["finding", "readiness", "snapshot"]),
+    ("report", &["finding", "readiness", "snapshot", "steps"]),
     ("task", &["error", "finding", "panics", "status"]),
     // The tenant's clients know how a session is configured and where its tokens are, and nothing of what is asked why.
     (

@@ -65,6 +65,8 @@ Describe 'Snapshots' {
 
     It 'of something else are refused' {
         (Get-Failure -Script { Test-SsprReadiness -Snapshot 7 }).FullyQualifiedErrorId | Should -Be 'Sspr.Snapshot.Invalid,Test-SsprReadiness'
-        (Get-Failure -Script { Test-SsprReadiness -Snapshot 'nonsense' }).FullyQualifiedErrorId | Should -BeLike 'Sspr.Snapshot.Invalid,*'
+        $failure = Get-Failure -Script { Test-SsprReadiness -Snapshot './contoso.json' }
+        $failure.FullyQualifiedErrorId | Should -BeLike 'Sspr.Snapshot.Invalid,*'
+        $failure.ErrorDetails.RecommendedAction | Should -Match 'Import-SsprSnapshot' -Because 'a path is the likeliest mistake'
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::finding::{Outcome, counted, number};
 use crate::readiness::{Readiness, Ready};
+use crate::steps::STEPS;
 use jiff::tz::Offset;
 
 const WIDTH: usize = 80;
@@ -93,6 +94,12 @@ fn verdict(readiness: &Readiness) -> String {
         Ready::Yes => "Ready",
         Ready::No => "Not ready",
         Ready::Unknown => "Not known",
+    };
+    // A word for the tenant, unless some of its steps were left out.
+    let (checked, all) = (readiness.steps.len(), STEPS.len());
+    let word = match checked < all {
+        true => format!("{word} ({checked} of {all} steps checked)"),
+        false => word.into(),
     };
     let mut parts = Vec::new();
     let mut add = |n: u32, text: &str| {

@@ -31,7 +31,7 @@ pub struct Config {
     pub interactive: bool,
     /// Whether the services' documented request budgets are kept.
     pub budgets: Budgets,
-    /// How long one request may take.
+    /// How long each try of a request may take until its answer begins, and the longest silence in an answer.
     pub request_timeout_seconds: Option<u32>,
     /// How the caller names itself to the services.
     pub caller: Option<String>,
@@ -239,7 +239,7 @@ impl Config {
         })
     }
 
-    /// How long one request may take.
+    /// How long each try of a request may take until its answer begins, and the longest silence in an answer.
     pub fn request_timeout(&self) -> Duration {
         Duration::from_secs(self.request_timeout_seconds.unwrap_or(100).clamp(1, 3600).into())
     }

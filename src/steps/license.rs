@@ -134,7 +134,7 @@ fn entitlement(snapshot: &Snapshot) -> Finding {
     ENTITLEMENT
         .fail(
             Severity::High,
-            "No product of this tenant entitles to self-service reset",
+            "no product of this tenant entitles to self-service reset",
         )
         .evidence(
             fact,

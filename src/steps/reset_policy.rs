@@ -239,7 +239,8 @@ fn group(snapshot: &Snapshot) -> Finding {
         Err(unknown) => return unknown.finding(&GROUP),
     };
     if who.value != Scope::Selected {
-        return GROUP.not_applicable("No group is selected.");
+        let reason = format!("Reset is for {} ({}).", who.value, who.note);
+        return GROUP.not_applicable("No group is selected.").reason(reason);
     }
     if snapshot.facts.reset_groups().is_empty() {
         return who.support(GROUP.skipped(

@@ -4,9 +4,9 @@ mod activity;
 mod reasons;
 
 use super::Step;
-use crate::finding::{Check, Finding, Outcome, Severity, counted, number};
+use crate::finding::{Check, Finding, Outcome, Severity, counted, number, share};
 use crate::snapshot::people::{CohortKey, Registration};
-use crate::snapshot::{Fact, FactId, Snapshot};
+use crate::snapshot::{FactId, Snapshot};
 use jiff::ToSpan;
 
 /// The step.
@@ -122,15 +122,6 @@ fn disagreement(rows: &Count, enabled: u64, able: u64) -> Option<String> {
     })
 }
 
-/// A count of what was read, which is not all where that was a part.
-fn at_least<T>(fact: &Fact<T>, text: String) -> String {
-    if fact.is_partial() {
-        format!("at least {text}")
-    } else {
-        text
-    }
-}
-
 fn capable(snapshot: &Snapshot) -> Finding {
     let fact = &snapshot.facts.registration;
     let summary = &snapshot.facts.feature_summary;
@@ -178,10 +169,7 @@ fn capable(snapshot: &Snapshot) -> Finding {
         let reason = fact.partial_reason().unwrap_or("It was declared, not read.");
         if unable > 0 {
             return CAPABLE
-                .warn(
-                    Severity::Medium,
-                    at_least(fact, format!("{} in scope cannot reset", counted(unable, "user", "users"))),
-                )
+                .warn(Severity::Medium, format!("{} in scope cannot reset", share(unable, None, fact.is_partial(), "user", "users")))
                 .evidence(fact, format!("{} users read. {reason}", number(report.rows)))
                 .reason("The report was read in part, so their share is not known. Each of them needs the helpdesk to reset.")
                 .fix(REGISTER)
@@ -247,19 +235,15 @@ fn out_of_scope(snapshot: &Snapshot) -> Finding {
     let (count, sample) = report.count(|k| !k.guest && k.sspr_registered && !k.sspr_enabled);
     let (of, _) = report.count(|k| !k.guest);
     if count > 0 {
+        let of = (!fact.is_partial()).then_some(of);
+        let who = share(count, of, fact.is_partial(), "member", "members");
         return OUT_OF_SCOPE
-            .warn(
-                Severity::Medium,
-                at_least(
-                    fact,
-                    format!("{} registered, but out of scope", counted(count, "member is", "members are")),
-                ),
-            )
+            .warn(Severity::Medium, format!("{who} registered, but out of scope"))
             .evidence(fact, format!("{} rows read", number(report.rows)))
             .reason("They registered enough methods, but the policy's group or a missing licence keeps them from resetting.")
             .fix("Enable self-service reset for all users, or add them to its group; see that they have a licence.")
             .portal("https://entra.microsoft.com/#view/Microsoft_AAD_IAM/PasswordResetMenuBlade/~/Properties")
-            .affects(count, (!fact.is_partial()).then_some(of), true, sample);
+            .affects(count, of, true, sample);
     }
     match fact.whole() {
         Some(_) => OUT_OF_SCOPE

@@ -113,10 +113,11 @@ function Resolve-SsprSnapshotText {
 
     $inner = $Snapshot
     while ($null -ne $inner -and $inner -isnot [string]) { $inner = Get-SsprMember -InputObject $inner -Name Snapshot }
-    if (-not $inner) {
+    # A path is the likeliest mistake: what is no JSON object is no snapshot.
+    if (-not $inner -or -not ([string]$inner).TrimStart().StartsWith('{')) {
         $Cmdlet.ThrowTerminatingError((New-SsprErrorRecord -Document ([pscustomobject]@{
                         name = 'Snapshot.Invalid'; category = 'InvalidData'; target = 'Snapshot'; message = 'this is not a snapshot'
-                        help = 'Give what Import-SsprSnapshot or Test-SsprReadiness returned.'
+                        help = 'Give what Import-SsprSnapshot or Test-SsprReadiness returned. For a file: Import-SsprSnapshot -Path FILE | Test-SsprReadiness'
                     })))
     }
     $inner

@@ -239,9 +239,9 @@ fn finding(retirement: &Retirement, snapshot: &Snapshot) -> Finding {
     let end = format!("{}, when {}", retirement.on, retirement.what);
     let advice = |finding: Finding| {
         let text = if retirement.methods == PHONE {
-            "Have them register Microsoft Authenticator and a second method that stays, such as an email address. Only a telephony provider of your own keeps SMS alive."
+            "Have these users register Microsoft Authenticator and a second method that stays, such as an email address. Only a telephony provider of your own keeps SMS alive."
         } else {
-            "Have them register Microsoft Authenticator and an email address in place of the questions."
+            "Have these users register Microsoft Authenticator and an email address in place of the questions."
         };
         finding.fix(text).portal(super::PORTAL)
     };
@@ -275,7 +275,7 @@ fn finding(retirement: &Retirement, snapshot: &Snapshot) -> Finding {
                     ),
                 )
                 .reason("From that day the reset page turns them away and they call the helpdesk. Microsoft Authenticator counts as one method, with its notification and its code.")
-                .affects(drop.count, (!fact.is_partial()).then_some(drop.of), true, drop.sample);
+                .affects(drop.count, (!fact.is_partial()).then_some(drop.of), past, drop.sample);
             return advice(required.support(found));
         }
     }

@@ -197,7 +197,8 @@ fn users_drop_when_sms_ends() {
     let affected = found.affected.unwrap();
     assert_eq!(
         (affected.count, affected.of, affected.blocks_reset),
-        (412, Some(1_412), true)
+        (412, Some(1_412), false),
+        "nobody is kept from resetting before that day"
     );
     assert_eq!(affected.sample.len(), 5);
     assert_eq!(finding(&STEP, &PHONE_LATER, &s).status, Outcome::Pass, "no such people");

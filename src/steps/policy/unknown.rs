@@ -103,6 +103,7 @@ fn portal_title(
 fn since(facts: &Facts, log: FactId) -> Option<Timestamp> {
     match log {
         FactId::AuditWriteback => facts.audit_writeback.value()?.from,
+        FactId::AuditResets => facts.audit_resets.value()?.from,
         _ => facts.audit_settings.value()?.from,
     }
 }

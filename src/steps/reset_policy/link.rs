@@ -102,8 +102,16 @@ pub(super) fn check(snapshot: &Snapshot) -> Finding {
             continue;
         };
         if worst.as_ref().is_none_or(|(other, _)| rank > *other) {
-            let all = [sight.hidden, sight.lesser].concat().join(", ");
-            let seen = format!("hidden: {all}; elsewhere: {}", sight.elsewhere.join(", "));
+            let told = |what: &str, all: Vec<String>| (!all.is_empty()).then(|| format!("{what}: {}", all.join(", ")));
+            let hidden = [sight.hidden, sight.lesser].concat().into_iter().map(String::from);
+            let seen: Vec<String> = [
+                told("hidden", hidden.collect()),
+                told("leads elsewhere", sight.elsewhere),
+            ]
+            .into_iter()
+            .flatten()
+            .collect();
+            let seen = seen.join("; ");
             worst = Some((
                 rank,
                 finding.portal(BRANDING).evidence(fact, format!("for {whom}, {seen}")),

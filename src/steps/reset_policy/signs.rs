@@ -193,7 +193,7 @@ fn secure_score(snapshot: &Snapshot) -> Option<Sign> {
         left_out: None,
         evidence: Evidence {
             source: "Secure Score".into(),
-            seen: format!("self-service password reset: {score} points (inference)"),
+            seen: format!("self-service password reset: score {score} (inference)"),
             as_of: control.created_date_time.or(fact.as_of()),
         },
         whole: !fact.is_partial(),

@@ -401,6 +401,7 @@ fn branding_that_hides_or_redirects_is_told() {
         &branding(r#"{"loginPageTextVisibilitySettings":{"hideForgotMyPassword":true}}"#),
     );
     assert_eq!(f.status, Outcome::Fail);
+    assert_eq!(f.evidence[0].seen, "for everybody, hidden: Forgot my password");
     let f = find(
         &STEP,
         &LINK,

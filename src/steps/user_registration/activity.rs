@@ -1,6 +1,5 @@
 //! What the audit log shows of resets: whether people use it, and whether it works.
 
-use super::at_least;
 use crate::finding::{Check, Finding, Severity, counted, number};
 use crate::snapshot::audit::ResetActivity;
 use crate::snapshot::{FactId, Snapshot};
@@ -140,7 +139,14 @@ fn failures(snapshot: &Snapshot, activity: &ResetActivity) -> Finding {
             Severity::Low
         };
         let found = FAILURES
-            .warn(severity, at_least(fact, parts.join(", ")))
+            .warn(
+                severity,
+                format!(
+                    "{}{}",
+                    if fact.is_partial() { "at least " } else { "" },
+                    parts.join(", ")
+                ),
+            )
             .evidence(fact, seen);
         return if lost > 0 {
             found

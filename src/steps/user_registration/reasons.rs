@@ -1,7 +1,7 @@
 //! Why users in scope cannot reset, told from what they have registered.
 
-use super::{HOW, PORTAL, REGISTER, at_least};
-use crate::finding::{Check, Finding, Outcome, Severity, counted, number};
+use super::{HOW, PORTAL, REGISTER};
+use crate::finding::{Check, Finding, Outcome, Severity, counted, number, share};
 use crate::snapshot::people::{CohortKey, Registration};
 use crate::snapshot::{FactId, Snapshot};
 use crate::steps::authentication_methods::methods::{
@@ -132,7 +132,10 @@ pub fn findings(snapshot: &Snapshot) -> Vec<Finding> {
             let found = check
                 .warn(
                     Severity::Medium,
-                    at_least(fact, format!("{} in scope {what}", counted(count, "user", "users"))),
+                    format!(
+                        "{} in scope {what}",
+                        share(count, of, fact.is_partial(), "user", "users")
+                    ),
                 )
                 .evidence(fact, format!("{} rows read", number(report.rows)))
                 .reason(reason)
@@ -175,10 +178,10 @@ pub fn findings(snapshot: &Snapshot) -> Vec<Finding> {
             if let Some(affected) = &mut administrators.affected {
                 affected.of = (!fact.is_partial()).then_some(admins);
             }
-            at_least(
-                fact,
-                format!("{} cannot reset", counted(count, "administrator", "administrators")),
-            )
+            let partial = fact.is_partial();
+            let of = (!partial).then_some(admins);
+            let who = share(count, of, partial, "administrator", "administrators");
+            format!("{who} cannot reset")
         }
         _ => administrators.title,
     };

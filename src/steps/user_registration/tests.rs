@@ -73,7 +73,7 @@ fn the_share_decides() {
     );
     assert_eq!(
         finding(&STEP, &OUT_OF_SCOPE, &s).title,
-        "5 members are registered, but out of scope"
+        "5 of 5 members registered, but out of scope"
     );
 }
 
@@ -94,7 +94,7 @@ fn the_reason_is_told_from_what_is_registered() {
     assert_eq!(finding(&STEP, &NOTHING, &s).affected.unwrap().of, Some(125));
     assert_eq!(
         finding(&STEP, &NOTHING, &s).title,
-        "7 users in scope registered nothing"
+        "7 of 125 users in scope registered nothing"
     );
     // With one required, those with one can, so that is not their reason.
     let mut s = s;
@@ -120,7 +120,7 @@ fn administrators_have_a_rule_of_their_own() {
     ]);
     s.facts.portal_reset_policy = known(portal(1));
     let found = finding(&STEP, &ADMINISTRATORS, &s);
-    assert_eq!(found.title, "3 administrators cannot reset");
+    assert_eq!(found.title, "3 of 5 administrators cannot reset");
     assert_eq!(found.affected.unwrap().of, Some(5));
     assert_eq!(count(&SHORT, &s), 3, "questions do not count for them");
     assert_eq!(
