@@ -110,6 +110,7 @@ fn word(bytes: &[u8]) -> u64 {
 }
 
 /// A cursor over a row.
+#[derive(Clone, Copy)]
 pub(super) struct Scan<'a> {
     text: &'a [u8],
     /// How much has been read.
@@ -136,6 +137,11 @@ impl<'a> Scan<'a> {
         let byte = *self.text.get(self.at)?;
         self.at += 1;
         Some(byte)
+    }
+
+    /// The byte that comes.
+    pub fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
     }
 
     fn byte(&mut self, wanted: u8) -> Option<()> {
@@ -177,7 +183,8 @@ impl<'a> Scan<'a> {
         self.string().map(|text| Text(Cow::Borrowed(text)))
     }
 
-    fn word(&mut self, word: &[u8]) -> Option<()> {
+    /// These very bytes.
+    pub fn word(&mut self, word: &[u8]) -> Option<()> {
         self.text[self.at..].starts_with(word).then(|| self.at += word.len())
     }
 

@@ -3,7 +3,7 @@
 mod quick;
 
 use super::membership::{Membership, guid, key};
-use super::scan::{Shape, Text};
+use super::scan::Text;
 use super::{Gap, Gatherer};
 use crate::snapshot::people::{Cohort, CohortKey, Registration, SAMPLE};
 use crate::snapshot::{Fact, FactId, Facts};
@@ -12,6 +12,7 @@ use crate::tenant::graph::Ask;
 use crate::tenant::page::Rows;
 use foldhash::fast::FixedState;
 use jiff::Timestamp;
+use quick::Reader;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -155,7 +156,7 @@ impl Block {
 
 /// Folds rows into cohorts.
 pub(super) struct Fold<'m> {
-    shape: Shape,
+    reader: Reader,
     membership: &'m Membership,
     block: Block,
     global_admins: Vec<u128>,
@@ -183,7 +184,7 @@ impl<'m> Fold<'m> {
     ) -> Self {
         let ids = |all: &[String]| all.iter().filter_map(|id| guid(id)).collect();
         Fold {
-            shape: quick::shape(),
+            reader: Reader::new(),
             membership,
             block: Block::default(),
             global_admins: ids(global_admins),
@@ -281,7 +282,7 @@ impl Rows for Fold<'_> {
     type Row<'a> = Row<'a>;
 
     fn quick<'a>(&mut self, text: &'a [u8]) -> Option<(Row<'a>, usize)> {
-        quick::row(&mut self.shape, text)
+        self.reader.row(text)
     }
 
     fn row(&mut self, row: Row<'_>) {
