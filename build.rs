@@ -1,6 +1,7 @@
-//! Makes the C header, into `OUT_DIR` only; a test compares it with the one that is checked in.
+//! Makes the C header, into `OUT_DIR` only; a test compares it with the one that is checked in. For Windows it also gives
+//! the DLL its version information.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 macro_rules! statuses {
     ($($code:literal, $constant:ident, $variant:ident, $name:literal, $category:literal, $meaning:literal, $help:literal;)*) => {
@@ -36,4 +37,39 @@ fn main() {
     // A heading that rustdoc wants; what stands below it is as true for C, and needs none there.
     let text = text.replace("// # Safety\n", "");
     std::fs::write(out.join("entra_sspr.h"), text).expect("OUT_DIR can be written");
+    if std::env::var_os("CARGO_CFG_WINDOWS").is_some() {
+        version_information(&out);
+    }
+}
+
+/// What Windows shows of the DLL in its properties, and what inventories read.
+fn version_information(out: &Path) {
+    let version = env!("CARGO_PKG_VERSION");
+    let numbers = version.split(['-', '+']).next().unwrap_or(version).replace('.', ",");
+    let description = env!("CARGO_PKG_DESCRIPTION");
+    let strings = [
+        ("CompanyName", "EntraSspr contributors"),
+        ("FileDescription", description),
+        ("FileVersion", version),
+        ("InternalName", "entra_sspr"),
+        ("LegalCopyright", "EntraSspr contributors, MIT licence"),
+        ("OriginalFilename", "entra_sspr.dll"),
+        ("ProductName", "EntraSspr"),
+        ("ProductVersion", version),
+    ];
+    let strings: String = strings
+        .map(|(name, value)| format!("      VALUE \"{name}\", \"{value}\"\n"))
+        .concat();
+    // 0x2: a DLL; 0x40004: for Windows NT; 0409 and 1200: English, in Unicode.
+    let text = format!(
+        "1 VERSIONINFO\nFILEVERSION {numbers},0\nPRODUCTVERSION {numbers},0\nFILEOS 0x40004\nFILETYPE 0x2\nBEGIN\n  \
+         BLOCK \"StringFileInfo\"\n  BEGIN\n    BLOCK \"040904B0\"\n    BEGIN\n{strings}    END\n  END\n  \
+         BLOCK \"VarFileInfo\"\n  BEGIN\n    VALUE \"Translation\", 0x409, 1200\n  END\nEND\n"
+    );
+    let script = out.join("version.rc");
+    std::fs::write(&script, text).expect("OUT_DIR can be written");
+    // A machine without a resource compiler can still check and build; what is packaged is looked at.
+    if let Err(error) = embed_resource::compile_for_cdylib(&script, embed_resource::NONE).manifest_required() {
+        println!("cargo::warning=the DLL gets no version information: {error}");
+    }
 }

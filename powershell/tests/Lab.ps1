@@ -1,21 +1,30 @@
 # For the test files: the module under test and labs to sign in to. Dot-sourced in BeforeAll.
-# `cargo xtask test` sets SSPR_MODULE (the module's folder) and SSPR_LAB (the lab's program).
+# `cargo xtask test` sets SSPR_MODULE (the module's folder) and SSPR_LAB: the lab's program, or the address of what starts labs
+# where this PowerShell cannot start a program of the system around it (under Wine).
 
 function Start-Lab {
-    # Starts a lab; it ends with its standard input, at the latest with this process.
+    # Starts a lab; it ends with its standard input or connection, at the latest with this process.
     param([string[]] $Scenario = 'hybrid-ready', [string] $Argument = '')
 
-    $start = New-Object -TypeName System.Diagnostics.ProcessStartInfo
-    $start.FileName = $env:SSPR_LAB
-    $start.Arguments = (@($Scenario | ForEach-Object { "--scenario $_" }) -join ' ') + ' ' + $Argument
-    $start.UseShellExecute = $false
-    $start.RedirectStandardInput = $true
-    $start.RedirectStandardOutput = $true
-    $process = [System.Diagnostics.Process]::Start($start)
-    $line = $process.StandardOutput.ReadLine()
+    $Argument = (@($Scenario | ForEach-Object { "--scenario $_" }) -join ' ') + ' ' + $Argument
+    if ($env:SSPR_LAB -match '^([0-9.]+):([0-9]+)$') {
+        $holder = [System.Net.Sockets.TcpClient]::new($Matches[1], [int]$Matches[2])
+        $request = [System.Text.Encoding]::ASCII.GetBytes("$Argument`n")
+        $holder.GetStream().Write($request, 0, $request.Length)
+        $line = [System.IO.StreamReader]::new($holder.GetStream()).ReadLine()
+    } else {
+        $start = New-Object -TypeName System.Diagnostics.ProcessStartInfo
+        $start.FileName = $env:SSPR_LAB
+        $start.Arguments = $Argument
+        $start.UseShellExecute = $false
+        $start.RedirectStandardInput = $true
+        $start.RedirectStandardOutput = $true
+        $holder = [System.Diagnostics.Process]::Start($start)
+        $line = $holder.StandardOutput.ReadLine()
+    }
     if (-not $line) { throw "the lab $($env:SSPR_LAB) did not start" }
     $ready = ConvertFrom-Json -InputObject $line
-    $ready | Add-Member -NotePropertyName Process -NotePropertyValue $process
+    $ready | Add-Member -NotePropertyName Holder -NotePropertyValue $holder
     $ready
 }
 
@@ -23,8 +32,9 @@ function Stop-Lab {
     param($Lab)
 
     if ($null -eq $Lab) { return }
-    $Lab.Process.StandardInput.Close()
-    [void]$Lab.Process.WaitForExit(10000)
+    if ($Lab.Holder -is [System.Net.Sockets.TcpClient]) { $Lab.Holder.Close(); return }
+    $Lab.Holder.StandardInput.Close()
+    [void]$Lab.Holder.WaitForExit(10000)
 }
 
 function Invoke-Lab {

@@ -54,9 +54,16 @@ pub fn target() -> Result<PathBuf> {
     Ok(folder.into())
 }
 
-/// Builds the library.
+/// Builds the library for this machine.
 pub fn library(profile: &str) -> Result<Library> {
-    let messages = build(&["--package", "entra-sspr"], profile)?;
+    let mut cargo = cargo();
+    cargo.arg("build");
+    library_by(cargo, together(&["--package", "entra-sspr"], profile), profile)
+}
+
+/// Builds the library by a command `cargo build` that has its own arguments already.
+pub fn library_by(cargo: Command, what: &[&str], profile: &str) -> Result<Library> {
+    let messages = build(cargo, what, profile)?;
     let mut file = None;
     let mut header = None;
     for message in &messages {
@@ -88,7 +95,9 @@ pub fn library(profile: &str) -> Result<Library> {
 
 /// Builds the lab's program.
 pub fn lab(profile: &str) -> Result<PathBuf> {
-    let messages = build(&["--package", "sspr-lab"], profile)?;
+    let mut cargo = cargo();
+    cargo.arg("build");
+    let messages = build(cargo, together(&["--package", "sspr-lab"], profile), profile)?;
     messages
         .iter()
         .filter(|message| message["target"]["name"] == "sspr-lab")
@@ -97,20 +106,18 @@ pub fn lab(profile: &str) -> Result<PathBuf> {
         .context("cargo built no sspr-lab")
 }
 
-fn build(package: &[&str], profile: &str) -> Result<Vec<Value>> {
-    // While developing, library and lab are built together: apart, cargo would choose other features for the crates that
-    // they share, and build those again. What is measured or shipped is built by itself.
-    let what: &[&str] = match profile {
+/// While developing, library and lab are built together: apart, cargo would choose other features for the crates that
+/// they share, and build those again. What is measured or shipped is built by itself.
+fn together<'a>(package: &'a [&'a str], profile: &str) -> &'a [&'a str] {
+    match profile {
         "dev" => &["--workspace", "--exclude", "xtask"],
         _ => package,
-    };
-    let output = cargo()
-        .args([
-            "build",
-            "--message-format=json-render-diagnostics",
-            "--profile",
-            profile,
-        ])
+    }
+}
+
+fn build(mut cargo: Command, what: &[&str], profile: &str) -> Result<Vec<Value>> {
+    let output = cargo
+        .args(["--message-format=json-render-diagnostics", "--profile", profile])
         .args(what)
         .args(["--lib", "--bins"])
         .stderr(Stdio::inherit())

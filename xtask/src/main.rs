@@ -1,14 +1,17 @@
-//! The project's own commands: `cargo xtask demo | test | bench | module | generate`.
+//! The project's own commands: `cargo xtask demo | test | bench | module | package | generate`.
 
 mod bench;
 mod build;
 mod demo;
 mod generate;
+mod image;
 mod lab;
 mod machine;
 mod module;
 mod native;
+mod package;
 mod picture;
+mod rid;
 mod test;
 
 use anyhow::Result;
@@ -39,7 +42,7 @@ enum Command {
     },
     /// Runs everything that tests, and says what it could not run.
     Test {
-        /// Only these suites (rust, docs, miri, module, compatibility, clients).
+        /// Only these suites (rust, docs, miri, module, windows, compatibility, clients). `windows` runs only when it is named.
         #[arg(long)]
         only: Vec<test::Suite>,
     },
@@ -64,6 +67,15 @@ enum Command {
         #[arg(long, default_value = "dev")]
         profile: String,
     },
+    /// Makes the package for all systems in target/package: the module's folder and its zip file.
+    Package {
+        /// The cargo profile to build with.
+        #[arg(long, default_value = "release")]
+        profile: String,
+        /// Only for these systems (win-x64, linux-x64, ...); all that this machine can build when none is named.
+        #[arg(long)]
+        rid: Vec<String>,
+    },
     /// Draws docs/screen.svg from what the lab's faulty tenant really shows.
     Picture {
         /// The lab's scenario.
@@ -85,6 +97,7 @@ fn run() -> Result<ExitCode> {
         Command::Bench { profile, runs, only } => return bench::run(&profile, runs, &only),
         Command::BenchChild => bench::serve()?,
         Command::Module { profile } => println!("{}", module::assemble(&profile)?.display()),
+        Command::Package { profile, rid } => package::run(&profile, &rid)?,
         Command::Picture { scenario } => picture::run("dev", &scenario)?,
         Command::Generate => generate::run()?,
     }

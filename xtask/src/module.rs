@@ -1,48 +1,49 @@
 //! Puts the PowerShell module together: its files, the native library and the compiled declarations.
 
+use crate::rid::Rid;
 use crate::{build, machine};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Builds the library and puts the module together, in the folder that `Import-Module` takes.
+/// Builds the library for this machine and puts the module together, in the folder that `Import-Module` takes.
 pub fn assemble(profile: &str) -> Result<PathBuf> {
-    let library = build::library(profile)?;
-    let root = build::root();
-    let place = build::target()?.join("module");
-    let made = place.join("EntraSspr.new");
-    let folder = place.join("EntraSspr");
-    remove(&made)?;
-    copy(&root.join("powershell/EntraSspr"), &made)?;
-    join(&made)?;
-    let native = made.join("lib").join(rid()?);
-    fs::create_dir_all(&native)?;
-    let name = library.file.file_name().context("the library has a name")?;
-    fs::copy(&library.file, native.join(name))?;
-    let declarations = declarations(&place, &root.join("powershell/native/EntraSspr.Native.cs"))?;
-    fs::copy(declarations, native.join("EntraSspr.Native.dll"))?;
-    // A process that has the old library loaded keeps its file: folders are swapped, not files overwritten.
-    remove(&folder).context("the module is in use: close the PowerShell that imported it")?;
-    fs::rename(&made, &folder)?;
+    let library = build::library(profile)?.file;
+    let folder = build::target()?.join("module/EntraSspr");
+    put_together(&folder, &[(Rid::host()?, library)], |_| Ok(()))?;
     Ok(folder)
 }
 
-/// This machine's runtime identifier, as .NET names it.
-fn rid() -> Result<String> {
-    let system = match std::env::consts::OS {
-        "linux" => "linux",
-        "windows" => "win",
-        "macos" => "osx",
-        other => bail!("the module is not made for {other}"),
-    };
-    let architecture = match std::env::consts::ARCH {
-        "x86_64" => "x64",
-        "aarch64" => "arm64",
-        "x86" => "x86",
-        other => bail!("the module is not made for {other}"),
-    };
-    Ok(format!("{system}-{architecture}"))
+/// Puts the module's files, the libraries and the declarations that bind them into a folder, whole or not at all;
+/// `finish` adds to it before it is in place.
+pub fn put_together(
+    folder: &Path,
+    libraries: &[(&Rid, PathBuf)],
+    finish: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
+    let root = build::root();
+    let mut made = folder.as_os_str().to_owned();
+    made.push(".new");
+    let made = PathBuf::from(made);
+    remove(&made)?;
+    copy(&root.join("powershell/EntraSspr"), &made)?;
+    join(&made)?;
+    let place = build::target()?.join("module");
+    let declarations = declarations(&place, &root.join("powershell/native/EntraSspr.Native.cs"))?;
+    for (rid, library) in libraries {
+        let native = made.join("lib").join(rid.name);
+        fs::create_dir_all(&native)?;
+        fs::copy(
+            library,
+            native.join(library.file_name().context("the library has a name")?),
+        )?;
+        fs::copy(&declarations, native.join("EntraSspr.Native.dll"))?;
+    }
+    finish(&made)?;
+    // A process that has the old library loaded keeps its file: folders are swapped, not files overwritten.
+    remove(folder).context("the module is in use: close the PowerShell that imported it")?;
+    Ok(fs::rename(&made, folder)?)
 }
 
 fn remove(folder: &Path) -> Result<()> {
