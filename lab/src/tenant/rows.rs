@@ -26,11 +26,33 @@ enum Piece {
 #[derive(Debug, Clone)]
 pub(crate) struct Template(Vec<Piece>);
 
+/// Members that the service writes first, in this order, and last; the others stand between them.
+const FIRST: &[&str] = &["id", "userPrincipalName", "userDisplayName", "userType"];
+const LAST: &str = "lastUpdatedDateTime";
+
+/// A value's text with its members in the service's order, where the value's own is that of the alphabet.
+fn text_of(value: &Value) -> String {
+    let Value::Object(members) = value else {
+        return value.to_string();
+    };
+    let place = |name: &str| match FIRST.iter().position(|first| *first == name) {
+        Some(place) => place,
+        None => FIRST.len() + usize::from(name == LAST),
+    };
+    let mut members: Vec<_> = members.iter().collect();
+    members.sort_by_key(|(name, _)| place(name));
+    let members: Vec<String> = members
+        .into_iter()
+        .map(|(name, value)| format!("{}:{value}", Value::from(name.as_str())))
+        .collect();
+    format!("{{{}}}", members.join(","))
+}
+
 impl Template {
     pub fn new(value: &Value) -> Self {
         let mut pieces = Vec::new();
         let mut text = String::new();
-        for c in value.to_string().chars() {
+        for c in text_of(value).chars() {
             let hole = match c {
                 ID => Piece::Id,
                 NUMBER => Piece::Number,

@@ -39,6 +39,16 @@ pub(super) struct Reader {
     last: Finder<'static>,
 }
 
+/// A row in its usual order, taken apart.
+#[derive(Clone, Copy)]
+struct Parts<'a> {
+    id: Id,
+    name: &'a [u8],
+    middle: &'a [u8],
+    /// Behind the user's own values.
+    scan: Scan<'a>,
+}
+
 /// What stands between a user's own values and the row's own last one.
 #[derive(Clone, Debug)]
 struct Middle {
@@ -61,14 +71,14 @@ impl Reader {
     /// Reads a row as the service writes it: no white space, no escapes, flat values. Whatever looks
     /// different is left to serde.
     pub fn row<'a>(&mut self, text: &'a [u8]) -> Option<(Row<'a>, usize)> {
-        let split = self.split(text);
-        if let Some((mut scan, own, middle)) = split
-            && let Some(known) = self.middles.get(middle)
+        let parts = self.take_apart(text);
+        if let Some(parts) = parts
+            && let Some(known) = self.middles.get(parts.middle)
         {
-            return known.row(own, middle, &mut scan).map(|row| (row, scan.at));
+            return known.row(parts);
         }
         let (row, length, ends) = self.whole(text)?;
-        if let Some((scan, _, middle)) = split
+        if let Some(Parts { middle, scan, .. }) = parts
             && ends == scan.at + middle.len()
             && self.middles.len() < MOST_COHORTS
             && let Some(known) = Middle::of(&row, middle)
@@ -78,8 +88,7 @@ impl Reader {
         Some((row, length))
     }
 
-    /// A row in its usual order: id, name and what is alike for many; the cursor stands behind the user's own values.
-    fn split<'a>(&self, text: &'a [u8]) -> Option<(Scan<'a>, (Id, &'a [u8]), &'a [u8])> {
+    fn take_apart<'a>(&self, text: &'a [u8]) -> Option<Parts<'a>> {
         let mut scan = Scan::new(text);
         scan.word(OWN[0])?;
         let id = Id(guid_bytes(scan.string()?)?);
@@ -91,8 +100,8 @@ impl Reader {
         scan.nullable(Scan::string)?;
         scan.word(b",")?;
         let rest = &text[scan.at..];
-        let middle = self.last.find(&rest[..rest.len().min(MIDDLE)])?;
-        Some((scan, (id, name), &rest[..middle]))
+        let middle = &rest[..self.last.find(&rest[..rest.len().min(MIDDLE)])?];
+        Some(Parts { id, name, middle, scan })
     }
 
     /// Reads a row member by member; hands back its length and where `LAST` begins, which then ends the row: 0 where
@@ -175,16 +184,22 @@ impl Middle {
         })
     }
 
-    /// The row with this middle.
-    fn row<'a>(&self, own: (Id, &'a [u8]), middle: &'a [u8], scan: &mut Scan<'a>) -> Option<Row<'a>> {
+    /// The row with this middle, and its length.
+    fn row<'a>(&self, parts: Parts<'a>) -> Option<(Row<'a>, usize)> {
+        let Parts {
+            id,
+            name,
+            middle,
+            mut scan,
+        } = parts;
         scan.at += middle.len();
         scan.word(LAST)?;
         let last_updated_date_time = scan.nullable(Scan::text)?;
         scan.word(b"}")?;
         let [registered, enabled, capable, mfa_registered, mfa_capable] = self.flags;
-        Some(Row {
-            id: own.0,
-            user_principal_name: Text(Cow::Borrowed(own.1)),
+        let row = Row {
+            id,
+            user_principal_name: Text(Cow::Borrowed(name)),
             user_type: self.user_type.clone().map(|at| Text(Cow::Borrowed(&middle[at]))),
             is_admin: self.is_admin,
             is_sspr_registered: registered,
@@ -194,7 +209,8 @@ impl Middle {
             is_mfa_capable: mfa_capable,
             methods_registered: self.methods.clone().map_or_else(List::default, |at| List(&middle[at])),
             last_updated_date_time,
-        })
+        };
+        Some((row, scan.at))
     }
 }
 
