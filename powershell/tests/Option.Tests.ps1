@@ -32,7 +32,7 @@ Describe 'Connect-SsprTenant goes' {
         $failure.ErrorDetails.Message | Should -Match 'certificate' -Because 'the cause underneath is shown'
         $bad = $lab.wrongNameUrl
         $failure = Get-Failure -Script { Connect-SsprTenant @app -Endpoint @{ login = $bad; graph = $bad } -CaFile $lab.caFile }
-        $failure.FullyQualifiedErrorId | Should -Be 'Sspr.Service.Unreachable,Connect-SsprTenant'
+        $failure.FullyQualifiedErrorId | Should -Be 'Sspr.Service.Tls,Connect-SsprTenant' -Because 'the certificate bears another name'
         (Get-Failure -Script { Connect-SsprTenant @app -Endpoint $secure -CaFile missing.pem }).ErrorDetails.Message | Should -Match 'missing\.pem cannot be read: .'
     }
 
