@@ -182,7 +182,12 @@ impl<'m> Fold<'m> {
         eligible: &[String],
         progress: Box<dyn Fn(u64) + Send + 'm>,
     ) -> Self {
-        let ids = |all: &[String]| all.iter().filter_map(|id| guid(id)).collect();
+        // Sorted: every row is looked up, and many may be eligible.
+        let ids = |all: &[String]| {
+            let mut ids: Vec<u128> = all.iter().filter_map(|id| guid(id)).collect();
+            ids.sort_unstable();
+            ids
+        };
         Fold {
             reader: Reader::new(),
             membership,
@@ -290,8 +295,8 @@ impl Rows for Fold<'_> {
         let user = key(id);
         let cohort = CohortKey {
             guest: row.user_type.is_some_and(|kind| *kind.0 == *b"guest"),
-            admin: row.is_admin == Some(true) || self.eligible.contains(&id),
-            global_admin: self.global_admins.contains(&id),
+            admin: row.is_admin == Some(true) || self.eligible.binary_search(&id).is_ok(),
+            global_admin: self.global_admins.binary_search(&id).is_ok(),
             sspr_enabled: row.is_sspr_enabled,
             sspr_registered: row.is_sspr_registered,
             sspr_capable: row.is_sspr_capable,
