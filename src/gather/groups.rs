@@ -137,6 +137,12 @@ fn named(facts: &Facts) -> Vec<String> {
     ids
 }
 
+/// The question who is in a group, at any depth.
+pub(super) fn members(id: &str) -> Ask {
+    let path = format!("/v1.0/groups/{id}/transitiveMembers/microsoft.graph.user?$select=id&$count=true&$top=999");
+    Ask::directory(path).costing(4).eventual()
+}
+
 impl Gatherer {
     /// Reads the groups that the facts name.
     pub(super) async fn groups(&self, facts: &mut Facts) -> Membership {
@@ -148,15 +154,10 @@ impl Gatherer {
             .map(|id| Ask::directory(format!("/v1.0/groups/{id}?$select=id,displayName")))
             .collect();
         let membership = Mutex::new(Membership::new(ids.clone()));
-        let members = futures_util::future::join_all(ids.iter().enumerate().map(|(bit, id)| {
+        let users = futures_util::future::join_all(ids.iter().enumerate().map(|(bit, id)| {
             let mut rows = Keys::new(bit, &membership);
             async move {
-                let ask = Ask::directory(format!(
-                    "/v1.0/groups/{id}/transitiveMembers/microsoft.graph.user?$select=id&$count=true&$top=999"
-                ))
-                .costing(4)
-                .eventual();
-                match self.graph.rows(&ask, &mut rows, |_| self.in_time()).await {
+                match self.graph.rows(&members(id), &mut rows, |_| self.in_time()).await {
                     Ok((_, true)) => {
                         rows.merge();
                         Ok(rows.users)
@@ -166,12 +167,12 @@ impl Gatherer {
                 }
             }
         }));
-        let (names, members) = tokio::join!(self.graph.batch(&names), members);
+        let (names, users) = tokio::join!(self.graph.batch(&names), users);
         let mut membership = membership.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut groups = BTreeMap::new();
         let mut missing: Option<Gap> = None;
         let mut bit = 0;
-        for ((id, name), users) in ids.into_iter().zip(names).zip(members) {
+        for ((id, name), users) in ids.into_iter().zip(names).zip(users) {
             let mut group = PolicyGroup {
                 id: id.clone(),
                 exists: true,

@@ -1,7 +1,7 @@
 //! The people whom policies and roles name: excluded users by their names, the holders of a role at any remove.
 
-use super::Gatherer;
 use super::membership::guid;
+use super::{Gatherer, groups};
 use crate::snapshot::graph::GLOBAL_ADMINISTRATOR;
 use crate::snapshot::people::PolicyUser;
 use crate::snapshot::{Fact, FactId, Facts, RefusalKind};
@@ -136,14 +136,14 @@ impl Gatherer {
                 return Fact::Unreadable { refusal };
             }
         };
-        let (mut users, mut groups, mut missing) = (BTreeSet::new(), Vec::new(), None);
+        let (mut users, mut nested, mut missing) = (BTreeSet::new(), Vec::new(), None);
         for assignment in assignments {
             let id = assignment.principal_id.to_ascii_lowercase();
             match assignment.principal.as_ref().map(|p| p.kind.as_str()) {
                 Some("#microsoft.graph.user") => {
                     users.insert(id);
                 }
-                Some("#microsoft.graph.group") => groups.push(id),
+                Some("#microsoft.graph.group") => nested.push(id),
                 Some(_) => {}
                 None => {
                     users.insert(id);
@@ -151,11 +151,9 @@ impl Gatherer {
                 }
             }
         }
-        let members = groups.iter().map(|id| async move {
-            let path =
-                format!("/v1.0/groups/{id}/transitiveMembers/microsoft.graph.user?$select=id&$count=true&$top=999");
-            self.graph.list::<Member>(&Ask::directory(path).eventual()).await
-        });
+        let members = nested
+            .iter()
+            .map(|id| async move { self.graph.list::<Member>(&groups::members(id)).await });
         for answer in futures_util::future::join_all(members).await {
             match answer {
                 Ok(members) => users.extend(members.into_iter().map(|m| m.id.to_ascii_lowercase())),
