@@ -5,7 +5,12 @@ use serde::{Deserialize, Serialize};
 
 /// One source's answer. There is never a default in place of an answer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "state",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    try_from = "Members<T>"
+)]
 pub enum Fact<T> {
     /// The source answered wholly.
     Known {
@@ -50,6 +55,74 @@ pub enum Fact<T> {
     /// Nobody asked.
     #[default]
     NotAsked,
+}
+
+/// The members of a fact in any order. A tagged enum keeps what it reads until it has seen the tag, and so every type of
+/// value would be compiled once more, to be read from there: a megabyte in all.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Members<T> {
+    state: State,
+    value: Option<T>,
+    source: Option<String>,
+    as_of: Option<Timestamp>,
+    read: Option<u64>,
+    of: Option<u64>,
+    reason: Option<String>,
+    refusal: Option<Refusal>,
+    by: Option<String>,
+    at: Option<Timestamp>,
+    until: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum State {
+    Known,
+    Partial,
+    Unreadable,
+    Declared,
+    NotAsked,
+}
+
+/// A fact of its state lacks this member.
+#[derive(Debug, thiserror::Error)]
+#[error("a fact lacks `{0}`")]
+struct Lacks(&'static str);
+
+impl<T> TryFrom<Members<T>> for Fact<T> {
+    type Error = Lacks;
+
+    fn try_from(members: Members<T>) -> Result<Self, Lacks> {
+        fn given<M>(member: Option<M>, name: &'static str) -> Result<M, Lacks> {
+            member.ok_or(Lacks(name))
+        }
+        Ok(match members.state {
+            State::Known => Fact::Known {
+                value: given(members.value, "value")?,
+                source: given(members.source, "source")?,
+                as_of: given(members.as_of, "asOf")?,
+            },
+            State::Partial => Fact::Partial {
+                value: given(members.value, "value")?,
+                source: given(members.source, "source")?,
+                as_of: given(members.as_of, "asOf")?,
+                read: given(members.read, "read")?,
+                of: members.of,
+                reason: given(members.reason, "reason")?,
+            },
+            State::Unreadable => Fact::Unreadable {
+                refusal: given(members.refusal, "refusal")?,
+            },
+            State::Declared => Fact::Declared {
+                value: given(members.value, "value")?,
+                by: given(members.by, "by")?,
+                at: given(members.at, "at")?,
+                until: given(members.until, "until")?,
+            },
+            State::NotAsked => Fact::NotAsked,
+        })
+    }
 }
 
 /// Why a source could not be read.
@@ -188,5 +261,63 @@ impl<T> Fact<T> {
     /// True where the source was read only in part.
     pub fn is_partial(&self) -> bool {
         matches!(self, Fact::Partial { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Fact<Vec<u8>>, String> {
+        serde_json::from_str(text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_state_is_read_as_it_was_written_whatever_the_order() {
+        let time: Timestamp = "2026-05-01T10:00:00Z".parse().unwrap();
+        let refusal = Refusal {
+            kind: RefusalKind::Throttled,
+            message: "Later.".into(),
+            needs: None,
+            code: None,
+            request_id: None,
+        };
+        let (value, source) = (vec![1, 2], String::from("here"));
+        for fact in [
+            Fact::known(value.clone(), source.clone(), time),
+            Fact::Partial {
+                value: value.clone(),
+                source,
+                as_of: time,
+                read: 1,
+                of: None,
+                reason: "Time.".into(),
+            },
+            Fact::Unreadable { refusal },
+            Fact::Declared {
+                value,
+                by: "me".into(),
+                at: time,
+                until: time,
+            },
+            Fact::NotAsked,
+        ] {
+            let text = serde_json::to_string(&fact).unwrap();
+            assert_eq!(read(&text).unwrap(), fact);
+            let (state, rest) = text[1..text.len() - 1]
+                .split_once(',')
+                .unwrap_or((&text[1..text.len() - 1], "\"a\":1"));
+            assert_eq!(read(&format!("{{\"later\":{{}},{rest},{state}}}")).unwrap(), fact);
+        }
+    }
+
+    #[test]
+    fn a_fact_that_lacks_what_its_state_needs_is_refused_by_name() {
+        let lacks = |text: &str| read(text).unwrap_err();
+        assert!(lacks(r#"{"state":"known","source":"here"}"#).contains("a fact lacks `value`"));
+        assert!(lacks(r#"{"state":"known","value":null}"#).contains("a fact lacks `value`"));
+        assert!(lacks(r#"{"state":"unreadable"}"#).contains("a fact lacks `refusal`"));
+        assert!(lacks(r#"{"value":[]}"#).contains("missing field `state`"));
+        assert!(lacks(r#"{"state":"guessed","value":[]}"#).contains("unknown variant `guessed`"));
     }
 }
