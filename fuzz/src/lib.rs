@@ -12,7 +12,7 @@ use entra_sspr::snapshot::Snapshot;
 use entra_sspr::steps::STEPS;
 use entra_sspr::tenant::error::{claims_challenge, refused};
 use entra_sspr::tenant::http::HttpError;
-use entra_sspr::tenant::page::{Collect, Page, Rows};
+use entra_sspr::tenant::page::Page;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use serde::Deserialize;
@@ -22,13 +22,12 @@ use zeroize::Zeroizing;
 
 fn read_page(text: &[u8], cut: usize) -> Option<(Vec<Value>, Option<String>, Option<u64>)> {
     let mut page = Page::default();
-    let mut rows = Collect::<Value>::default();
+    let mut rows = Vec::<Value>::new();
     for chunk in text.chunks(cut) {
         page.feed(chunk, &mut rows).ok()?;
     }
     page.finish().ok()?;
-    rows.commit();
-    Some((rows.items, page.next_link, page.count))
+    Some((rows, page.next_link, page.count))
 }
 
 /// A page as a parser of whole documents reads it.

@@ -211,17 +211,14 @@ impl Gatherer {
             "/v1.0/auditLogs/directoryAudits?$filter=activityDisplayName eq '{name}' and activityDateTime ge {}&$top=999",
             self.log.from().strftime("%Y-%m-%dT%H:%M:%SZ")
         ));
-        let mut events = Events {
-            page: Vec::new(),
-            fold: |event: &Event| {
-                reach.read += 1;
-                self.log.saw(event.activity_date_time);
-                fold(event);
-            },
-        };
+        let mut events = Events(|event: &Event| {
+            reach.read += 1;
+            self.log.saw(event.activity_date_time);
+            fold(event);
+        });
         match Box::pin(self.graph.rows(&ask, &mut events, |_| self.in_time())).await {
-            Ok((_, true)) => {}
-            Ok((_, false)) => reach.gap = Some(Gap::Time),
+            Ok(true) => {}
+            Ok(false) => reach.gap = Some(Gap::Time),
             Err(error) => reach.gap = Some(Gap::Refused(error)),
         }
     }

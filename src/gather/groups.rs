@@ -7,7 +7,7 @@ use crate::snapshot::people::PolicyGroup;
 use crate::snapshot::{Fact, FactId, Facts};
 use crate::tenant::error::AskError;
 use crate::tenant::graph::Ask;
-use crate::tenant::page::Rows;
+use crate::tenant::page::{Entries, Rows};
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -21,15 +21,18 @@ const RUN: usize = 32 * 1024;
 
 /// Collects the keys of a group's members.
 struct Keys<'m> {
-    shape: Shape,
-    /// Those that were not merged yet.
+    /// Those of whole pages that were not merged yet.
     all: Vec<u64>,
-    /// How many of them are of whole pages.
-    whole: usize,
     /// How many are of whole pages, with those that were merged.
     users: u64,
     bit: usize,
     membership: &'m Mutex<Membership>,
+}
+
+/// The keys of a page's members.
+struct PageKeys {
+    shape: Shape,
+    keys: Vec<u64>,
 }
 
 #[derive(Debug, PartialEq, Deserialize)]
@@ -49,9 +52,7 @@ fn member<'a>(shape: &mut Shape, text: &'a [u8]) -> Option<(Member<'a>, usize)> 
 impl<'m> Keys<'m> {
     fn new(bit: usize, membership: &'m Mutex<Membership>) -> Self {
         Keys {
-            shape: Shape::new(&["id"]),
             all: Vec::new(),
-            whole: 0,
             users: 0,
             bit,
             membership,
@@ -62,31 +63,43 @@ impl<'m> Keys<'m> {
     fn merge(&mut self) {
         let mut membership = self.membership.lock().unwrap_or_else(PoisonError::into_inner);
         membership.add(self.bit, &mut self.all);
-        self.whole = 0;
     }
 }
 
 impl Rows for Keys<'_> {
-    type Row<'a> = Member<'a>;
+    type Page = PageKeys;
 
-    fn quick<'a>(&mut self, text: &'a [u8]) -> Option<(Member<'a>, usize)> {
-        member(&mut self.shape, text)
-    }
-
-    fn row(&mut self, row: Member<'_>) {
-        self.all.extend(guid_bytes(&row.id.0).map(key));
-    }
-
-    fn commit(&mut self) {
-        self.users += (self.all.len() - self.whole) as u64;
-        self.whole = self.all.len();
-        if self.whole >= RUN {
-            self.merge();
+    fn page(&mut self) -> PageKeys {
+        PageKeys {
+            shape: Shape::new(&["id"]),
+            keys: Vec::new(),
         }
     }
 
+    fn take(&mut self, mut page: PageKeys) {
+        self.users += page.keys.len() as u64;
+        self.all.append(&mut page.keys);
+        if self.all.len() >= RUN {
+            self.merge();
+        }
+    }
+}
+
+impl Entries for PageKeys {
+    type Entry<'a> = Member<'a>;
+
+    fn quick(&mut self, text: &[u8]) -> Option<usize> {
+        let (member, length) = member(&mut self.shape, text)?;
+        self.entry(member);
+        Some(length)
+    }
+
+    fn entry(&mut self, member: Member<'_>) {
+        self.keys.extend(guid_bytes(&member.id.0).map(key));
+    }
+
     fn discard(&mut self) {
-        self.all.truncate(self.whole);
+        self.keys.clear();
     }
 }
 
@@ -158,11 +171,11 @@ impl Gatherer {
             let mut rows = Keys::new(bit, &membership);
             async move {
                 match self.graph.rows(&members(id), &mut rows, |_| self.in_time()).await {
-                    Ok((_, true)) => {
+                    Ok(true) => {
                         rows.merge();
                         Ok(rows.users)
                     }
-                    Ok((_, false)) => Err(Gap::Time),
+                    Ok(false) => Err(Gap::Time),
                     Err(error) => Err(Gap::Refused(error)),
                 }
             }
@@ -231,12 +244,14 @@ mod tests {
         };
         let membership = Mutex::new(Membership::default());
         let mut keys = Keys::new(0, &membership);
-        keys.row(id(1));
-        keys.commit();
-        keys.row(id(2));
-        keys.discard();
-        keys.row(id(3));
-        keys.commit();
+        let mut page = keys.page();
+        page.entry(id(1));
+        keys.take(page);
+        let mut page = keys.page();
+        page.entry(id(2));
+        page.discard();
+        page.entry(id(3));
+        keys.take(page);
         assert_eq!((keys.users, &keys.all[..]), (2, &[key(1), key(3)][..]));
     }
 
@@ -246,13 +261,14 @@ mod tests {
         let mut keys = Keys::new(0, &membership);
         let pages = 100u32;
         for page in 0..pages {
+            let mut entries = keys.page();
             for n in 0..999 {
                 let text = format!("00000000-0000-0000-0000-{:012x}", page * 999 + n);
-                keys.row(Member {
+                entries.entry(Member {
                     id: Text(text.into_bytes().into()),
                 });
             }
-            keys.commit();
+            keys.take(entries);
             assert!(keys.all.len() < RUN && keys.all.capacity() <= 2 * RUN);
         }
         keys.merge();

@@ -194,7 +194,7 @@ impl Gatherer {
                 facts.policy_groups = groups;
             }
             if needs.contains(&FactId::Registration) {
-                Box::pin(self.registration(needs, &members, facts)).await;
+                Box::pin(self.registration(needs, members, facts)).await;
             }
         });
         let audits = Box::pin(self.audit(needs));

@@ -3,7 +3,6 @@
 use super::error::{AskError, refused};
 use super::graph::{Ask, Graph};
 use super::http::HttpError;
-use super::page::Collect;
 use super::wait::retry_after;
 use crate::session::tokens::Token;
 use futures_util::future::join_all;
@@ -163,11 +162,11 @@ impl Graph {
         let Some(link) = value["@odata.nextLink"].as_str() else {
             return Ok(value);
         };
-        let mut rest = Collect::<Value>::default();
+        let mut rest = Vec::<Value>::new();
         let link = self.checked_link(link)?;
         Box::pin(self.pages(link, ask, &mut rest, |_| true)).await?;
         match &mut value["value"] {
-            Value::Array(items) => items.append(&mut rest.items),
+            Value::Array(items) => items.append(&mut rest),
             _ => return Err(AskError::Answer("the answer has no member 'value'".into())),
         }
         Ok(value)

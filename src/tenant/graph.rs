@@ -3,19 +3,21 @@
 use super::budget::{Budget, Workload};
 use super::error::{AskError, Attempts, expect_json};
 use super::http::Http;
-use super::page::{Collect, Page, Rows};
+use super::page::{Entries, Page, Rows};
 use super::service::Service;
 use crate::session::tokens::{Audience, Tokens};
 use reqwest::header::{ACCEPT, HeaderValue};
 use reqwest::{Method, Request, Response, Url};
 use serde::de::DeserializeOwned;
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 /// The next link stands within so many bytes of a page's beginning.
 const HEAD: usize = 4 * 1024;
-/// From this length on, a chunk takes longer to read than to hand over a thread's work.
-const LONG: usize = 32 * 1024;
+/// So many pages of a list are read at once, one on each of the runtime's threads.
+const AT_ONCE: usize = 2;
 
 /// A tenant's Graph.
 #[derive(Clone, Debug)]
@@ -108,77 +110,99 @@ impl Graph {
     }
 
     /// Reads a short collection whole.
-    pub async fn list<T: DeserializeOwned + Send>(&self, ask: &Ask) -> Result<Vec<T>, AskError> {
-        let mut rows = Collect::<T>::default();
+    pub async fn list<T: DeserializeOwned + Send + 'static>(&self, ask: &Ask) -> Result<Vec<T>, AskError> {
+        let mut rows = Vec::<T>::new();
         self.rows(ask, &mut rows, |_| true).await?;
-        Ok(rows.items)
+        Ok(rows)
     }
 
-    /// Streams a collection. The next page is asked for as soon as its link is there, while this one is still arriving.
-    /// `go_on` is asked after each page, with the number of pages read; false ends the reading early. Returns the number
-    /// of pages, and whether that were all.
+    /// Streams a collection. The next page is asked for as soon as its link is there, and read beside this one, while both
+    /// are still arriving. `go_on` is asked before each further page, with the number of those before it; false ends the
+    /// reading early. Returns whether those were all pages; what was taken before an error counts.
     pub async fn rows<R: Rows>(
         &self,
         ask: &Ask,
         rows: &mut R,
         go_on: impl FnMut(u64) -> bool,
-    ) -> Result<(u64, bool), AskError> {
+    ) -> Result<bool, AskError> {
         self.pages(self.service.url(&ask.path)?, ask, rows, go_on).await
     }
 
     /// The same from one page on.
     pub(super) async fn pages<R: Rows>(
         &self,
-        mut url: Url,
+        first: Url,
         ask: &Ask,
         rows: &mut R,
         mut go_on: impl FnMut(u64) -> bool,
-    ) -> Result<(u64, bool), AskError> {
+    ) -> Result<bool, AskError> {
         let mut seen = HashSet::new();
-        let mut ahead: Option<Ahead> = None;
-        let mut pages = 0;
-        loop {
+        let mut reading = VecDeque::new();
+        let mut outcome = Ok(true);
+        let mut next = Some(first);
+        for pages in 1.. {
+            let Some(url) = next.take() else { break };
             if !seen.insert(url.to_string()) {
-                return Err(AskError::Answer("the pages lead in a circle".into()));
+                outcome = Err(AskError::Answer("the pages lead in a circle".into()));
+                break;
             }
-            let mut next = None;
-            let mut attempts = Attempts::default();
-            loop {
-                let response = match ahead.take() {
-                    Some(request) => request.answer().await?,
-                    None => self.open(&url, ask).await?,
-                };
-                match self.page(response, ask, rows, &mut next, &mut go_on, pages).await {
-                    Ok(()) => break,
-                    Err(error) => {
-                        rows.discard();
-                        next = None;
-                        attempts.after(error).await?;
-                    }
-                }
+            let request = Running::start(self.clone().asked(url.clone(), ask.clone()));
+            if reading.len() == AT_ONCE
+                && let Some(oldest) = reading.pop_front()
+                && let Err(error) = taken(rows, oldest).await
+            {
+                outcome = Err(error);
+                break;
             }
-            rows.commit();
-            pages += 1;
-            match next {
-                None => return Ok((pages, true)),
-                Some((_, None)) => return Ok((pages, false)),
-                Some((link, request)) => {
-                    url = link;
-                    ahead = request;
+            let (tell, told) = oneshot::channel();
+            let page = self.clone().page(url, ask.clone(), request, rows.page(), tell);
+            reading.push_back(Running::start(page));
+            // Nothing is told of the last page, nor of one that could not be read.
+            if let Ok(link) = told.await {
+                match go_on(pages) {
+                    true => next = Some(link),
+                    false => outcome = Ok(false),
                 }
             }
         }
+        for page in reading {
+            let read = taken(rows, page).await;
+            outcome = outcome.and_then(|whole| read.map(|()| whole));
+        }
+        outcome
     }
 
-    /// Reads one page; as soon as the next one's link is known, asks for it.
-    async fn page<R: Rows>(
+    /// Reads one page, if need be several times. As soon as the next one's link is known, it is told.
+    async fn page<E: Entries>(
+        self,
+        url: Url,
+        ask: Ask,
+        request: Running<Result<Response, AskError>>,
+        mut entries: E,
+        tell: oneshot::Sender<Url>,
+    ) -> (E, Result<(), AskError>) {
+        let mut attempts = Attempts::default();
+        let mut tell = Some(tell);
+        let mut response = request.end().await;
+        loop {
+            let read = match response {
+                Ok(response) => self.read(response, &mut entries, &mut tell).await,
+                Err(error) => return (entries, Err(error)),
+            };
+            let Err(error) = read else { return (entries, Ok(())) };
+            entries.discard();
+            if let Err(error) = attempts.after(error).await {
+                return (entries, Err(error));
+            }
+            response = self.open(&url, &ask).await;
+        }
+    }
+
+    async fn read<E: Entries>(
         &self,
         mut response: Response,
-        ask: &Ask,
-        rows: &mut R,
-        next: &mut Option<(Url, Option<Ahead>)>,
-        go_on: &mut impl FnMut(u64) -> bool,
-        pages: u64,
+        entries: &mut E,
+        tell: &mut Option<oneshot::Sender<Url>>,
     ) -> Result<(), AskError> {
         expect_json(&response)?;
         let reading = self.service.http.reading(&response);
@@ -186,43 +210,34 @@ impl Graph {
             let mut page = Page::default();
             while let Some(mut chunk) = response.chunk().await.map_err(|e| reading.broke(e))? {
                 // The head alone first, so that the next page is asked for before the entries of this one are read.
-                if next.is_none() {
-                    page.feed(&chunk.split_to(HEAD.min(chunk.len())), rows)?;
-                    self.ask_ahead(&mut page, ask, next, go_on, pages)?;
+                if page.next_link.is_none() && tell.is_some() {
+                    page.feed(&chunk.split_to(HEAD.min(chunk.len())), entries)?;
+                    self.tell(&page, tell)?;
+                    // Whoever was told asks at once, then this thread reads on.
+                    tokio::task::yield_now().await;
                 }
-                // A long chunk is read beside the connection, which another thread goes on to serve meanwhile.
-                if chunk.len() >= LONG {
-                    tokio::task::block_in_place(|| page.feed(&chunk, rows))?;
-                } else {
-                    page.feed(&chunk, rows)?;
-                }
+                page.feed(&chunk, entries)?;
             }
             page.finish()?;
-            self.ask_ahead(&mut page, ask, next, go_on, pages)
+            self.tell(&page, tell)
         };
         reading.whole(whole).await
     }
 
-    /// Asks for the next page when its link has come.
-    fn ask_ahead(
-        &self,
-        page: &mut Page,
-        ask: &Ask,
-        next: &mut Option<(Url, Option<Ahead>)>,
-        go_on: &mut impl FnMut(u64) -> bool,
-        pages: u64,
-    ) -> Result<(), AskError> {
-        if next.is_none()
-            && let Some(link) = page.next_link.take()
-        {
-            let url = self.checked_link(&link)?;
-            let request = go_on(pages + 1).then(|| {
-                let (graph, url, ask) = (self.clone(), url.clone(), ask.clone());
-                Ahead(tokio::spawn(async move { graph.open(&url, &ask).await }))
-            });
-            *next = Some((url, request));
+    /// Tells the next page's link, once, when it has come.
+    fn tell(&self, page: &Page, tell: &mut Option<oneshot::Sender<Url>>) -> Result<(), AskError> {
+        if let Some(link) = &page.next_link {
+            let url = self.checked_link(link)?;
+            if let Some(tell) = tell.take() {
+                // Nobody listens where the reading was ended.
+                let _ = tell.send(url);
+            }
         }
         Ok(())
+    }
+
+    async fn asked(self, url: Url, ask: Ask) -> Result<Response, AskError> {
+        self.open(&url, &ask).await
     }
 
     async fn open(&self, url: &Url, ask: &Ask) -> Result<Response, AskError> {
@@ -257,19 +272,35 @@ impl Graph {
     }
 }
 
-/// A request under way that ends when nobody waits for it any more.
-struct Ahead(tokio::task::JoinHandle<Result<Response, AskError>>);
+/// Takes over a page when it has been read.
+async fn taken<R: Rows>(rows: &mut R, page: Running<(R::Page, Result<(), AskError>)>) -> Result<(), AskError> {
+    let (entries, read) = page.end().await;
+    rows.take(entries);
+    read
+}
 
-impl Ahead {
-    async fn answer(mut self) -> Result<Response, AskError> {
+/// Work under way on any of the runtime's threads, which ends when nobody waits for it any more.
+struct Running<T>(JoinHandle<T>);
+
+impl<T: Send + 'static> Running<T> {
+    fn start(work: impl Future<Output = T> + Send + 'static) -> Self {
+        Running(tokio::spawn(work))
+    }
+
+    /// Waits for its end. A panic goes on here, where the task's own guard catches it.
+    async fn end(mut self) -> T {
         match (&mut self.0).await {
-            Ok(result) => result,
-            Err(error) => Err(AskError::Answer(format!("the request was given up: {error}"))),
+            Ok(end) => end,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime ends, and with it this task.
+                Err(_) => std::future::pending().await,
+            },
         }
     }
 }
 
-impl Drop for Ahead {
+impl<T> Drop for Running<T> {
     fn drop(&mut self) {
         self.0.abort();
     }

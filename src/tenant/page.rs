@@ -3,24 +3,58 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// Takes the entries of a collection. A page counts only when it was read wholly.
-pub trait Rows: Send {
+/// Takes the entries of one page.
+pub trait Entries: Send + 'static {
     /// One entry, borrowed from the page.
-    type Row<'a>: Deserialize<'a>;
+    type Entry<'a>: Deserialize<'a>;
 
-    /// Reads an entry of the usual form faster than serde can; returns it with its length, or None to read it with serde.
-    fn quick<'a>(&mut self, _text: &'a [u8]) -> Option<(Self::Row<'a>, usize)> {
+    /// Reads and takes an entry of the usual form faster than serde can; returns its length, or None to leave it to serde.
+    fn quick(&mut self, _text: &[u8]) -> Option<usize> {
         None
     }
 
-    /// Takes an entry of the page that is being read.
-    fn row(&mut self, row: Self::Row<'_>);
-
-    /// The page was read wholly: its entries count.
-    fn commit(&mut self);
+    /// Takes an entry.
+    fn entry(&mut self, entry: Self::Entry<'_>);
 
     /// The page broke off: its entries are forgotten, it will be read again.
     fn discard(&mut self);
+}
+
+impl<T: for<'a> Deserialize<'a> + Send + 'static> Entries for Vec<T> {
+    type Entry<'a> = T;
+
+    fn entry(&mut self, entry: T) {
+        self.push(entry);
+    }
+
+    fn discard(&mut self) {
+        self.clear();
+    }
+}
+
+/// Takes the pages of a collection, in their order. Several are read at once, each into entries of its own.
+pub trait Rows: Send {
+    /// What takes the entries of a page.
+    type Page: Entries;
+
+    /// For a page that is about to be read.
+    fn page(&mut self) -> Self::Page;
+
+    /// Takes over a page's entries: all of them, or none where it could not be read.
+    fn take(&mut self, page: Self::Page);
+}
+
+/// Keeps every entry: for short collections.
+impl<T: for<'a> Deserialize<'a> + Send + 'static> Rows for Vec<T> {
+    type Page = Vec<T>;
+
+    fn page(&mut self) -> Vec<T> {
+        Vec::new()
+    }
+
+    fn take(&mut self, mut page: Vec<T>) {
+        self.append(&mut page);
+    }
 }
 
 /// What is wrong with a page.
@@ -95,14 +129,14 @@ enum Step {
 
 impl Page {
     /// Takes what has arrived. Entries are read where they lie; only one that a chunk cuts is copied.
-    pub fn feed<R: Rows>(&mut self, mut chunk: &[u8], rows: &mut R) -> Result<(), PageError> {
+    pub fn feed<E: Entries>(&mut self, mut chunk: &[u8], entries: &mut E) -> Result<(), PageError> {
         let mut piece = PIECE;
         while !self.buffer.is_empty() && !chunk.is_empty() {
             let mut buffer = std::mem::take(&mut self.buffer);
             let left = buffer.len();
             let added = piece.min(chunk.len());
             buffer.extend_from_slice(&chunk[..added]);
-            let read = self.read(&buffer, rows)?;
+            let read = self.read(&buffer, entries)?;
             match read.checked_sub(left) {
                 // What was left is read: go on in the chunk itself.
                 Some(of_chunk) => {
@@ -118,7 +152,7 @@ impl Page {
             self.buffer = buffer;
         }
         if !chunk.is_empty() {
-            let read = self.read(chunk, rows)?;
+            let read = self.read(chunk, entries)?;
             self.buffer.extend_from_slice(&chunk[read..]);
         }
         if self.buffer.len() > MAX_ENTRY {
@@ -128,9 +162,9 @@ impl Page {
     }
 
     /// Reads what is whole; returns how much that was.
-    fn read<R: Rows>(&mut self, text: &[u8], rows: &mut R) -> Result<usize, PageError> {
+    fn read<E: Entries>(&mut self, text: &[u8], entries: &mut E) -> Result<usize, PageError> {
         let mut at = 0;
-        while let Step::More = self.step(text, &mut at, rows)? {}
+        while let Step::More = self.step(text, &mut at, entries)? {}
         Ok(at)
     }
 
@@ -146,7 +180,7 @@ impl Page {
         }
     }
 
-    fn step<R: Rows>(&mut self, buffer: &[u8], at: &mut usize, rows: &mut R) -> Result<Step, PageError> {
+    fn step<E: Entries>(&mut self, buffer: &[u8], at: &mut usize, entries: &mut E) -> Result<Step, PageError> {
         while buffer.get(*at).is_some_and(u8::is_ascii_whitespace) {
             *at += 1;
         }
@@ -187,20 +221,19 @@ impl Page {
                 self.between = Between::Entry;
             }
             (State::Items, _) => {
-                if let Some((row, length)) = rows.quick(rest) {
-                    rows.row(row);
+                if let Some(length) = entries.quick(rest) {
                     *at += length;
                     self.between = Between::Entry;
                     return Ok(Step::More);
                 }
-                let mut stream = serde_json::Deserializer::from_slice(rest).into_iter::<R::Row<'_>>();
+                let mut stream = serde_json::Deserializer::from_slice(rest).into_iter::<E::Entry<'_>>();
                 match stream.next() {
                     // A number is whole only when something follows it.
                     Some(Ok(_)) if stream.byte_offset() == rest.len() && !matches!(first, b'{' | b'[' | b'"') => {
                         return Ok(Step::Wait);
                     }
-                    Some(Ok(row)) => {
-                        rows.row(row);
+                    Some(Ok(entry)) => {
+                        entries.entry(entry);
                         *at += stream.byte_offset();
                         self.between = Between::Entry;
                     }
@@ -269,39 +302,6 @@ impl Page {
     }
 }
 
-/// Keeps every entry: for short collections.
-#[derive(Debug)]
-pub struct Collect<T> {
-    /// The entries of whole pages.
-    pub items: Vec<T>,
-    page: Vec<T>,
-}
-
-impl<T> Default for Collect<T> {
-    fn default() -> Self {
-        Collect {
-            items: Vec::new(),
-            page: Vec::new(),
-        }
-    }
-}
-
-impl<T: for<'a> Deserialize<'a> + Send> Rows for Collect<T> {
-    type Row<'a> = T;
-
-    fn row(&mut self, row: T) {
-        self.page.push(row);
-    }
-
-    fn commit(&mut self) {
-        self.items.append(&mut self.page);
-    }
-
-    fn discard(&mut self) {
-        self.page.clear();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -310,19 +310,18 @@ mod tests {
 
     fn read(text: &[u8], cut: usize) -> Result<(Vec<Value>, Option<String>), PageError> {
         let mut page = Page::default();
-        let mut rows = Collect::<Value>::default();
+        let mut rows = Vec::<Value>::new();
         for chunk in text.chunks(cut.max(1)) {
             page.feed(chunk, &mut rows)?;
         }
         page.finish()?;
-        rows.commit();
-        Ok((rows.items, page.next_link))
+        Ok((rows, page.next_link))
     }
 
     #[test]
     fn the_next_link_is_there_before_the_entries() {
         let mut page = Page::default();
-        let mut rows = Collect::<Value>::default();
+        let mut rows = Vec::<Value>::new();
         page.feed(
             br#"{"@odata.context":"c","@odata.nextLink":"https://x/2","val"#,
             &mut rows,

@@ -98,25 +98,18 @@ impl Event {
     }
 }
 
-/// Events of one activity, kept as they are folded: the log of a month is short but for resets.
-pub(super) struct Events<F: FnMut(&Event) + Send> {
-    pub page: Vec<Event>,
-    pub fold: F,
-}
+/// Folds the events of an activity page by page: a month has many resets.
+pub(super) struct Events<F: FnMut(&Event) + Send>(pub F);
 
 impl<F: FnMut(&Event) + Send> Rows for Events<F> {
-    type Row<'a> = Event;
+    type Page = Vec<Event>;
 
-    fn row(&mut self, row: Event) {
-        self.page.push(row);
+    fn page(&mut self) -> Vec<Event> {
+        Vec::new()
     }
 
-    fn commit(&mut self) {
-        self.page.drain(..).for_each(|event| (self.fold)(&event));
-    }
-
-    fn discard(&mut self) {
-        self.page.clear();
+    fn take(&mut self, page: Vec<Event>) {
+        page.iter().for_each(&mut self.0);
     }
 }
 

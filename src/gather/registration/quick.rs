@@ -1,13 +1,14 @@
 //! A reader for the report's rows as the service writes them, several times faster than serde.
 
-use super::{Id, List, MOST_COHORTS, Row};
+use super::fold::MOST_COHORTS;
+use super::row::{Id, List, Methods, Row, User};
 use crate::gather::membership::guid_bytes;
 use crate::gather::scan::{Scan, Shape, Text};
+use crate::snapshot::people::CohortKey;
 use foldhash::fast::FixedState;
 use memchr::memmem::Finder;
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::ops::Range;
 
 /// The members of use; those that must be there come first.
 const NAMES: &[&str] = &[
@@ -33,65 +34,58 @@ const MIDDLE: usize = 1024;
 
 /// Reads rows, and remembers what the middles of rows mean.
 pub(super) struct Reader {
+    /// The methods' names so far.
+    pub methods: Methods,
     shape: Shape,
     /// By the text of the middle; as few as there are cohorts.
-    middles: HashMap<Vec<u8>, Middle, FixedState>,
+    middles: HashMap<Vec<u8>, CohortKey, FixedState>,
     last: Finder<'static>,
 }
 
 /// A row in its usual order, taken apart.
-#[derive(Clone, Copy)]
 struct Parts<'a> {
-    id: Id,
+    id: u128,
     name: &'a [u8],
+    /// What stands between the user's own values and the row's own last one.
     middle: &'a [u8],
-    /// Behind the user's own values.
-    scan: Scan<'a>,
-}
-
-/// What stands between a user's own values and the row's own last one.
-#[derive(Clone, Debug)]
-struct Middle {
-    flags: [bool; 5],
-    is_admin: Option<bool>,
-    /// Where the texts stand in it.
-    user_type: Option<Range<usize>>,
-    methods: Option<Range<usize>>,
+    /// Where the middle begins.
+    at: usize,
 }
 
 impl Reader {
     pub fn new() -> Self {
         Reader {
+            methods: Methods::default(),
             shape: Shape::new(NAMES),
             middles: HashMap::default(),
             last: Finder::new(LAST),
         }
     }
 
-    /// Reads a row as the service writes it: no white space, no escapes, flat values. Whatever looks
-    /// different is left to serde.
-    pub fn row<'a>(&mut self, text: &'a [u8]) -> Option<(Row<'a>, usize)> {
+    /// Reads a row as the service writes it: no white space, no escapes, flat values; returns its length with it.
+    /// Whatever looks different is left to serde.
+    pub fn user<'a>(&mut self, text: &'a [u8]) -> Option<(User<'a>, usize)> {
         let parts = self.take_apart(text);
-        if let Some(parts) = parts
-            && let Some(known) = self.middles.get(parts.middle)
+        if let Some(parts) = &parts
+            && let Some(&cohort) = self.middles.get(parts.middle)
         {
-            return known.row(parts);
+            return parts.user(text, cohort);
         }
         let (row, length, ends) = self.whole(text)?;
-        if let Some(Parts { middle, scan, .. }) = parts
-            && ends == scan.at + middle.len()
+        let user = row.user(&mut self.methods);
+        if let Some(Parts { middle, at, .. }) = parts
+            && ends == at + middle.len()
             && self.middles.len() < MOST_COHORTS
-            && let Some(known) = Middle::of(&row, middle)
         {
-            self.middles.insert(middle.to_vec(), known);
+            self.middles.insert(middle.to_vec(), user.cohort);
         }
-        Some((row, length))
+        Some((user, length))
     }
 
     fn take_apart<'a>(&self, text: &'a [u8]) -> Option<Parts<'a>> {
         let mut scan = Scan::new(text);
         scan.word(OWN[0])?;
-        let id = Id(guid_bytes(scan.string()?)?);
+        let id = guid_bytes(scan.string()?)?;
         scan.word(b",")?;
         scan.word(OWN[1])?;
         let name = scan.string()?;
@@ -101,7 +95,12 @@ impl Reader {
         scan.word(b",")?;
         let rest = &text[scan.at..];
         let middle = &rest[..self.last.find(&rest[..rest.len().min(MIDDLE)])?];
-        Some(Parts { id, name, middle, scan })
+        Some(Parts {
+            id,
+            name,
+            middle,
+            at: scan.at,
+        })
     }
 
     /// Reads a row member by member; hands back its length and where `LAST` begins, which then ends the row: 0 where
@@ -159,58 +158,20 @@ impl Reader {
     }
 }
 
-impl Middle {
-    /// What the middle of a row meant.
-    fn of(row: &Row<'_>, middle: &[u8]) -> Option<Self> {
-        let place = |part: &[u8]| {
-            let start = (part.as_ptr() as usize).checked_sub(middle.as_ptr() as usize)?;
-            (start + part.len() <= middle.len()).then_some(start..start + part.len())
-        };
-        let user_type = match &row.user_type {
-            Some(kind) => Some(place(&kind.0)?),
-            None => None,
-        };
-        Some(Middle {
-            flags: [
-                row.is_sspr_registered,
-                row.is_sspr_enabled,
-                row.is_sspr_capable,
-                row.is_mfa_registered,
-                row.is_mfa_capable,
-            ],
-            is_admin: row.is_admin,
-            user_type,
-            methods: place(row.methods_registered.0),
-        })
-    }
-
-    /// The row with this middle, and its length.
-    fn row<'a>(&self, parts: Parts<'a>) -> Option<(Row<'a>, usize)> {
-        let Parts {
-            id,
-            name,
-            middle,
-            mut scan,
-        } = parts;
-        scan.at += middle.len();
-        scan.word(LAST)?;
-        let last_updated_date_time = scan.nullable(Scan::text)?;
+impl<'a> Parts<'a> {
+    /// The user of the row, whose middle is known to mean this cohort, and the row's length.
+    fn user(&self, text: &'a [u8], cohort: CohortKey) -> Option<(User<'a>, usize)> {
+        let mut scan = Scan::new(text);
+        scan.at = self.at + self.middle.len() + LAST.len();
+        let updated = scan.nullable(Scan::text)?;
         scan.word(b"}")?;
-        let [registered, enabled, capable, mfa_registered, mfa_capable] = self.flags;
-        let row = Row {
-            id,
-            user_principal_name: Text(Cow::Borrowed(name)),
-            user_type: self.user_type.clone().map(|at| Text(Cow::Borrowed(&middle[at]))),
-            is_admin: self.is_admin,
-            is_sspr_registered: registered,
-            is_sspr_enabled: enabled,
-            is_sspr_capable: capable,
-            is_mfa_registered: mfa_registered,
-            is_mfa_capable: mfa_capable,
-            methods_registered: self.methods.clone().map_or_else(List::default, |at| List(&middle[at])),
-            last_updated_date_time,
+        let user = User {
+            id: self.id,
+            name: Text(Cow::Borrowed(self.name)),
+            cohort,
+            updated,
         };
-        Some((row, scan.at))
+        Some((user, scan.at))
     }
 }
 
@@ -218,6 +179,12 @@ impl Middle {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// As serde reads it.
+    fn slowly<'a>(text: &'a [u8], methods: &mut Methods) -> Option<User<'a>> {
+        let row: Row<'a> = serde_json::from_slice(text).ok()?;
+        Some(row.user(methods))
+    }
 
     #[test]
     fn the_quick_reader_agrees_with_serde() {
@@ -229,12 +196,12 @@ mod tests {
             for value in page["value"].as_array().unwrap() {
                 let text = value.to_string();
                 let (read, length) = reader
-                    .row(text.as_bytes())
+                    .user(text.as_bytes())
                     .expect("the documented form is read quickly");
                 assert_eq!(length, text.len());
-                assert_eq!(read, serde_json::from_str(&text).unwrap());
+                assert_eq!(read, slowly(text.as_bytes(), &mut reader.methods).unwrap());
                 for end in 0..text.len() {
-                    assert!(reader.row(&text.as_bytes()[..end]).is_none(), "{end}");
+                    assert!(reader.user(&text.as_bytes()[..end]).is_none(), "{end}");
                 }
             }
         }
@@ -261,16 +228,16 @@ mod tests {
             "7",
         ] {
             let text = ordered("ann@x", [true; 5], &email, tail);
-            let serde = serde_json::from_str::<Row<'_>>(&text).ok();
-            let read = reader.row(text.as_bytes());
-            assert!(read.is_none() || read.map(|(row, _)| row) == serde, "{tail}");
+            let serde = slowly(text.as_bytes(), &mut reader.methods);
+            let read = reader.user(text.as_bytes());
+            assert!(read.is_none() || read.map(|(user, _)| user) == serde, "{tail}");
         }
         assert_eq!(reader.middles.len(), 1);
         // What follows the usual end may change what the row says: it earns no place.
         let late = ordered("bob@x", [true; 5], &[], r#"null,"extra":null"#);
-        assert!(Reader::new().row(late.as_bytes()).is_some());
+        assert!(Reader::new().user(late.as_bytes()).is_some());
         let mut fresh = Reader::new();
-        fresh.row(late.as_bytes()).unwrap();
+        fresh.user(late.as_bytes()).unwrap();
         assert_eq!(fresh.middles.len(), 0);
     }
 
@@ -294,8 +261,8 @@ mod tests {
             let mut reader = Reader::new();
             for with in [None, None, Some(with)] {
                 if let Some(byte) = with { bytes[at] = byte }
-                if let Some((read, length)) = reader.row(&bytes) {
-                    let again: Row<'_> = serde_json::from_slice(&bytes[..length]).expect("serde takes it too");
+                if let Some((read, length)) = reader.user(&bytes) {
+                    let again = slowly(&bytes[..length], &mut reader.methods).expect("serde takes it too");
                     prop_assert_eq!(read, again);
                 }
             }
