@@ -1,16 +1,14 @@
 //! What one source said about one thing, and how far that goes.
 
+use crate::json;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 
 /// One source's answer. There is never a default in place of an answer.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(
-    tag = "state",
-    rename_all = "camelCase",
-    rename_all_fields = "camelCase",
-    try_from = "Members<T>"
-)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(tag = "state", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Fact<T> {
     /// The source answered wholly.
     Known {
@@ -57,13 +55,54 @@ pub enum Fact<T> {
     NotAsked,
 }
 
-/// The members of a fact in any order. A tagged enum keeps what it reads until it has seen the tag, and so every type of
-/// value would be compiled once more, to be read from there: a megabyte in all.
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Fact<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        fn read<T: DeserializeOwned, E: Error>(value: &RawValue) -> Result<T, E> {
+            json::read(value.get()).map_err(|error| E::custom(format_args!("in a fact's value, {error}")))
+        }
+        let fact = Members::deserialize(deserializer)?
+            .fact()
+            .map_err(D::Error::missing_field)?;
+        Ok(match fact {
+            Fact::Known { value, source, as_of } => Fact::Known {
+                value: read(&value)?,
+                source,
+                as_of,
+            },
+            Fact::Partial {
+                value,
+                source,
+                as_of,
+                read: rows,
+                of,
+                reason,
+            } => Fact::Partial {
+                value: read(&value)?,
+                source,
+                as_of,
+                read: rows,
+                of,
+                reason,
+            },
+            Fact::Unreadable { refusal } => Fact::Unreadable { refusal },
+            Fact::Declared { value, by, at, until } => Fact::Declared {
+                value: read(&value)?,
+                by,
+                at,
+                until,
+            },
+            Fact::NotAsked => Fact::NotAsked,
+        })
+    }
+}
+
+/// The members of any fact, in any order. What serde makes of a tagged enum reads each type of value in two ways, and
+/// reads all these members anew for each: a megabyte in all.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Members<T> {
+struct Members {
     state: State,
-    value: Option<T>,
+    value: Option<Box<RawValue>>,
     source: Option<String>,
     as_of: Option<Timestamp>,
     read: Option<u64>,
@@ -85,40 +124,31 @@ enum State {
     NotAsked,
 }
 
-/// A fact of its state lacks this member.
-#[derive(Debug, thiserror::Error)]
-#[error("a fact lacks `{0}`")]
-struct Lacks(&'static str);
-
-impl<T> TryFrom<Members<T>> for Fact<T> {
-    type Error = Lacks;
-
-    fn try_from(members: Members<T>) -> Result<Self, Lacks> {
-        fn given<M>(member: Option<M>, name: &'static str) -> Result<M, Lacks> {
-            member.ok_or(Lacks(name))
-        }
-        Ok(match members.state {
+impl Members {
+    /// The fact, or what it lacks for its state.
+    fn fact(self) -> Result<Fact<Box<RawValue>>, &'static str> {
+        Ok(match self.state {
             State::Known => Fact::Known {
-                value: given(members.value, "value")?,
-                source: given(members.source, "source")?,
-                as_of: given(members.as_of, "asOf")?,
+                value: self.value.ok_or("value")?,
+                source: self.source.ok_or("source")?,
+                as_of: self.as_of.ok_or("asOf")?,
             },
             State::Partial => Fact::Partial {
-                value: given(members.value, "value")?,
-                source: given(members.source, "source")?,
-                as_of: given(members.as_of, "asOf")?,
-                read: given(members.read, "read")?,
-                of: members.of,
-                reason: given(members.reason, "reason")?,
+                value: self.value.ok_or("value")?,
+                source: self.source.ok_or("source")?,
+                as_of: self.as_of.ok_or("asOf")?,
+                read: self.read.ok_or("read")?,
+                of: self.of,
+                reason: self.reason.ok_or("reason")?,
             },
             State::Unreadable => Fact::Unreadable {
-                refusal: given(members.refusal, "refusal")?,
+                refusal: self.refusal.ok_or("refusal")?,
             },
             State::Declared => Fact::Declared {
-                value: given(members.value, "value")?,
-                by: given(members.by, "by")?,
-                at: given(members.at, "at")?,
-                until: given(members.until, "until")?,
+                value: self.value.ok_or("value")?,
+                by: self.by.ok_or("by")?,
+                at: self.at.ok_or("at")?,
+                until: self.until.ok_or("until")?,
             },
             State::NotAsked => Fact::NotAsked,
         })
@@ -314,9 +344,13 @@ mod tests {
     #[test]
     fn a_fact_that_lacks_what_its_state_needs_is_refused_by_name() {
         let lacks = |text: &str| read(text).unwrap_err();
-        assert!(lacks(r#"{"state":"known","source":"here"}"#).contains("a fact lacks `value`"));
-        assert!(lacks(r#"{"state":"known","value":null}"#).contains("a fact lacks `value`"));
-        assert!(lacks(r#"{"state":"unreadable"}"#).contains("a fact lacks `refusal`"));
+        assert!(lacks(r#"{"state":"known","source":"here"}"#).contains("missing field `value`"));
+        assert!(lacks(r#"{"state":"known","value":null}"#).contains("missing field `value`"));
+        assert!(lacks(r#"{"state":"unreadable"}"#).contains("missing field `refusal`"));
+        assert!(
+            lacks(r#"{"state":"known","value":[1,"x"],"source":"","asOf":"2026-05-01T10:00:00Z"}"#)
+                .contains("in a fact's value, ")
+        );
         assert!(lacks(r#"{"value":[]}"#).contains("missing field `state`"));
         assert!(lacks(r#"{"state":"guessed","value":[]}"#).contains("unknown variant `guessed`"));
     }

@@ -3,11 +3,13 @@
 use super::http::{Http, HttpError, request_id};
 use super::page::PageError;
 use crate::error::Error;
+use crate::json;
 use base64::Engine as _;
 use reqwest::Response;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, WWW_AUTHENTICATE};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::time::Duration;
 
 /// Why a service did not answer a question.
@@ -145,7 +147,8 @@ pub(crate) fn expect_json(response: &Response) -> Result<(), AskError> {
 /// Longer than any documented answer; keeps a hostile one from filling the memory.
 const LONGEST: usize = 32 * 1024 * 1024;
 
-pub(crate) async fn decode<T: DeserializeOwned>(http: &Http, mut response: Response) -> Result<T, AskError> {
+/// Reads an answer to its end: one JSON document.
+pub(crate) async fn whole(http: &Http, mut response: Response) -> Result<Box<RawValue>, AskError> {
     expect_json(&response)?;
     let reading = http.reading(&response);
     let bytes = reading.whole(async {
@@ -158,15 +161,16 @@ pub(crate) async fn decode<T: DeserializeOwned>(http: &Http, mut response: Respo
         }
         Ok(bytes)
     });
-    serde_json::from_slice(&bytes.await?).map_err(|error| {
-        let text = format!("the answer is not of the documented form: {error}");
-        // What was read whole comes no different the next time.
-        if error.is_data() {
-            AskError::Answer(text)
-        } else {
-            AskError::Broken(text)
-        }
-    })
+    json::read(&bytes.await?).map_err(|error| AskError::Broken(form(&error)))
+}
+
+/// What an answer says. What was read whole comes no different the next time.
+pub(crate) fn document<T: DeserializeOwned>(answer: &RawValue) -> Result<T, AskError> {
+    json::read(answer.get()).map_err(|error| AskError::Answer(form(&error)))
+}
+
+fn form(error: &serde_json::Error) -> String {
+    format!("the answer is not of the documented form: {error}")
 }
 
 #[cfg(test)]

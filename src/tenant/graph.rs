@@ -1,9 +1,9 @@
 //! Microsoft Graph: single reads, collections read page by page ahead of the reader.
 
 use super::budget::{Budget, Workload};
-use super::error::{AskError, Attempts, expect_json};
+use super::error::{AskError, Attempts, document, expect_json};
 use super::http::Http;
-use super::page::{Entries, Page, Rows};
+use super::page::{Page, Rows, Sink, Sinks};
 use super::service::Service;
 use crate::session::tokens::{Audience, Tokens};
 use reqwest::header::{ACCEPT, HeaderValue};
@@ -104,9 +104,8 @@ impl Graph {
         let url = self.service.url(&ask.path)?;
         let mut token = self.service.token().await?;
         let request = || self.request(Method::GET, url.clone(), ask.eventual);
-        self.service
-            .read(&mut token, request, &[(ask.workload, ask.units)])
-            .await
+        let costs = [(ask.workload, ask.units)];
+        document(&self.service.read(&mut token, &request, &costs).await?)
     }
 
     /// Reads a short collection whole.
@@ -123,18 +122,18 @@ impl Graph {
         &self,
         ask: &Ask,
         rows: &mut R,
-        go_on: impl FnMut(u64) -> bool,
+        mut go_on: impl FnMut(u64) -> bool + Send,
     ) -> Result<bool, AskError> {
-        self.pages(self.service.url(&ask.path)?, ask, rows, go_on).await
+        self.pages(self.service.url(&ask.path)?, ask, rows, &mut go_on).await
     }
 
     /// The same from one page on.
-    pub(super) async fn pages<R: Rows>(
+    pub(super) async fn pages(
         &self,
         first: Url,
         ask: &Ask,
-        rows: &mut R,
-        mut go_on: impl FnMut(u64) -> bool,
+        rows: &mut dyn Sinks,
+        go_on: &mut (dyn FnMut(u64) -> bool + Send),
     ) -> Result<bool, AskError> {
         let mut seen = HashSet::new();
         let mut reading = VecDeque::new();
@@ -155,7 +154,7 @@ impl Graph {
                 break;
             }
             let (tell, told) = oneshot::channel();
-            let page = self.clone().page(url, ask.clone(), request, rows.page(), tell);
+            let page = self.clone().page(url, ask.clone(), request, rows.sink(), tell);
             reading.push_back(Running::start(page));
             // Nothing is told of the last page, nor of one that could not be read.
             if let Ok(link) = told.await {
@@ -173,20 +172,20 @@ impl Graph {
     }
 
     /// Reads one page, if need be several times. As soon as the next one's link is known, it is told.
-    async fn page<E: Entries>(
+    async fn page(
         self,
         url: Url,
         ask: Ask,
         request: Running<Result<Response, AskError>>,
-        mut entries: E,
+        mut entries: Box<dyn Sink>,
         tell: oneshot::Sender<Url>,
-    ) -> (E, Result<(), AskError>) {
+    ) -> (Box<dyn Sink>, Result<(), AskError>) {
         let mut attempts = Attempts::default();
         let mut tell = Some(tell);
         let mut response = request.end().await;
         loop {
             let read = match response {
-                Ok(response) => self.read(response, &mut entries, &mut tell).await,
+                Ok(response) => self.read(response, &mut *entries, &mut tell).await,
                 Err(error) => return (entries, Err(error)),
             };
             let Err(error) = read else { return (entries, Ok(())) };
@@ -198,10 +197,10 @@ impl Graph {
         }
     }
 
-    async fn read<E: Entries>(
+    async fn read(
         &self,
         mut response: Response,
-        entries: &mut E,
+        entries: &mut dyn Sink,
         tell: &mut Option<oneshot::Sender<Url>>,
     ) -> Result<(), AskError> {
         expect_json(&response)?;
@@ -211,12 +210,12 @@ impl Graph {
             while let Some(mut chunk) = response.chunk().await.map_err(|e| reading.broke(e))? {
                 // The head alone first, so that the next page is asked for before the entries of this one are read.
                 if page.next_link.is_none() && tell.is_some() {
-                    page.feed(&chunk.split_to(HEAD.min(chunk.len())), entries)?;
+                    entries.feed(&mut page, &chunk.split_to(HEAD.min(chunk.len())))?;
                     self.tell(&page, tell)?;
                     // Whoever was told asks at once, then this thread reads on.
                     tokio::task::yield_now().await;
                 }
-                page.feed(&chunk, entries)?;
+                entries.feed(&mut page, &chunk)?;
             }
             page.finish()?;
             self.tell(&page, tell)
@@ -244,7 +243,7 @@ impl Graph {
         let mut token = self.service.token().await?;
         let request = || self.request(Method::GET, url.clone(), ask.eventual);
         self.service
-            .send(&mut token, request, &[(ask.workload, ask.units)])
+            .send(&mut token, &request, &[(ask.workload, ask.units)])
             .await
     }
 
@@ -273,9 +272,9 @@ impl Graph {
 }
 
 /// Takes over a page when it has been read.
-async fn taken<R: Rows>(rows: &mut R, page: Running<(R::Page, Result<(), AskError>)>) -> Result<(), AskError> {
+async fn taken(rows: &mut dyn Sinks, page: Running<(Box<dyn Sink>, Result<(), AskError>)>) -> Result<(), AskError> {
     let (entries, read) = page.end().await;
-    rows.take(entries);
+    rows.take_over(entries);
     read
 }
 
