@@ -1,10 +1,12 @@
 //! Microsoft Graph: single reads, collections read page by page ahead of the reader.
 
 use super::budget::{Budget, Workload};
-use super::error::{AskError, Attempts, expect_json};
+use super::error::{AskError, Attempts, expect_json, not_too_long};
 use super::http::Http;
 use super::page::{Entries, Page, Rows};
 use super::service::Service;
+use crate::error::Error;
+use crate::panics;
 use crate::session::tokens::{Audience, Tokens};
 use reqwest::header::{ACCEPT, HeaderValue};
 use reqwest::{Method, Request, Response, Url};
@@ -207,8 +209,10 @@ impl Graph {
         expect_json(&response)?;
         let reading = self.service.http.reading(&response);
         let whole = async {
-            let mut page = Page::default();
+            let (mut page, mut length) = (Page::default(), 0);
             while let Some(mut chunk) = response.chunk().await.map_err(|e| reading.broke(e))? {
+                length += chunk.len();
+                not_too_long(length)?;
                 // The head alone first, so that the next page is asked for before the entries of this one are read.
                 if page.next_link.is_none() && tell.is_some() {
                     page.feed(&chunk.split_to(HEAD.min(chunk.len())), entries)?;
@@ -280,22 +284,21 @@ async fn taken<R: Rows>(rows: &mut R, page: Running<(R::Page, Result<(), AskErro
 }
 
 /// Work under way on any of the runtime's threads, which ends when nobody waits for it any more.
-struct Running<T>(JoinHandle<T>);
+struct Running<T>(JoinHandle<Result<T, Error>>);
 
 impl<T: Send + 'static> Running<T> {
     fn start(work: impl Future<Output = T> + Send + 'static) -> Self {
-        Running(tokio::spawn(work))
+        // Caught where it happens: only that thread knows the place.
+        Running(tokio::spawn(panics::caught_future(work)))
     }
 
     /// Waits for its end. A panic goes on here, where the task's own guard catches it.
     async fn end(mut self) -> T {
         match (&mut self.0).await {
-            Ok(end) => end,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                // The runtime ends, and with it this task.
-                Err(_) => std::future::pending().await,
-            },
+            Ok(Ok(end)) => end,
+            Ok(Err(caught)) => panics::go_on(caught),
+            // The runtime ends, and with it this task.
+            Err(_) => std::future::pending().await,
         }
     }
 }
