@@ -4,7 +4,9 @@ mod common;
 
 use common::*;
 use entra_sspr::error::Result;
+use entra_sspr::gather::{self, Limits};
 use entra_sspr::session::Session;
+use entra_sspr::snapshot::{FactId, Facts};
 use entra_sspr::status::Status;
 use entra_sspr::task::Task;
 use entra_sspr::tenant::graph::Ask;
@@ -236,4 +238,148 @@ fn an_answer_without_an_end_is_refused_before_it_fills_the_memory() {
         part["error"]
     );
     assert!(ids(&part).is_empty());
+}
+
+#[test]
+fn pages_that_wait_over_http_2_do_not_hold_up_those_before_them() {
+    let lab = Lab::start_blocking(LabOptions {
+        https: true,
+        http2: true,
+        ..LabOptions::scenario("hybrid-ready")
+    })
+    .expect("the lab starts");
+    let url = lab.https_url().expect("the lab has TLS");
+    let mut config = config(&lab, 0);
+    config["endpoints"]["graph"] = json!(url);
+    config["caFile"] = json!(lab.ca_file().expect("the lab has a CA"));
+    config["proxy"] = json!("none");
+    config["requestTimeoutSeconds"] = json!(3);
+    let session = open(&config);
+    sign_in(&session, &lab, 0);
+    // The first pages come slowly. The third ones are there before those are read, and are more than a connection holds.
+    for (page, rows) in [(1, 4_000), (2, 1), (3, 80_000)] {
+        let link = format!(r#""@odata.nextLink":"{url}{REPORT}?page={}","#, page + 1);
+        let link = if page < 3 { link.as_str() } else { "" };
+        let values = vec![r#"{"id":"x"}"#; rows].join(",");
+        let kind = FaultKind::Body {
+            status: 200,
+            content_type: "application/json".into(),
+            text: format!(r#"{{{link}"value":[{values}]}}"#),
+        };
+        let slow = FaultKind::Drip {
+            bytes: 10_000,
+            every_ms: 200,
+        };
+        for kind in [Some(kind), (page == 1).then_some(slow)].into_iter().flatten() {
+            lab.add_fault(Fault {
+                path_regex: Some(format!("page={page}")),
+                ..Fault::new(REPORT, kind)
+            })
+            .expect("a fault");
+        }
+    }
+    // So that all go over one connection.
+    result(&start(&session, &format!("{REPORT}?page=3"), Ids::new(|_| {}), 99)).expect("it is read");
+    let lists: Vec<_> = (0..10)
+        .map(|_| start(&session, &format!("{REPORT}?page=1"), Ids::new(|_| {}), 99))
+        .collect();
+    for list in lists {
+        let read = result(&list).expect("what was read comes back");
+        assert_eq!((&read["error"], ids(&read).len()), (&Value::Null, 84_001));
+    }
+    let pages = lab.requests().into_iter().filter(|r| r.path == REPORT);
+    let connections: BTreeSet<_> = pages.map(|r| (r.connection, r.protocol)).collect();
+    assert_eq!(connections.len(), 1, "{connections:?}");
+}
+
+#[test]
+fn pages_without_an_end_end() {
+    let lab = lab();
+    let session = app(&lab, 0);
+    // Every page leads to another one.
+    let url = lab.url();
+    let start = Instant::now();
+    let page = |next: &str| FaultKind::Body {
+        status: 200,
+        content_type: "application/json".into(),
+        text: format!(r#"{{"@odata.nextLink":"{url}{next}","value":[{{"activity":"x"}}]}}"#),
+    };
+    let path = "/v1.0/identity/conditionalAccess/policies";
+    for number in 0..1_001 {
+        let next = page(&format!("{path}?$skiptoken={number}"));
+        lab.add_fault(Fault::new(path, next).after(number).times(1))
+            .expect("a fault");
+    }
+    let work = {
+        let session = Arc::clone(&session);
+        move |context| async move {
+            let list = session
+                .graph(&context)?
+                .list::<Value>(&Ask::conditional_access(path))
+                .await;
+            Ok(json!(list.expect_err("it has no end").to_string()))
+        }
+    };
+    let error = result(&Task::start(BTreeSet::new(), work).expect("a task starts")).expect("it ends");
+    assert!(error.as_str().expect("text").contains("no end"), "{error}");
+    assert!(start.elapsed() < PATIENCE);
+}
+
+/// The facts that long lists give.
+fn facts(session: &Arc<Session>) -> Facts {
+    let session = Arc::clone(session);
+    let work = move |context| async move {
+        let ids = [FactId::Registration, FactId::AuditResets, FactId::AuditSettings].into();
+        let snapshot = gather::run(&session, &ids, &Limits::default(), &context).await?;
+        Ok(serde_json::to_value(snapshot.facts).expect("facts are JSON"))
+    };
+    let task = Task::start(BTreeSet::new(), work).expect("a task starts");
+    serde_json::from_value(result(&task).expect("gathering ends")).expect("facts are read again")
+}
+
+#[test]
+fn facts_are_the_same_however_their_pages_come() {
+    let lab = Lab::start_blocking(LabOptions {
+        page_size: Some(15),
+        ..LabOptions::scenario("hybrid-faulty")
+    })
+    .expect("the lab starts");
+    let session = app(&lab, 0);
+    let read = || {
+        let facts = facts(&session);
+        let groups = facts.policy_groups.whole().cloned().expect("the groups");
+        let mut resets = facts.audit_resets.whole().cloned().expect("the resets");
+        // It counts from now.
+        resets.from = None;
+        let settings = facts.audit_settings.whole().cloned().expect("the settings");
+        let registration = facts.registration.whole().cloned().expect("the report");
+        let counted: u64 = registration.cohorts.iter().map(|cohort| cohort.count).sum();
+        assert_eq!(counted, registration.rows);
+        serde_json::to_value((registration, groups, settings.settings, resets)).expect("JSON")
+    };
+    let first = read();
+    for turn in 1..=4 {
+        let all = |kind| Fault {
+            path_regex: Some("userRegistrationDetails|directoryAudits|transitiveMembers".into()),
+            kind,
+            ..Fault::default()
+        };
+        // Some come late, and three break off: no page as often as would end the reading.
+        lab.add_fault(Fault {
+            probability: Some(0.3),
+            seed: turn,
+            ..all(FaultKind::Latency { ms: 40 })
+        })
+        .expect("a fault");
+        for (skip, kind) in [
+            (3, FaultKind::DropMidBody { after: None }),
+            (9, FaultKind::Truncate),
+            (21, FaultKind::DropMidBody { after: None }),
+        ] {
+            lab.add_fault(all(kind).after(skip * turn as u32).times(1))
+                .expect("a fault");
+        }
+        assert_eq!(read(), first, "{turn}");
+        lab.clear_faults();
+    }
 }

@@ -21,6 +21,9 @@ const HEAD: usize = 4 * 1024;
 /// So many pages of a list are read at once, one on each of the runtime's threads.
 const AT_ONCE: usize = 2;
 
+/// Short lists are of no more pages. Who may read a long one says when to end.
+const SHORT: u64 = 1_000;
+
 /// A tenant's Graph.
 #[derive(Clone, Debug)]
 pub struct Graph {
@@ -113,9 +116,22 @@ impl Graph {
 
     /// Reads a short collection whole.
     pub async fn list<T: DeserializeOwned + Send + 'static>(&self, ask: &Ask) -> Result<Vec<T>, AskError> {
+        self.short(self.service.url(&ask.path)?, ask).await
+    }
+
+    /// The same from one page on.
+    pub(super) async fn short<T: DeserializeOwned + Send + 'static>(
+        &self,
+        first: Url,
+        ask: &Ask,
+    ) -> Result<Vec<T>, AskError> {
         let mut rows = Vec::<T>::new();
-        self.rows(ask, &mut rows, |_| true).await?;
-        Ok(rows)
+        match self.pages(first, ask, &mut rows, |pages| pages < SHORT).await? {
+            true => Ok(rows),
+            false => Err(AskError::Answer(format!(
+                "a short list has no end: {SHORT} pages were read"
+            ))),
+        }
     }
 
     /// Streams a collection. The next page is asked for as soon as its link is there, and read beside this one, while both
@@ -131,7 +147,7 @@ impl Graph {
     }
 
     /// The same from one page on.
-    pub(super) async fn pages<R: Rows>(
+    async fn pages<R: Rows>(
         &self,
         first: Url,
         ask: &Ask,
