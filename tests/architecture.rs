@@ -21,7 +21,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // The tenant's clients know how a session is configured and where its tokens are, and nothing of what is asked why.
     (
         "tenant",
-        &["error", "file", "session::config", "session::tokens", "status"],
+        &[
+            "error",
+            "file",
+            "panics",
+            "session::config",
+            "session::tokens",
+            "status",
+        ],
     ),
     ("session", &["error", "file", "snapshot", "status", "task", "tenant"]),
     ("gather", &["error", "session", "snapshot", "status", "task", "tenant"]),
