@@ -22,7 +22,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // The tenant's clients know how a session is configured and where its tokens are, and nothing of what is asked why.
     (
         "tenant",
-        &["error", "file", "json", "session::config", "session::tokens", "status"],
+        &[
+            "error",
+            "file",
+            "json",
+            "panics",
+            "session::config",
+            "session::tokens",
+            "status",
+        ],
     ),
     (
         "session",

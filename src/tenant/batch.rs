@@ -162,9 +162,8 @@ impl Graph {
         let Some(link) = value["@odata.nextLink"].as_str() else {
             return Ok(value);
         };
-        let mut rest = Vec::<Value>::new();
         let link = self.checked_link(link)?;
-        Box::pin(self.pages(link, ask, &mut rest, &mut |_| true)).await?;
+        let mut rest: Vec<Value> = Box::pin(self.short(link, ask)).await?;
         match &mut value["value"] {
             Value::Array(items) => items.append(&mut rest),
             _ => return Err(AskError::Answer("the answer has no member 'value'".into())),

@@ -144,8 +144,16 @@ pub(crate) fn expect_json(response: &Response) -> Result<(), AskError> {
     }
 }
 
-/// Longer than any documented answer; keeps a hostile one from filling the memory.
+/// Longer than any documented answer, or page of one; keeps a hostile one from filling the memory.
 const LONGEST: usize = 32 * 1024 * 1024;
+
+/// Refuses an answer of which so many bytes have come.
+pub(crate) fn not_too_long(length: usize) -> Result<(), AskError> {
+    if length > LONGEST {
+        return Err(AskError::Answer(format!("the answer is longer than {LONGEST} bytes")));
+    }
+    Ok(())
+}
 
 /// Reads an answer to its end: one JSON document.
 pub(crate) async fn whole(http: &Http, mut response: Response) -> Result<Box<RawValue>, AskError> {
@@ -154,12 +162,10 @@ pub(crate) async fn whole(http: &Http, mut response: Response) -> Result<Box<Raw
     let bytes = reading.whole(async {
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|e| reading.broke(e))? {
+            not_too_long(bytes.len() + chunk.len())?;
             bytes.extend_from_slice(&chunk);
-            if bytes.len() > LONGEST {
-                return Err(AskError::Answer(format!("the answer is longer than {LONGEST} bytes")));
-            }
         }
-        Ok(bytes)
+        Ok::<_, AskError>(bytes)
     });
     json::read(&bytes.await?).map_err(|error| AskError::Broken(form(&error)))
 }

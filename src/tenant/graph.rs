@@ -1,10 +1,12 @@
 //! Microsoft Graph: single reads, collections read page by page ahead of the reader.
 
 use super::budget::{Budget, Workload};
-use super::error::{AskError, Attempts, document, expect_json};
+use super::error::{AskError, Attempts, document, expect_json, not_too_long};
 use super::http::Http;
 use super::page::{Page, Rows, Sink, Sinks};
 use super::service::Service;
+use crate::error::Error;
+use crate::panics;
 use crate::session::tokens::{Audience, Tokens};
 use reqwest::header::{ACCEPT, HeaderValue};
 use reqwest::{Method, Request, Response, Url};
@@ -18,6 +20,9 @@ use tokio::task::JoinHandle;
 const HEAD: usize = 4 * 1024;
 /// So many pages of a list are read at once, one on each of the runtime's threads.
 const AT_ONCE: usize = 2;
+
+/// Short lists are of no more pages. Who may read a long one says when to end.
+const SHORT: u64 = 1_000;
 
 /// A tenant's Graph.
 #[derive(Clone, Debug)]
@@ -110,9 +115,22 @@ impl Graph {
 
     /// Reads a short collection whole.
     pub async fn list<T: DeserializeOwned + Send + 'static>(&self, ask: &Ask) -> Result<Vec<T>, AskError> {
+        self.short(self.service.url(&ask.path)?, ask).await
+    }
+
+    /// The same from one page on.
+    pub(super) async fn short<T: DeserializeOwned + Send + 'static>(
+        &self,
+        first: Url,
+        ask: &Ask,
+    ) -> Result<Vec<T>, AskError> {
         let mut rows = Vec::<T>::new();
-        self.rows(ask, &mut rows, |_| true).await?;
-        Ok(rows)
+        match self.pages(first, ask, &mut rows, &mut |pages| pages < SHORT).await? {
+            true => Ok(rows),
+            false => Err(AskError::Answer(format!(
+                "a short list has no end: {SHORT} pages were read"
+            ))),
+        }
     }
 
     /// Streams a collection. The next page is asked for as soon as its link is there, and read beside this one, while both
@@ -128,7 +146,7 @@ impl Graph {
     }
 
     /// The same from one page on.
-    pub(super) async fn pages(
+    async fn pages(
         &self,
         first: Url,
         ask: &Ask,
@@ -206,8 +224,10 @@ impl Graph {
         expect_json(&response)?;
         let reading = self.service.http.reading(&response);
         let whole = async {
-            let mut page = Page::default();
+            let (mut page, mut length) = (Page::default(), 0);
             while let Some(mut chunk) = response.chunk().await.map_err(|e| reading.broke(e))? {
+                length += chunk.len();
+                not_too_long(length)?;
                 // The head alone first, so that the next page is asked for before the entries of this one are read.
                 if page.next_link.is_none() && tell.is_some() {
                     entries.feed(&mut page, &chunk.split_to(HEAD.min(chunk.len())))?;
@@ -279,22 +299,21 @@ async fn taken(rows: &mut dyn Sinks, page: Running<(Box<dyn Sink>, Result<(), As
 }
 
 /// Work under way on any of the runtime's threads, which ends when nobody waits for it any more.
-struct Running<T>(JoinHandle<T>);
+struct Running<T>(JoinHandle<Result<T, Error>>);
 
 impl<T: Send + 'static> Running<T> {
     fn start(work: impl Future<Output = T> + Send + 'static) -> Self {
-        Running(tokio::spawn(work))
+        // Caught where it happens: only that thread knows the place.
+        Running(tokio::spawn(panics::caught_future(work)))
     }
 
     /// Waits for its end. A panic goes on here, where the task's own guard catches it.
     async fn end(mut self) -> T {
         match (&mut self.0).await {
-            Ok(end) => end,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                // The runtime ends, and with it this task.
-                Err(_) => std::future::pending().await,
-            },
+            Ok(Ok(end)) => end,
+            Ok(Err(caught)) => panics::go_on(caught),
+            // The runtime ends, and with it this task.
+            Err(_) => std::future::pending().await,
         }
     }
 }
