@@ -1,15 +1,14 @@
 //! The groups that policies name: their names, their members at any depth, and who is in which.
 
-use super::membership::{Membership, guid, guid_bytes, key};
-use super::scan::{Scan, Shape, Text};
 use super::{Gap, Gatherer};
 use crate::snapshot::people::PolicyGroup;
 use crate::snapshot::{Fact, FactId, Facts};
 use crate::tenant::error::AskError;
 use crate::tenant::graph::Ask;
-use crate::tenant::page::{Entries, Rows};
+use crate::tenant::page::Rows;
 use jiff::Timestamp;
-use serde::Deserialize;
+use sspr_rows::member::PageKeys;
+use sspr_rows::membership::{Membership, guid};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -27,26 +26,6 @@ struct Keys<'m> {
     users: u64,
     bit: usize,
     membership: &'m Mutex<Membership>,
-}
-
-/// The keys of a page's members.
-struct PageKeys {
-    shape: Shape,
-    keys: Vec<u64>,
-}
-
-#[derive(Debug, PartialEq, Deserialize)]
-struct Member<'a> {
-    #[serde(borrow)]
-    id: Text<'a>,
-}
-
-/// Reads a member as the service writes it.
-fn member<'a>(shape: &mut Shape, text: &'a [u8]) -> Option<(Member<'a>, usize)> {
-    let mut scan = Scan::new(text);
-    let mut id = None;
-    shape.object(&mut scan, |scan, _| id.replace(scan.text()?).is_none().then_some(()))?;
-    id.map(|id| (Member { id }, scan.at))
 }
 
 impl<'m> Keys<'m> {
@@ -70,10 +49,7 @@ impl Rows for Keys<'_> {
     type Page = PageKeys;
 
     fn page(&mut self) -> PageKeys {
-        PageKeys {
-            shape: Shape::new(&["id"]),
-            keys: Vec::new(),
-        }
+        PageKeys::default()
     }
 
     fn take(&mut self, mut page: PageKeys) {
@@ -82,24 +58,6 @@ impl Rows for Keys<'_> {
         if self.all.len() >= RUN {
             self.merge();
         }
-    }
-}
-
-impl Entries for PageKeys {
-    type Entry<'a> = Member<'a>;
-
-    fn quick(&mut self, text: &[u8]) -> Option<usize> {
-        let (member, length) = member(&mut self.shape, text)?;
-        self.entry(member);
-        Some(length)
-    }
-
-    fn entry(&mut self, member: Member<'_>) {
-        self.keys.extend(guid_bytes(&member.id.0).map(key));
-    }
-
-    fn discard(&mut self) {
-        self.keys.clear();
     }
 }
 
@@ -235,23 +193,31 @@ impl Gatherer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
+    use sspr_rows::membership::key;
+    use sspr_rows::page::{Entries, Page};
+
+    /// A page of members with these ids.
+    fn page(ids: std::ops::Range<u32>) -> String {
+        let ids = ids.map(|n| format!(r#"{{"id":"00000000-0000-0000-0000-{n:012x}"}}"#));
+        format!(r#"{{"value":[{}]}}"#, ids.collect::<Vec<_>>().join(","))
+    }
+
+    fn read(entries: &mut PageKeys, text: &str) {
+        Entries::feed(entries, &mut Page::default(), text.as_bytes()).unwrap();
+    }
 
     #[test]
     fn a_page_of_members_that_broke_off_does_not_count() {
-        let id = |n: u32| Member {
-            id: Text(format!("00000000-0000-0000-0000-{n:012}").into_bytes().into()),
-        };
         let membership = Mutex::new(Membership::default());
         let mut keys = Keys::new(0, &membership);
-        let mut page = keys.page();
-        page.entry(id(1));
-        keys.take(page);
-        let mut page = keys.page();
-        page.entry(id(2));
-        page.discard();
-        page.entry(id(3));
-        keys.take(page);
+        let mut entries = keys.page();
+        read(&mut entries, &page(1..2));
+        keys.take(entries);
+        let mut entries = keys.page();
+        read(&mut entries, &page(2..3));
+        Entries::discard(&mut entries);
+        read(&mut entries, &page(3..4));
+        keys.take(entries);
         assert_eq!((keys.users, &keys.all[..]), (2, &[key(1), key(3)][..]));
     }
 
@@ -260,14 +226,9 @@ mod tests {
         let membership = Mutex::new(Membership::default());
         let mut keys = Keys::new(0, &membership);
         let pages = 100u32;
-        for page in 0..pages {
+        for number in 0..pages {
             let mut entries = keys.page();
-            for n in 0..999 {
-                let text = format!("00000000-0000-0000-0000-{:012x}", page * 999 + n);
-                entries.entry(Member {
-                    id: Text(text.into_bytes().into()),
-                });
-            }
+            read(&mut entries, &page(number * 999..(number + 1) * 999));
             keys.take(entries);
             assert!(keys.all.len() < RUN && keys.all.capacity() <= 2 * RUN);
         }
@@ -275,38 +236,9 @@ mod tests {
         assert_eq!(keys.users, u64::from(pages) * 999);
         let mut membership = membership.into_inner().unwrap();
         membership.seal();
-        for user in [0, 1, 54_321, 99_899] {
-            assert_eq!(membership.of(key(user)), 1);
-        }
-        assert_eq!(membership.of(key(99_900)), 0);
-    }
-
-    proptest! {
-        #[test]
-        fn a_member_is_read_as_serde_reads_it(id in ".{0,20}", name in ".{0,20}", at in any::<prop::sample::Index>(), with in any::<u8>()) {
-            let mut bytes = serde_json::json!({"@odata.type": "#microsoft.graph.user", "id": id, "displayName": name}).to_string().into_bytes();
-            let at = at.index(bytes.len());
-            let mut shape = Shape::new(&["id"]);
-            for with in [None, Some(with)] {
-                if let Some(byte) = with { bytes[at] = byte }
-                if let Some((read, length)) = member(&mut shape, &bytes) {
-                    let again: Member<'_> = serde_json::from_slice(&bytes[..length]).expect("serde takes it too");
-                    prop_assert_eq!(read, again);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn the_usual_member_is_read_quickly() {
-        for text in [
-            r##"{"@odata.type":"#microsoft.graph.user","id":"00000000-0000-0000-0000-000000000001"}"##,
-            r#"{"id":"x"}"#,
-        ] {
-            assert_eq!(
-                member(&mut Shape::new(&["id"]), text.as_bytes()).map(|(_, length)| length),
-                Some(text.len())
-            );
-        }
+        let users = [0, 1, 54_321, 99_899, 99_900].map(key);
+        let mut groups = Vec::new();
+        membership.of_all(&users, &mut groups);
+        assert_eq!(groups, [1, 1, 1, 1, 0]);
     }
 }

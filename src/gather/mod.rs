@@ -2,12 +2,10 @@
 
 mod audit;
 mod groups;
-mod membership;
 mod people;
 mod portal;
 mod refusal;
 mod registration;
-mod scan;
 mod singles;
 
 use crate::error::Result;
@@ -22,7 +20,7 @@ use crate::tenant::error::AskError;
 use crate::tenant::graph::{Ask, Graph};
 use crate::tenant::portal::Portal;
 use jiff::Timestamp;
-use membership::Membership;
+use sspr_rows::membership::Membership;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 

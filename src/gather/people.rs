@@ -1,6 +1,5 @@
 //! The people whom policies and roles name: excluded users by their names, the holders of a role at any remove.
 
-use super::membership::guid;
 use super::{Gatherer, groups};
 use crate::snapshot::graph::GLOBAL_ADMINISTRATOR;
 use crate::snapshot::people::PolicyUser;
@@ -9,6 +8,7 @@ use crate::tenant::error::AskError;
 use crate::tenant::graph::Ask;
 use jiff::Timestamp;
 use serde::Deserialize;
+use sspr_rows::membership::guid;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// As many as one batch holds.

@@ -5,7 +5,8 @@ pub mod budget;
 pub mod error;
 pub mod graph;
 pub mod http;
-pub mod page;
 pub mod portal;
 mod service;
 mod wait;
+
+pub use sspr_rows::page;

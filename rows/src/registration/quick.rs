@@ -2,9 +2,9 @@
 
 use super::fold::MOST_COHORTS;
 use super::row::{Id, List, Methods, Row, User};
-use crate::gather::membership::guid_bytes;
-use crate::gather::scan::{Scan, Shape, Text};
-use crate::snapshot::people::CohortKey;
+use crate::cohort::CohortKey;
+use crate::membership::guid_bytes;
+use crate::scan::{Scan, Shape, Text};
 use foldhash::fast::FixedState;
 use memchr::memmem::Finder;
 use std::borrow::Cow;
@@ -33,7 +33,7 @@ const LAST: &[u8] = b"\"lastUpdatedDateTime\":";
 const MIDDLE: usize = 1024;
 
 /// Reads rows, and remembers what the middles of rows mean.
-pub(super) struct Reader {
+pub struct Reader {
     /// The methods' names so far.
     pub methods: Methods,
     shape: Shape,

@@ -1,6 +1,5 @@
 //! Reads a page of a collection as it arrives: the next link as soon as it is there, each entry as soon as it is whole.
 
-use crate::json;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::any::Any;
@@ -20,6 +19,14 @@ pub trait Entries: Send + 'static {
 
     /// The page broke off: its entries are forgotten, it will be read again.
     fn discard(&mut self);
+
+    /// Takes what has arrived of their page. The long lists' own do so in this crate, for its speed.
+    fn feed(&mut self, page: &mut Page, chunk: &[u8]) -> Result<(), PageError>
+    where
+        Self: Sized,
+    {
+        page.feed(chunk, self)
+    }
 }
 
 impl<T: for<'a> Deserialize<'a> + Send + 'static> Entries for Vec<T> {
@@ -47,7 +54,7 @@ pub trait Rows: Send {
 }
 
 /// Entries of any type, so that what waits for answers and retries is compiled for one type only.
-pub(super) trait Sink: Any + Send {
+pub trait Sink: Any + Send {
     /// Takes what has arrived of a page.
     fn feed(&mut self, page: &mut Page, chunk: &[u8]) -> Result<(), PageError>;
 
@@ -57,7 +64,7 @@ pub(super) trait Sink: Any + Send {
 
 impl<E: Entries> Sink for E {
     fn feed(&mut self, page: &mut Page, chunk: &[u8]) -> Result<(), PageError> {
-        page.feed(chunk, self)
+        Entries::feed(self, page, chunk)
     }
 
     fn discard(&mut self) {
@@ -66,7 +73,7 @@ impl<E: Entries> Sink for E {
 }
 
 /// Rows of any type.
-pub(super) trait Sinks: Send {
+pub trait Sinks: Send {
     /// For a page that is about to be read.
     fn sink(&mut self) -> Box<dyn Sink>;
 
@@ -334,8 +341,8 @@ impl Page {
         }
         let form = |error: serde_json::Error| PageError::Form(error.to_string());
         match name.as_ref() {
-            "@odata.nextLink" => self.next_link = json::read(value.get()).map_err(form)?,
-            "@odata.count" => self.count = json::read(value.get()).map_err(form)?,
+            "@odata.nextLink" => self.next_link = serde_json::from_str(value.get()).map_err(form)?,
+            "@odata.count" => self.count = serde_json::from_str(value.get()).map_err(form)?,
             "value" => return Err(PageError::Form("'value' is not an array".into())),
             _ => {}
         }

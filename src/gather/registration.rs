@@ -1,17 +1,13 @@
 //! The registration report, folded on the way: a million rows become some hundred cohorts.
 
-mod fold;
-mod quick;
-mod row;
-
-use super::membership::Membership;
 use super::{Gap, Gatherer};
 use crate::snapshot::people::Registration;
 use crate::snapshot::{Fact, FactId, Facts};
 use crate::tenant::budget::Workload;
 use crate::tenant::graph::Ask;
-use fold::{Fold, Known};
 use jiff::Timestamp;
+use sspr_rows::membership::Membership;
+use sspr_rows::registration::{Fold, Known};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -135,5 +131,15 @@ impl Gatherer {
         }
         let summary = u64::from(needs.contains(&FactId::FeatureSummary));
         Workload::Reports.duration_of(users.div_ceil(PAGE) + super::audit::requests(needs) + summary)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sspr_rows::registration::Row;
+
+    #[test]
+    fn the_rows_are_read_as_published() {
+        crate::shapes::assert_published::<Row<'_>>(&[("userRegistrationDetails", "v1.0")], &[]);
     }
 }

@@ -2,20 +2,20 @@
 
 use super::quick::Reader;
 use super::row::{Methods, Row, User};
-use crate::gather::membership::{Membership, guid, key};
-use crate::snapshot::people::{Cohort, CohortKey, Registration, SAMPLE};
-use crate::tenant::page::{Entries, Rows};
+use crate::cohort::{Cohort, CohortKey, Registration, SAMPLE};
+use crate::membership::{Membership, guid, key};
+use crate::page::{Entries, Page, PageError, Rows};
 use foldhash::fast::FixedState;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Cohorts beyond this make the fact partial; far more than methods and groups combine to in practice.
-pub(super) const MOST_COHORTS: usize = 8_192;
+pub const MOST_COHORTS: usize = 8_192;
 
 /// What is known of users beside the report.
 #[derive(Default)]
-pub(super) struct Known {
+pub struct Known {
     membership: Membership,
     global_admins: Vec<u128>,
     /// Those who may become Global Administrator are held to the administrators' rule.
@@ -23,6 +23,7 @@ pub(super) struct Known {
 }
 
 impl Known {
+    /// Those who are in groups, and those who are or may become Global Administrator, by their ids.
     pub fn new(membership: Membership, global_admins: &[String], eligible: &[String]) -> Self {
         // Sorted: every row is looked up, and many may be eligible.
         let ids = |all: &[String]| {
@@ -153,7 +154,7 @@ impl Cohorts {
 }
 
 /// Folds pages, one at a time.
-pub(super) struct Part {
+pub struct Part {
     known: Arc<Known>,
     reader: Reader,
     block: Block,
@@ -242,6 +243,11 @@ impl Entries for Part {
         self.add(user);
     }
 
+    #[inline(never)]
+    fn feed(&mut self, page: &mut Page, chunk: &[u8]) -> Result<(), PageError> {
+        page.feed(chunk, self)
+    }
+
     fn discard(&mut self) {
         self.block.clear();
         self.cohorts.all.iter_mut().for_each(|(_, members)| members.discard());
@@ -251,7 +257,7 @@ impl Entries for Part {
 }
 
 /// Folds all pages: each by one of its parts, which come together in the end.
-pub(super) struct Fold<'m> {
+pub struct Fold<'m> {
     known: Arc<Known>,
     /// Those that fold no page now.
     parts: Vec<Part>,
@@ -260,6 +266,7 @@ pub(super) struct Fold<'m> {
 }
 
 impl<'m> Fold<'m> {
+    /// Nothing folded yet; `progress` is told the number of rows after each page.
     pub fn new(known: Arc<Known>, progress: Box<dyn Fn(u64) + Send + 'm>) -> Self {
         Fold {
             known,
@@ -324,7 +331,7 @@ impl Rows for Fold<'_> {
 mod tests {
     use super::super::row::{Id, List};
     use super::*;
-    use crate::gather::scan::Text;
+    use crate::scan::Text;
     use std::collections::BTreeMap;
 
     fn row(i: u32, methods: &'static str) -> Row<'static> {

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 /// A text of a row: UTF-8, but looked at as bytes, since few are shown.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Text<'a>(pub Cow<'a, [u8]>);
+pub struct Text<'a>(pub Cow<'a, [u8]>);
 
 impl Text<'_> {
     /// The text to keep.
@@ -29,7 +29,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 /// A row's members, in the order of the row before: the service writes every row alike, so that a name need only be
 /// compared.
 #[derive(Debug)]
-pub(super) struct Shape {
+pub struct Shape {
     names: &'static [&'static str],
     /// Each member's name as it stands in the row, with its quotes and colon, and its place among `names`.
     members: Vec<(Vec<u8>, Option<usize>)>,
@@ -111,7 +111,7 @@ fn word(bytes: &[u8]) -> u64 {
 
 /// A cursor over a row.
 #[derive(Clone, Copy)]
-pub(super) struct Scan<'a> {
+pub struct Scan<'a> {
     text: &'a [u8],
     /// How much has been read.
     pub at: usize,
