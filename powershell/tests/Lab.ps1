@@ -103,7 +103,8 @@ function Get-Failure {
 
 function Import-ModuleUnderTest {
     if (-not $env:SSPR_MODULE) { throw 'SSPR_MODULE names no module: run `cargo xtask test`' }
-    Import-Module -Name $env:SSPR_MODULE -Force -Global
+    # By its manifest: the folder of a package bears the version's name.
+    Import-Module -Name "$($env:SSPR_MODULE)/EntraSspr.psd1" -Force -Global
     # The budgets are the services' own; the lab has none, and a test need not wait for them.
     & (Get-Module -Name EntraSspr) { $script:Budgets = 'off' }
 }
