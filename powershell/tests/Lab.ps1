@@ -53,6 +53,16 @@ function Invoke-Lab {
     ConvertFrom-Json -InputObject $text
 }
 
+function Skip-WithoutRsaKey {
+    # Under Wine .NET can neither make an RSA key nor use one of the store: it throws, or ends the process.
+    if (Test-Wine) { Set-ItResult -Skipped -Because 'Wine gives .NET no RSA keys' }
+}
+
+function Test-Wine {
+    # Wine shows the system around it as a share.
+    [System.IO.Directory]::Exists('\\?\unix\proc')
+}
+
 function ConvertTo-Secret {
     param([string] $Text)
 

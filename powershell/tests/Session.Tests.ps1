@@ -67,6 +67,7 @@ Describe 'Sessions' {
     }
 
     It 'of a certificate are renewed in another runspace too' {
+        Skip-WithoutRsaKey
         $pem = [System.IO.File]::ReadAllText($lab.certificateFile) + [System.IO.File]::ReadAllText($lab.keyFile)
         $certificate = [System.Security.Cryptography.X509Certificates.X509Certificate2]::CreateFromPem($pem, $pem)
         $session = Connect-SsprTenant -Tenant $one.Tenant -ClientId $one.ClientId -Endpoint $one.Endpoint -Certificate $certificate
