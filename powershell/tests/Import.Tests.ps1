@@ -52,7 +52,7 @@ Describe 'The module is imported' {
         # The folder that holds the module's; a package has one for each version between.
         $folder = [System.IO.Path]::GetDirectoryName($env:SSPR_MODULE)
         if ([System.IO.Path]::GetFileName($env:SSPR_MODULE) -ne 'EntraSspr') { $folder = [System.IO.Path]::GetDirectoryName($folder) }
-        $said = Invoke-Import -Script "`$env:PSModulePath = $(ConvertTo-Literal -Text $folder); Import-Module -Name EntraSspr; $use"
+        $said = Invoke-Import -Script "`$env:PSModulePath = $(ConvertTo-Literal -Text "$folder$([System.IO.Path]::PathSeparator)") + `$env:PSModulePath; Import-Module -Name EntraSspr; $use"
         [System.IO.Path]::GetFullPath($said[0]) | Should -Be ([System.IO.Path]::GetFullPath($env:SSPR_MODULE))
         $said[1] | Should -Be 'Loaded'
         $said[2] | Should -Be 'True'

@@ -106,10 +106,10 @@ fn both(what: &'static str, system: &System, ways: &mut Vec<Way>) -> Result<Outc
     let others = system.other_libraries(&place.join("other"))?;
     let mut total = Tally::default();
     for (form, module) in [("from source", source), ("from the package", package.folder)] {
-        println!("-- {}, {form}", system.rid.name);
+        let name = format!("{} {form}", system.rid.name);
+        println!("-- {name}");
         let (tally, skipped) = system.pester(&module, others.as_deref())?;
         total += tally;
-        let name = format!("{}, {form}", system.rid.name);
         ways.push(Way { name, tally, skipped });
     }
     Ok(Outcome::Ran(total))
@@ -200,7 +200,7 @@ pub fn agree(ways: &[Way]) -> bool {
         let by: Vec<&Way> = ways.iter().filter(|way| way.skipped.contains(test)).collect();
         if by.len() < ways.len() {
             let names: Vec<&str> = by.iter().map(|way| way.name.as_str()).collect();
-            println!("  skipped only {}: {test}", names.join(" and "));
+            println!("  skipped only [{}]: {test}", names.join(", "));
         }
     }
     let same = ways.iter().all(|way| way.tally.count() == first.tally.count());
