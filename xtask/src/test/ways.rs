@@ -53,10 +53,9 @@ pub fn windows(ways: &mut Vec<Way>) -> Result<Outcome> {
         return needs("PowerShell 7 for Windows under Wine, on PATH as pwsh-wine".into());
     };
     // Debian keeps it off PATH.
-    if machine::which("wine64").is_none() && !Path::new("/usr/lib/wine/wine64").exists() {
-        if let Err(error) = machine::install("wine64") {
-            return needs(format!("{error:#}"));
-        }
+    let wine = machine::which("wine64").is_some() || Path::new("/usr/lib/wine/wine64").exists();
+    if !wine && let Err(error) = machine::install("wine64") {
+        return needs(format!("{error:#}"));
     }
     if !has_module(&powershell, "Pester", 5)? {
         return needs(GET_PESTER.into());
