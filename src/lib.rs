@@ -9,6 +9,7 @@ pub mod ffi;
 pub mod file;
 pub mod finding;
 pub mod gather;
+mod json;
 mod panics;
 mod platform;
 pub mod readiness;

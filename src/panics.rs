@@ -55,8 +55,17 @@ pub async fn caught_future<T>(work: impl Future<Output = T>) -> Result<T> {
     AssertUnwindSafe(work).catch_unwind().await.map_err(error)
 }
 
+/// Lets a panic that was caught on another thread go on here, with its message and place.
+pub fn go_on(caught: Error) -> ! {
+    panic::resume_unwind(Box::new(caught))
+}
+
 /// The error that a caught panic becomes.
 fn error(payload: Box<dyn Any + Send>) -> Error {
+    let payload = match payload.downcast::<Error>() {
+        Ok(caught) => return *caught,
+        Err(payload) => payload,
+    };
     let message = payload
         .downcast_ref::<&str>()
         .map(|s| (*s).to_string())

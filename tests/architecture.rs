@@ -8,23 +8,38 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("status", &[]),
     ("error", &["status"]),
+    ("json", &[]),
     ("panics", &["error", "status"]),
     ("platform", &[]),
     ("file", &["error", "platform", "status"]),
-    ("snapshot", &["error", "status"]),
+    ("snapshot", &["error", "json", "status"]),
     ("finding", &["snapshot"]),
     // The steps are pure: facts in, findings out.
     ("steps", &["finding", "snapshot"]),
     ("readiness", &["finding", "panics", "report", "snapshot", "steps"]),
     ("report", &["finding", "readiness", "snapshot", "steps"]),
-    ("task", &["error", "finding", "panics", "status"]),
+    ("task", &["error", "finding", "json", "panics", "status"]),
     // The tenant's clients know how a session is configured and where its tokens are, and nothing of what is asked why.
     (
         "tenant",
-        &["error", "file", "session::config", "session::tokens", "status"],
+        &[
+            "error",
+            "file",
+            "json",
+            "panics",
+            "session::config",
+            "session::tokens",
+            "status",
+        ],
     ),
-    ("session", &["error", "file", "snapshot", "status", "task", "tenant"]),
-    ("gather", &["error", "session", "snapshot", "status", "task", "tenant"]),
+    (
+        "session",
+        &["error", "file", "json", "snapshot", "status", "task", "tenant"],
+    ),
+    (
+        "gather",
+        &["error", "json", "session", "snapshot", "status", "task", "tenant"],
+    ),
     (
         "run",
         &[
@@ -42,7 +57,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "ffi",
-        &["error", "finding", "panics", "run", "session", "status", "task"],
+        &["error", "finding", "json", "panics", "run", "session", "status", "task"],
     ),
 ];
 

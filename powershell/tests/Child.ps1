@@ -7,8 +7,8 @@ function Get-Engine {
 }
 
 function Start-Child {
-    # Starts a script in a new PowerShell.
-    param([string] $Script)
+    # Starts a script in a new PowerShell, with these variables in its environment besides.
+    param([string] $Script, [hashtable] $Environment = @{})
 
     $file = [System.IO.Path]::Combine([System.IO.Path]::GetTempPath(), "sspr-$([guid]::NewGuid().ToString('N')).ps1")
     [System.IO.File]::WriteAllText($file, $Script)
@@ -19,6 +19,7 @@ function Start-Child {
     $start.RedirectStandardInput = $true
     $start.RedirectStandardOutput = $true
     $start.RedirectStandardError = $true
+    foreach ($name in $Environment.Keys) { $start.EnvironmentVariables[$name] = $Environment[$name] }
     $process = [System.Diagnostics.Process]::Start($start)
     $process | Add-Member -NotePropertyName ScriptFile -NotePropertyValue $file
     $process
@@ -40,9 +41,9 @@ function Wait-Child {
 }
 
 function Invoke-Child {
-    param([string] $Script)
+    param([string] $Script, [hashtable] $Environment = @{})
 
-    Wait-Child -Process (Start-Child -Script $Script)
+    Wait-Child -Process (Start-Child -Script $Script -Environment $Environment)
 }
 
 function Copy-ModuleUnderTest {

@@ -185,8 +185,18 @@ Describe 'Assert-SsprReadiness' {
         }
         $failure = Get-Failure -Script { $unknown | Assert-SsprReadiness }
         $failure.FullyQualifiedErrorId | Should -Be 'Sspr.Readiness.NotKnown,Assert-SsprReadiness'
-        $failure.ErrorDetails.RecommendedAction | Should -Not -BeNullOrEmpty
+        $failure.ErrorDetails.RecommendedAction | Should -Match 'LicenseAssignment.Read.All'
         $unknown | Assert-SsprReadiness -AllowUnknown | Should -BeNullOrEmpty
+    }
+
+    It 'advises on what it names' {
+        [void](Connect-SsprTenant @ready)
+        $unknown = Test-SsprReadiness
+        $unknown.Ready | Should -Be 'Unknown'
+        $failure = Get-Failure -Script { $unknown | Assert-SsprReadiness }
+        # What to do first is about phones that end, which decides nothing and is not among what the error names.
+        $failure.Exception.Message | Should -Not -Match ([regex]::Escape($unknown.First.FindingId))
+        $failure.ErrorDetails.RecommendedAction | Should -Not -Be $unknown.First.Text
     }
 
     It 'refuses what is no readiness' {

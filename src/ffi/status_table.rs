@@ -7,7 +7,7 @@ statuses! {
     0, SSPR_STATUS_OK, Ok, "Ok", "NotSpecified", "The call succeeded.", "";
     1, SSPR_STATUS_PENDING, Pending, "Task.Pending", "NotSpecified", "No event came within the time given; ask again.", "";
     2, SSPR_STATUS_ENDED, Ended, "Task.Ended", "NotSpecified", "The task has handed out its result; there are no further events.", "";
-    100, SSPR_STATUS_ARGUMENT_INVALID, ArgumentInvalid, "Argument.Invalid", "InvalidArgument", "An argument or a member of a request is not acceptable.", "Correct what is named and call again; the C guide lists every argument and member.";
+    100, SSPR_STATUS_ARGUMENT_INVALID, ArgumentInvalid, "Argument.Invalid", "InvalidArgument", "An argument or a member of a request is not acceptable.", "Correct what is named and call again; Get-Help and the C guide tell what is accepted.";
     101, SSPR_STATUS_ARGUMENT_NULL, ArgumentNull, "Argument.Null", "InvalidArgument", "A pointer that must not be NULL was NULL.", "Pass a valid pointer.";
     102, SSPR_STATUS_ARGUMENT_UTF8, ArgumentUtf8, "Argument.Utf8", "InvalidArgument", "A text is not UTF-8.", "Encode the text as UTF-8.";
     103, SSPR_STATUS_ARGUMENT_JSON, ArgumentJson, "Argument.Json", "InvalidArgument", "A document is not JSON, or not of the documented form.", "Correct the document; the C guide lists the members of each, and a member that is not known is refused.";

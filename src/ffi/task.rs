@@ -2,6 +2,7 @@
 
 use super::{TASKS, guard, text};
 use crate::error::{Error, Result};
+use crate::json;
 use crate::status::Status;
 use crate::task::{Next, Task, TaskContext};
 use serde::de::DeserializeOwned;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 /// Reads a request document.
 pub(super) fn request<T: DeserializeOwned>(text: &str) -> Result<T> {
-    serde_json::from_str(text).map_err(|e| {
+    json::read(text).map_err(|e| {
         Error::new(Status::ArgumentJson, format!("the request is not acceptable: {e}")).target("request_json")
     })
 }

@@ -5,6 +5,7 @@ mod event;
 mod resets;
 
 use super::{Gap, Gatherer};
+use crate::json;
 use crate::snapshot::audit::{ResetActivity, SettingChange, SettingsHistory, WritebackSwitch, WritebackTrace};
 use crate::snapshot::graph::{P1, P2, SubscribedSku};
 use crate::snapshot::{Fact, FactId, Facts, source};
@@ -63,7 +64,7 @@ impl Log {
 
 /// The log quotes its values as JSON text.
 fn unquoted(text: &str) -> String {
-    serde_json::from_str::<String>(text).unwrap_or_else(|_| text.trim().trim_matches('"').to_string())
+    json::read::<String>(text).unwrap_or_else(|_| text.trim().trim_matches('"').to_string())
 }
 
 fn fold_settings(history: &mut SettingsHistory, event: &Event) {

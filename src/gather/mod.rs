@@ -11,6 +11,7 @@ mod scan;
 mod singles;
 
 use crate::error::Result;
+use crate::json;
 use crate::session::Session;
 use crate::session::config::Budgets;
 use crate::snapshot::graph::{ConditionalAccessPolicy, DomainFederation, FeatureSummary};
@@ -254,7 +255,7 @@ impl Gatherer {
                 }
                 Ok(value) => {
                     let first = value["value"].get(0).cloned().unwrap_or_default();
-                    let mut federation: DomainFederation = serde_json::from_value(first).unwrap_or_default();
+                    let mut federation: DomainFederation = json::read_tree(&first).unwrap_or_default();
                     federation.domain = (*domain).into();
                     all.push(federation);
                 }

@@ -1,6 +1,7 @@
 //! The facts that are one short answer each: asked in batches, all at once.
 
 use super::Gatherer;
+use crate::json;
 use crate::snapshot::graph::{BUSINESS_STANDARD, P1, P2};
 use crate::snapshot::people::{LicensedMembers, UserCounts};
 use crate::snapshot::{Fact, FactId, Facts};
@@ -30,7 +31,7 @@ fn form(error: serde_json::Error) -> AskError {
 }
 
 fn read<T: DeserializeOwned>(value: Value) -> Result<T, AskError> {
-    serde_json::from_value(value).map_err(form)
+    json::read_tree(&value).map_err(form)
 }
 
 fn list<T: DeserializeOwned>(mut value: Value) -> Result<Vec<T>, AskError> {

@@ -1,6 +1,7 @@
 //! What tokens say of themselves, and the claims that a service asks a new one to have.
 
 use crate::error::{Error, Result};
+use crate::json;
 use crate::status::Status;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64_URL;
@@ -72,13 +73,13 @@ impl Claims {
 pub(crate) fn payload<T: DeserializeOwned>(token: &str) -> Option<T> {
     let payload = token.split('.').nth(1)?;
     let bytes = BASE64_URL.decode(payload.trim_end_matches('=')).ok()?;
-    serde_json::from_slice(&bytes).ok()
+    json::read(&bytes).ok()
 }
 
 /// The `claims` parameter of a token request: what a challenge asks for, and that this client understands challenges.
 pub(crate) fn parameter(challenge: Option<&str>) -> String {
     let mut claims: Value = challenge
-        .and_then(|text| serde_json::from_str(text).ok())
+        .and_then(|text| json::read(text).ok())
         .filter(Value::is_object)
         .unwrap_or_else(|| json!({}));
     if !claims["access_token"].is_object() {
@@ -90,7 +91,7 @@ pub(crate) fn parameter(challenge: Option<&str>) -> String {
 
 /// What a challenge asks for, in words.
 pub(crate) fn describe(challenge: &str) -> Vec<String> {
-    let Ok(Value::Object(claims)) = serde_json::from_str::<Value>(challenge) else {
+    let Ok(Value::Object(claims)) = json::read::<Value>(challenge) else {
         return vec!["a new sign-in".into()];
     };
     let asked: Vec<&Map<String, Value>> = ["access_token", "id_token"]

@@ -1,6 +1,7 @@
 //! A session's configuration: which tenant, which cloud, how to reach it.
 
 use crate::error::{Error, Result};
+use crate::json;
 use crate::status::Status;
 use reqwest::Url;
 use serde::Deserialize;
@@ -129,7 +130,7 @@ impl Cloud {
 impl Config {
     /// Reads and checks a configuration.
     pub fn from_json(text: &str) -> Result<Self> {
-        let config: Config = serde_json::from_str(text).map_err(|e| {
+        let config: Config = json::read(text).map_err(|e| {
             Error::new(
                 Status::ArgumentJson,
                 format!("the session's configuration is not acceptable: {e}"),

@@ -1,10 +1,13 @@
 //! What one source said about one thing, and how far that goes.
 
+use crate::json;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 
 /// One source's answer. There is never a default in place of an answer.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(tag = "state", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Fact<T> {
     /// The source answered wholly.
@@ -50,6 +53,106 @@ pub enum Fact<T> {
     /// Nobody asked.
     #[default]
     NotAsked,
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Fact<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        fn read<T: DeserializeOwned, E: Error>(value: &RawValue) -> Result<T, E> {
+            json::read(value.get()).map_err(|error| E::custom(format_args!("in a fact's value, {error}")))
+        }
+        let fact = Members::deserialize(deserializer)?
+            .fact()
+            .map_err(D::Error::missing_field)?;
+        Ok(match fact {
+            Fact::Known { value, source, as_of } => Fact::Known {
+                value: read(&value)?,
+                source,
+                as_of,
+            },
+            Fact::Partial {
+                value,
+                source,
+                as_of,
+                read: rows,
+                of,
+                reason,
+            } => Fact::Partial {
+                value: read(&value)?,
+                source,
+                as_of,
+                read: rows,
+                of,
+                reason,
+            },
+            Fact::Unreadable { refusal } => Fact::Unreadable { refusal },
+            Fact::Declared { value, by, at, until } => Fact::Declared {
+                value: read(&value)?,
+                by,
+                at,
+                until,
+            },
+            Fact::NotAsked => Fact::NotAsked,
+        })
+    }
+}
+
+/// The members of any fact, in any order. What serde makes of a tagged enum reads each type of value in two ways, and
+/// reads all these members anew for each: a megabyte in all.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Members {
+    state: State,
+    value: Option<Box<RawValue>>,
+    source: Option<String>,
+    as_of: Option<Timestamp>,
+    read: Option<u64>,
+    of: Option<u64>,
+    reason: Option<String>,
+    refusal: Option<Refusal>,
+    by: Option<String>,
+    at: Option<Timestamp>,
+    until: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum State {
+    Known,
+    Partial,
+    Unreadable,
+    Declared,
+    NotAsked,
+}
+
+impl Members {
+    /// The fact, or what it lacks for its state.
+    fn fact(self) -> Result<Fact<Box<RawValue>>, &'static str> {
+        Ok(match self.state {
+            State::Known => Fact::Known {
+                value: self.value.ok_or("value")?,
+                source: self.source.ok_or("source")?,
+                as_of: self.as_of.ok_or("asOf")?,
+            },
+            State::Partial => Fact::Partial {
+                value: self.value.ok_or("value")?,
+                source: self.source.ok_or("source")?,
+                as_of: self.as_of.ok_or("asOf")?,
+                read: self.read.ok_or("read")?,
+                of: self.of,
+                reason: self.reason.ok_or("reason")?,
+            },
+            State::Unreadable => Fact::Unreadable {
+                refusal: self.refusal.ok_or("refusal")?,
+            },
+            State::Declared => Fact::Declared {
+                value: self.value.ok_or("value")?,
+                by: self.by.ok_or("by")?,
+                at: self.at.ok_or("at")?,
+                until: self.until.ok_or("until")?,
+            },
+            State::NotAsked => Fact::NotAsked,
+        })
+    }
 }
 
 /// Why a source could not be read.
@@ -188,5 +291,67 @@ impl<T> Fact<T> {
     /// True where the source was read only in part.
     pub fn is_partial(&self) -> bool {
         matches!(self, Fact::Partial { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Fact<Vec<u8>>, String> {
+        serde_json::from_str(text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_state_is_read_as_it_was_written_whatever_the_order() {
+        let time: Timestamp = "2026-05-01T10:00:00Z".parse().unwrap();
+        let refusal = Refusal {
+            kind: RefusalKind::Throttled,
+            message: "Later.".into(),
+            needs: None,
+            code: None,
+            request_id: None,
+        };
+        let (value, source) = (vec![1, 2], String::from("here"));
+        for fact in [
+            Fact::known(value.clone(), source.clone(), time),
+            Fact::Partial {
+                value: value.clone(),
+                source,
+                as_of: time,
+                read: 1,
+                of: None,
+                reason: "Time.".into(),
+            },
+            Fact::Unreadable { refusal },
+            Fact::Declared {
+                value,
+                by: "me".into(),
+                at: time,
+                until: time,
+            },
+            Fact::NotAsked,
+        ] {
+            let text = serde_json::to_string(&fact).unwrap();
+            assert_eq!(read(&text).unwrap(), fact);
+            let (state, rest) = text[1..text.len() - 1]
+                .split_once(',')
+                .unwrap_or((&text[1..text.len() - 1], "\"a\":1"));
+            assert_eq!(read(&format!("{{\"later\":{{}},{rest},{state}}}")).unwrap(), fact);
+        }
+    }
+
+    #[test]
+    fn a_fact_that_lacks_what_its_state_needs_is_refused_by_name() {
+        let lacks = |text: &str| read(text).unwrap_err();
+        assert!(lacks(r#"{"state":"known","source":"here"}"#).contains("missing field `value`"));
+        assert!(lacks(r#"{"state":"known","value":null}"#).contains("missing field `value`"));
+        assert!(lacks(r#"{"state":"unreadable"}"#).contains("missing field `refusal`"));
+        assert!(
+            lacks(r#"{"state":"known","value":[1,"x"],"source":"","asOf":"2026-05-01T10:00:00Z"}"#)
+                .contains("in a fact's value, ")
+        );
+        assert!(lacks(r#"{"value":[]}"#).contains("missing field `state`"));
+        assert!(lacks(r#"{"state":"guessed","value":[]}"#).contains("unknown variant `guessed`"));
     }
 }

@@ -11,6 +11,7 @@ pub use fact::{Fact, Refusal, RefusalKind};
 pub use source::{Source, source};
 
 use crate::error::{Error, Result};
+use crate::json;
 use crate::status::Status;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -217,7 +218,7 @@ impl Snapshot {
         struct Version {
             schema_version: u32,
         }
-        let version: Version = serde_json::from_str(text)
+        let version: Version = json::read(text)
             .map_err(|e| Error::new(Status::SnapshotInvalid, "the document is not a snapshot").caused_by(&e))?;
         if version.schema_version != SCHEMA_VERSION {
             return Err(Error::new(
@@ -229,8 +230,7 @@ impl Snapshot {
             )
             .help("Read it with the module's version that wrote it, or take a new one."));
         }
-        serde_json::from_str(text)
-            .map_err(|e| Error::new(Status::SnapshotInvalid, "the snapshot is damaged").caused_by(&e))
+        json::read(text).map_err(|e| Error::new(Status::SnapshotInvalid, "the snapshot is damaged").caused_by(&e))
     }
 
     /// The snapshot as a document.

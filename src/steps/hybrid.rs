@@ -144,7 +144,11 @@ fn mixed(snapshot: &Snapshot) -> Finding {
     finding = finding.evidence(fact, seen);
     match managed.value() {
         Some(&count) if count > 0 => {
-            finding.title = format!("{}, {} managed in the cloud or left over", finding.title, number(count));
+            finding.title = format!(
+                "{}, {} of these managed in the cloud or left over",
+                finding.title,
+                number(count)
+            );
             let text = format!(
                 "{} an anchor on premises without being synced, managed in the cloud or left over: their reset is not written back",
                 counted(count, "enabled member has", "enabled members have")

@@ -7,11 +7,13 @@ pub use runtime::{blocking, runtime};
 
 use crate::error::{Error, Result};
 use crate::finding::Finding;
+use crate::json;
 use crate::panics;
 use crate::status::Status;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -32,6 +34,9 @@ pub struct Task {
 }
 
 type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Result<Value>>>>>;
+
+/// Work in a box: a run's future is large, and each future around it would hold it, and move it, on the stack.
+type Work = Box<dyn FnOnce(TaskContext) -> Pin<Box<dyn Future<Output = Result<Value>> + Send>> + Send>;
 
 /// The result's place in the queue, once the work has asked for it.
 type Room = Arc<Mutex<Option<mpsc::OwnedPermit<String>>>>;
@@ -66,6 +71,14 @@ impl Task {
         W: FnOnce(TaskContext) -> F + Send + 'static,
         F: Future<Output = Result<Value>> + Send,
     {
+        // The work's own type ends here: all around it is compiled once.
+        Task::begin(
+            offered,
+            Box::new(|context| Box::pin(async move { work(context).await })),
+        )
+    }
+
+    fn begin(offered: BTreeSet<String>, work: Work) -> Result<Arc<Task>> {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let cancel = CancellationToken::new();
         let waiting = Waiting::default();
@@ -129,7 +142,7 @@ impl Task {
             #[serde(default)]
             error: Option<String>,
         }
-        let reply: Reply = serde_json::from_str(text).map_err(|e| {
+        let reply: Reply = json::read(text).map_err(|e| {
             Error::new(Status::ArgumentJson, format!("the reply is not acceptable: {e}")).target("reply_json")
         })?;
         if reply.result.is_some() && reply.error.is_some() {
@@ -169,15 +182,10 @@ fn cancelled() -> Error {
 }
 
 /// Does the work and hands out its value as the last event.
-async fn deliver<W, F>(work: W, context: TaskContext) -> Result<()>
-where
-    W: FnOnce(TaskContext) -> F,
-    F: Future<Output = Result<Value>>,
-{
+async fn deliver(work: Work, context: TaskContext) -> Result<()> {
     panics::fault("task");
     let own = context.clone();
-    // In a box: a run's future is large, and each future around it would hold it, and move it, on the stack.
-    let value = Box::pin(work(context)).await?;
+    let value = work(context).await?;
     let event = json!({"event": "result", "result": value}).to_string();
     own.room().await?.send(event);
     Ok(())

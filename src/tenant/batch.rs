@@ -1,6 +1,6 @@
 //! Graph's `$batch`: 20 questions in a request, each with its own answer; a list that goes on is read on.
 
-use super::error::{AskError, refused};
+use super::error::{AskError, document, refused};
 use super::graph::{Ask, Graph};
 use super::http::HttpError;
 use super::wait::retry_after;
@@ -141,7 +141,7 @@ impl Graph {
             request
         };
         let costs: Vec<_> = chunk.iter().map(|&i| (asks[i].workload, asks[i].units)).collect();
-        let envelope: Envelope = self.service.read(token, request, &costs).await?;
+        let envelope: Envelope = document(&self.service.read(token, &request, &costs).await?)?;
         let part = |answer: Answer| {
             let index = answer.id.parse::<usize>().ok().filter(|i| chunk.contains(i))?;
             let headers = answer.headers();
@@ -162,9 +162,8 @@ impl Graph {
         let Some(link) = value["@odata.nextLink"].as_str() else {
             return Ok(value);
         };
-        let mut rest = Vec::<Value>::new();
         let link = self.checked_link(link)?;
-        Box::pin(self.pages(link, ask, &mut rest, |_| true)).await?;
+        let mut rest: Vec<Value> = Box::pin(self.short(link, ask)).await?;
         match &mut value["value"] {
             Value::Array(items) => items.append(&mut rest),
             _ => return Err(AskError::Answer("the answer has no member 'value'".into())),

@@ -3,11 +3,13 @@
 use super::http::{Http, HttpError, request_id};
 use super::page::PageError;
 use crate::error::Error;
+use crate::json;
 use base64::Engine as _;
 use reqwest::Response;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, WWW_AUTHENTICATE};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::time::Duration;
 
 /// Why a service did not answer a question.
@@ -142,31 +144,39 @@ pub(crate) fn expect_json(response: &Response) -> Result<(), AskError> {
     }
 }
 
-/// Longer than any documented answer; keeps a hostile one from filling the memory.
+/// Longer than any documented answer, or page of one; keeps a hostile one from filling the memory.
 const LONGEST: usize = 32 * 1024 * 1024;
 
-pub(crate) async fn decode<T: DeserializeOwned>(http: &Http, mut response: Response) -> Result<T, AskError> {
+/// Refuses an answer of which so many bytes have come.
+pub(crate) fn not_too_long(length: usize) -> Result<(), AskError> {
+    if length > LONGEST {
+        return Err(AskError::Answer(format!("the answer is longer than {LONGEST} bytes")));
+    }
+    Ok(())
+}
+
+/// Reads an answer to its end: one JSON document.
+pub(crate) async fn whole(http: &Http, mut response: Response) -> Result<Box<RawValue>, AskError> {
     expect_json(&response)?;
     let reading = http.reading(&response);
     let bytes = reading.whole(async {
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|e| reading.broke(e))? {
+            not_too_long(bytes.len() + chunk.len())?;
             bytes.extend_from_slice(&chunk);
-            if bytes.len() > LONGEST {
-                return Err(AskError::Answer(format!("the answer is longer than {LONGEST} bytes")));
-            }
         }
-        Ok(bytes)
+        Ok::<_, AskError>(bytes)
     });
-    serde_json::from_slice(&bytes.await?).map_err(|error| {
-        let text = format!("the answer is not of the documented form: {error}");
-        // What was read whole comes no different the next time.
-        if error.is_data() {
-            AskError::Answer(text)
-        } else {
-            AskError::Broken(text)
-        }
-    })
+    json::read(&bytes.await?).map_err(|error| AskError::Broken(form(&error)))
+}
+
+/// What an answer says. What was read whole comes no different the next time.
+pub(crate) fn document<T: DeserializeOwned>(answer: &RawValue) -> Result<T, AskError> {
+    json::read(answer.get()).map_err(|error| AskError::Answer(form(&error)))
+}
+
+fn form(error: &serde_json::Error) -> String {
+    format!("the answer is not of the documented form: {error}")
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! Microsoft Graph: single reads, collections read page by page ahead of the reader.
 
 use super::budget::{Budget, Workload};
-use super::error::{AskError, Attempts, expect_json};
+use super::error::{AskError, Attempts, document, expect_json, not_too_long};
 use super::http::Http;
-use super::page::{Entries, Page, Rows};
+use super::page::{Page, Rows, Sink, Sinks};
 use super::service::Service;
+use crate::error::Error;
+use crate::panics;
 use crate::session::tokens::{Audience, Tokens};
 use reqwest::header::{ACCEPT, HeaderValue};
 use reqwest::{Method, Request, Response, Url};
@@ -18,6 +20,9 @@ use tokio::task::JoinHandle;
 const HEAD: usize = 4 * 1024;
 /// So many pages of a list are read at once, one on each of the runtime's threads.
 const AT_ONCE: usize = 2;
+
+/// Short lists are of no more pages. Who may read a long one says when to end.
+const SHORT: u64 = 1_000;
 
 /// A tenant's Graph.
 #[derive(Clone, Debug)]
@@ -104,16 +109,28 @@ impl Graph {
         let url = self.service.url(&ask.path)?;
         let mut token = self.service.token().await?;
         let request = || self.request(Method::GET, url.clone(), ask.eventual);
-        self.service
-            .read(&mut token, request, &[(ask.workload, ask.units)])
-            .await
+        let costs = [(ask.workload, ask.units)];
+        document(&self.service.read(&mut token, &request, &costs).await?)
     }
 
     /// Reads a short collection whole.
     pub async fn list<T: DeserializeOwned + Send + 'static>(&self, ask: &Ask) -> Result<Vec<T>, AskError> {
+        self.short(self.service.url(&ask.path)?, ask).await
+    }
+
+    /// The same from one page on.
+    pub(super) async fn short<T: DeserializeOwned + Send + 'static>(
+        &self,
+        first: Url,
+        ask: &Ask,
+    ) -> Result<Vec<T>, AskError> {
         let mut rows = Vec::<T>::new();
-        self.rows(ask, &mut rows, |_| true).await?;
-        Ok(rows)
+        match self.pages(first, ask, &mut rows, &mut |pages| pages < SHORT).await? {
+            true => Ok(rows),
+            false => Err(AskError::Answer(format!(
+                "a short list has no end: {SHORT} pages were read"
+            ))),
+        }
     }
 
     /// Streams a collection. The next page is asked for as soon as its link is there, and read beside this one, while both
@@ -123,18 +140,18 @@ impl Graph {
         &self,
         ask: &Ask,
         rows: &mut R,
-        go_on: impl FnMut(u64) -> bool,
+        mut go_on: impl FnMut(u64) -> bool + Send,
     ) -> Result<bool, AskError> {
-        self.pages(self.service.url(&ask.path)?, ask, rows, go_on).await
+        self.pages(self.service.url(&ask.path)?, ask, rows, &mut go_on).await
     }
 
     /// The same from one page on.
-    pub(super) async fn pages<R: Rows>(
+    async fn pages(
         &self,
         first: Url,
         ask: &Ask,
-        rows: &mut R,
-        mut go_on: impl FnMut(u64) -> bool,
+        rows: &mut dyn Sinks,
+        go_on: &mut (dyn FnMut(u64) -> bool + Send),
     ) -> Result<bool, AskError> {
         let mut seen = HashSet::new();
         let mut reading = VecDeque::new();
@@ -155,7 +172,7 @@ impl Graph {
                 break;
             }
             let (tell, told) = oneshot::channel();
-            let page = self.clone().page(url, ask.clone(), request, rows.page(), tell);
+            let page = self.clone().page(url, ask.clone(), request, rows.sink(), tell);
             reading.push_back(Running::start(page));
             // Nothing is told of the last page, nor of one that could not be read.
             if let Ok(link) = told.await {
@@ -173,20 +190,20 @@ impl Graph {
     }
 
     /// Reads one page, if need be several times. As soon as the next one's link is known, it is told.
-    async fn page<E: Entries>(
+    async fn page(
         self,
         url: Url,
         ask: Ask,
         request: Running<Result<Response, AskError>>,
-        mut entries: E,
+        mut entries: Box<dyn Sink>,
         tell: oneshot::Sender<Url>,
-    ) -> (E, Result<(), AskError>) {
+    ) -> (Box<dyn Sink>, Result<(), AskError>) {
         let mut attempts = Attempts::default();
         let mut tell = Some(tell);
         let mut response = request.end().await;
         loop {
             let read = match response {
-                Ok(response) => self.read(response, &mut entries, &mut tell).await,
+                Ok(response) => self.read(response, &mut *entries, &mut tell).await,
                 Err(error) => return (entries, Err(error)),
             };
             let Err(error) = read else { return (entries, Ok(())) };
@@ -198,25 +215,27 @@ impl Graph {
         }
     }
 
-    async fn read<E: Entries>(
+    async fn read(
         &self,
         mut response: Response,
-        entries: &mut E,
+        entries: &mut dyn Sink,
         tell: &mut Option<oneshot::Sender<Url>>,
     ) -> Result<(), AskError> {
         expect_json(&response)?;
         let reading = self.service.http.reading(&response);
         let whole = async {
-            let mut page = Page::default();
+            let (mut page, mut length) = (Page::default(), 0);
             while let Some(mut chunk) = response.chunk().await.map_err(|e| reading.broke(e))? {
+                length += chunk.len();
+                not_too_long(length)?;
                 // The head alone first, so that the next page is asked for before the entries of this one are read.
                 if page.next_link.is_none() && tell.is_some() {
-                    page.feed(&chunk.split_to(HEAD.min(chunk.len())), entries)?;
+                    entries.feed(&mut page, &chunk.split_to(HEAD.min(chunk.len())))?;
                     self.tell(&page, tell)?;
                     // Whoever was told asks at once, then this thread reads on.
                     tokio::task::yield_now().await;
                 }
-                page.feed(&chunk, entries)?;
+                entries.feed(&mut page, &chunk)?;
             }
             page.finish()?;
             self.tell(&page, tell)
@@ -244,7 +263,7 @@ impl Graph {
         let mut token = self.service.token().await?;
         let request = || self.request(Method::GET, url.clone(), ask.eventual);
         self.service
-            .send(&mut token, request, &[(ask.workload, ask.units)])
+            .send(&mut token, &request, &[(ask.workload, ask.units)])
             .await
     }
 
@@ -273,29 +292,28 @@ impl Graph {
 }
 
 /// Takes over a page when it has been read.
-async fn taken<R: Rows>(rows: &mut R, page: Running<(R::Page, Result<(), AskError>)>) -> Result<(), AskError> {
+async fn taken(rows: &mut dyn Sinks, page: Running<(Box<dyn Sink>, Result<(), AskError>)>) -> Result<(), AskError> {
     let (entries, read) = page.end().await;
-    rows.take(entries);
+    rows.take_over(entries);
     read
 }
 
 /// Work under way on any of the runtime's threads, which ends when nobody waits for it any more.
-struct Running<T>(JoinHandle<T>);
+struct Running<T>(JoinHandle<Result<T, Error>>);
 
 impl<T: Send + 'static> Running<T> {
     fn start(work: impl Future<Output = T> + Send + 'static) -> Self {
-        Running(tokio::spawn(work))
+        // Caught where it happens: only that thread knows the place.
+        Running(tokio::spawn(panics::caught_future(work)))
     }
 
     /// Waits for its end. A panic goes on here, where the task's own guard catches it.
     async fn end(mut self) -> T {
         match (&mut self.0).await {
-            Ok(end) => end,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                // The runtime ends, and with it this task.
-                Err(_) => std::future::pending().await,
-            },
+            Ok(Ok(end)) => end,
+            Ok(Err(caught)) => panics::go_on(caught),
+            // The runtime ends, and with it this task.
+            Err(_) => std::future::pending().await,
         }
     }
 }

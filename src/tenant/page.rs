@@ -1,7 +1,9 @@
 //! Reads a page of a collection as it arrives: the next link as soon as it is there, each entry as soon as it is whole.
 
+use crate::json;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::any::Any;
 
 /// Takes the entries of one page.
 pub trait Entries: Send + 'static {
@@ -42,6 +44,47 @@ pub trait Rows: Send {
 
     /// Takes over a page's entries: all of them, or none where it could not be read.
     fn take(&mut self, page: Self::Page);
+}
+
+/// Entries of any type, so that what waits for answers and retries is compiled for one type only.
+pub(super) trait Sink: Any + Send {
+    /// Takes what has arrived of a page.
+    fn feed(&mut self, page: &mut Page, chunk: &[u8]) -> Result<(), PageError>;
+
+    /// The page broke off.
+    fn discard(&mut self);
+}
+
+impl<E: Entries> Sink for E {
+    fn feed(&mut self, page: &mut Page, chunk: &[u8]) -> Result<(), PageError> {
+        page.feed(chunk, self)
+    }
+
+    fn discard(&mut self) {
+        Entries::discard(self);
+    }
+}
+
+/// Rows of any type.
+pub(super) trait Sinks: Send {
+    /// For a page that is about to be read.
+    fn sink(&mut self) -> Box<dyn Sink>;
+
+    /// Takes over a page's entries.
+    fn take_over(&mut self, sink: Box<dyn Sink>);
+}
+
+impl<R: Rows> Sinks for R {
+    fn sink(&mut self) -> Box<dyn Sink> {
+        Box::new(self.page())
+    }
+
+    fn take_over(&mut self, sink: Box<dyn Sink>) {
+        let sink: Box<dyn Any> = sink;
+        if let Ok(page) = sink.downcast::<R::Page>() {
+            self.take(*page);
+        }
+    }
 }
 
 /// Keeps every entry: for short collections.
@@ -291,8 +334,8 @@ impl Page {
         }
         let form = |error: serde_json::Error| PageError::Form(error.to_string());
         match name.as_ref() {
-            "@odata.nextLink" => self.next_link = serde_json::from_str(value.get()).map_err(form)?,
-            "@odata.count" => self.count = serde_json::from_str(value.get()).map_err(form)?,
+            "@odata.nextLink" => self.next_link = json::read(value.get()).map_err(form)?,
+            "@odata.count" => self.count = json::read(value.get()).map_err(form)?,
             "value" => return Err(PageError::Form("'value' is not an array".into())),
             _ => {}
         }

@@ -1,7 +1,7 @@
 //! The portal's back end: undocumented, a person's token only, read only here.
 
 use super::budget::{Budget, Workload};
-use super::error::AskError;
+use super::error::{AskError, document};
 use super::http::Http;
 use super::service::Service;
 use crate::session::tokens::{Audience, Tokens};
@@ -41,6 +41,6 @@ impl Portal {
             request
         };
         let mut token = self.0.token().await?;
-        self.0.read(&mut token, request, &[(Workload::Portal, 1)]).await
+        document(&self.0.read(&mut token, &request, &[(Workload::Portal, 1)]).await?)
     }
 }

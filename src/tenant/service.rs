@@ -1,13 +1,14 @@
 //! A service that is asked with a session's token: each request within its budget, refused tokens renewed, answers read whole.
 
 use super::budget::{Budget, Workload};
-use super::error::{AskError, Attempts, decode, refused};
+use super::error::{AskError, Attempts, refused, whole};
 use super::http::{Http, HttpError, request_id};
+use crate::json;
 use crate::session::tokens::{Audience, Token, Tokens};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Request, Response, Url};
-use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -39,16 +40,16 @@ impl Service {
     }
 
     /// Asks until an answer was read whole; each request costs so much.
-    pub async fn read<T: DeserializeOwned>(
+    pub async fn read(
         &self,
         token: &mut Token,
-        request: impl Fn() -> Request,
+        request: &(dyn Fn() -> Request + Sync),
         costs: &[(Workload, u32)],
-    ) -> Result<T, AskError> {
+    ) -> Result<Box<RawValue>, AskError> {
         let mut attempts = Attempts::default();
         loop {
-            let response = self.send(token, &request, costs).await?;
-            match decode(&self.http, response).await {
+            let response = self.send(token, request, costs).await?;
+            match whole(&self.http, response).await {
                 Ok(value) => return Ok(value),
                 Err(error) => attempts.after(error).await?,
             }
@@ -59,7 +60,7 @@ impl Service {
     pub async fn send(
         &self,
         token: &mut Token,
-        request: impl Fn() -> Request,
+        request: &(dyn Fn() -> Request + Sync),
         costs: &[(Workload, u32)],
     ) -> Result<Response, AskError> {
         let mut renewed = false;
@@ -76,7 +77,7 @@ impl Service {
                 Err(HttpError::Status {
                     status, headers, body, ..
                 }) => {
-                    let body: Value = serde_json::from_str(&body).unwrap_or(Value::Null);
+                    let body: Value = json::read(&body).unwrap_or(Value::Null);
                     let mut refusal = refused(status.as_u16(), &body, &headers);
                     if let AskError::Refused { request_id, .. } = &mut refusal {
                         *request_id = request_id.take().or(own);

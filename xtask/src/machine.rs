@@ -36,9 +36,16 @@ fn executable(file: &Path) -> bool {
     file.is_file()
 }
 
-/// PowerShell 7, else Windows PowerShell.
+/// The PowerShell that `SSPR_POWERSHELL` names, a program on PATH or a path; without it PowerShell 7, else Windows PowerShell.
 pub fn powershell() -> Option<PathBuf> {
-    which("pwsh").or_else(|| which("powershell"))
+    chosen(std::env::var("SSPR_POWERSHELL").ok().as_deref())
+}
+
+fn chosen(named: Option<&str>) -> Option<PathBuf> {
+    match named {
+        Some(named) => which(named),
+        None => which("pwsh").or_else(|| which("powershell")),
+    }
 }
 
 /// A PowerShell without a profile that runs our scripts.
@@ -58,7 +65,8 @@ fn arguments(windows: bool) -> &'static [&'static str] {
 }
 
 /// How to get a PowerShell.
-pub const GET_POWERSHELL: &str = "PowerShell 7 (https://aka.ms/powershell), on PATH as pwsh";
+pub const GET_POWERSHELL: &str =
+    "PowerShell 7 (https://aka.ms/powershell), on PATH as pwsh, or another that SSPR_POWERSHELL names";
 
 /// A program, installed from Debian's package when it is missing and this is root on a Debian.
 pub fn need(program: &str, package: &str) -> Result<PathBuf> {
@@ -130,11 +138,20 @@ pub fn description() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::arguments;
+    use super::{arguments, chosen, which};
 
     #[test]
     fn scripts_run_where_windows_would_refuse_them() {
         assert_eq!(arguments(true), ["-NoProfile", "-ExecutionPolicy", "Bypass"]);
         assert_eq!(arguments(false), ["-NoProfile"]);
+    }
+
+    #[test]
+    fn the_powershell_that_is_named_is_the_one() {
+        // Any program will do.
+        let program = which("cargo").unwrap();
+        assert_eq!(chosen(Some("cargo")), Some(program.clone()));
+        assert_eq!(chosen(program.with_extension("").to_str()), Some(program));
+        assert_eq!(chosen(Some("no-such-powershell")), None);
     }
 }

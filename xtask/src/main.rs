@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod demo;
+mod dependencies;
 mod generate;
 mod image;
 mod lab;

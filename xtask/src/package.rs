@@ -2,7 +2,7 @@
 
 use crate::module::put_together;
 use crate::rid::{self, Rid, Toolchain};
-use crate::{build, image};
+use crate::{build, dependencies, image};
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
@@ -77,6 +77,8 @@ pub fn assemble(place: &Path, libraries: &[(&Rid, PathBuf)]) -> Result<Package> 
     fs::create_dir_all(&module)?;
     put_together(&package.folder, libraries, |folder| {
         fs::copy(build::root().join("LICENSE"), folder.join("LICENSE"))?;
+        let rids: Vec<&Rid> = libraries.iter().map(|(rid, _)| *rid).collect();
+        dependencies::write(folder, &rids)?;
         let mut lines = String::new();
         for file in files(folder)? {
             lines.push_str(&format!("{}  {}\n", hash(&folder.join(&file))?, file));

@@ -12,7 +12,7 @@ pub struct Rid {
     /// The folder in `lib/`.
     pub name: &'static str,
     /// How Rust names it.
-    triple: &'static str,
+    pub triple: &'static str,
     /// What links for it from another system.
     linker: Option<&'static str>,
 }

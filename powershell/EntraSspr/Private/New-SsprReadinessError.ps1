@@ -15,7 +15,9 @@ function New-SsprReadinessError {
         $shown = @($Readiness.Findings | Where-Object { $_.Decides -and ('Skipped', 'Error') -contains $_.Status })
     }
     foreach ($finding in $shown) { $lines.Add("$($finding.Id): $($finding.Title)") }
+    # What to do first may be about something that this error does not name.
     $first = Get-SsprMember -InputObject $Readiness -Name First
+    if ($null -ne $first -and @($shown | ForEach-Object { $_.Id }) -notcontains $first.FindingId) { $first = $null }
     $document = [pscustomobject][ordered]@{
         name     = "Readiness.$name"
         category = 'InvalidResult'

@@ -159,7 +159,9 @@ pub(super) struct Part {
     block: Block,
     cohorts: Cohorts,
     page_rows: u64,
+    /// When the newest row was made, of whole pages and of the page that is being read.
     updated: String,
+    page_updated: String,
 }
 
 impl Part {
@@ -171,6 +173,7 @@ impl Part {
             cohorts: Cohorts::default(),
             page_rows: 0,
             updated: String::new(),
+            page_updated: String::new(),
         }
     }
 
@@ -187,9 +190,10 @@ impl Part {
         }
         self.page_rows += 1;
         if let Some(updated) = user.updated
+            && *updated.0 > *self.page_updated.as_bytes()
             && *updated.0 > *self.updated.as_bytes()
         {
-            self.updated = updated.keep();
+            self.page_updated = updated.keep();
         }
     }
 
@@ -216,6 +220,10 @@ impl Part {
     fn commit(&mut self) -> u64 {
         self.settle();
         self.cohorts.all.iter_mut().for_each(|(_, members)| members.commit());
+        let updated = std::mem::take(&mut self.page_updated);
+        if !updated.is_empty() {
+            self.updated = updated;
+        }
         std::mem::take(&mut self.page_rows)
     }
 }
@@ -237,6 +245,7 @@ impl Entries for Part {
     fn discard(&mut self) {
         self.block.clear();
         self.cohorts.all.iter_mut().for_each(|(_, members)| members.discard());
+        self.page_updated.clear();
         self.page_rows = 0;
     }
 }
@@ -361,13 +370,26 @@ mod tests {
         page.entry(row(2, r#"["email", "mobilePhone"]"#));
         fold.take(page);
         let mut page = fold.page();
-        page.entry(row(3, r#"["email"]"#));
+        let dated = |date: &str| Some(Text(date.as_bytes().to_vec().into()));
+        page.entry(Row {
+            last_updated_date_time: dated("2026-11-26T00:00:00Z"),
+            ..row(3, r#"["email"]"#)
+        });
         page.discard();
         fold.take(page);
+        let mut page = fold.page();
+        page.discard();
+        page.entry(Row {
+            last_updated_date_time: dated("2026-11-25T00:00:00Z"),
+            ..row(3, r#"["email"]"#)
+        });
+        fold.take(page);
         let (registration, overflow) = fold.finish();
+        let updated = registration.updated.map(|at| at.to_string());
+        assert_eq!(updated.as_deref(), Some("2026-11-25T00:00:00Z"));
         assert!(!overflow);
-        assert_eq!(registration.rows, 2);
-        let expected = BTreeMap::from([(vec!["email"], 1), (vec!["email", "mobilePhone"], 1)]);
+        assert_eq!(registration.rows, 3);
+        let expected = BTreeMap::from([(vec!["email"], 2), (vec!["email", "mobilePhone"], 1)]);
         assert_eq!(counts(&registration), expected);
     }
 

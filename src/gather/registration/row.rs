@@ -2,6 +2,7 @@
 
 use crate::gather::membership::guid;
 use crate::gather::scan::Text;
+use crate::json;
 use crate::snapshot::people::CohortKey;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -52,7 +53,7 @@ impl Default for List<'_> {
 
 impl List<'_> {
     fn texts(&self) -> serde_json::Result<Vec<Cow<'_, str>>> {
-        serde_json::from_slice(self.0)
+        json::read(self.0)
     }
 }
 

@@ -4,6 +4,7 @@ use super::issuer::TokenError;
 use super::key::{self, Algorithm, Private, Public};
 use super::{Issuer, Token, Want};
 use crate::error::{Error, Result};
+use crate::json;
 use crate::status::Status;
 use crate::task;
 use base64::Engine as _;
@@ -168,7 +169,7 @@ impl Certificate {
         let arguments = json!({"thumbprint": self.public.thumbprint(), "algorithms": offered});
         let reply = task.host_action("signAssertion", arguments, SIGNING).await?;
         let failed = |why: &str| Error::new(Status::HostActionFailed, format!("the reply to 'signAssertion' {why}"));
-        let reply: Reply = serde_json::from_value(reply).map_err(|_| failed("is not {alg, signature}"))?;
+        let reply: Reply = json::read_tree(&reply).map_err(|_| failed("is not {alg, signature}"))?;
         let (algorithm, input) = inputs
             .into_iter()
             .find(|(algorithm, _)| algorithm.name() == reply.alg)

@@ -3,6 +3,7 @@
 use super::refusal::{Refusal, redact};
 use super::{Token, Want};
 use crate::error::{Error, Result};
+use crate::json;
 use crate::session::claims;
 use crate::session::config::Config;
 use crate::session::tokens::Audience;
@@ -148,7 +149,7 @@ pub(crate) async fn read(mut response: reqwest::Response, time: Duration) -> Res
 /// Makes out what an answer says.
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     // What serde found is not told: it may quote the token.
-    serde_json::from_slice(body).map_err(|_| {
+    json::read(body).map_err(|_| {
         Error::new(
             Status::ServiceAnswer,
             "the token endpoint's answer is not of the documented form",

@@ -4,6 +4,7 @@ use super::environment::Environment;
 use super::issuer::{TokenAnswer, parse, read};
 use super::{Token, Want, arc};
 use crate::error::{Error, Result};
+use crate::json;
 use crate::session::config::{self, Config};
 use crate::session::tokens::Audience;
 use crate::status::Status;
@@ -262,7 +263,7 @@ impl ManagedIdentity {
             for (_, secret) in secrets.iter().filter(|(_, secret)| secret.len() > 4) {
                 text = text.replace(secret, "***");
             }
-            let document: Document = serde_json::from_str(&text).unwrap_or_default();
+            let document: Document = json::read(&text).unwrap_or_default();
             let words = [document.error, document.error_description, document.message];
             let words = words
                 .iter()

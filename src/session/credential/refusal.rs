@@ -1,6 +1,7 @@
 //! What the token endpoint says when it says no.
 
 use crate::error::Error;
+use crate::json;
 use crate::session::claims;
 use crate::status::Status;
 use crate::tenant::http::HttpError;
@@ -48,7 +49,7 @@ impl Refusal {
 
     /// Reads an error document, whatever the status that it came with.
     pub fn read(text: &str) -> Option<Self> {
-        let refusal: Refusal = serde_json::from_str(text).ok()?;
+        let refusal: Refusal = json::read(text).ok()?;
         (!refusal.error.is_empty()).then_some(refusal)
     }
 

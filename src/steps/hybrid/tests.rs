@@ -161,7 +161,7 @@ fn mixed_tenants_are_counted() {
     assert_eq!(f.status, Outcome::Pass);
     assert_eq!(
         f.title,
-        "19,594 synced, 412 cloud-only, 7 managed in the cloud or left over"
+        "19,594 synced, 412 cloud-only, 7 of these managed in the cloud or left over"
     );
     s.facts.cloud_managed_users = refused(RefusalKind::Permission, "The app lacks it.", None);
     assert_eq!(find(&STEP, &MIXED, &s).evidence.len(), 2);

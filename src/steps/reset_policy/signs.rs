@@ -266,8 +266,14 @@ pub(super) fn check(snapshot: &Snapshot) -> Finding {
         Scope::None => s.reach != Reach::Nobody && s.whole && s.evidence.source == REPORT,
     };
     let contrary: Vec<&Sign> = signs.iter().filter(against).collect();
-    let whole: Vec<&Sign> = signs.iter().filter(|s| s.whole).collect();
+    // Where nobody may, administrators may still: a sign that counts them too speaks neither for the policy nor against it.
+    let silent = |s: &&Sign| who.value == Scope::None && s.reach != Reach::Nobody && s.evidence.source != REPORT;
+    let whole: Vec<&Sign> = signs.iter().filter(|s| s.whole && !silent(s)).collect();
     let mut finding = match contrary.first() {
+        None if signs.iter().all(|s| silent(&s)) => SIGNS.skipped(
+            "the signs that were read do not tell whether reset is off",
+            "They show that some can reset. Administrators can where nobody else may, and these signs do not leave them out.",
+        ),
         None if whole.is_empty() => SIGNS.skipped(
             "the signs were read only in part",
             "What was read does not speak against the policy.",

@@ -384,6 +384,19 @@ fn signs_against_the_policy_are_told() {
     assert_eq!(find(&STEP, &SIGNS, &s).status, Outcome::Warn);
     s.facts.registration = refused(RefusalKind::License, "P1 only.", Some("Microsoft Entra ID P1"));
     assert_eq!(find(&STEP, &SIGNS, &s).status, Outcome::Skipped);
+    // That some can reset is not in keeping with nobody, nor against it: they may be administrators.
+    let score = |score| SecureScoreControl {
+        score: Some(score),
+        ..Default::default()
+    };
+    s.facts.secure_score = known(score(1.0));
+    assert_eq!(find(&STEP, &SIGNS, &s).status, Outcome::Skipped);
+    s.facts.secure_score = known(score(0.0));
+    let f = find(&STEP, &SIGNS, &s);
+    assert_eq!(
+        (f.status, f.title.as_str()),
+        (Outcome::Pass, "in keeping with the policy: Secure Score")
+    );
 }
 
 fn branding(json: &str) -> Snapshot {

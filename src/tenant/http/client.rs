@@ -7,6 +7,10 @@ use crate::status::Status;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// What may be on its way over one connection of HTTP/2: as good as everything, since each answer has a window of its own.
+/// Else pages that wait for their turn could take all of it, and hold up the very pages that they wait for.
+const CONNECTION_WINDOW: u32 = 1 << 30;
+
 pub(super) struct Clients {
     pub(super) through: reqwest::Client,
     pub(super) direct: reqwest::Client,
@@ -25,6 +29,7 @@ impl Clients {
                 .connect_timeout(Duration::from_secs(20))
                 .read_timeout(config.request_timeout())
                 .tcp_nodelay(true)
+                .http2_initial_connection_window_size(CONNECTION_WINDOW)
                 // No service here redirects; a redirect would carry a token elsewhere.
                 .redirect(reqwest::redirect::Policy::none());
             match proxy {

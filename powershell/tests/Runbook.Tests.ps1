@@ -1,0 +1,580 @@
+# The runbooks, run as jobs: in runspaces of their own in one process, as an Azure sandbox runs them, and in processes of
+# their own. What Azure Automation offers them is not here; its shapes are from Microsoft's documents:
+# - Get-AutomationConnection gives a hashtable of the connection's fields, for the type AzureServicePrincipal ApplicationId,
+#   TenantId, CertificateThumbprint, SubscriptionId (articles/automation/automation-connections.md in MicrosoftDocs/azure-docs).
+# - Get-AutomationVariable gives the value in its type, String for text (articles/automation/shared-resources/variables.md
+#   there). For a name that is not there it writes an error; its words are from samples in public runbooks.
+# - The limits are of includes/azure-automation-service-limits.md there: 400 MB a sandbox, 1 MiB a stream, and 200 KB that the
+#   portal shows.
+BeforeDiscovery {
+    $folder = [System.IO.Path]::Combine($PSScriptRoot, '..', 'EntraSspr', 'runbooks')
+    $runbooks = @([System.IO.Directory]::GetFiles($folder, '*.ps1') | ForEach-Object { [System.IO.Path]::GetFileNameWithoutExtension($_) })
+}
+
+BeforeAll {
+    . ([System.IO.Path]::Combine($PSScriptRoot, 'Lab.ps1'))
+    . ([System.IO.Path]::Combine($PSScriptRoot, 'Child.ps1'))
+    $folder = [System.IO.Path]::Combine($env:SSPR_MODULE, 'runbooks')
+    # The folder in which `Import-Module EntraSspr` finds the module: a package has a folder for its version between.
+    $modules = [System.IO.Path]::GetDirectoryName([System.IO.Path]::GetFullPath($env:SSPR_MODULE))
+    if ([System.IO.Path]::GetFileName($modules) -eq 'EntraSspr') { $modules = [System.IO.Path]::GetDirectoryName($modules) }
+    $ownPath = $env:PSModulePath
+    $env:PSModulePath = $modules + [System.IO.Path]::PathSeparator + $ownPath
+    # Nobody listens there.
+    $nowhere = 'http://127.0.0.1:9'
+
+    # What stands before a runbook in a job of these tests: the lab's addresses, and Azure Automation's own cmdlets.
+    $jobStart = @'
+param($Endpoint, $Variable, $Connection)
+$global:PSDefaultParameterValues = @{ 'Connect-SsprTenant:Endpoint' = $Endpoint }
+$global:TestVariable = $Variable
+$global:TestConnection = $Connection
+function global:Get-AutomationVariable {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true, Position = 0)] [string] $Name, [switch] $DoNotDecrypt)
+    if (-not $TestVariable.ContainsKey($Name)) {
+        Write-Error -Message "Variables asset not found. To create this Variables asset, navigate to the Assets blade and create a Variables asset named: $Name."
+        return
+    }
+    $TestVariable[$Name]
+}
+function global:Get-AutomationConnection {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true, Position = 0)] [string] $Name, [switch] $DoNotDecrypt)
+    if (-not $TestConnection.ContainsKey($Name)) {
+        Write-Error -Message "Connections asset not found. To create this Connections asset, navigate to the Assets blade and create a Connections asset named: $Name."
+        return
+    }
+    $TestConnection[$Name]
+}
+'@
+
+    function New-Job {
+        # A runspace as a job has it: nobody sits there, and no module is imported.
+        param([hashtable] $Endpoint = $endpoint, [hashtable] $Variable = @{}, [hashtable] $Connection = @{}, [string] $Before = '')
+
+        $runspace = [runspacefactory]::CreateRunspace([initialsessionstate]::CreateDefault2())
+        $runspace.Open()
+        $shell = [powershell]::Create()
+        $shell.Runspace = $runspace
+        [void](Invoke-Shell -Shell $shell -Script $jobStart -Argument $Endpoint, $Variable, $Connection)
+        # The budgets are the services' own; the lab has none, and a test need not wait for them.
+        [void](Invoke-Shell -Shell $shell -Script 'Import-Module -Name EntraSspr; & (Get-Module -Name EntraSspr) { $script:Budgets = ''off'' }')
+        if ($Before) { [void](Invoke-Shell -Shell $shell -Script $Before) }
+        $shell
+    }
+
+    function Start-Runbook {
+        param($Shell, [string] $Runbook, [hashtable] $Parameter = @{})
+
+        $Shell.Commands.Clear()
+        $Shell.Streams.ClearStreams()
+        [void]$Shell.AddScript([System.IO.File]::ReadAllText([System.IO.Path]::Combine($folder, "$Runbook.ps1"))).AddParameters($Parameter)
+        $nothing = New-Object -TypeName 'System.Management.Automation.PSDataCollection[psobject]'
+        $nothing.Complete()
+        $output = New-Object -TypeName 'System.Management.Automation.PSDataCollection[psobject]'
+        @{ Shell = $Shell; Output = $output; Wait = $Shell.BeginInvoke($nothing, $output) }
+    }
+
+    function Wait-Runbook {
+        # What a job comes to.
+        param([hashtable] $Job)
+
+        $reason = $null
+        try { [void]$Job.Shell.EndInvoke($Job.Wait) } catch { $reason = $_.Exception.InnerException }
+        $streams = $Job.Shell.Streams
+        [pscustomobject]@{
+            State    = [string]$Job.Shell.InvocationStateInfo.State
+            Reason   = if ($reason) { $reason.Message } else { '' }
+            Id       = if ($reason) { $reason.ErrorRecord.FullyQualifiedErrorId } else { '' }
+            Output   = @($Job.Output)
+            Text     = @($Job.Output) -join "`n"
+            Error    = @($streams.Error)
+            Warning  = @($streams.Warning)
+            Progress = @($streams.Progress)
+        }
+    }
+
+    function Invoke-Job {
+        # One job from its start to its end.
+        param([string] $Runbook, [hashtable] $Parameter = @{}, [hashtable] $Setting = @{})
+
+        $shell = New-Job @Setting
+        try { Wait-Runbook -Job (Start-Runbook -Shell $shell -Runbook $Runbook -Parameter $Parameter) } finally { Close-Shell -Shell $shell }
+    }
+
+    function Invoke-JobProcess {
+        # A job in a process of its own, in which the environment names the identity's endpoint, as Azure's sandbox does.
+        param([string] $Runbook, [string] $Argument = '', $Lab, [string] $Before = '', [string] $After = '', [hashtable] $Environment = @{})
+
+        $file = [System.IO.Path]::Combine($folder, "$Runbook.ps1")
+        $script = @"
+`$PSDefaultParameterValues['Connect-SsprTenant:Endpoint'] = @{ login = '$($Lab.url)'; graph = '$($Lab.url)'; imds = '$nowhere' }
+$Before
+try { & '$file' $Argument } catch { "FAILED `$_"; exit 3 } finally { $After }
+"@
+        Invoke-Child -Script $script -Environment ($Environment + @{ IDENTITY_ENDPOINT = "$($Lab.url)/msi/token"; IDENTITY_HEADER = $Lab.identityHeader; PSModulePath = $env:PSModulePath })
+    }
+
+    function Add-StoreCertificate {
+        # The lab app's certificate in this user's store, and the connection that names it; nothing where it cannot be made.
+        param($Lab)
+
+        $pem = [System.IO.File]::ReadAllText($Lab.certificateFile) + [System.IO.File]::ReadAllText($Lab.keyFile)
+        try { $certificate = [System.Security.Cryptography.X509Certificates.X509Certificate2]::CreateFromPem($pem, $pem) } catch { return }
+        # A PFX in between, so that the store keeps the key.
+        $certificate = [System.Security.Cryptography.X509Certificates.X509Certificate2]::new($certificate.Export('Pfx', ''), '', 'PersistKeySet')
+        $store = [System.Security.Cryptography.X509Certificates.X509Store]::new('My', 'CurrentUser')
+        $store.Open('ReadWrite')
+        $store.Add($certificate)
+        [pscustomobject]@{
+            Store = $store; Certificate = $certificate
+            Fields = @{ ApplicationId = $Lab.tenants[0].clientId; TenantId = $Lab.tenants[0].tenantId; CertificateThumbprint = $certificate.Thumbprint; SubscriptionId = [string][guid]::Empty }
+        }
+    }
+
+    function Remove-StoreCertificate {
+        param($Added)
+
+        $Added.Store.Remove($Added.Certificate)
+        $Added.Store.Close()
+    }
+}
+
+AfterAll {
+    $env:PSModulePath = $ownPath
+}
+
+Describe 'The runbook <_>' -ForEach $runbooks {
+    BeforeAll {
+        $name = $_
+        $file = [System.IO.Path]::Combine($folder, "$name.ps1")
+        $tokens = $null
+        $problems = $null
+        $tree = [System.Management.Automation.Language.Parser]::ParseFile($file, [ref]$tokens, [ref]$problems)
+    }
+
+    It 'has a name that Azure Automation takes, and no syntax that it does not' {
+        $name | Should -Match '^[A-Za-z][A-Za-z0-9_-]*$'
+        @($problems) | Should -BeNullOrEmpty
+        $text = [System.IO.File]::ReadAllText($file)
+        $text | Should -Not -Match '[^\x00-\x7F]'
+        $text | Should -Not -Match '(?m)^\s*#\s*Requires' -Because 'sandboxes do not support it'
+        $text | Should -Not -Match 'AzureRm' -Because 'the word alone may load that module'
+    }
+
+    It 'asks nobody, draws nothing, and starts nothing' {
+        $commands = @($tree.FindAll({ param($node) $node -is [System.Management.Automation.Language.CommandAst] }, $true) | ForEach-Object { $_.GetCommandName() })
+        foreach ($wrong in 'Read-Host', 'Get-Credential', 'Write-Progress', 'Write-Host', 'Start-Process', 'Start-Job', 'Invoke-Expression', 'Set-AutomationVariable', 'Set-Content', 'Out-File', 'Export-SsprSnapshot') {
+            $commands | Should -Not -Contain $wrong
+        }
+    }
+
+    It 'can be started from the portal without a parameter, and none takes an address' {
+        foreach ($parameter in $tree.ParamBlock.Parameters) {
+            # A job operator may start a runbook but not change it: no parameter may send the identity's token elsewhere.
+            $parameter.Name.VariablePath.UserPath | Should -Not -Match 'Endpoint|Address|Url|Uri|Proxy|CaFile'
+            $parameter.StaticType.Name | Should -BeIn 'String', 'String[]', 'Int32', 'Boolean'
+            $parameter.Attributes.Extent.Text -join ' ' | Should -Not -Match 'Mandatory'
+        }
+    }
+
+    It 'has a synopsis, a description, every parameter, an example and a link' {
+        $help = Get-Help -Name $file -Full
+        $help.Synopsis.Trim() | Should -Not -Match '\.ps1'
+        ($help.description | Out-String).Trim() | Should -Not -BeNullOrEmpty
+        @($help.examples.example).Count | Should -BeGreaterThan 0
+        @($help.relatedLinks.navigationLink | Where-Object { $_.PSObject.Properties['uri'] -and $_.uri -like 'https://*' }).Count | Should -BeGreaterThan 0
+        foreach ($parameter in $tree.ParamBlock.Parameters) {
+            $word = $parameter.Name.VariablePath.UserPath
+            $described = @($help.parameters.parameter | Where-Object { $_.name -eq $word })
+            ($described.description | Out-String).Trim() | Should -Not -BeNullOrEmpty -Because "-$word needs a word"
+        }
+    }
+}
+
+Describe 'EntraSspr-SelfTest' {
+    BeforeAll {
+        $lab = Start-Lab -Scenario hybrid-ready
+        $endpoint = Get-LabEndpoint -Lab $lab
+    }
+    AfterEach {
+        [void](Invoke-Lab -Lab $lab -Method POST -Action reset)
+    }
+    AfterAll {
+        Stop-Lab -Lab $lab
+    }
+
+    It 'says with which engine, architecture and path the module loads, what answers, and who it is' {
+        $job = Invoke-JobProcess -Runbook EntraSspr-SelfTest -Lab $lab
+        $job.Output | Should -Match '(?m)^EntraSspr self-test: all well\.'
+        $job.ExitCode | Should -Be 0
+        $job.Error.Trim() | Should -BeNullOrEmpty
+        $job.Output | Should -Match "(?m)^note +engine +PowerShell $([regex]::Escape($PSVersionTable.PSVersion)) $($PSVersionTable.PSEdition), .*FullLanguage"
+        $job.Output | Should -Match "(?m)^ok +module +EntraSspr [0-9.]+ in .*$([regex]::Escape([System.IO.Path]::GetFileName($env:SSPR_MODULE)))"
+        $job.Output | Should -Match '(?m)^ok +library +(win|linux|osx)-(x64|arm64), version [0-9.]+, .*entra_sspr'
+        $job.Output | Should -Match "(?m)^ok +sign-in +$([regex]::Escape($lab.url)) answered in \d+ ms"
+        $job.Output | Should -Match "(?m)^ok +Graph +$([regex]::Escape($lab.url)) answered in \d+ ms"
+        $job.Output | Should -Match "(?m)^ok +identity +signed in by managedIdentity as .* to tenant $($lab.tenants[0].tenantId)"
+        $job.Output | Should -Match '(?m)^ok +read +read the licences from Graph'
+        $job.Output | Should -Match '(?m)^note +assets +Get-AutomationVariable is not here'
+        $job.Output | Should -Match '(?m)^note +memory +\d+ MB'
+        # Nothing secret.
+        $job.Output | Should -Not -Match ([regex]::Escape($lab.identityHeader))
+        $job.Output | Should -Not -Match 'eyJ'
+        # The one thing that it asks of Graph without a token is refused.
+        @((Invoke-Lab -Lab $lab -Action violations) | Where-Object { ($_ | ConvertTo-Json -Depth 5) -notmatch 'Access token is empty' }) | Should -BeNullOrEmpty
+    }
+
+    It 'leaves nothing behind, and shows no progress' {
+        $job = Invoke-Job -Runbook EntraSspr-SelfTest
+        $job.State | Should -Be 'Completed'
+        $job.Progress.Count + $job.Error.Count + $job.Warning.Count | Should -Be 0
+        @($job.Output | Where-Object { $_ -isnot [string] }) | Should -BeNullOrEmpty
+        @($job.Output | Where-Object { $_ -match '\p{Cc}' }) | Should -BeNullOrEmpty
+    }
+
+    It 'without a managed identity says what to switch on, and still what answers' {
+        $job = Invoke-Job -Runbook EntraSspr-SelfTest -Setting @{ Endpoint = @{ login = $lab.url; graph = $lab.url; imds = $nowhere } }
+        $job.State | Should -Be 'Failed'
+        $job.Id | Should -Be 'Sspr.SelfTest.Failed'
+        $job.Reason | Should -Match 'identity: .*System assigned, On.*no identity endpoint'
+        $job.Text | Should -Match '(?m)^FAIL +identity +there is no managed identity here'
+        $job.Text | Should -Match '(?m)^ok +sign-in '
+        $job.Text | Should -Match '(?m)^ok +Graph '
+    }
+
+    It 'says where it looked when the module is not there' {
+        $job = Invoke-JobProcess -Runbook EntraSspr-SelfTest -Lab $lab -Before "`$env:PSModulePath = '$TestDrive'"
+        $job.ExitCode | Should -Be 3
+        $job.Output | Should -Match '(?m)^FAIL +module .*EntraSspr'
+        $job.Output | Should -Match "(?m)^note +looked in +$([regex]::Escape($TestDrive))"
+        $job.Output | Should -Match '(?m)^ok +Graph '
+        $job.Output | Should -Match '(?m)^FAILED EntraSspr self-test: 1 failed\. module: '
+    }
+
+    It 'says what is wrong with the library' {
+        $copy = Copy-ModuleUnderTest -Destination $TestDrive
+        [System.IO.Directory]::Delete([System.IO.Path]::Combine($copy, 'lib'), $true)
+        $place = [System.IO.Path]::GetDirectoryName($copy)
+        $job = Invoke-JobProcess -Runbook EntraSspr-SelfTest -Lab $lab -Before "`$env:PSModulePath = '$place'"
+        $job.ExitCode | Should -Be 3
+        $job.Output | Should -Match '(?m)^FAIL +library +\w+-\w+: the native library .* is missing'
+    }
+
+    It 'names what is not reached, within its time' {
+        # It takes connections and says nothing.
+        $silent = New-Object -TypeName System.Net.Sockets.TcpListener -ArgumentList ([System.Net.IPAddress]::Loopback), 0
+        $silent.Start()
+        try {
+            $watch = [System.Diagnostics.Stopwatch]::StartNew()
+            $job = Invoke-Job -Runbook EntraSspr-SelfTest -Parameter @{ TimeoutSeconds = 1 } -Setting @{
+                Endpoint = @{ login = "http://127.0.0.1:$($silent.LocalEndpoint.Port)"; graph = $nowhere; imds = $nowhere }
+            }
+            $watch.Elapsed.TotalSeconds | Should -BeLessThan 20
+        } finally {
+            $silent.Stop()
+        }
+        $job.State | Should -Be 'Failed'
+        $job.Text | Should -Match '(?m)^FAIL +sign-in +http://127\.0\.0\.1:\d+ gave no answer within 1 s'
+        $job.Text | Should -Match '(?m)^FAIL +Graph +http://127\.0\.0\.1:9 was not reached: '
+    }
+
+    It 'does not take a filter''s page for Graph' {
+        [void](Invoke-Lab -Lab $lab -Method POST -Action faults -Body @{ path = '/v1.0/organization'; kind = 'html' })
+        try {
+            $job = Invoke-Job -Runbook EntraSspr-SelfTest
+        } finally {
+            [void](Invoke-Lab -Lab $lab -Method DELETE -Action faults)
+        }
+        $job.Text | Should -Match '(?m)^FAIL +Graph +something else answered for '
+    }
+
+    It 'needs no permission: what is not granted is a note' {
+        $permissions = 'LicenseAssignment.Read.All', 'Organization.Read.All', 'Directory.Read.All', 'User.Read.All'
+        foreach ($permission in $permissions) { [void](Invoke-Lab -Lab $lab -Method POST -Action 'permissions/remove' -Body @{ app = 'identity'; permission = $permission }) }
+        try {
+            $job = Invoke-Job -Runbook EntraSspr-SelfTest
+        } finally {
+            foreach ($permission in $permissions) { [void](Invoke-Lab -Lab $lab -Method POST -Action 'permissions/add' -Body @{ app = 'identity'; permission = $permission }) }
+        }
+        $job.Text | Should -Match '(?m)^note +permissions +not granted, .*LicenseAssignment\.Read\.All'
+        $job.Text | Should -Match '(?m)^note +read +asked Graph for the licences: .*LicenseAssignment\.Read\.All'
+        $job.State | Should -Be 'Completed'
+    }
+
+    It 'tells that the library does not reach Graph where PowerShell does' {
+        # Only the library asks in batches.
+        [void](Invoke-Lab -Lab $lab -Method POST -Action faults -Body @{ path = '/v1.0/$batch'; kind = 'status'; status = 400 })
+        try {
+            $job = Invoke-Job -Runbook EntraSspr-SelfTest -Parameter @{ TimeoutSeconds = 5 }
+        } finally {
+            [void](Invoke-Lab -Lab $lab -Method DELETE -Action faults)
+        }
+        $job.Text | Should -Match '(?m)^ok +Graph '
+        $job.Text | Should -Match '(?m)^FAIL +read +asked Graph for the licences: '
+        $job.State | Should -Be 'Failed'
+    }
+
+    It 'signs in by a connection, of which it tells the fields'' names only' {
+        $added = Add-StoreCertificate -Lab $lab
+        if (-not $added) { Set-ItResult -Skipped -Because 'Windows PowerShell and Wine make no certificate of a PEM file'; return }
+        try {
+            $job = Invoke-Job -Runbook EntraSspr-SelfTest -Parameter @{ ConnectionName = 'SsprApp' } -Setting @{ Connection = @{ SsprApp = $added.Fields } }
+        } finally {
+            Remove-StoreCertificate -Added $added
+        }
+        $job.State | Should -Be 'Completed'
+        $job.Text | Should -Match '(?m)^note +assets +variables and connections .* can be read here'
+        $job.Text | Should -Match '(?m)^ok +connection +SsprApp has ApplicationId, CertificateThumbprint, SubscriptionId, TenantId'
+        $job.Text | Should -Match '(?m)^ok +identity +signed in by certificate '
+        $job.Text | Should -Not -Match $added.Fields.CertificateThumbprint
+        $job = Invoke-Job -Runbook EntraSspr-SelfTest -Parameter @{ ConnectionName = 'Other' }
+        $job.Text | Should -Match '(?m)^FAIL +identity +Connections asset not found.*Other'
+    }
+
+    It 'takes the job''s settings from the variable, and tells their names only' {
+        $user = $lab.tenants[0].apps.'identity-user'.clientId
+        $variable = @{ SsprSettings = "{`"IdentityClientId`": `"$user`", `"Tenant`": `"canary`", `"AllowUnknown`": true}" }
+        $job = Invoke-Job -Runbook EntraSspr-SelfTest -Parameter @{ SettingsVariable = 'SsprSettings' } -Setting @{ Variable = $variable }
+        $job.State | Should -Be 'Completed'
+        $job.Text | Should -Match '(?m)^ok +settings +variable SsprSettings names IdentityClientId, Tenant, AllowUnknown'
+        $job.Text | Should -Match "(?m)^ok +identity +signed in by managedIdentity as $user"
+        $job.Text | Should -Not -Match 'canary'
+        $job = Invoke-Job -Runbook EntraSspr-SelfTest -Parameter @{ SettingsVariable = 'Other' }
+        $job.Text | Should -Match '(?m)^FAIL +settings +variable Other: Variables asset not found'
+        $job.State | Should -Be 'Failed'
+    }
+}
+
+Describe 'EntraSspr-Readiness' {
+    BeforeAll {
+        $lab = Start-Lab -Scenario hybrid-ready
+        $endpoint = Get-LabEndpoint -Lab $lab
+        $poor = Start-Lab -Scenario no-license
+
+        function Get-Result {
+            # The job's last line.
+            param($Job)
+
+            ConvertFrom-Json -InputObject $Job.Output[-1]
+        }
+    }
+    AfterEach {
+        [void](Invoke-Lab -Lab $lab -Method POST -Action reset)
+    }
+    AfterAll {
+        Stop-Lab -Lab $lab
+        Stop-Lab -Lab $poor
+    }
+
+    It 'completes when what it watches is right: the screen, then the result as one line' {
+        $job = Invoke-Job -Runbook EntraSspr-Readiness -Parameter @{ Step = 'license, reset_policy' }
+        $job.Reason | Should -BeNullOrEmpty
+        $job.State | Should -Be 'Completed'
+        $job.Text | Should -Match '(?m)^pass +License '
+        $result = Get-Result -Job $job
+        $result.ready | Should -Be 'Yes'
+        $result.tenantId | Should -Be $lab.tenants[0].tenantId
+        @($result.failed).Count | Should -Be 0
+        $job.Error.Count + $job.Warning.Count + $job.Progress.Count | Should -Be 0
+        @($job.Output | Where-Object { $_ -isnot [string] }) | Should -BeNullOrEmpty
+        @(Invoke-Lab -Lab $lab -Action violations) | Should -BeNullOrEmpty
+    }
+
+    It 'runs with the identity that the sandbox''s environment names' {
+        $job = Invoke-JobProcess -Runbook EntraSspr-Readiness -Argument "-Step license" -Lab $lab
+        $job.Error.Trim() | Should -BeNullOrEmpty
+        $job.ExitCode | Should -Be 0
+        $job.Output | Should -Match '(?m)^\{.*"ready":"Yes"'
+        $job.Output | Should -Not -Match 'eyJ'
+        $job.Output | Should -Not -Match ([regex]::Escape($lab.identityHeader))
+        @((Invoke-Lab -Lab $lab -Action requests) | Where-Object { $_.path -eq '/msi/token' }).Count | Should -BeGreaterThan 0
+    }
+
+    It 'fails when the tenant is not ready, after it wrote everything' {
+        $job = Invoke-Job -Runbook EntraSspr-Readiness -Parameter @{ AllowUnknown = $true } -Setting @{ Endpoint = (Get-LabEndpoint -Lab $poor) }
+        $job.State | Should -Be 'Failed'
+        $job.Id | Should -BeLike 'Sspr.Readiness.NotReady*'
+        $job.Reason | Should -Match 'license\.entitlement: '
+        $job.Text | Should -Match '(?m)^FAIL license\.entitlement: '
+        $job.Text | Should -Match '(?m)^  What to do: '
+        @((Get-Result -Job $job).failed) | Should -Contain 'license.entitlement'
+    }
+
+    It 'fails when it is not known, unless it is told' {
+        $job = Invoke-Job -Runbook EntraSspr-Readiness
+        $job.State | Should -Be 'Failed'
+        $job.Id | Should -BeLike 'Sspr.Readiness.NotKnown*'
+        (Get-Result -Job $job).ready | Should -Be 'Unknown'
+        $job = Invoke-Job -Runbook EntraSspr-Readiness -Parameter @{ AllowUnknown = $true }
+        $job.State | Should -Be 'Completed'
+        $job.Warning.Count | Should -Be 1
+        [string]$job.Warning[0] | Should -Match 'could not be read'
+    }
+
+    It 'fails when nothing could be read, whatever it is told' {
+        [void](Invoke-Lab -Lab $lab -Method POST -Action faults -Body @{ path = '/v1.0/'; kind = 'status'; status = 403 })
+        try {
+            $job = Invoke-Job -Runbook EntraSspr-Readiness -Parameter @{ Step = 'license'; AllowUnknown = $true }
+        } finally {
+            [void](Invoke-Lab -Lab $lab -Method DELETE -Action faults)
+        }
+        $job.State | Should -Be 'Failed'
+        $job.Id | Should -Be 'Sspr.Readiness.NothingRead'
+        $job.Reason | Should -Match 'EntraSspr-SelfTest'
+    }
+
+    It 'fails when it cannot sign in, and says what to do' {
+        $job = Invoke-Job -Runbook EntraSspr-Readiness -Setting @{ Endpoint = @{ login = $lab.url; graph = $lab.url; imds = $nowhere } }
+        $job.State | Should -Be 'Failed'
+        $job.Id | Should -BeLike 'Sspr.SignIn.IdentityUnavailable*'
+        $job.Text | Should -Match '(?m)^What to do: Run where Azure gives an identity'
+        $job = Invoke-Job -Runbook EntraSspr-Readiness -Parameter @{ Tenant = [string][guid]::NewGuid() }
+        $job.State | Should -Be 'Failed'
+    }
+
+    It 'takes a list as one text, as a list, and with steps left out' {
+        $job = Invoke-Job -Runbook EntraSspr-Readiness -Parameter @{ Step = 'license', 'mfa_enforcement' }
+        $job.Text | Should -Match '\(2 of \d+ steps checked\)'
+        $job = Invoke-Job -Runbook EntraSspr-Readiness -Parameter @{ ExcludeStep = 'hybrid,account_unlock'; AllowUnknown = $true }
+        $job.Text | Should -Not -Match '(?m-i)^\S+ +Hybrid '
+        $job = Invoke-Job -Runbook EntraSspr-Readiness -Parameter @{ Step = 'lisence' }
+        $job.Id | Should -BeLike 'Sspr.Argument.Invalid*'
+    }
+
+    It 'takes its settings from a variable; a parameter goes before, and what is not known is refused' {
+        $variable = @{ SsprSettings = '{"Step": ["license"], "AllowUnknown": true, "TimeBudgetMinutes": 5}'; Wrong = '{"Steps": "license"}'; Bad = '{"Cloud": "Mars"}'; Text = 'license' }
+        $job = Invoke-Job -Runbook EntraSspr-Readiness -Parameter @{ SettingsVariable = 'SsprSettings' } -Setting @{ Variable = $variable }
+        $job.State | Should -Be 'Completed'
+        $job.Text | Should -Match '\(1 of \d+ steps checked\)'
+        $job = Invoke-Job -Runbook EntraSspr-Readiness -Parameter @{ SettingsVariable = 'SsprSettings'; Step = 'license, hybrid'; AllowUnknown = $false } -Setting @{ Variable = $variable }
+        $job.Id | Should -BeLike 'Sspr.Readiness.NotKnown*'
+        $job.Text | Should -Match '\(2 of \d+ steps checked\)'
+        $job = Invoke-Job -Runbook EntraSspr-Readiness -Parameter @{ SettingsVariable = 'Wrong' } -Setting @{ Variable = $variable }
+        $job.Id | Should -Be 'Sspr.Settings.Unknown'
+        $job.Reason | Should -Match "'Steps'.*Step, ExcludeStep"
+        foreach ($name in 'Bad', 'Text', 'Missing') {
+            $job = Invoke-Job -Runbook EntraSspr-Readiness -Parameter @{ SettingsVariable = $name } -Setting @{ Variable = $variable }
+            $job.State | Should -Be 'Failed' -Because $name
+        }
+        $job.Reason | Should -Match 'Variables asset not found'
+        @(Invoke-Lab -Lab $lab -Action violations) | Should -BeNullOrEmpty
+    }
+
+    It 'signs in by a connection' {
+        $added = Add-StoreCertificate -Lab $lab
+        if (-not $added) { Set-ItResult -Skipped -Because 'Windows PowerShell and Wine make no certificate of a PEM file'; return }
+        try {
+            $job = Invoke-Job -Runbook EntraSspr-Readiness -Parameter @{ ConnectionName = 'SsprApp'; Step = 'license' } -Setting @{ Connection = @{ SsprApp = $added.Fields } }
+        } finally {
+            Remove-StoreCertificate -Added $added
+        }
+        $job.Reason | Should -BeNullOrEmpty
+        $job.State | Should -Be 'Completed'
+    }
+
+    It 'keeps nothing in its runspace' {
+        $shell = New-Job
+        try {
+            $first = Wait-Runbook -Job (Start-Runbook -Shell $shell -Runbook EntraSspr-Readiness -Parameter @{ Step = 'license, hybrid'; AllowUnknown = $true })
+            @(Invoke-Shell -Shell $shell -Script 'Get-SsprSession -All').Count | Should -Be 0
+            $second = Wait-Runbook -Job (Start-Runbook -Shell $shell -Runbook EntraSspr-Readiness)
+            @(Invoke-Shell -Shell $shell -Script 'Get-SsprSession -All').Count | Should -Be 0
+        } finally {
+            Close-Shell -Shell $shell
+        }
+        $first.State | Should -Be 'Completed'
+        # The parameters of the first job are not the second's.
+        $second.Id | Should -BeLike 'Sspr.Readiness.NotKnown*'
+        $second.Text | Should -Not -Match 'steps checked'
+    }
+
+    It 'keeps nothing on disk' {
+        $place = [System.IO.Path]::Combine($TestDrive, 'disk')
+        [void][System.IO.Directory]::CreateDirectory($place)
+        $modules = [System.IO.Directory]::GetFiles($env:SSPR_MODULE, '*', 'AllDirectories').Count
+        $job = Invoke-JobProcess -Runbook EntraSspr-Readiness -Argument '-Step license' -Lab $lab -Environment @{ TMPDIR = $place; TEMP = $place; TMP = $place } -Before "[Environment]::CurrentDirectory = '$place'; Set-Location -LiteralPath '$place'"
+        $job.ExitCode | Should -Be 0 -Because $job.Output
+        # The engine's own.
+        @([System.IO.Directory]::GetFiles($place, '*', 'AllDirectories') | Where-Object { [System.IO.Path]::GetFileName($_) -notmatch '^(dotnet-|clr-|CoreFxPipe_|__PSScriptPolicyTest_)' }) | Should -BeNullOrEmpty
+        [System.IO.Directory]::GetFiles($env:SSPR_MODULE, '*', 'AllDirectories').Count | Should -Be $modules
+    }
+
+    It 'runs beside others in one sandbox, each with its own sign-in' {
+        $shells = @(foreach ($i in 1..6) { if ($i % 2) { New-Job } else { New-Job -Endpoint (Get-LabEndpoint -Lab $poor) } })
+        try {
+            $jobs = @(foreach ($shell in $shells) { Start-Runbook -Shell $shell -Runbook EntraSspr-Readiness -Parameter @{ Step = 'license' } })
+            $done = @(foreach ($job in $jobs) { Wait-Runbook -Job $job })
+        } finally {
+            foreach ($shell in $shells) { Close-Shell -Shell $shell }
+        }
+        $done.State -join ' ' | Should -Be 'Completed Failed Completed Failed Completed Failed'
+        @($done | ForEach-Object { (Get-Result -Job $_).tenantId } | Select-Object -Unique).Count | Should -Be 2
+    }
+
+    It 'that was cut off does the same when it starts again from the beginning' {
+        $whole = Invoke-Job -Runbook EntraSspr-Readiness -Parameter @{ AllowUnknown = $true }
+        [void](Invoke-Lab -Lab $lab -Method POST -Action reset)
+        # The report never comes: the job is in the middle when its process is ended.
+        [void](Invoke-Lab -Lab $lab -Method POST -Action faults -Body @{ path = '/v1.0/reports/'; kind = 'never' })
+        $file = [System.IO.Path]::Combine($folder, 'EntraSspr-Readiness.ps1')
+        $child = Start-Child -Environment @{ PSModulePath = $env:PSModulePath } -Script @"
+`$PSDefaultParameterValues['Connect-SsprTenant:Endpoint'] = @{ login = '$($lab.url)'; graph = '$($lab.url)'; imds = '$($lab.url)' }
+& '$file' -AllowUnknown `$true
+"@
+        $end = [datetime]::UtcNow.AddSeconds(30)
+        while (-not @((Invoke-Lab -Lab $lab -Action requests) | Where-Object { $_.path -like '/v1.0/*' }).Count -and [datetime]::UtcNow -lt $end) { Start-Sleep -Milliseconds 100 }
+        $child.HasExited | Should -BeFalse
+        $child.Kill()
+        [void](Wait-Child -Process $child)
+        [void](Invoke-Lab -Lab $lab -Method DELETE -Action faults)
+        $again = Invoke-Job -Runbook EntraSspr-Readiness -Parameter @{ AllowUnknown = $true }
+        $again.State | Should -Be $whole.State
+        $times = 'read \d.*|\d{4}-\d\d-\d\dT[0-9:]+Z'
+        ($again.Text -replace $times, '') | Should -Be ($whole.Text -replace $times, '')
+    }
+
+    It 'stays within what Azure keeps of a stream and the portal shows, in single lines, worst first' {
+        # Such a result there is not; a directory's names may be of any length and letters.
+        $huge = @'
+function global:Get-HugeReadiness {
+    param($Session, $TimeBudget)
+    $name = [string][char]0x4E00 * 5000 + "`r`n" + [char]27 + '[31m'
+    $findings = foreach ($i in 1..3000) { [pscustomobject]@{ Id = "step.$i"; Status = @('Pass', 'Skipped', 'Fail')[$i % 3]; Title = $name; Reason = $name; Decides = $true; Remediation = [pscustomobject]@{ Text = $name; Command = $name } } }
+    [pscustomobject]@{
+        TenantName = 'contoso'; TenantId = 'id'; Ready = 'No'; TakenAt = [datetime]::UtcNow; Screen = @($name) * 100; Findings = $findings; First = $null
+        Counts = [pscustomobject]@{ Pass = 1000; Fail = 1000; Warn = 0; Skipped = 1000; NotApplicable = 0; Error = 0 }
+    }
+}
+# An alias goes before the module's function, which the runbook imports again.
+Set-Alias -Name Test-SsprReadiness -Value Get-HugeReadiness
+'@
+        $job = Invoke-Job -Runbook EntraSspr-Readiness -Setting @{ Before = $huge }
+        $job.State | Should -Be 'Failed'
+        $job.Id | Should -BeLike 'Sspr.Readiness.NotReady*'
+        $job.Reason.Length | Should -BeLessThan 10000
+        [System.Text.Encoding]::UTF8.GetByteCount($job.Text) | Should -BeLessThan (200 * 1000)
+        @($job.Output | Where-Object { $_ -match '\p{Cc}' }) | Should -BeNullOrEmpty
+        $job.Text | Should -Match '(?m)^\(\d+ more lines are left out\.\)$'
+        (Get-Result -Job $job).fail | Should -Be 1000
+    }
+}
+
+Describe 'EntraSspr-Readiness in a large tenant' {
+    It 'stays within a sandbox''s 400 MB, engine and all' {
+        $lab = Start-Lab -Scenario one-million-users -Argument '--page-size 999'
+        try {
+            $job = Invoke-JobProcess -Runbook EntraSspr-Readiness -Argument '-AllowUnknown $true -TimeBudgetMinutes 1' -Lab $lab `
+                -Before 'Import-Module -Name EntraSspr; & (Get-Module -Name EntraSspr) { $script:Budgets = ''off'' }' `
+                -After '"PEAK {0:0}" -f ([System.Diagnostics.Process]::GetCurrentProcess().PeakWorkingSet64 / 1MB)'
+        } finally {
+            Stop-Lab -Lab $lab
+        }
+        $job.Output | Should -Match '(?m)^\{.*"ready":'
+        $job.Output | Should -Match '(?m)^PEAK (\d+)'
+        [void]($job.Output -match '(?m)^PEAK (\d+)')
+        [int]$Matches[1] | Should -BeLessThan 400
+        [System.Text.Encoding]::UTF8.GetByteCount($job.Output) | Should -BeLessThan (200 * 1000)
+    }
+}
