@@ -270,7 +270,7 @@ try { [void](Get-SsprCheck) } catch { `$_.FullyQualifiedErrorId; "`$_"; `$_.Erro
         $manifest = [System.IO.Path]::Combine($copy, 'EntraSspr.psd1')
         $text = [System.IO.File]::ReadAllText($manifest)
         [System.IO.File]::WriteAllText($manifest, $text.Replace("= '$((Get-SsprEnvironment).ModuleVersion)'", "= '99.0.0'"))
-        Test-Refusal -Name Mixed -Target '99.0.0' -Help 'Install the module again'
+        Test-Refusal -Name Mixed -Target '99.0.0' -Help 'Install the module again.*new PowerShell'
     }
 
     It 'Windows PowerShell would not load it, for it is marked as downloaded' {

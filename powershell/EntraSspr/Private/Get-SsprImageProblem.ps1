@@ -15,7 +15,9 @@ function Get-SsprImageProblem {
             $stream.Dispose()
         }
     } catch {
-        return New-SsprReadProblem -Path $Path -Exception $_.Exception
+        $cause = $_.Exception
+        while ($null -ne $cause.InnerException) { $cause = $cause.InnerException }
+        return [pscustomobject]@{ Name = 'Unreadable'; Message = "the native library $Path cannot be read: $($cause.Message)" }
     }
     $image = $null
     if ($read -ge 64) {
@@ -25,47 +27,12 @@ function Get-SsprImageProblem {
             'CF-FA-ED-FE' { Read-SsprMachO -Head $head -Read $read }
         }
     }
-    if ($null -eq $image) { return New-SsprDamage -Path $Path }
+    if ($null -eq $image -or ($image.Rid -eq $Rid -and $image.End -gt $length)) {
+        return [pscustomobject]@{ Name = 'Damaged'; Message = "the native library $Path is damaged or cut off" }
+    }
     if ($image.Rid -ne $Rid) {
-        return [pscustomobject]@{ Name = 'Architecture'; Message = "the native library $Path is made for $($image.Rid), and this PowerShell is $Rid" }
+        [pscustomobject]@{ Name = 'Architecture'; Message = "the native library $Path is made for $($image.Rid), and this PowerShell is $Rid" }
     }
-    if ($image.End -gt $length) { New-SsprDamage -Path $Path }
-}
-
-function Get-SsprAssemblyProblem {
-    # Whether the declarations are whole, and of the module's version.
-    [CmdletBinding()]
-    [OutputType([psobject])]
-    param([string] $Path)
-
-    $version = $ExecutionContext.SessionState.Module.Version
-    try {
-        $found = [System.Reflection.AssemblyName]::GetAssemblyName($Path).Version.ToString(3)
-    } catch [System.BadImageFormatException] {
-        return New-SsprDamage -Path $Path
-    } catch {
-        return New-SsprReadProblem -Path $Path -Exception $_.Exception
-    }
-    if ($found -ne $version) {
-        [pscustomobject]@{ Name = 'Mixed'; Message = "the module's files are of different versions: $Path is of EntraSspr $found, and the manifest of $version" }
-    }
-}
-
-function New-SsprDamage {
-    [CmdletBinding()]
-    [OutputType([psobject])]
-    param([string] $Path)
-
-    [pscustomobject]@{ Name = 'Damaged'; Message = "the module's file $Path is damaged or cut off" }
-}
-
-function New-SsprReadProblem {
-    [CmdletBinding()]
-    [OutputType([psobject])]
-    param([string] $Path, [System.Exception] $Exception)
-
-    while ($null -ne $Exception.InnerException) { $Exception = $Exception.InnerException }
-    [pscustomobject]@{ Name = 'Unreadable'; Message = "the module's file $Path cannot be read: $($Exception.Message)" }
 }
 
 function New-SsprImage {

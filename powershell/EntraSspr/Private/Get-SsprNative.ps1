@@ -43,40 +43,41 @@ function Get-SsprNativeState {
     foreach ($assembly in [System.AppDomain]::CurrentDomain.GetAssemblies()) {
         if ($assembly.FullName.StartsWith('EntraSspr.Native,')) { $loaded = $assembly; break }
     }
-    if ($null -ne $loaded) {
-        # It stays for as long as the process lives. That of the same version serves this copy of the module too, wherever it lies.
-        $version = $loaded.GetName().Version.ToString(3)
-        if ($version -ne $module.Version) {
-            $state.Problem = New-SsprNativeProblem -Name OtherVersion -Target $loaded.Location `
-                -Message "this PowerShell has loaded the native library of EntraSspr $version already, from $($loaded.Location), and this is EntraSspr $($module.Version)" `
-                -Help 'Start a new PowerShell and import this version only.'
-            return $state
-        }
-        $state.Assembly = $loaded.Location
-        $state.Library = [System.IO.Path]::Combine([System.IO.Path]::GetDirectoryName($loaded.Location), $leaf)
-    } else {
+    if ($null -eq $loaded) {
         $state.Problem = Get-SsprFileProblem -State $state
         if ($null -ne $state.Problem) { return $state }
+        try {
+            $loaded = [System.Reflection.Assembly]::LoadFrom($state.Assembly)
+        } catch [System.BadImageFormatException] {
+            $state.Problem = New-SsprNativeProblem -Name Damaged -Target $state.Assembly -Help (Get-SsprInstallHelp) `
+                -Message "the module's file $($state.Assembly) is damaged or cut off"
+            return $state
+        } catch {
+            return Add-SsprLoadProblem -State $state -Path $state.Assembly -Exception $_.Exception
+        }
     }
+    # What is loaded stays for as long as the process lives. That of the same version serves this copy of the module too, wherever it lies.
+    $version = $loaded.GetName().Version.ToString(3)
+    if ($version -ne $module.Version) {
+        $name, $help = if ($loaded.Location -eq $state.Assembly) {
+            'Mixed', "$(Get-SsprInstallHelp) Then start a new PowerShell."
+        } else {
+            'OtherVersion', 'Start a new PowerShell and import this version only.'
+        }
+        $state.Problem = New-SsprNativeProblem -Name $name -Target $loaded.Location -Help $help `
+            -Message "this PowerShell has loaded $($loaded.Location) of EntraSspr $version, and this is EntraSspr $($module.Version)"
+        return $state
+    }
+    $state.Assembly = $loaded.Location
+    $state.Library = [System.IO.Path]::Combine([System.IO.Path]::GetDirectoryName($loaded.Location), $leaf)
     $found = $null
     try {
-        if ($null -eq $loaded) { $loaded = [System.Reflection.Assembly]::LoadFrom($state.Assembly) }
         $native = $loaded.GetType('EntraSspr.Native', $true)
         $found = $native::sspr_abi_version()
+    } catch [System.EntryPointNotFoundException] {
+        $state.Exception = $_.Exception
     } catch {
-        $cause = $_.Exception
-        while ($null -ne $cause.InnerException) { $cause = $cause.InnerException }
-        $state.Exception = $cause
-        if ($cause -isnot [System.EntryPointNotFoundException]) {
-            $help = if ($rid -like 'win-*') {
-                'The event log tells when endpoint protection or an application control policy has blocked it: allow it there.'
-            } else {
-                'On Linux the library needs glibc 2.31 or newer.'
-            }
-            $state.Problem = New-SsprNativeProblem -Name LoadFailed -Target $state.Library -Help $help `
-                -Message "the native library $($state.Library) would not load: $($cause.Message)"
-            return $state
-        }
+        return Add-SsprLoadProblem -State $state -Path $state.Library -Exception $_.Exception
     }
     if ($found -ne $native::AbiVersion) {
         $speaks = if ($null -eq $found) { 'no version' } else { "version $found" }
@@ -89,6 +90,23 @@ function Get-SsprNativeState {
     $state
 }
 
+function Add-SsprLoadProblem {
+    # Gives the state with what kept a file from being loaded.
+    [CmdletBinding()]
+    [OutputType([psobject])]
+    param([psobject] $State, [string] $Path, [System.Exception] $Exception)
+
+    while ($null -ne $Exception.InnerException) { $Exception = $Exception.InnerException }
+    $help = if ($State.Rid -like 'win-*') {
+        'The event log tells when endpoint protection or an application control policy has blocked it: allow it there.'
+    } else {
+        'On Linux the library needs glibc 2.31 or newer.'
+    }
+    $State.Exception = $Exception
+    $State.Problem = New-SsprNativeProblem -Name LoadFailed -Target $Path -Help $help -Message "$Path would not load: $($Exception.Message)"
+    $State
+}
+
 function Get-SsprFileProblem {
     # What is wrong with the files that are to be loaded; nothing when they are fit.
     [CmdletBinding()]
@@ -96,10 +114,13 @@ function Get-SsprFileProblem {
     param([Parameter(Mandatory = $true)] [psobject] $State)
 
     $module = $ExecutionContext.SessionState.Module
-    $there = Get-SsprSupportedSystem
-    if ($there.Count -gt 0 -and $there -notcontains $State.Rid) {
-        $help = "It has one for $($there -join ', ')."
-        if ($State.Rid -eq 'win-x86' -and $there -contains 'win-x64') { $help = 'Start the 64-bit PowerShell: this is the 32-bit one (x86).' }
+    # The folders for this system and for others.
+    $folder = [System.IO.Path]::GetDirectoryName($State.Library)
+    $lib = [System.IO.Path]::GetDirectoryName($folder)
+    if (-not [System.IO.Directory]::Exists($folder) -and [System.IO.Directory]::Exists($lib)) {
+        $others = @(foreach ($other in [System.IO.Directory]::GetDirectories($lib)) { [System.IO.Path]::GetFileName($other) })
+        $help = "It has one for $($others -join ', ')."
+        if ($State.Rid -eq 'win-x86' -and $others -contains 'win-x64') { $help = 'Start the 64-bit PowerShell: this is the 32-bit one (x86).' }
         return New-SsprNativeProblem -Name Unsupported -Target $State.Library -Help $help `
             -Message "this copy of EntraSspr has no native library for $($State.Rid)"
     }
@@ -114,14 +135,9 @@ function Get-SsprFileProblem {
                 -Help "If you trust where it came from: Get-ChildItem -Recurse '$($module.ModuleBase)' | Unblock-File"
         }
     }
-    $target = $State.Library
-    $problem = Get-SsprImageProblem -Path $target -Rid $State.Rid
-    if ($null -eq $problem) {
-        $target = $State.Assembly
-        $problem = Get-SsprAssemblyProblem -Path $target
-    }
+    $problem = Get-SsprImageProblem -Path $State.Library -Rid $State.Rid
     if ($null -ne $problem) {
-        New-SsprNativeProblem -Name $problem.Name -Target $target -Message $problem.Message -Help (Get-SsprInstallHelp)
+        New-SsprNativeProblem -Name $problem.Name -Target $State.Library -Message $problem.Message -Help (Get-SsprInstallHelp)
     }
 }
 
@@ -132,20 +148,6 @@ function Get-SsprInstallHelp {
     param()
 
     'Install the module again, or copy its whole folder.'
-}
-
-function Get-SsprSupportedSystem {
-    # The systems that this copy of the module has a library for.
-    [CmdletBinding()]
-    [OutputType([string[]])]
-    param()
-
-    $lib = [System.IO.Path]::Combine($ExecutionContext.SessionState.Module.ModuleBase, 'lib')
-    $found = @()
-    if ([System.IO.Directory]::Exists($lib)) {
-        foreach ($folder in [System.IO.Directory]::GetDirectories($lib)) { $found += [System.IO.Path]::GetFileName($folder) }
-    }
-    , $found
 }
 
 function New-SsprNativeProblem {
