@@ -8,6 +8,8 @@ $script:Sessions = [System.Collections.Generic.Dictionary[uint64,object]]::new()
 $script:CurrentSession = $null
 # Whether a person is there: found out when first asked, or set by a test.
 $script:Interactive = $null
+# Which PowerShell this is, 'Core' or Windows's own, 'Desktop'; a test says another.
+$script:Edition = $PSVersionTable.PSEdition
 # Whether the services' documented request budgets are kept; a test against the lab does without.
 $script:Budgets = 'documented'
 

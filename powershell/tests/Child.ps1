@@ -84,7 +84,7 @@ function New-Shell {
     $runspace.Open()
     $shell = [powershell]::Create()
     $shell.Runspace = $runspace
-    [void](Invoke-Shell -Shell $shell -Script 'param($Module) Import-Module -Name $Module; & (Get-Module -Name EntraSspr) { $script:Budgets = ''off'' }' -Argument $env:SSPR_MODULE)
+    [void](Invoke-Shell -Shell $shell -Script 'param($Module) Import-Module -Name $Module; & (Get-Module -Name EntraSspr) { $script:Budgets = ''off'' }' -Argument "$($env:SSPR_MODULE)/EntraSspr.psd1")
     $shell
 }
 

@@ -36,6 +36,7 @@ Describe 'Connect-SsprTenant signs in' {
     }
 
     It 'with a PFX file and its password' {
+        Skip-WithoutRsaKey
         $certificate = [System.Security.Cryptography.X509Certificates.X509Certificate2]::CreateFromPem($pem, $pem)
         $file = [System.IO.Path]::Combine($TestDrive, 'app.pfx')
         [System.IO.File]::WriteAllBytes($file, $certificate.Export('Pfx', 'canary password'))
@@ -45,6 +46,7 @@ Describe 'Connect-SsprTenant signs in' {
     }
 
     It 'with a certificate whose key stays where it is' {
+        Skip-WithoutRsaKey
         $certificate = [System.Security.Cryptography.X509Certificates.X509Certificate2]::CreateFromPem($pem, $pem)
         Assert-Usable -Session (Connect-SsprTenant @app -Certificate $certificate) -Method 'certificate'
         $public = [System.Security.Cryptography.X509Certificates.X509Certificate2]::CreateFromPem($pem)
@@ -54,6 +56,7 @@ Describe 'Connect-SsprTenant signs in' {
     }
 
     It 'with a certificate in the store, by thumbprint and by an Automation connection' {
+        Skip-WithoutRsaKey
         $certificate = [System.Security.Cryptography.X509Certificates.X509Certificate2]::CreateFromPem($pem, $pem)
         # A PFX in between, so that the store keeps the key.
         $certificate = [System.Security.Cryptography.X509Certificates.X509Certificate2]::new($certificate.Export('Pfx', ''), '', 'PersistKeySet')

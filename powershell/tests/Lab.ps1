@@ -53,6 +53,16 @@ function Invoke-Lab {
     ConvertFrom-Json -InputObject $text
 }
 
+function Skip-WithoutRsaKey {
+    # Under Wine .NET can neither make an RSA key nor use one of the store: it throws, or ends the process.
+    if (Test-Wine) { Set-ItResult -Skipped -Because 'Wine gives .NET no RSA keys' }
+}
+
+function Test-Wine {
+    # Wine shows the system around it as a share.
+    [System.IO.Directory]::Exists('\\?\unix\proc')
+}
+
 function ConvertTo-Secret {
     param([string] $Text)
 
@@ -103,7 +113,8 @@ function Get-Failure {
 
 function Import-ModuleUnderTest {
     if (-not $env:SSPR_MODULE) { throw 'SSPR_MODULE names no module: run `cargo xtask test`' }
-    Import-Module -Name $env:SSPR_MODULE -Force -Global
+    # By its manifest: the folder of a package bears the version's name.
+    Import-Module -Name "$($env:SSPR_MODULE)/EntraSspr.psd1" -Force -Global
     # The budgets are the services' own; the lab has none, and a test need not wait for them.
     & (Get-Module -Name EntraSspr) { $script:Budgets = 'off' }
 }

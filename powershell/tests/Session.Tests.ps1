@@ -67,6 +67,7 @@ Describe 'Sessions' {
     }
 
     It 'of a certificate are renewed in another runspace too' {
+        Skip-WithoutRsaKey
         $pem = [System.IO.File]::ReadAllText($lab.certificateFile) + [System.IO.File]::ReadAllText($lab.keyFile)
         $certificate = [System.Security.Cryptography.X509Certificates.X509Certificate2]::CreateFromPem($pem, $pem)
         $session = Connect-SsprTenant -Tenant $one.Tenant -ClientId $one.ClientId -Endpoint $one.Endpoint -Certificate $certificate
@@ -82,11 +83,11 @@ Describe 'Sessions' {
         $script = @"
 `$ErrorActionPreference = 'Stop'
 . '$PSScriptRoot/Lab.ps1'
-Import-Module '$($env:SSPR_MODULE)'
+Import-Module '$($env:SSPR_MODULE)/EntraSspr.psd1'
 `$endpoint = @{ login = '$($lab.url)'; graph = '$($lab.url)' }
 `$session = Connect-SsprTenant -Tenant '$($one.Tenant)' -ClientId '$($one.ClientId)' -ClientSecret (ConvertTo-Secret '$($lab.tenants[0].clientSecret)') -Endpoint `$endpoint
 Remove-Module EntraSspr
-Import-Module '$($env:SSPR_MODULE)'
+Import-Module '$($env:SSPR_MODULE)/EntraSspr.psd1'
 try { Test-SsprReadiness -Session `$session } catch { `$_.FullyQualifiedErrorId }
 "@
         $said = Invoke-Child -Script $script

@@ -118,7 +118,7 @@ Describe 'Ctrl+C' {
         [void](Invoke-Lab -Lab $lab -Method POST -Action faults -Body @{ kind = 'never'; path = '/v1.0' })
         $script = @"
 . '$PSScriptRoot/Lab.ps1'
-Import-Module '$($env:SSPR_MODULE)'
+Import-Module '$($env:SSPR_MODULE)/EntraSspr.psd1'
 `$endpoint = @{ login = '$($lab.url)'; graph = '$($lab.url)' }
 [void](Connect-SsprTenant -Tenant '$($connection.Tenant)' -ClientId '$($connection.ClientId)' -ClientSecret (ConvertTo-Secret '$($lab.tenants[0].clientSecret)') -Endpoint `$endpoint)
 [Console]::Out.WriteLine('checking'); [Console]::Out.Flush()

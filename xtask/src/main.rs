@@ -43,7 +43,7 @@ enum Command {
     },
     /// Runs everything that tests, and says what it could not run.
     Test {
-        /// Only these suites (rust, docs, miri, module, windows, compatibility, clients). `windows` runs only when it is named.
+        /// Only these suites (rust, docs, miri, module, windows, compatibility, clients).
         #[arg(long)]
         only: Vec<test::Suite>,
     },

@@ -22,13 +22,24 @@ pub fn put_together(
     libraries: &[(&Rid, PathBuf)],
     finish: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<()> {
+    lay_out(folder, libraries, |made| {
+        join(made)?;
+        finish(made)
+    })
+}
+
+/// The same with every file as it stands in the sources.
+pub fn from_source(folder: &Path, libraries: &[(&Rid, PathBuf)]) -> Result<()> {
+    lay_out(folder, libraries, |_| Ok(()))
+}
+
+fn lay_out(folder: &Path, libraries: &[(&Rid, PathBuf)], finish: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let root = build::root();
     let mut made = folder.as_os_str().to_owned();
     made.push(".new");
     let made = PathBuf::from(made);
     remove(&made)?;
     copy(&root.join("powershell/EntraSspr"), &made)?;
-    join(&made)?;
     let place = build::target()?.join("module");
     let declarations = declarations(&place, &root.join("powershell/native/EntraSspr.Native.cs"))?;
     for (rid, library) in libraries {

@@ -3,6 +3,7 @@
 mod labs;
 mod suite;
 mod tally;
+mod ways;
 
 use anyhow::Result;
 use clap::ValueEnum;
@@ -18,22 +19,14 @@ pub enum Suite {
     Docs,
     /// Unit tests of the boundary, the handles and the reader of pages, under Miri.
     Miri,
-    /// The module's Pester files, in a PowerShell.
+    /// The module's Pester files in a PowerShell, from source and from the package.
     Module,
-    /// The same files in a Windows PowerShell 7 under Wine, against the package's module with the Windows library.
+    /// The same, with the Windows library in a PowerShell for Windows under Wine.
     Windows,
     /// What Windows PowerShell 5.1 would not understand in the module.
     Compatibility,
     /// The lab against clients that others wrote.
     Clients,
-}
-
-impl Suite {
-    /// Not part of what runs when no suite is named: it builds an optimised library for another system, and what of the
-    /// files Wine cannot run is not marked yet.
-    fn by_name_only(self) -> bool {
-        self == Suite::Windows
-    }
 }
 
 /// What a suite came to.
@@ -42,13 +35,14 @@ enum Outcome {
     NotRun { what: &'static str, install: String },
 }
 
-/// Runs the suites (all but those that run by name only when none is named).
+/// Runs the suites, all of them when none is named.
 pub fn run(only: &[Suite]) -> Result<ExitCode> {
     let all = std::env::var_os("SSPR_TEST_ALL").is_some_and(|value| value == "1");
     let mut total = Tally::default();
     let mut missing = Vec::new();
+    let mut ways = Vec::new();
     for suite in Suite::value_variants() {
-        if !only.contains(suite) && (!only.is_empty() || suite.by_name_only()) {
+        if !only.contains(suite) && !only.is_empty() {
             continue;
         }
         println!("\n== {suite:?}");
@@ -56,8 +50,8 @@ pub fn run(only: &[Suite]) -> Result<ExitCode> {
             Suite::Rust => suite::rust(&mut missing),
             Suite::Docs => suite::docs(),
             Suite::Miri => suite::miri(),
-            Suite::Module => suite::module(),
-            Suite::Windows => suite::windows(),
+            Suite::Module => ways::here(&mut ways),
+            Suite::Windows => ways::windows(&mut ways),
             Suite::Compatibility => suite::compatibility(),
             Suite::Clients => suite::clients(),
         };
@@ -70,6 +64,9 @@ pub fn run(only: &[Suite]) -> Result<ExitCode> {
             }
         }
     }
+    if !ways::agree(&ways) {
+        total.failed += 1;
+    }
     println!();
     for line in &missing {
         println!("not run: {line}");
@@ -78,10 +75,7 @@ pub fn run(only: &[Suite]) -> Result<ExitCode> {
         println!("SSPR_TEST_ALL=1 asks for all of it, so that each of these counts as failed.");
         total.failed += missing.len() as u64;
     }
-    println!(
-        "{} passed, {} failed, {} skipped",
-        total.passed, total.failed, total.skipped
-    );
+    println!("{total}");
     Ok(if total.failed == 0 {
         ExitCode::SUCCESS
     } else {

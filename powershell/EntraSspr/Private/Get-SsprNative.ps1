@@ -8,7 +8,7 @@ function Get-SsprNative {
     )
 
     if ($null -eq $script:Native) {
-        $state = Get-SsprNativeState -Bind
+        $state = Get-SsprNativeState
         if ($null -ne $state.Problem) { $Cmdlet.ThrowTerminatingError((New-SsprErrorRecord -Document $state.Problem -InnerException $state.Exception)) }
         $script:Native = $state.Type
     }
@@ -16,86 +16,138 @@ function Get-SsprNative {
 }
 
 function Get-SsprNativeState {
-    # Looks at the native library before it is loaded, for a clear error; then, when told, loads it.
+    # Looks at the native library before it is loaded, for a clear error; then loads it.
     [CmdletBinding()]
     [OutputType([psobject])]
-    param(
-        [switch] $Bind,
-        # Where to look; a test names another folder.
-        [string] $Folder,
-        [string] $Rid = (Get-SsprRuntimeIdentifier)
-    )
+    param()
 
     $module = $ExecutionContext.SessionState.Module
-    if (-not $Folder) { $Folder = [System.IO.Path]::Combine($module.ModuleBase, 'lib', $Rid) }
-    $leaf = switch -Wildcard ($Rid) {
+    $rid = Get-SsprRuntimeIdentifier
+    $folder = [System.IO.Path]::Combine($module.ModuleBase, 'lib', $rid)
+    $leaf = switch -Wildcard ($rid) {
         'win-*' { 'entra_sspr.dll' }
         'osx-*' { 'libentra_sspr.dylib' }
         default { 'libentra_sspr.so' }
     }
     $state = [pscustomobject]@{
-        Rid       = $Rid
-        Library   = [System.IO.Path]::Combine($Folder, $leaf)
-        Assembly  = [System.IO.Path]::Combine($Folder, 'EntraSspr.Native.dll')
+        Rid       = $rid
+        Library   = [System.IO.Path]::Combine($folder, $leaf)
+        Assembly  = [System.IO.Path]::Combine($folder, 'EntraSspr.Native.dll')
         Type      = $null
         Problem   = $null
         Exception = $null
     }
-    $reinstall = 'Install the module again, or copy its whole folder.'
 
     # A loop: the first pipeline of a process costs more than all else here.
     $loaded = $null
     foreach ($assembly in [System.AppDomain]::CurrentDomain.GetAssemblies()) {
         if ($assembly.FullName.StartsWith('EntraSspr.Native,')) { $loaded = $assembly; break }
     }
-    if ($null -ne $loaded -and ($loaded.Location -ne $state.Assembly -or $loaded.GetName().Version -lt $module.Version)) {
-        $state.Problem = New-SsprNativeProblem -Name OtherCopy -Target $loaded.Location `
-            -Message "this PowerShell has loaded another copy of EntraSspr already ($($loaded.GetName().Version), $($loaded.Location))" `
-            -Help 'Start a new PowerShell and import this copy only.'
-        return $state
-    }
     if ($null -eq $loaded) {
-        foreach ($file in $state.Library, $state.Assembly) {
-            if (-not [System.IO.File]::Exists($file)) {
-                $state.Problem = New-SsprNativeProblem -Name Missing -Target $file -Help $reinstall `
-                    -Message "the native library for $Rid is not there: $file is missing"
-                return $state
-            }
-            if (Test-SsprDownloadMark -Path $file) {
-                $state.Problem = New-SsprNativeProblem -Name Downloaded -Target $file `
-                    -Message "Windows marks $file as downloaded, and Windows PowerShell does not load such a file" `
-                    -Help "If you trust where it came from: Get-ChildItem -Recurse '$($module.ModuleBase)' | Unblock-File"
-                return $state
-            }
-        }
-        $image = Get-SsprImageProblem -Path $state.Library -Rid $Rid
-        if ($null -ne $image) {
-            $state.Problem = New-SsprNativeProblem -Name $image.Name -Target $state.Library -Message $image.Message -Help $reinstall
+        $state.Problem = Get-SsprFileProblem -State $state
+        if ($null -ne $state.Problem) { return $state }
+        try {
+            $loaded = [System.Reflection.Assembly]::LoadFrom($state.Assembly)
+        } catch [System.BadImageFormatException] {
+            $state.Problem = New-SsprNativeProblem -Name Damaged -Target $state.Assembly -Help (Get-SsprInstallHelp) `
+                -Message "the module's file $($state.Assembly) is damaged or cut off"
             return $state
+        } catch {
+            return Add-SsprLoadProblem -State $state -Path $state.Assembly -Exception $_.Exception
         }
-        if (-not $Bind) { return $state }
     }
-    try {
-        if ($null -eq $loaded) { $loaded = [System.Reflection.Assembly]::LoadFrom($state.Assembly) }
-        $native = $loaded.GetType('EntraSspr.Native', $true)
-        $expected = $native::AbiVersion
-        $found = $native::sspr_abi_version()
-    } catch {
-        $cause = $_.Exception
-        while ($null -ne $cause.InnerException) { $cause = $cause.InnerException }
-        $state.Exception = $cause
-        $state.Problem = New-SsprNativeProblem -Name LoadFailed -Target $state.Library `
-            -Message "the native library would not load: $($cause.Message)" `
-            -Help 'Get-SsprEnvironment tells more. On Linux the library needs glibc 2.31 or newer.'
+    # What is loaded stays for as long as the process lives. That of the same version serves this copy of the module too, wherever it lies.
+    $version = $loaded.GetName().Version.ToString(3)
+    if ($version -ne $module.Version) {
+        $name, $help = if ($loaded.Location -eq $state.Assembly) {
+            'Mixed', "$(Get-SsprInstallHelp) Then start a new PowerShell."
+        } else {
+            'OtherVersion', 'Start a new PowerShell and import this version only.'
+        }
+        $state.Problem = New-SsprNativeProblem -Name $name -Target $loaded.Location -Help $help `
+            -Message "this PowerShell has loaded $($loaded.Location) of EntraSspr $version, and this is EntraSspr $($module.Version)"
         return $state
     }
-    if ($found -ne $expected) {
-        $state.Problem = New-SsprNativeProblem -Name Version -Target $state.Library -Help $reinstall `
-            -Message "the native library speaks version $found of its interface, and this module version $expected"
+    $state.Assembly = $loaded.Location
+    $state.Library = [System.IO.Path]::Combine([System.IO.Path]::GetDirectoryName($loaded.Location), $leaf)
+    $found = $null
+    try {
+        $native = $loaded.GetType('EntraSspr.Native', $true)
+        $found = $native::sspr_abi_version()
+    } catch [System.EntryPointNotFoundException] {
+        $state.Exception = $_.Exception
+    } catch {
+        return Add-SsprLoadProblem -State $state -Path $state.Library -Exception $_.Exception
+    }
+    if ($found -ne $native::AbiVersion) {
+        $speaks = if ($null -eq $found) { 'no version' } else { "version $found" }
+        $state.Problem = New-SsprNativeProblem -Name Interface -Target $state.Library `
+            -Message "the native library $($state.Library) speaks $speaks of its interface, and this module version $($native::AbiVersion)" `
+            -Help "$(Get-SsprInstallHelp) Then start a new PowerShell."
         return $state
     }
     $state.Type = $native
     $state
+}
+
+function Add-SsprLoadProblem {
+    # Gives the state with what kept a file from being loaded.
+    [CmdletBinding()]
+    [OutputType([psobject])]
+    param([psobject] $State, [string] $Path, [System.Exception] $Exception)
+
+    while ($null -ne $Exception.InnerException) { $Exception = $Exception.InnerException }
+    $help = if ($State.Rid -like 'win-*') {
+        'The event log tells when endpoint protection or an application control policy has blocked it: allow it there.'
+    } else {
+        'On Linux the library needs glibc 2.31 or newer.'
+    }
+    $State.Exception = $Exception
+    $State.Problem = New-SsprNativeProblem -Name LoadFailed -Target $Path -Help $help -Message "$Path would not load: $($Exception.Message)"
+    $State
+}
+
+function Get-SsprFileProblem {
+    # What is wrong with the files that are to be loaded; nothing when they are fit.
+    [CmdletBinding()]
+    [OutputType([psobject])]
+    param([Parameter(Mandatory = $true)] [psobject] $State)
+
+    $module = $ExecutionContext.SessionState.Module
+    # The folders for this system and for others.
+    $folder = [System.IO.Path]::GetDirectoryName($State.Library)
+    $lib = [System.IO.Path]::GetDirectoryName($folder)
+    if (-not [System.IO.Directory]::Exists($folder) -and [System.IO.Directory]::Exists($lib)) {
+        $others = @(foreach ($other in [System.IO.Directory]::GetDirectories($lib)) { [System.IO.Path]::GetFileName($other) })
+        $help = "It has one for $($others -join ', ')."
+        if ($State.Rid -eq 'win-x86' -and $others -contains 'win-x64') { $help = 'Start the 64-bit PowerShell: this is the 32-bit one (x86).' }
+        return New-SsprNativeProblem -Name Unsupported -Target $State.Library -Help $help `
+            -Message "this copy of EntraSspr has no native library for $($State.Rid)"
+    }
+    foreach ($file in $State.Library, $State.Assembly) {
+        if (-not [System.IO.File]::Exists($file)) {
+            return New-SsprNativeProblem -Name Missing -Target $file -Help (Get-SsprInstallHelp) `
+                -Message "the native library for $($State.Rid) is not whole: $file is missing"
+        }
+        if ($script:Edition -eq 'Desktop' -and (Test-SsprDownloadMark -Path $file)) {
+            return New-SsprNativeProblem -Name Downloaded -Target $file `
+                -Message "Windows marks $file as downloaded, and Windows PowerShell does not load such a file" `
+                -Help "If you trust where it came from: Get-ChildItem -Recurse '$($module.ModuleBase)' | Unblock-File"
+        }
+    }
+    $problem = Get-SsprImageProblem -Path $State.Library -Rid $State.Rid
+    if ($null -ne $problem) {
+        New-SsprNativeProblem -Name $problem.Name -Target $State.Library -Message $problem.Message -Help (Get-SsprInstallHelp)
+    }
+}
+
+function Get-SsprInstallHelp {
+    # What mends a copy of the module that is not as it was shipped.
+    [CmdletBinding()]
+    [OutputType([string])]
+    param()
+
+    'Install the module again, or copy its whole folder.'
 }
 
 function New-SsprNativeProblem {
@@ -130,61 +182,4 @@ function Get-SsprRuntimeIdentifier {
     $runtime = [System.Runtime.InteropServices.RuntimeInformation]
     $system = if ($runtime::IsOSPlatform([System.Runtime.InteropServices.OSPlatform]::OSX)) { 'osx' } else { 'linux' }
     "$system-$(([string]$runtime::ProcessArchitecture).ToLowerInvariant())"
-}
-
-function Test-SsprDownloadMark {
-    # Whether Windows PowerShell would refuse the file because it came from elsewhere.
-    [CmdletBinding()]
-    [OutputType([bool])]
-    param([string] $Path)
-
-    if ($PSVersionTable.PSEdition -ne 'Desktop') { return $false }
-    $null -ne (Get-Item -LiteralPath $Path -Stream 'Zone.Identifier' -ErrorAction SilentlyContinue)
-}
-
-function Get-SsprImageProblem {
-    # Reads the headers of an ELF or PE file: whether it is one, whole, and for this architecture.
-    [CmdletBinding()]
-    [OutputType([psobject])]
-    param([string] $Path, [string] $Rid)
-
-    $damaged = [pscustomobject]@{ Name = 'Damaged'; Message = "the native library $Path is damaged or cut off" }
-    $architectures = @{ 0x3E = 'x64'; 0xB7 = 'arm64'; 0x03 = 'x86'; 0x8664 = 'x64'; 0xAA64 = 'arm64'; 0x14C = 'x86' }
-    $stream = [System.IO.FileStream]::new($Path, 'Open', 'Read', 'ReadWrite')
-    try {
-        $head = [byte[]]::new(4096)
-        $read = $stream.Read($head, 0, $head.Length)
-        $length = $stream.Length
-    } finally {
-        $stream.Dispose()
-    }
-    if ($read -lt 64) { return $damaged }
-    if ($head[0] -eq 0x7F -and $head[1] -eq 0x45 -and $head[2] -eq 0x4C -and $head[3] -eq 0x46) {
-        $machine = [BitConverter]::ToUInt16($head, 18)
-        # The section headers stand at the end of the file.
-        $end = [BitConverter]::ToUInt64($head, 40) + [uint64][BitConverter]::ToUInt16($head, 58) * [BitConverter]::ToUInt16($head, 60)
-        $whole = $end -le $length
-        $system = 'linux'
-    } elseif ($head[0] -eq 0x4D -and $head[1] -eq 0x5A) {
-        $start = [BitConverter]::ToInt32($head, 60)
-        if ($start -lt 0 -or $start -gt $read - 264 -or [BitConverter]::ToUInt32($head, $start) -ne 0x4550) { return $damaged }
-        $machine = [BitConverter]::ToUInt16($head, $start + 4)
-        $sections = [BitConverter]::ToUInt16($head, $start + 6)
-        $table = $start + 24 + [BitConverter]::ToUInt16($head, $start + 20)
-        $whole = $true
-        for ($i = 0; $i -lt $sections -and $table + 40 * $i + 24 -le $read; $i++) {
-            $at = $table + 40 * $i
-            if ([uint64][BitConverter]::ToUInt32($head, $at + 16) + [BitConverter]::ToUInt32($head, $at + 20) -gt $length) { $whole = $false }
-        }
-        $system = 'win'
-    } elseif ($Rid -like 'osx-*') {
-        return
-    } else {
-        return $damaged
-    }
-    $architecture = $architectures[[int]$machine]
-    if ("$system-$architecture" -ne $Rid) {
-        return [pscustomobject]@{ Name = 'Architecture'; Message = "the native library $Path is made for $system-$architecture, and this PowerShell is $Rid" }
-    }
-    if (-not $whole) { return $damaged }
 }

@@ -55,7 +55,7 @@ function Get-SsprErrorText {
     }
     if ($text -and $text -notmatch '[.!?]$') { $text += '.' }
     $member = $Document.PSObject.Properties['help']
-    if ($PSVersionTable.PSEdition -eq 'Desktop' -and $null -ne $member -and $member.Value) { $text += ' ' + (ConvertTo-SsprPlainText -Text ([string]$member.Value)) }
+    if ($script:Edition -eq 'Desktop' -and $null -ne $member -and $member.Value) { $text += ' ' + (ConvertTo-SsprPlainText -Text ([string]$member.Value)) }
     $member = $Document.PSObject.Properties['requestId']
     if ($null -ne $member -and $member.Value) { $text += ' (request id ' + (ConvertTo-SsprPlainText -Text ([string]$member.Value)) + ')' }
     $text

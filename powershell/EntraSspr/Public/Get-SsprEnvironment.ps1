@@ -3,8 +3,9 @@ function Get-SsprEnvironment {
     .SYNOPSIS
     Shows versions, and whether the native library works here.
     .DESCRIPTION
-    When the native library does not load, LibraryProblem says why and what to do. This cmdlet works without the library and
-    without a session.
+    When the native library does not load, LibraryProblem says why and what to do. DownloadedFiles names the module's files that
+    Windows still marks as downloaded: Unblock-File takes the mark away. This cmdlet works without the library and without a
+    session.
     .PARAMETER Support
     Give a text to send to others: without the names of this machine, its user and its folders.
     .EXAMPLE
@@ -30,7 +31,7 @@ function Get-SsprEnvironment {
 
     $module = $ExecutionContext.SessionState.Module
     # Binding is the one way to know that it binds; what is wrong is part of the answer and no error.
-    $state = Get-SsprNativeState -Bind
+    $state = Get-SsprNativeState
     $libraryVersion = $null
     if ($null -ne $state.Type) {
         $script:Native = $state.Type
@@ -51,6 +52,7 @@ function Get-SsprEnvironment {
             LibraryPath       = $state.Library
             LibraryState      = if ($null -ne $state.Type) { 'Loaded' } else { $state.Problem.name -replace '^Native\.', '' }
             LibraryProblem    = $problem
+            DownloadedFiles   = @(Get-SsprDownloadedFile -Folder $module.ModuleBase)
             PowerShellVersion = [string]$PSVersionTable.PSVersion
             PowerShellEdition = $PSVersionTable.PSEdition
             OperatingSystem   = $os

@@ -22,15 +22,18 @@ const BIND: &str = r#"param([string] $Path)
 Import-Module -Name $Path
 $module = Get-Module -Name EntraSspr
 $watch = [System.Diagnostics.Stopwatch]::StartNew()
-$state = & $module { Get-SsprNativeState -Bind }
+$state = & $module { Get-SsprNativeState }
 $watch.Stop()
 if ($null -ne $state.Problem) { throw $state.Problem.message }
 $watch.Elapsed.TotalMilliseconds.ToString([cultureinfo]::InvariantCulture)
 "#;
 
 const PEER_C: &str = "#include <stdint.h>\nuint32_t sspr_abi_version(void) { return 1; }\n";
-const PEER_CS: &str = r#"using System.Runtime.InteropServices;
-[assembly: System.Reflection.AssemblyVersion("999.0.0.0")]
+const PEER_CS: &str = concat!(
+    r#"using System.Runtime.InteropServices;
+[assembly: System.Reflection.AssemblyVersion(""#,
+    env!("CARGO_PKG_VERSION"),
+    r#"")]
 [assembly: DefaultDllImportSearchPaths(DllImportSearchPath.AssemblyDirectory | DllImportSearchPath.System32)]
 namespace EntraSspr
 {
@@ -42,7 +45,8 @@ namespace EntraSspr
         public static extern uint sspr_abi_version();
     }
 }
-"#;
+"#
+);
 
 /// Importing the module beside importing one of as many empty functions.
 pub fn import(bench: &Bench) -> Result<Vec<Row>> {

@@ -1,11 +1,9 @@
 //! What each suite runs, and what it needs.
 
-use super::tally::{Tally, one, ran};
-use super::{Outcome, labs};
-use crate::rid::Rid;
-use crate::{build, machine, module, package};
+use super::Outcome;
+use super::tally::{one, ran};
+use crate::{build, machine};
 use anyhow::{Context, Result};
-use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -77,76 +75,8 @@ pub fn miri() -> Result<Outcome> {
     .map(Outcome::Ran)
 }
 
-pub fn module() -> Result<Outcome> {
-    let what = "the module's tests";
-    let Some(powershell) = machine::powershell() else {
-        return Ok(Outcome::NotRun {
-            what,
-            install: machine::GET_POWERSHELL.into(),
-        });
-    };
-    if !has_module(&powershell, "Pester", 5)? {
-        return Ok(Outcome::NotRun {
-            what,
-            install: "Pester 5: Install-Module Pester -MinimumVersion 5.5 -Scope CurrentUser".into(),
-        });
-    }
-    let module = match module::assemble("dev") {
-        Err(error) if error.is::<module::NoCompiler>() => {
-            return Ok(Outcome::NotRun {
-                what,
-                install: error.to_string(),
-            });
-        }
-        other => other?,
-    };
-    pester(&powershell, &module, build::lab("dev")?.as_os_str())
-}
-
-/// The module's files in a Windows build of PowerShell: Wine runs it where this is no Windows.
-pub fn windows() -> Result<Outcome> {
-    let what = "the module's tests on Windows";
-    let needs = |install: String| Ok(Outcome::NotRun { what, install });
-    if cfg!(windows) {
-        // The suite `module` is that already.
-        return Ok(Outcome::Ran(Tally::default()));
-    }
-    let Some(powershell) = machine::which("pwsh-wine") else {
-        return needs("PowerShell 7 for Windows under Wine, on PATH as pwsh-wine".into());
-    };
-    if let Err(error) = machine::need("wine64", "wine64") {
-        return needs(format!("{error:#}"));
-    }
-    let toolchain = match Rid::named("win-x64")?.toolchain() {
-        Ok(toolchain) => toolchain,
-        Err(error) => return needs(format!("{error:#}")),
-    };
-    // Linked quickly; what is in it is the same.
-    let library = package::library(&toolchain, "quick")?;
-    let place = build::target()?.join("package-test");
-    let package = package::assemble(&place, &[(toolchain.rid, library)])?;
-    let labs = labs::serve(build::lab("dev")?)?;
-    pester(&powershell, &package.folder, labs.as_ref())
-}
-
-/// Runs the Pester files against a module; `lab` is a program, or the address of what starts labs.
-fn pester(powershell: &Path, module: &Path, lab: &OsStr) -> Result<Outcome> {
-    let tests = build::root().join("powershell/tests");
-    let run = format!(
-        "Import-Module Pester -MinimumVersion 5.0; Invoke-Pester -Path '{}' -Output Detailed -CI",
-        tests.display().to_string().replace('\'', "''")
-    );
-    // Pester writes its results file into the current folder.
-    ran(machine::start(powershell)
-        .args(["-Command", &run])
-        .current_dir(build::target()?)
-        .env("SSPR_MODULE", module)
-        .env("SSPR_LAB", lab))
-    .map(Outcome::Ran)
-}
-
 /// Whether PowerShell finds a module of at least this major version.
-fn has_module(powershell: &Path, name: &str, major: u32) -> Result<bool> {
+pub fn has_module(powershell: &Path, name: &str, major: u32) -> Result<bool> {
     let look =
         format!("if (Get-Module -ListAvailable {name} | Where-Object {{ $_.Version.Major -ge {major} }}) {{ 'yes' }}");
     let found = machine::start(powershell)

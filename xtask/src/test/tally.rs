@@ -30,8 +30,30 @@ pub fn one(passed: bool) -> Tally {
     }
 }
 
+impl Tally {
+    /// All of them.
+    pub fn count(self) -> u64 {
+        self.passed + self.failed + self.skipped
+    }
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} passed, {} failed, {} skipped",
+            self.passed, self.failed, self.skipped
+        )
+    }
+}
+
 /// Runs a command that prints its counts, and shows what it prints as it comes.
 pub fn ran(command: &mut Command) -> Result<Tally> {
+    ran_watched(command, |_| ())
+}
+
+/// The same; each line of its output is handed on too.
+pub fn ran_watched(command: &mut Command, watch: impl FnMut(&str)) -> Result<Tally> {
     let name = Path::new(command.get_program()).display().to_string();
     let mut child = command
         .stdin(Stdio::null())
@@ -41,8 +63,8 @@ pub fn ran(command: &mut Command) -> Result<Tally> {
         .with_context(|| name.clone())?;
     let errors = child.stderr.take().context("stderr is piped")?;
     let output = child.stdout.take().context("stdout is piped")?;
-    let aside = std::thread::spawn(move || echo(errors, std::io::stderr()));
-    let mut tally = echo(output, std::io::stdout());
+    let aside = std::thread::spawn(move || echo(errors, std::io::stderr(), |_| ()));
+    let mut tally = echo(output, std::io::stdout(), watch);
     tally += aside.join().unwrap_or_default();
     let status = child.wait()?;
     // A suite that fails without counting a failure did not get as far as its tests.
@@ -53,11 +75,12 @@ pub fn ran(command: &mut Command) -> Result<Tally> {
     Ok(tally)
 }
 
-fn echo(from: impl std::io::Read, mut to: impl Write) -> Tally {
+fn echo(from: impl std::io::Read, mut to: impl Write, mut watch: impl FnMut(&str)) -> Tally {
     let mut tally = Tally::default();
     for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
-        let line = String::from_utf8_lossy(&line).into_owned();
-        let _ = writeln!(to, "{}", line.trim_end_matches('\r'));
+        let line = String::from_utf8_lossy(&line).trim_end_matches('\r').to_string();
+        let _ = writeln!(to, "{line}");
+        watch(&line);
         if let Some(found) = summary(&line) {
             tally += found;
         }

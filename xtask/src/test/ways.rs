@@ -1,0 +1,243 @@
+//! The module's Pester files, run in four ways: from source and from the package, on this system and on Windows under Wine.
+
+use super::suite::has_module;
+use super::tally::{Tally, ran_watched};
+use super::{Outcome, labs};
+use crate::rid::Rid;
+use crate::{build, machine, module, package};
+use anyhow::{Context, Result, bail};
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What one way came to.
+pub struct Way {
+    name: String,
+    tally: Tally,
+    /// The tests that it skipped, each with its reason.
+    skipped: BTreeSet<String>,
+}
+
+/// On this system.
+pub fn here(ways: &mut Vec<Way>) -> Result<Outcome> {
+    let what = "the module's tests";
+    let needs = |install: String| Ok(Outcome::NotRun { what, install });
+    let Some(powershell) = machine::powershell() else {
+        return needs(machine::GET_POWERSHELL.into());
+    };
+    if !has_module(&powershell, "Pester", 5)? {
+        return needs(GET_PESTER.into());
+    }
+    let system = System {
+        powershell,
+        rid: Rid::host()?,
+        library: build::library("dev")?.file,
+        lab: build::lab("dev")?.into(),
+        compiler: machine::need("cc", "gcc").ok(),
+        wine: false,
+    };
+    both(what, &system, ways)
+}
+
+/// On Windows, which Wine stands in for where this is another system.
+pub fn windows(ways: &mut Vec<Way>) -> Result<Outcome> {
+    let what = "the module's tests on Windows";
+    let needs = |install: String| Ok(Outcome::NotRun { what, install });
+    if cfg!(windows) {
+        // Those of this system are that already.
+        return Ok(Outcome::Ran(Tally::default()));
+    }
+    let Some(powershell) = machine::which("pwsh-wine") else {
+        return needs("PowerShell 7 for Windows under Wine, on PATH as pwsh-wine".into());
+    };
+    // Debian keeps it off PATH.
+    let wine = machine::which("wine64").is_some() || Path::new("/usr/lib/wine/wine64").exists();
+    if !wine && let Err(error) = machine::install("wine64") {
+        return needs(format!("{error:#}"));
+    }
+    if !has_module(&powershell, "Pester", 5)? {
+        return needs(GET_PESTER.into());
+    }
+    let toolchain = match Rid::named("win-x64")?.toolchain() {
+        Ok(toolchain) => toolchain,
+        Err(error) => return needs(format!("{error:#}")),
+    };
+    let system = System {
+        powershell,
+        rid: toolchain.rid,
+        library: toolchain.build("dev")?,
+        lab: labs::serve(build::lab("dev")?)?.into(),
+        compiler: machine::need("x86_64-w64-mingw32-gcc", "gcc-mingw-w64-x86-64").ok(),
+        wine: true,
+    };
+    both(what, &system, ways)
+}
+
+const GET_PESTER: &str = "Pester 5: Install-Module Pester -MinimumVersion 5.5 -Scope CurrentUser";
+
+/// A system to run the files on.
+struct System {
+    powershell: PathBuf,
+    rid: &'static Rid,
+    library: PathBuf,
+    /// The lab's program, or the address of what starts labs.
+    lab: OsString,
+    /// What compiles C for it.
+    compiler: Option<PathBuf>,
+    wine: bool,
+}
+
+/// Runs the files against the module from source, then against the one of the package.
+fn both(what: &'static str, system: &System, ways: &mut Vec<Way>) -> Result<Outcome> {
+    let place = build::target()?.join("test").join(system.rid.name);
+    let libraries = [(system.rid, system.library.clone())];
+    let source = place.join("source/EntraSspr");
+    match module::from_source(&source, &libraries) {
+        Err(error) if error.is::<module::NoCompiler>() => {
+            let install = error.to_string();
+            return Ok(Outcome::NotRun { what, install });
+        }
+        other => other?,
+    }
+    let package = package::assemble(&place.join("package"), &libraries)?;
+    let others = system.other_libraries(&place.join("other"))?;
+    let mut total = Tally::default();
+    for (form, module) in [("from source", source), ("from the package", package.folder)] {
+        let name = format!("{} {form}", system.rid.name);
+        println!("-- {name}");
+        let (tally, skipped) = system.pester(&module, others.as_deref())?;
+        total += tally;
+        ways.push(Way { name, tally, skipped });
+    }
+    Ok(Outcome::Ran(total))
+}
+
+impl System {
+    /// Runs the Pester files against a module.
+    fn pester(&self, module: &Path, others: Option<&Path>) -> Result<(Tally, BTreeSet<String>)> {
+        let tests = self.path(&build::root().join("powershell/tests"));
+        let run = format!(
+            "Import-Module Pester -MinimumVersion 5.0; Invoke-Pester -Path '{}' -Output Detailed -CI",
+            tests.to_string_lossy().replace('\'', "''")
+        );
+        let mut command = machine::start(&self.powershell);
+        command
+            .args(["-Command", &run])
+            // Pester writes its results file into the current folder.
+            .current_dir(build::target()?)
+            .env("SSPR_MODULE", self.path(module))
+            .env("SSPR_LAB", &self.lab);
+        if let Some(others) = others {
+            command.env("SSPR_OTHER_LIBRARIES", self.path(others));
+        }
+        let mut skipped = BTreeSet::new();
+        let tally = ran_watched(&mut command, |line| skipped.extend(skip(line)))?;
+        Ok((tally, skipped))
+    }
+
+    /// A path as a program of the system takes it.
+    fn path(&self, path: &Path) -> OsString {
+        if self.wine {
+            return format!("Z:{}", path.display()).replace('/', "\\").into();
+        }
+        path.into()
+    }
+
+    /// Libraries that are not the module's: one of another version of the interface, and one without any. Nothing where
+    /// no C compiler is.
+    fn other_libraries(&self, place: &Path) -> Result<Option<PathBuf>> {
+        let Some(compiler) = &self.compiler else {
+            return Ok(None);
+        };
+        for (name, text) in [
+            ("version", "unsigned int sspr_abi_version(void) { return 999; }\n"),
+            ("nothing", "int nothing(void) { return 0; }\n"),
+        ] {
+            let folder = place.join(name).join(self.rid.name);
+            fs::create_dir_all(&folder)?;
+            let source = place.join(name).join("other.c");
+            fs::write(&source, text)?;
+            let library = folder.join(self.library.file_name().context("the library has a name")?);
+            let status = Command::new(compiler)
+                .args([OsStr::new("-shared"), OsStr::new("-fPIC"), OsStr::new("-o")])
+                .arg(&library)
+                .arg(&source)
+                .status()
+                .with_context(|| compiler.display().to_string())?;
+            if !status.success() {
+                bail!("{} could not compile {}", compiler.display(), source.display());
+            }
+        }
+        Ok(Some(place.into()))
+    }
+}
+
+/// The test that a line of Pester's says was skipped, with its reason, without the time it took.
+fn skip(line: &str) -> Option<String> {
+    let text = line.trim().strip_prefix("[!] ")?;
+    let number = |text: &str| text.parse::<u64>().is_ok();
+    let time =
+        |word: &str| word.strip_suffix("ms").is_some_and(number) || word.starts_with('(') && word.ends_with("ms)");
+    let mut words: Vec<&str> = text.split_whitespace().collect();
+    while words.last().is_some_and(|word| time(word)) {
+        words.pop();
+    }
+    Some(words.join(" "))
+}
+
+/// Shows what the ways came to, and the tests that some of them skipped, and whether all ran the same number of tests.
+pub fn agree(ways: &[Way]) -> bool {
+    let Some(first) = ways.first() else { return true };
+    println!("\nthe module's tests:");
+    for way in ways {
+        println!("  {:<28} {}", way.name, way.tally);
+    }
+    let all: BTreeSet<&String> = ways.iter().flat_map(|way| &way.skipped).collect();
+    for test in all {
+        let by: Vec<&Way> = ways.iter().filter(|way| way.skipped.contains(test)).collect();
+        if by.len() < ways.len() {
+            let names: Vec<&str> = by.iter().map(|way| way.name.as_str()).collect();
+            println!("  skipped only [{}]: {test}", names.join(", "));
+        }
+    }
+    let same = ways.iter().all(|way| way.tally.count() == first.tally.count());
+    if !same {
+        println!("  failed: the ways did not run the same number of tests");
+    }
+    same
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_skipped_test_is_read_with_its_reason() {
+        let line = "    [!] from a share, this system has none 12ms";
+        assert_eq!(skip(line).as_deref(), Some("from a share, this system has none"));
+        let line = "  [!] from a share, is skipped, because it has none 3ms (1ms|2ms)";
+        assert_eq!(
+            skip(line).as_deref(),
+            Some("from a share, is skipped, because it has none")
+        );
+        assert_eq!(skip("    [+] twice 12ms"), None);
+    }
+
+    #[test]
+    fn ways_agree_when_all_run_as_many_tests() {
+        let way = |passed, skipped| Way {
+            name: "x".into(),
+            tally: Tally {
+                passed,
+                failed: 0,
+                skipped,
+            },
+            skipped: BTreeSet::new(),
+        };
+        assert!(agree(&[]));
+        assert!(agree(&[way(5, 1), way(6, 0)]));
+        assert!(!agree(&[way(5, 1), way(5, 0)]));
+    }
+}
