@@ -1,7 +1,7 @@
 //! What a library that is shipped must be like: read from its file, on whatever system built it.
 
 use crate::rid::Rid;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use object::read::pe::{ImageNtHeaders, ImageOptionalHeader, PeFile64};
 use object::{LittleEndian, pe};
 use std::fs;
@@ -27,20 +27,18 @@ const SYSTEM: &[&str] = &[
     "ws2_32.dll",
 ];
 
-/// Fails when the library is not fit to be shipped.
-pub fn check(rid: &Rid, file: &Path) -> Result<()> {
+/// Why a library is not fit to be shipped; nothing where it is.
+pub fn faults(rid: &Rid, file: &Path) -> Result<Vec<String>> {
     let name = file.display();
     let bytes = fs::read(file).with_context(|| name.to_string())?;
+    let mut faults = Vec::new();
     if bytes.len() as u64 > LARGEST {
-        bail!("{name} takes {} bytes, more than {LARGEST}", bytes.len());
+        faults.push(format!("it takes {} bytes, more than {LARGEST}", bytes.len()));
     }
     if rid.name.starts_with("win-") {
-        let faults = windows(&bytes).with_context(|| name.to_string())?;
-        if !faults.is_empty() {
-            bail!("{name}: {}", faults.join("; "));
-        }
+        faults.extend(windows(&bytes).with_context(|| name.to_string())?);
     }
-    Ok(())
+    Ok(faults)
 }
 
 /// What is amiss with a DLL.

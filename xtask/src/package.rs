@@ -1,7 +1,7 @@
 //! Puts together what an administrator unpacks: the module for all systems, and its zip file.
 
 use crate::module::put_together;
-use crate::rid::{self, Rid, Toolchain};
+use crate::rid::{self, Rid};
 use crate::{build, dependencies, image};
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
@@ -42,9 +42,12 @@ pub fn run(profile: &str, named: &[String]) -> Result<()> {
     if toolchains.is_empty() || !all && !missing.is_empty() {
         bail!("this machine lacks what builds for {}", missing.join("; for "));
     }
-    let mut libraries = Vec::new();
+    let (mut libraries, mut faults) = (Vec::new(), Vec::new());
     for toolchain in &toolchains {
-        libraries.push((toolchain.rid, library(toolchain, profile)?));
+        let (rid, library) = (toolchain.rid, toolchain.build(profile)?);
+        let of_rid = image::faults(rid, &library)?;
+        faults.extend(of_rid.iter().map(|fault| format!("{}: {fault}", rid.name)));
+        libraries.push((rid, library));
     }
     let package = assemble(&build::target()?.join("package"), &libraries)?;
     for (rid, library) in &libraries {
@@ -57,15 +60,21 @@ pub fn run(profile: &str, named: &[String]) -> Result<()> {
     println!("{}", package.folder.display());
     println!("{} {}", package.zip.display(), size(&package.zip)?);
     println!("SHA-256 {}", hash(&package.zip)?);
+    let length = fs::metadata(&package.zip)?.len();
+    if length > LARGEST {
+        faults.push(format!("the zip file takes {length} bytes, more than {LARGEST}"));
+    }
+    if !faults.is_empty() {
+        bail!(
+            "the package was made, but is not fit to be shipped: {}",
+            faults.join("; ")
+        );
+    }
     Ok(())
 }
 
-/// Builds a library, and sees that it is fit to be shipped.
-pub fn library(toolchain: &Toolchain, profile: &str) -> Result<PathBuf> {
-    let library = toolchain.build(profile)?;
-    image::check(toolchain.rid, &library)?;
-    Ok(library)
-}
+/// The most that the zip file may take.
+const LARGEST: u64 = 12 << 20;
 
 /// Makes the package of these libraries in a folder.
 pub fn assemble(place: &Path, libraries: &[(&Rid, PathBuf)]) -> Result<Package> {

@@ -141,7 +141,11 @@ impl Rid {
         Ok(Toolchain {
             rid: self,
             cargo: Some(DEBIAN_CARGO),
-            arguments: &["-Zbuild-std=std,panic_unwind"],
+            // Without what names a panic's frames: nobody is shown them.
+            arguments: &[
+                "-Zbuild-std=std,panic_unwind",
+                "-Zbuild-std-features=panic-unwind,optimize_for_size",
+            ],
         })
     }
 }
@@ -174,7 +178,7 @@ impl Toolchain {
             // The C runtime inside, and no time: whoever unpacks it need not install anything.
             flags.push("-Ctarget-feature=+crt-static\u{1f}-Clink-arg=/Brepro");
         } else if self.rid.triple.ends_with("-windows-gnu") {
-            flags.push("-Clink-arg=-Wl,--no-insert-timestamp,--dynamicbase,--nxcompat,--high-entropy-va");
+            flags.push("-Clink-arg=-Wl,--strip-all,--no-insert-timestamp,--dynamicbase,--nxcompat,--high-entropy-va");
         }
         Ok(flags)
     }
