@@ -118,15 +118,19 @@ pub fn guid_bytes(text: &[u8]) -> Option<u128> {
     let text: &[u8; 36] = text.try_into().ok()?;
     let dashes = [8, 13, 18, 23].iter().fold(0, |wrong, at| wrong | (text[*at] ^ b'-'));
     let four = |at: usize| u64::from(u32::from_be_bytes([text[at], text[at + 1], text[at + 2], text[at + 3]]));
-    let parts = [[0, 4], [9, 14], [19, 24], [28, 32]].map(|[high, low]| hexadecimal(four(high) << 32 | four(low)));
-    let (value, wrong) = parts.into_iter().fold((0, 0), |(value, wrong), (part, bad)| {
-        (value << 32 | u128::from(part), wrong | bad)
-    });
+    let eight = |high: usize, low: usize| hexadecimal(four(high) << 32 | four(low));
+    let (a, wrong_a) = eight(0, 4);
+    let (b, wrong_b) = eight(9, 14);
+    let (c, wrong_c) = eight(19, 24);
+    let (d, wrong_d) = eight(28, 32);
+    let value = u128::from(u64::from(a) << 32 | u64::from(b)) << 64 | u128::from(u64::from(c) << 32 | u64::from(d));
+    let wrong = wrong_a | wrong_b | wrong_c | wrong_d;
     (dashes == 0 && wrong == 0).then_some(value)
 }
 
 /// The number that eight hexadecimal digits write, and 0 when they are digits. All eight are worked on at once, each in
 /// its byte.
+#[inline(always)]
 fn hexadecimal(digits: u64) -> (u32, u64) {
     const EACH: u64 = 0x0101_0101_0101_0101;
     // Letters have the bit 0x40, and stand for 9 more than their last four bits.

@@ -271,10 +271,19 @@ impl Page {
                 self.between = Between::Entry;
             }
             (State::Items, _) => {
-                if let Some(length) = entries.quick(rest) {
+                let mut rest = rest;
+                // Most entries are followed by one of the same form at once.
+                while let Some(length) = entries.quick(rest) {
                     *at += length;
                     self.between = Between::Entry;
-                    return Ok(Step::More);
+                    match &rest[length..] {
+                        [b',', next @ ..] if next.first() == Some(&b'{') => {
+                            *at += 1;
+                            self.between = Between::Comma;
+                            rest = next;
+                        }
+                        _ => return Ok(Step::More),
+                    }
                 }
                 let mut stream = serde_json::Deserializer::from_slice(rest).into_iter::<E::Entry<'_>>();
                 match stream.next() {

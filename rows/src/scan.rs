@@ -90,6 +90,7 @@ impl Shape {
 }
 
 /// Whether a text starts with a name: compared by words, which costs less than a call for so few bytes.
+#[inline(always)]
 fn starts(text: &[u8], name: &[u8]) -> bool {
     let Some(text) = text.get(..name.len()) else {
         return false;
@@ -183,7 +184,8 @@ impl<'a> Scan<'a> {
         self.string().map(|text| Text(Cow::Borrowed(text)))
     }
 
-    /// These very bytes.
+    /// These very bytes. Inlined, so that their number is known where they are compared.
+    #[inline(always)]
     pub fn word(&mut self, word: &[u8]) -> Option<()> {
         self.text[self.at..].starts_with(word).then(|| self.at += word.len())
     }
@@ -196,6 +198,7 @@ impl<'a> Scan<'a> {
         }
     }
 
+    #[inline(always)]
     pub fn nullable<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
         if self.text.get(self.at) == Some(&b'n') {
             self.word(b"null").map(|()| None)

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -56,17 +57,29 @@ pub fn target() -> Result<PathBuf> {
 
 /// Builds the library for this machine.
 pub fn library(profile: &str) -> Result<Library> {
-    let mut cargo = cargo();
-    cargo.arg("build");
-    library_by(cargo, together(&["--package", "entra-sspr"], profile), profile)
+    match profile {
+        "dev" => {
+            let mut cargo = cargo();
+            cargo.arg("build").args(TOGETHER).args(["--lib", "--bins"]);
+            built(&build(cargo, profile)?)
+        }
+        _ => shared_library(cargo(), &[], profile),
+    }
 }
 
-/// Builds the library by a command `cargo build` that has its own arguments already.
-pub fn library_by(cargo: Command, what: &[&str], profile: &str) -> Result<Library> {
-    let messages = build(cargo, what, profile)?;
+/// Builds the shared library alone, by a cargo with arguments of the caller's: beside the Rust library, the compiler would
+/// keep all that any crate makes public.
+pub fn shared_library(mut cargo: Command, arguments: &[OsString], profile: &str) -> Result<Library> {
+    cargo.args(["rustc", "--package", "entra-sspr", "--lib", "--crate-type", "cdylib"]);
+    cargo.args(arguments);
+    built(&build(cargo, profile)?)
+}
+
+/// The library among what cargo says that it built.
+fn built(messages: &[Value]) -> Result<Library> {
     let mut file = None;
     let mut header = None;
-    for message in &messages {
+    for message in messages {
         let ours = message["package_id"]
             .as_str()
             .is_some_and(|id| id.contains("entra-sspr"));
@@ -97,7 +110,11 @@ pub fn library_by(cargo: Command, what: &[&str], profile: &str) -> Result<Librar
 pub fn lab(profile: &str) -> Result<PathBuf> {
     let mut cargo = cargo();
     cargo.arg("build");
-    let messages = build(cargo, together(&["--package", "sspr-lab"], profile), profile)?;
+    match profile {
+        "dev" => cargo.args(TOGETHER).args(["--lib", "--bins"]),
+        _ => cargo.args(["--package", "sspr-lab", "--bins"]),
+    };
+    let messages = build(cargo, profile)?;
     messages
         .iter()
         .filter(|message| message["target"]["name"] == "sspr-lab")
@@ -108,23 +125,16 @@ pub fn lab(profile: &str) -> Result<PathBuf> {
 
 /// While developing, library and lab are built together: apart, cargo would choose other features for the crates that
 /// they share, and build those again. What is measured or shipped is built by itself.
-fn together<'a>(package: &'a [&'a str], profile: &str) -> &'a [&'a str] {
-    match profile {
-        "dev" => &["--workspace", "--exclude", "xtask"],
-        _ => package,
-    }
-}
+const TOGETHER: [&str; 3] = ["--workspace", "--exclude", "xtask"];
 
-fn build(mut cargo: Command, what: &[&str], profile: &str) -> Result<Vec<Value>> {
+fn build(mut cargo: Command, profile: &str) -> Result<Vec<Value>> {
     let output = cargo
         .args(["--message-format=json-render-diagnostics", "--profile", profile])
-        .args(what)
-        .args(["--lib", "--bins"])
         .stderr(Stdio::inherit())
         .output()
         .context("cargo build")?;
     if !output.status.success() {
-        bail!("cargo build {} failed", what.join(" "));
+        bail!("cargo could not build it");
     }
     let text = String::from_utf8_lossy(&output.stdout);
     Ok(text

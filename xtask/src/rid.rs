@@ -3,6 +3,7 @@
 use crate::{build, machine};
 use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -119,7 +120,7 @@ impl Rid {
         for (file, package) in [
             (DEBIAN_CARGO, "cargo-web"),
             (DEBIAN_RUSTC, "rustc-web"),
-            ("/usr/lib/rustlib/src/rust/library/std/Cargo.toml", "rust-web-src"),
+            (DEBIAN_STD, "rust-web-src"),
         ] {
             if !Path::new(file).exists() {
                 machine::install(package)?;
@@ -141,17 +142,16 @@ impl Rid {
         Ok(Toolchain {
             rid: self,
             cargo: Some(DEBIAN_CARGO),
-            // Without what names a panic's frames: nobody is shown them.
-            arguments: &[
-                "-Zbuild-std=std,panic_unwind",
-                "-Zbuild-std-features=panic-unwind,optimize_for_size",
-            ],
+            // Without what prints backtraces: panics are caught, and told by message and place.
+            arguments: &["-Zbuild-std=std,panic_unwind", "-Zbuild-std-features=panic-unwind"],
         })
     }
 }
 
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+const DEBIAN_LIBRARY: &str = "/usr/lib/rustlib/src/rust/library";
+const DEBIAN_STD: &str = "/usr/lib/rustlib/src/rust/library/std/Cargo.toml";
 
 /// What builds the library for a system.
 pub struct Toolchain {
@@ -168,8 +168,19 @@ impl Toolchain {
         let cargo_home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
         let cargo_home = cargo_home.or_else(|| Some(std::env::home_dir()?.join(".cargo")));
         let cargo_home = cargo_home.context("there is no home folder")?;
+        // The last one that fits counts.
+        let mut folders = vec![
+            (cargo_home.clone(), "cargo"),
+            (build::target()?, "target"),
+            (build::root().into(), "entra-sspr"),
+            (PathBuf::from(DEBIAN_LIBRARY), "std"),
+        ];
+        for kind in ["registry/src", "git/checkouts"] {
+            let sources = fs::read_dir(cargo_home.join(kind)).into_iter().flatten().flatten();
+            folders.extend(sources.map(|source| (source.path(), "crates")));
+        }
         let mut flags = OsString::new();
-        for (folder, name) in [(cargo_home.as_path(), "cargo"), (build::root(), "entra-sspr")] {
+        for (folder, name) in folders {
             flags.push("--remap-path-prefix=");
             flags.push(folder);
             flags.push(format!("={name}\u{1f}"));
@@ -200,15 +211,16 @@ impl Toolchain {
             let name = self.rid.triple.to_uppercase().replace('-', "_");
             cargo.env(format!("CARGO_TARGET_{name}_LINKER"), linker);
         }
-        cargo
-            .arg("build")
-            .args(self.arguments)
-            .args(["--target", self.rid.triple]);
+        let mut arguments: Vec<OsString> = self.arguments.iter().map(OsString::from).collect();
         // Apart from what is built while developing: other flags, maybe another Rust.
-        cargo
-            .arg("--target-dir")
-            .arg(build::target()?.join("ship").join(self.rid.name));
-        Ok(build::library_by(cargo, &["--package", "entra-sspr"], profile)?.file)
+        let apart = build::target()?.join("ship").join(self.rid.name);
+        arguments.extend([
+            "--target".into(),
+            self.rid.triple.into(),
+            "--target-dir".into(),
+            apart.into(),
+        ]);
+        Ok(build::shared_library(cargo, &arguments, profile)?.file)
     }
 }
 
