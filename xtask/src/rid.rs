@@ -2,7 +2,7 @@
 
 use crate::{build, machine};
 use anyhow::{Context, Result, bail};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -179,19 +179,21 @@ impl Toolchain {
             let sources = fs::read_dir(cargo_home.join(kind)).into_iter().flatten().flatten();
             folders.extend(sources.map(|source| (source.path(), "crates")));
         }
-        let mut flags = OsString::new();
+        let mut flags: Vec<OsString> = Vec::new();
         for (folder, name) in folders {
-            flags.push("--remap-path-prefix=");
-            flags.push(folder);
-            flags.push(format!("={name}\u{1f}"));
+            let mut flag = OsString::from("--remap-path-prefix=");
+            flag.push(folder);
+            flag.push(format!("={name}"));
+            flags.push(flag);
         }
         if self.rid.triple.ends_with("-windows-msvc") {
             // The C runtime inside, and no time: whoever unpacks it need not install anything.
-            flags.push("-Ctarget-feature=+crt-static\u{1f}-Clink-arg=/Brepro");
+            flags.extend(["-Ctarget-feature=+crt-static", "-Clink-arg=/Brepro"].map(OsString::from));
         } else if self.rid.triple.ends_with("-windows-gnu") {
-            flags.push("-Clink-arg=-Wl,--strip-all,--no-insert-timestamp,--dynamicbase,--nxcompat,--high-entropy-va");
+            flags.push("-Clink-arg=-Wl,--strip-all,--no-insert-timestamp,--dynamicbase,--nxcompat,--high-entropy-va".into());
         }
-        Ok(flags)
+        // As cargo takes them: a separator between two, for folders may have spaces.
+        Ok(flags.join(OsStr::new("\u{1f}")))
     }
 
     /// The library's file.
