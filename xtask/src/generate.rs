@@ -1,7 +1,7 @@
 //! Writes the files that follow from the library's source: the header, and the C# declarations.
 
 mod csharp;
-mod header;
+pub mod header;
 
 use crate::build;
 use anyhow::{Context, Result};
@@ -36,7 +36,7 @@ fn write(name: &str, text: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use object::Object;
+    use crate::image;
     use std::collections::BTreeSet;
 
     fn checked_in(name: &str) -> String {
@@ -54,12 +54,7 @@ mod tests {
         assert_eq!(declarations, checked_in(DECLARATIONS), "run `cargo xtask generate`");
 
         let bytes = fs::read(&library.file).unwrap();
-        let file = object::File::parse(bytes.as_slice()).unwrap();
-        let exported: BTreeSet<String> = file
-            .exports()
-            .unwrap()
-            .filter_map(|export| String::from_utf8(export.unwrap().name().name()?.to_vec()).ok())
-            .collect();
+        let exported = image::exported(&bytes).unwrap();
         let declared: BTreeSet<String> = header.functions.iter().map(|f| f.name.clone()).collect();
         assert_eq!(exported, declared, "exported symbols against the header's prototypes");
     }

@@ -1,14 +1,24 @@
 //! What a library that is shipped must be like: read from its file, on whatever system built it.
 
+use crate::build;
+use crate::generate::header;
 use crate::rid::Rid;
 use anyhow::{Context, Result};
 use object::read::pe::{ImageNtHeaders, ImageOptionalHeader, PeFile64};
-use object::{LittleEndian, pe};
+use object::{LittleEndian, Object, pe};
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// The most that a library may take.
-const LARGEST: u64 = 6 << 20;
+/// The most that a DLL may take.
+const LARGEST_DLL: u64 = 6 << 20;
+/// The most that another system's library may take: there the standard library comes built, with what prints backtraces.
+const LARGEST: u64 = 7 << 20;
+
+/// The most that the library of a system may take.
+pub fn largest(rid: &Rid) -> u64 {
+    if rid.is_windows() { LARGEST_DLL } else { LARGEST }
+}
 
 /// What every supported Windows has. Anything else would have to be installed first, or be shipped too.
 const SYSTEM: &[&str] = &[
@@ -31,14 +41,79 @@ const SYSTEM: &[&str] = &[
 pub fn faults(rid: &Rid, file: &Path) -> Result<Vec<String>> {
     let name = file.display();
     let bytes = fs::read(file).with_context(|| name.to_string())?;
-    let mut faults = Vec::new();
-    if bytes.len() as u64 > LARGEST {
-        faults.push(format!("it takes {} bytes, more than {LARGEST}", bytes.len()));
+    let mut faults = any(&bytes).with_context(|| name.to_string())?;
+    if bytes.len() as u64 > largest(rid) {
+        faults.push(format!("it takes {} bytes, more than {}", bytes.len(), largest(rid)));
     }
-    if rid.name.starts_with("win-") {
+    if rid.is_windows() {
         faults.extend(windows(&bytes).with_context(|| name.to_string())?);
+        faults.extend(version(&bytes));
     }
     Ok(faults)
+}
+
+/// What is amiss with a library of any system: what it exports, and what it tells of the machine that built it.
+fn any(bytes: &[u8]) -> Result<Vec<String>> {
+    let header = header::read(&fs::read_to_string(build::root().join("include/entra_sspr.h"))?)?;
+    let declared: BTreeSet<String> = header.functions.into_iter().map(|function| function.name).collect();
+    let exported = exported(bytes)?;
+    let mut faults = Vec::new();
+    let lacks: Vec<&str> = declared.difference(&exported).map(String::as_str).collect();
+    if !lacks.is_empty() {
+        faults.push(format!("it does not export {}", lacks.join(", ")));
+    }
+    let more: Vec<&str> = exported.difference(&declared).map(String::as_str).collect();
+    if !more.is_empty() {
+        faults.push(format!(
+            "it exports {}, which the header does not declare",
+            more.join(", ")
+        ));
+    }
+    for folder in own_folders()? {
+        let folder = folder.to_string_lossy().into_owned();
+        if memmem(bytes, folder.as_bytes()) {
+            faults.push(format!("it names {folder}"));
+        }
+    }
+    Ok(faults)
+}
+
+/// The names that a library exports.
+pub fn exported(bytes: &[u8]) -> Result<BTreeSet<String>> {
+    let file = object::File::parse(bytes)?;
+    let mut names = BTreeSet::new();
+    for export in file.exports()? {
+        let export = export?;
+        names.insert(match export.name().name() {
+            // Apple's compilers put a line before each.
+            Some(name) => String::from_utf8_lossy(name).trim_start_matches('_').to_string(),
+            None => "a function without a name".into(),
+        });
+    }
+    Ok(names)
+}
+
+/// Folders of this machine that no library may name.
+fn own_folders() -> Result<Vec<PathBuf>> {
+    let mut folders = vec![build::root().to_path_buf(), build::target()?];
+    folders.extend(std::env::var_os("CARGO_HOME").map(PathBuf::from));
+    folders.extend(std::env::home_dir().map(|home| home.join(".cargo")));
+    Ok(folders)
+}
+
+fn memmem(bytes: &[u8], wanted: &[u8]) -> bool {
+    bytes.windows(wanted.len().max(1)).any(|part| part == wanted)
+}
+
+/// What is amiss with the version that Windows shows.
+fn version(bytes: &[u8]) -> Option<String> {
+    let shown = |text: &str| {
+        let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        memmem(bytes, &wide)
+    };
+    let wanted = ["entra_sspr.dll", env!("CARGO_PKG_VERSION")];
+    let lacks: Vec<&str> = wanted.into_iter().filter(|text| !shown(text)).collect();
+    (!lacks.is_empty()).then(|| format!("its version information does not say {}", lacks.join(" and ")))
 }
 
 /// What is amiss with a DLL.
@@ -69,6 +144,11 @@ fn windows(bytes: &[u8]) -> Result<Vec<String>> {
         }
     }
     let sections = file.section_table();
+    if let Some(late) = file.data_directories().delay_load_import_table(bytes, &sections)?
+        && late.descriptors()?.next()?.is_some()
+    {
+        faults.push("it loads a library late, which nothing here looks at".into());
+    }
     let version = match file.data_directories().resource_directory(bytes, &sections)? {
         None => false,
         Some(directory) => {
@@ -85,7 +165,7 @@ fn windows(bytes: &[u8]) -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{build, machine};
+    use crate::machine;
     use std::process::Command;
 
     /// A DLL of one function, linked with these arguments; none where MinGW is not there.
@@ -133,5 +213,30 @@ mod tests {
             ]
         );
         assert!(windows(b"<html>").is_err());
+        let foreign = any(&plain).unwrap().join("; ");
+        assert!(
+            foreign.starts_with("it does not export sspr_abi_version, "),
+            "{foreign}"
+        );
+        assert!(
+            foreign.contains("it exports f, which the header does not declare"),
+            "{foreign}"
+        );
+        assert_eq!(
+            version(&plain).unwrap(),
+            format!(
+                "its version information does not say entra_sspr.dll and {}",
+                env!("CARGO_PKG_VERSION")
+            )
+        );
+    }
+
+    #[test]
+    fn a_library_that_names_this_machine_s_folders_is_refused() {
+        let library = build::library("dev").unwrap().file;
+        let faults = any(&fs::read(library).unwrap()).unwrap();
+        let named = format!("it names {}", build::root().display());
+        assert!(faults.contains(&named), "a build while developing does: {faults:?}");
+        assert!(!faults.iter().any(|fault| fault.contains("export")), "{faults:?}");
     }
 }

@@ -70,6 +70,11 @@ impl Rid {
         Rid::named(&format!("{system}-{architecture}"))
     }
 
+    /// Whether its library is a DLL.
+    pub fn is_windows(&self) -> bool {
+        self.name.starts_with("win-")
+    }
+
     fn is_host(&self) -> bool {
         Rid::host().is_ok_and(|host| host.name == self.name)
     }
@@ -190,7 +195,9 @@ impl Toolchain {
             // The C runtime inside, and no time: whoever unpacks it need not install anything.
             flags.extend(["-Ctarget-feature=+crt-static", "-Clink-arg=/Brepro"].map(OsString::from));
         } else if self.rid.triple.ends_with("-windows-gnu") {
-            flags.push("-Clink-arg=-Wl,--strip-all,--no-insert-timestamp,--dynamicbase,--nxcompat,--high-entropy-va".into());
+            flags.push(
+                "-Clink-arg=-Wl,--strip-all,--no-insert-timestamp,--dynamicbase,--nxcompat,--high-entropy-va".into(),
+            );
         }
         // As cargo takes them: a separator between two, for folders may have spaces.
         Ok(flags.join(OsStr::new("\u{1f}")))
