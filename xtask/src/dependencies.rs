@@ -357,11 +357,9 @@ mod tests {
             }
         }
         for component in bill["components"].as_array().unwrap() {
-            assert_eq!(
-                component["hashes"][0]["content"].as_str().map(str::len),
-                Some(64),
-                "{component}"
-            );
+            let hash = component["hashes"][0]["content"].as_str().map(str::len);
+            // Our own crate is in no archive.
+            assert!(hash == Some(64) || component["name"] == "sspr-rows", "{component}");
         }
     }
 
