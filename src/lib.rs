@@ -4,6 +4,7 @@
 //! chosen `steps` need, into a `snapshot`; the steps judge it into findings; `readiness` makes them one answer, which
 //! `report` shows. `ffi` is the C interface over all of it, `task` what lets a caller watch and cancel.
 
+pub mod directory;
 pub mod error;
 pub mod ffi;
 pub mod file;

@@ -40,6 +40,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "gather",
         &["error", "json", "session", "snapshot", "status", "task", "tenant"],
     ),
+    ("directory", &[]),
     (
         "run",
         &[

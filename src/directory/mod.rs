@@ -1,0 +1,6 @@
+//! Active Directory: what stands in it, and who may do what there. Knows nothing of steps.
+
+pub mod access;
+pub mod descriptor;
+pub mod rights;
+pub mod sid;
