@@ -1,9 +1,10 @@
-//! The project's own commands: `cargo xtask demo | test | bench | module | package | generate`.
+//! The project's own commands: `cargo xtask demo | test | bench | module | package | lab | generate`.
 
 mod bench;
 mod build;
 mod demo;
 mod dependencies;
+mod directory;
 mod generate;
 mod image;
 mod lab;
@@ -77,6 +78,11 @@ enum Command {
         #[arg(long)]
         rid: Vec<String>,
     },
+    /// Runs a lab that tests talk to.
+    Lab {
+        #[command(subcommand)]
+        lab: Labs,
+    },
     /// Draws docs/screen.svg from what the lab's faulty tenant really shows.
     Picture {
         /// The lab's scenario.
@@ -85,6 +91,16 @@ enum Command {
     },
     /// Writes include/entra_sspr.h and powershell/native/EntraSspr.Native.cs from the library's source.
     Generate,
+}
+
+/// The labs that are not started by the tests themselves.
+#[derive(Subcommand)]
+enum Labs {
+    /// A forest of two Active Directory domains on loopback, by Samba's domain controllers; needs root on Debian.
+    Directory {
+        /// What to do.
+        action: directory::Action,
+    },
 }
 
 fn run() -> Result<ExitCode> {
@@ -99,6 +115,9 @@ fn run() -> Result<ExitCode> {
         Command::BenchChild => bench::serve()?,
         Command::Module { profile } => println!("{}", module::assemble(&profile)?.display()),
         Command::Package { profile, rid } => package::run(&profile, &rid)?,
+        Command::Lab {
+            lab: Labs::Directory { action },
+        } => directory::run(action)?,
         Command::Picture { scenario } => picture::run("dev", &scenario)?,
         Command::Generate => generate::run()?,
     }

@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+"""Fills a provisioned domain from a file of cases. It runs beside the domain's database, while no controller runs.
+
+    populate.py SMB_CONF CASES
+
+CASES is a JSON document:
+    units    [{name, in?, protected?}]           organizational units; `in` is another unit's name
+    users    [{name, in?, count?, class?, attributes?, uac?}]   `{n}` in the name counts from 1
+    groups   [{name, in?, scope?, members}]      scope: global (the default), domainLocal, universal
+    members  {group: [member]}                   further members of groups that are there already
+    access   [{on, add?, protected?, owner?}]    SDDL entries put in front of an object's list; {NAME} is that account's SID
+    domains  [{name, dnsRoot}]                   further domains of the forest, as cross references
+    policies [{name, precedence, minimumAgeDays, appliesTo}]    fine-grained password policies
+`on` is "" for the domain's root, a distinguished name below it, or an account's name.
+"""
+
+import json
+import sys
+
+import ldb
+from samba.auth import system_session
+from samba.dcerpc import security
+from samba.ndr import ndr_pack, ndr_unpack
+from samba.param import LoadParm
+from samba.samdb import SamDB
+from samba.sd_utils import SDUtils
+
+DAY = 24 * 60 * 60 * 10_000_000
+SCOPES = {"global": 0x2, "domainLocal": 0x4, "universal": 0x8}
+SECURITY_ENABLED = -0x80000000
+NORMAL_ACCOUNT = 0x200
+
+
+class Domain:
+    def __init__(self, conf):
+        lp = LoadParm(conf)
+        path = lp.private_path("sam.ldb")
+        self.db = SamDB(url=path, session_info=system_session(), lp=lp)
+        self.root = str(self.db.domain_dn())
+        self.units = {}
+
+    def place(self, item, default="CN=Users"):
+        unit = item.get("in")
+        return self.units[unit] if unit else f"{default},{self.root}"
+
+    def account(self, name):
+        query = f"(sAMAccountName={ldb.binary_encode(name)})"
+        found = self.db.search(base=self.root, expression=query, attrs=["objectSid"])
+        if len(found) != 1:
+            raise SystemExit(f"{name}: there are {len(found)} accounts of that name")
+        return found[0]
+
+    def dn(self, on):
+        if not on:
+            return self.root
+        return f"{on},{self.root}" if "=" in on else str(self.account(on).dn)
+
+    def sid(self, name):
+        return str(ndr_unpack(security.dom_sid, self.account(name)["objectSid"][0]))
+
+    def unit(self, item):
+        above = self.units[item["in"]] if "in" in item else self.root
+        dn = f"OU={item['name']},{above}"
+        self.db.add({"dn": dn, "objectClass": "organizationalUnit"})
+        self.units[item["name"]] = dn
+        if item.get("protected"):
+            self.access({"on": dn.removesuffix("," + self.root), "protected": True})
+
+    def user(self, item, password):
+        for n in range(1, item.get("count", 1) + 1):
+            name = item["name"].replace("{n}", str(n))
+            record = {
+                "dn": f"CN={ldb.binary_encode(name)},{self.place(item)}",
+                "objectClass": item.get("class", "user"),
+                "sAMAccountName": name[:20],
+                "userPrincipalName": f"{name}@example.test",
+                "userAccountControl": str(item.get("uac", NORMAL_ACCOUNT)),
+                "unicodePwd": f'"{password}"'.encode("utf-16-le"),
+            }
+            if item.get("class") == "inetOrgPerson":
+                record["sn"] = name
+            record.update(item.get("attributes", {}))
+            self.db.add(record)
+
+    def group(self, item):
+        kind = SCOPES[item.get("scope", "global")] + SECURITY_ENABLED
+        dn = f"CN={item['name']},{self.place(item)}"
+        self.db.add({"dn": dn, "objectClass": "group", "sAMAccountName": item["name"], "groupType": str(kind)})
+        self.join(item["name"], item.get("members", []))
+
+    def join(self, group, members):
+        for member in members:
+            # A SID stands for somebody of no domain, such as Authenticated Users.
+            who = f"<SID={member}>" if member.startswith("S-1-") else str(self.account(member).dn)
+            message = ldb.Message(self.account(group).dn)
+            message["member"] = ldb.MessageElement(who, ldb.FLAG_MOD_ADD, "member")
+            self.db.modify(message)
+
+    def access(self, item):
+        utils = SDUtils(self.db)
+        dn = self.dn(item["on"])
+        entries = "".join(item.get("add", []))
+        while "{" in entries:
+            front, rest = entries.split("{", 1)
+            name, back = rest.split("}", 1)
+            entries = front + self.sid(name) + back
+        if entries:
+            utils.dacl_prepend_aces(dn, entries)
+        if "protected" in item or "owner" in item:
+            descriptor = utils.read_sd_on_dn(dn)
+            if item.get("protected"):
+                descriptor.type |= security.SEC_DESC_DACL_PROTECTED
+            if "owner" in item:
+                descriptor.owner_sid = security.dom_sid(self.sid(item["owner"]))
+            message = ldb.Message(ldb.Dn(self.db, dn))
+            packed = ndr_pack(descriptor)
+            message["sd"] = ldb.MessageElement(packed, ldb.FLAG_MOD_REPLACE, "nTSecurityDescriptor")
+            self.db.modify(message)
+
+    def domain(self, item):
+        where = ",".join("DC=" + part for part in item["dnsRoot"].split("."))
+        self.db.add({
+            "dn": f"CN={item['name']},CN=Partitions,{self.db.get_config_basedn()}",
+            "objectClass": "crossRef",
+            "nCName": where,
+            "nETBIOSName": item["name"],
+            "dnsRoot": item["dnsRoot"],
+            "systemFlags": "3",
+        }, controls=["relax:0"])
+
+    def policy(self, item):
+        days = item["minimumAgeDays"]
+        self.db.add({
+            "dn": f"CN={item['name']},CN=Password Settings Container,CN=System,{self.root}",
+            "objectClass": "msDS-PasswordSettings",
+            "msDS-PasswordSettingsPrecedence": str(item["precedence"]),
+            "msDS-PasswordReversibleEncryptionEnabled": "FALSE",
+            "msDS-PasswordHistoryLength": "3",
+            "msDS-PasswordComplexityEnabled": "TRUE",
+            "msDS-MinimumPasswordLength": "8",
+            "msDS-MinimumPasswordAge": str(-days * DAY),
+            "msDS-MaximumPasswordAge": str(-(days + 90) * DAY),
+            "msDS-LockoutThreshold": "0",
+            "msDS-LockoutObservationWindow": str(-DAY),
+            "msDS-LockoutDuration": str(-DAY),
+            "msDS-PSOAppliesTo": [str(self.account(name).dn) for name in item["appliesTo"]],
+        })
+
+
+def main():
+    conf, path = sys.argv[1:]
+    with open(path, encoding="utf-8") as file:
+        cases = json.load(file)
+    domain = Domain(conf)
+    # One transaction: a domain is filled whole or not at all.
+    domain.db.transaction_start()
+    try:
+        for unit in cases.get("units", []):
+            domain.unit(unit)
+        for user in cases.get("users", []):
+            domain.user(user, cases["password"])
+        for group in cases.get("groups", []):
+            domain.group(group)
+        for group, members in cases.get("members", {}).items():
+            domain.join(group, members)
+        for access in cases.get("access", []):
+            domain.access(access)
+        for item in cases.get("domains", []):
+            domain.domain(item)
+        for policy in cases.get("policies", []):
+            domain.policy(policy)
+    except BaseException:
+        domain.db.transaction_cancel()
+        raise
+    domain.db.transaction_commit()
+
+
+if __name__ == "__main__":
+    main()

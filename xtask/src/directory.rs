@@ -1,0 +1,444 @@
+//! A forest of two Active Directory domains on loopback: Samba's domain controllers, each in a folder of its own below a
+//! Debian that is kept apart from the machine's.
+
+use crate::{build, machine};
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// What to do with the controllers.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum Action {
+    /// Install what is missing, fill the domains from their files of cases when they are new, and start the controllers.
+    Start,
+    /// Stop the controllers.
+    Stop,
+    /// Say which controllers run.
+    Status,
+}
+
+/// A domain of the forest.
+struct Domain {
+    /// Its folder below /srv.
+    folder: &'static str,
+    realm: &'static str,
+    netbios: &'static str,
+    host: &'static str,
+    address: &'static str,
+    /// Only one controller of a machine can have the SMB server.
+    smb: bool,
+    cases: &'static str,
+}
+
+const DOMAINS: &[Domain] = &[
+    Domain {
+        folder: "dc1",
+        realm: "example.test",
+        netbios: "EXAMPLE",
+        host: "dc1",
+        address: "127.0.0.1",
+        smb: true,
+        cases: "parent.json",
+    },
+    Domain {
+        folder: "dc2",
+        realm: "child.example.test",
+        netbios: "CHILD",
+        host: "dc2",
+        address: "127.0.0.2",
+        smb: false,
+        cases: "child.json",
+    },
+];
+
+/// The domains' administrator's password: the lab's own, worth nothing elsewhere.
+const PASSWORD: &str = "Lab-Passw0rd-1!";
+
+/// A controller, as tests are told of it.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Controller {
+    /// The domain's DNS name.
+    pub domain: String,
+    /// The controller's own name, which its certificate bears.
+    pub host: String,
+    pub address: String,
+    /// What signed its certificate.
+    pub ca_file: PathBuf,
+    pub administrator: String,
+    pub password: String,
+}
+
+/// Does it, and prints which controllers there are.
+pub fn run(action: Action) -> Result<()> {
+    let lab = Lab::new()?;
+    match action {
+        Action::Start => println!("{}", serde_json::to_string_pretty(&lab.start()?)?),
+        Action::Stop => lab.stop()?,
+        Action::Status => {
+            for domain in DOMAINS {
+                let state = if lab.runs(domain) { "runs" } else { "does not run" };
+                println!("{:<20} {:<10} {state}", domain.realm, domain.address);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The folder that all of it stands in.
+struct Lab {
+    place: PathBuf,
+}
+
+impl Lab {
+    fn new() -> Result<Self> {
+        if !cfg!(target_os = "linux") {
+            bail!("the directory lab needs Debian, as root: Samba's domain controller runs there");
+        }
+        Ok(Lab {
+            place: build::target()?.join("directory"),
+        })
+    }
+
+    fn root(&self) -> PathBuf {
+        self.place.join("root")
+    }
+
+    fn start(&self) -> Result<Vec<Controller>> {
+        self.install()?;
+        for domain in DOMAINS {
+            if !self.runs(domain) {
+                self.provision(domain)?;
+            }
+        }
+        for domain in DOMAINS {
+            if !self.runs(domain) {
+                address(domain.address)?;
+                self.launch(domain)?;
+            }
+        }
+        Ok(DOMAINS.iter().map(|domain| self.controller(domain)).collect())
+    }
+
+    fn controller(&self, domain: &Domain) -> Controller {
+        Controller {
+            domain: domain.realm.into(),
+            host: format!("{}.{}", domain.host, domain.realm),
+            address: domain.address.into(),
+            ca_file: self.root().join(format!("srv/{}/private/tls/ca.pem", domain.folder)),
+            administrator: format!("{}\\Administrator", domain.netbios),
+            password: PASSWORD.into(),
+        }
+    }
+
+    /// A Debian of its own with Samba, once. What is left of one that was not finished is made anew.
+    fn install(&self) -> Result<()> {
+        let (root, done) = (self.root(), self.place.join("installed"));
+        if done.is_file() {
+            return Ok(());
+        }
+        let debootstrap = machine::need("debootstrap", "debootstrap").context("the directory lab needs debootstrap")?;
+        machine::need("unshare", "util-linux")?;
+        if root.exists() {
+            remove(&root)?;
+        }
+        fs::create_dir_all(&self.place)?;
+        let mirror = mirror()?;
+        eprintln!("xtask: installing Samba's domain controller in {}", root.display());
+        let log = self.place.join("install.log");
+        let mut base = Command::new(debootstrap);
+        base.args(["--variant=minbase", "--include=ca-certificates", "trixie"])
+            .arg(&root)
+            .arg(&mirror);
+        quietly(&mut base, &log)?;
+        fs::write(
+            root.join("etc/apt/sources.list.d/backports.list"),
+            format!("deb {mirror} trixie-backports main\n"),
+        )?;
+        for entry in fs::read_dir("/etc/apt/apt.conf.d")? {
+            let file = entry?.path();
+            fs::copy(
+                &file,
+                root.join("etc/apt/apt.conf.d")
+                    .join(file.file_name().context("a file has a name")?),
+            )?;
+        }
+        for file in ["etc/resolv.conf", "etc/hosts"] {
+            fs::copy(Path::new("/").join(file), root.join(file))?;
+        }
+        quietly(self.inside().args(["apt-get", "update"]), &log)?;
+        let packages = [
+            "samba",
+            "samba-ad-dc",
+            "samba-ad-provision",
+            "samba-dsdb-modules",
+            "samba-vfs-modules",
+            "python3-samba",
+            "ldb-tools",
+        ];
+        let mut install = self.inside();
+        install.args([
+            "env",
+            "DEBIAN_FRONTEND=noninteractive",
+            "apt-get",
+            "install",
+            "-y",
+            "--no-install-recommends",
+            "-t",
+            "trixie-backports",
+        ]);
+        quietly(install.args(packages), &log)?;
+        Ok(fs::write(done, "")?)
+    }
+
+    /// Runs in it with mounts and processes of its own, gone when it ends.
+    fn inside(&self) -> Command {
+        let root = self.root();
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--pid", "--fork", "--kill-child"]);
+        command
+            .arg(format!("--mount-proc={}", root.join("proc").display()))
+            .arg("chroot")
+            .arg(root);
+        command
+    }
+
+    /// Makes a domain and fills it from its cases, unless it was made from these very files.
+    fn provision(&self, domain: &Domain) -> Result<()> {
+        let source = build::root().join("lab/directory");
+        let mut made_from = String::new();
+        for file in ["populate.py", domain.cases] {
+            made_from.push_str(&fs::read_to_string(source.join(file)).with_context(|| file.to_string())?);
+        }
+        let folder = self.root().join("srv").join(domain.folder);
+        let stamp = folder.join("cases");
+        if fs::read_to_string(&stamp).is_ok_and(|text| text == made_from) {
+            return Ok(());
+        }
+        if folder.exists() {
+            remove(&folder)?;
+        }
+        let log = self.place.join("provision.log");
+        let inside = format!("/srv/{}", domain.folder);
+        let options = [
+            format!("--targetdir={inside}"),
+            format!("--realm={}", domain.realm.to_uppercase()),
+            format!("--domain={}", domain.netbios),
+            format!("--host-name={}", domain.host),
+            format!("--adminpass={PASSWORD}"),
+            format!("--option=interfaces={}", domain.address),
+        ];
+        let mut provision = self.inside();
+        provision.args([
+            "samba-tool",
+            "domain",
+            "provision",
+            "--server-role=dc",
+            "--dns-backend=SAMBA_INTERNAL",
+            "--use-rfc2307",
+        ]);
+        quietly(provision.args(options).arg("--option=bind interfaces only=yes"), &log)?;
+        fs::write(folder.join("etc/smb.conf"), domain.configuration())?;
+        for folder in [
+            self.root().join("run/samba"),
+            folder.join("run"),
+            folder.join("ncalrpc"),
+        ] {
+            fs::create_dir_all(folder)?;
+        }
+        let cases = self.root().join("srv/lab");
+        fs::create_dir_all(&cases)?;
+        for file in ["populate.py", domain.cases] {
+            fs::copy(source.join(file), cases.join(file))?;
+        }
+        let mut fill = self.inside();
+        fill.args(["python3", "/srv/lab/populate.py"])
+            .arg(format!("{inside}/etc/smb.conf"));
+        quietly(fill.arg(format!("/srv/lab/{}", domain.cases)), &log)?;
+        Ok(fs::write(stamp, made_from)?)
+    }
+
+    /// Starts a controller, and waits until it answers.
+    fn launch(&self, domain: &Domain) -> Result<()> {
+        let log = File::create(self.place.join(format!("{}.log", domain.folder)))?;
+        let mut command = self.inside();
+        command.args(["samba", "--foreground", "--no-process-group", "--debug-stdout", "-s"]);
+        command.arg(format!("/srv/{}/etc/smb.conf", domain.folder));
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        // It goes on when this command has ended.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut child = command.spawn()?;
+        fs::write(self.pid_file(domain), child.id().to_string())?;
+        let begun = Instant::now();
+        while !self.answers(domain) {
+            if let Some(status) = child.try_wait()? {
+                bail!(
+                    "the controller of {} ended with {status}; its log is in {}",
+                    domain.realm,
+                    self.place.display()
+                );
+            }
+            if begun.elapsed() > Duration::from_secs(60) {
+                child.kill()?;
+                bail!(
+                    "the controller of {} does not answer; its log is in {}",
+                    domain.realm,
+                    self.place.display()
+                );
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+
+    fn pid_file(&self, domain: &Domain) -> PathBuf {
+        self.place.join(format!("{}.pid", domain.folder))
+    }
+
+    /// The process that a controller was started as, while it lives.
+    fn process(&self, domain: &Domain) -> Option<u32> {
+        let pid: u32 = fs::read_to_string(self.pid_file(domain)).ok()?.trim().parse().ok()?;
+        // Another process may have its number by now.
+        let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        let line = String::from_utf8_lossy(&line);
+        (line.starts_with("unshare") && line.contains(&format!("/srv/{}/", domain.folder))).then_some(pid)
+    }
+
+    fn runs(&self, domain: &Domain) -> bool {
+        self.process(domain).is_some() && self.answers(domain)
+    }
+
+    fn answers(&self, domain: &Domain) -> bool {
+        [389u16, 636].iter().all(|port| {
+            let address: Option<SocketAddr> = format!("{}:{port}", domain.address).parse().ok();
+            address.is_some_and(|address| TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok())
+        })
+    }
+
+    /// Stops the controllers in order: the one child of each `unshare` is told, and ends the others.
+    fn stop(&self) -> Result<()> {
+        for domain in DOMAINS {
+            let Some(pid) = self.process(domain) else { continue };
+            let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+            for child in children.split_whitespace() {
+                signal("TERM", child)?;
+            }
+            let begun = Instant::now();
+            while self.process(domain).is_some() {
+                if begun.elapsed() > Duration::from_secs(10) {
+                    // All of it goes with it.
+                    signal("KILL", &pid.to_string())?;
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            let _ = fs::remove_file(self.pid_file(domain));
+        }
+        Ok(())
+    }
+}
+
+impl Domain {
+    fn configuration(&self) -> String {
+        let services = if self.smb { "s3fs, rpc" } else { "rpc" };
+        let (folder, realm) = (self.folder, self.realm);
+        format!(
+            "[global]
+    netbios name = {host}
+    realm = {upper}
+    workgroup = {netbios}
+    server role = active directory domain controller
+    server services = {services}, wrepl, ldap, cldap, kdc
+    interfaces = {address}
+    bind interfaces only = yes
+    disable netbios = yes
+    private dir = /srv/{folder}/private
+    lock directory = /srv/{folder}
+    state directory = /srv/{folder}/state
+    cache directory = /srv/{folder}/cache
+    pid directory = /srv/{folder}/run
+    ncalrpc dir = /srv/{folder}/ncalrpc
+    log file = /srv/{folder}/log.%m
+    logging = file
+    idmap_ldb:use rfc2307 = yes
+    ldap server require strong auth = yes
+[sysvol]
+    path = /srv/{folder}/state/sysvol
+    read only = no
+[netlogon]
+    path = /srv/{folder}/state/sysvol/{realm}/scripts
+    read only = no
+",
+            host = self.host.to_uppercase(),
+            upper = realm.to_uppercase(),
+            netbios = self.netbios,
+            address = self.address,
+        )
+    }
+}
+
+/// The place that this machine's own packages come from.
+fn mirror() -> Result<String> {
+    let mut command = Command::new("apt-get");
+    let output = command
+        .args(["indextargets", "--format", "$(SITE)", "Created-By: Packages"])
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut sites: Vec<&str> = text.lines().filter(|site| !site.contains("security")).collect();
+    sites.sort_unstable();
+    let site = sites
+        .first()
+        .context("apt-get knows no place that packages come from")?;
+    Ok((*site).to_string())
+}
+
+/// Gives this machine's loopback an address, which Samba looks for among its interfaces.
+fn address(address: &str) -> Result<()> {
+    let ip = machine::need("ip", "iproute2")?;
+    let there = Command::new(&ip).args(["-brief", "address", "show", "dev", "lo"]).output()?;
+    if String::from_utf8_lossy(&there.stdout).contains(&format!("{address}/")) {
+        return Ok(());
+    }
+    let status = Command::new(&ip).args(["address", "add", &format!("{address}/32"), "dev", "lo"]).status()?;
+    if !status.success() {
+        bail!("the loopback interface cannot be given the address {address}");
+    }
+    Ok(())
+}
+
+/// Removes a folder, but nothing that is mounted in it.
+fn remove(folder: &Path) -> Result<()> {
+    let status = Command::new("rm")
+        .args(["-rf", "--one-file-system"])
+        .arg(folder)
+        .status()?;
+    if !status.success() {
+        bail!("{} could not be removed", folder.display());
+    }
+    Ok(())
+}
+
+fn signal(name: &str, pid: &str) -> Result<()> {
+    Command::new("kill").arg(format!("-{name}")).arg(pid).status()?;
+    Ok(())
+}
+
+/// Runs a command whose words go to a file, which is named when it fails.
+fn quietly(command: &mut Command, log: &Path) -> Result<()> {
+    let file = File::options().create(true).append(true).open(log)?;
+    let status = command
+        .env("LC_ALL", "C.UTF-8")
+        .stdin(Stdio::null())
+        .stdout(file.try_clone()?)
+        .stderr(file)
+        .status()
+        .with_context(|| format!("{:?}", command.get_program()))?;
+    if !status.success() {
+        bail!("{:?} ended with {status}; see {}", command.get_program(), log.display());
+    }
+    Ok(())
+}
