@@ -24,3 +24,4 @@ pub mod status;
 pub mod steps;
 pub mod task;
 pub mod tenant;
+mod tls;

@@ -24,12 +24,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "tenant",
         &[
             "error",
-            "file",
             "json",
             "panics",
             "session::config",
             "session::tokens",
             "status",
+            "tls",
         ],
     ),
     (
@@ -40,7 +40,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "gather",
         &["error", "json", "session", "snapshot", "status", "task", "tenant"],
     ),
-    ("directory", &[]),
+    ("tls", &["error", "file", "status"]),
+    ("directory", &["error", "status", "tls"]),
     (
         "run",
         &[

@@ -2,6 +2,8 @@
 
 use super::rights::Guid;
 use super::sid::Sid;
+use std::fmt;
+use uuid::Uuid;
 
 /// Bits of a descriptor's control word.
 pub mod control {
@@ -238,7 +240,7 @@ impl<'a> Acl<'a> {
 }
 
 /// An entry of an access control list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Ace<'a> {
     /// All of it.
     pub bytes: &'a [u8],
@@ -332,6 +334,24 @@ impl<'a> Ace<'a> {
     /// Whether it says something of the object that it stands on.
     pub fn is_effective(&self) -> bool {
         self.flags & flag::INHERIT_ONLY == 0
+    }
+}
+
+/// In the manner of SDDL, with mask and flags as numbers.
+impl fmt::Debug for Ace<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let guid = |guid: Option<&Guid>| guid.map_or_else(String::new, |guid| Uuid::from_bytes_le(*guid).to_string());
+        let effect = self.effect.map_or_else(String::new, |effect| format!("{effect:?}"));
+        let (object, inherited) = (guid(self.object), guid(self.inherited_object));
+        write!(
+            f,
+            "({effect};{:#04x};{:#x};{object};{inherited};",
+            self.flags, self.mask
+        )?;
+        match self.trustee() {
+            Some(trustee) => write!(f, "{trustee})"),
+            None => write!(f, "{:02x?})", self.bytes),
+        }
     }
 }
 

@@ -2,5 +2,6 @@
 
 pub mod access;
 pub mod descriptor;
+pub mod ldap;
 pub mod rights;
 pub mod sid;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// What to do with the controllers.
 #[derive(Clone, Copy, clap::ValueEnum)]
 pub enum Action {
-    /// Install what is missing, fill the domains from their files of cases when they are new, and start the controllers.
+    /// Install what is missing, and start the controllers of domains as their files of cases say.
     Start,
     /// Stop the controllers.
     Stop,
@@ -207,7 +207,7 @@ impl Lab {
         command
     }
 
-    /// Makes a domain and fills it from its cases, unless it was made from these very files.
+    /// Puts a domain back as it was made, and makes it first where its files of cases are new.
     fn provision(&self, domain: &Domain) -> Result<()> {
         let source = build::root().join("lab/directory");
         let mut made_from = String::new();
@@ -215,12 +215,16 @@ impl Lab {
             made_from.push_str(&fs::read_to_string(source.join(file)).with_context(|| file.to_string())?);
         }
         let folder = self.root().join("srv").join(domain.folder);
-        let stamp = folder.join("cases");
-        if fs::read_to_string(&stamp).is_ok_and(|text| text == made_from) {
-            return Ok(());
-        }
+        let stamp = self.place.join(format!("{}.cases", domain.folder));
+        let kept = format!("/srv/{}.tar", domain.folder);
         if folder.exists() {
             remove(&folder)?;
+        }
+        if fs::read_to_string(&stamp).is_ok_and(|text| text == made_from) {
+            return quietly(
+                self.inside().args(["tar", "xf", &kept, "-C", "/srv"]),
+                &self.place.join("provision.log"),
+            );
         }
         let log = self.place.join("provision.log");
         let inside = format!("/srv/{}", domain.folder);
@@ -259,6 +263,10 @@ impl Lab {
         fill.args(["python3", "/srv/lab/populate.py"])
             .arg(format!("{inside}/etc/smb.conf"));
         quietly(fill.arg(format!("/srv/lab/{}", domain.cases)), &log)?;
+        quietly(
+            self.inside().args(["tar", "cf", &kept, "-C", "/srv", domain.folder]),
+            &log,
+        )?;
         Ok(fs::write(stamp, made_from)?)
     }
 
@@ -399,11 +407,15 @@ fn mirror() -> Result<String> {
 /// Gives this machine's loopback an address, which Samba looks for among its interfaces.
 fn address(address: &str) -> Result<()> {
     let ip = machine::need("ip", "iproute2")?;
-    let there = Command::new(&ip).args(["-brief", "address", "show", "dev", "lo"]).output()?;
+    let there = Command::new(&ip)
+        .args(["-brief", "address", "show", "dev", "lo"])
+        .output()?;
     if String::from_utf8_lossy(&there.stdout).contains(&format!("{address}/")) {
         return Ok(());
     }
-    let status = Command::new(&ip).args(["address", "add", &format!("{address}/32"), "dev", "lo"]).status()?;
+    let status = Command::new(&ip)
+        .args(["address", "add", &format!("{address}/32"), "dev", "lo"])
+        .status()?;
     if !status.success() {
         bail!("the loopback interface cannot be given the address {address}");
     }

@@ -1,10 +1,9 @@
 //! The clients that send: their trust and their proxy.
 
 use crate::error::{Error, Result};
-use crate::file;
 use crate::session::config::Config;
 use crate::status::Status;
-use std::sync::Arc;
+use crate::tls;
 use std::time::Duration;
 
 /// What may be on its way over one connection of HTTP/2: as good as everything, since each answer has a window of its own.
@@ -19,7 +18,7 @@ pub(super) struct Clients {
 impl Clients {
     /// Reads files and the system's settings: not for a thread that others wait for.
     pub(super) fn new(config: &Config, password: Option<&str>) -> Result<Self> {
-        let mut tls = tls(config)?;
+        let mut tls = tls::config(config.ca_file.as_deref())?;
         // reqwest takes a finished configuration as it is.
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let build = |proxy: Option<&str>| -> Result<reqwest::Client> {
@@ -56,35 +55,4 @@ impl Clients {
             direct: build(Some("none"))?,
         })
     }
-}
-
-/// Trust: the operating system's, or the caller's file and nothing else.
-fn tls(config: &Config) -> Result<rustls::ClientConfig> {
-    use rustls::pki_types::{CertificateDer, pem::PemObject};
-    use rustls_platform_verifier::BuilderVerifierExt;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let internal =
-        |e: &(dyn std::error::Error + 'static)| Error::new(Status::Internal, "TLS cannot be set up").caused_by(e);
-    let builder = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|e| internal(&e))?;
-    let Some(path) = &config.ca_file else {
-        return Ok(builder
-            .with_platform_verifier()
-            .map_err(|e| internal(&e))?
-            .with_no_client_auth());
-    };
-    let name = path.display().to_string();
-    let unusable =
-        || Error::new(Status::FileRead, format!("{name} holds no certificates in PEM form")).target(name.clone());
-    let text = file::read(path)?;
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&text) {
-        let certificate = certificate.map_err(|_| unusable())?;
-        roots.add(certificate).map_err(|e| unusable().caused_by(&e))?;
-    }
-    if roots.is_empty() {
-        return Err(unusable());
-    }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }

@@ -1,0 +1,295 @@
+//! The directory's half against real domain controllers: `cargo xtask test --only directory` starts them.
+
+use entra_sspr::directory::access::{Object, Token};
+use entra_sspr::directory::descriptor::{Acl, Descriptor, allowing, flag, mask};
+use entra_sspr::directory::ldap::{Address, Connection, DirectoryError, Entry};
+use entra_sspr::directory::rights::{
+    ACCOUNT_RESTRICTIONS, CHANGE_PASSWORD, Guid, INET_ORG_PERSON, RESET_PASSWORD, USER, WRITE_LOCKOUT_TIME,
+    WRITE_PWD_LAST_SET, Want,
+};
+use entra_sspr::directory::sid::{Sid, SidBuf};
+use serde::Deserialize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const ROOT: &str = "DC=example,DC=test";
+
+/// A controller of the lab.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Lab {
+    host: String,
+    address: String,
+    ca_file: PathBuf,
+    administrator: String,
+    password: String,
+}
+
+impl Lab {
+    /// The controllers that the environment names.
+    fn all() -> Vec<Lab> {
+        let text = std::env::var("SSPR_LAB_DIRECTORY").expect("the suite names the controllers");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    async fn open(&self, user: &str) -> Connection {
+        let address = Address {
+            host: self.host.clone(),
+            socket: Some(format!("{}:636", self.address).parse().unwrap()),
+            start_tls: false,
+        };
+        let mut connection = Connection::open(&address, Some(&self.ca_file), Duration::from_secs(20))
+            .await
+            .unwrap();
+        connection.bind(user, &self.password).await.unwrap();
+        connection
+    }
+}
+
+async fn users(connection: &mut Connection, filter: &str, attributes: &[&str]) -> Vec<Entry> {
+    let mut found = Vec::new();
+    connection
+        .search(ROOT, filter, attributes, |entry| found.push(entry))
+        .await
+        .unwrap();
+    found
+}
+
+async fn sid_of(connection: &mut Connection, name: &str) -> SidBuf {
+    let found = users(connection, &format!("(sAMAccountName={name})"), &["objectSid"]).await;
+    Sid::read(found[0].value("objectSid").unwrap()).unwrap().keep()
+}
+
+/// The token that the controller makes of an account.
+async fn token(connection: &mut Connection, dn: &str) -> Token {
+    let account = connection
+        .read(dn, &["objectSid", "tokenGroups"])
+        .await
+        .unwrap()
+        .unwrap();
+    let named = account.values("objectSid").iter().chain(account.values("tokenGroups"));
+    let sids: Vec<SidBuf> = named.map(|bytes| Sid::read(bytes).unwrap().keep()).collect();
+    // Everyone, Network, Authenticated Users, This Organization; and Pre-Windows 2000 Compatible Access, in which
+    // Authenticated Users are.
+    let known = ["S-1-1-0", "S-1-5-2", "S-1-5-11", "S-1-5-15", "S-1-5-32-554"];
+    sids.into_iter()
+        .chain(known.iter().map(|sid| sid.parse().unwrap()))
+        .collect()
+}
+
+#[tokio::test]
+#[ignore = "needs the directory lab"]
+async fn every_descriptor_of_a_domain_is_written_as_it_was_read() {
+    for (lab, root) in Lab::all().iter().zip([ROOT, "DC=child,DC=example,DC=test"]) {
+        let mut connection = lab.open(&lab.administrator).await;
+        let mut seen = 0;
+        for base in [root.to_string(), format!("CN=Configuration,{root}")] {
+            connection
+                .search(&base, "(objectClass=*)", &["nTSecurityDescriptor"], |entry| {
+                    let bytes = entry.value("nTSecurityDescriptor").unwrap();
+                    assert_eq!(Descriptor::read(bytes).unwrap().to_bytes(), bytes, "{}", entry.dn);
+                    seen += 1;
+                })
+                .await
+                .unwrap();
+        }
+        assert!(seen > 1_500, "{seen}");
+    }
+}
+
+/// So many of the trustees are of everybody, or become the owner where they are inherited.
+const BROAD: usize = 5;
+
+/// Chooses entries at random, always the same for a seed.
+struct Dice {
+    rng: fastrand::Rng,
+    trustees: Vec<SidBuf>,
+}
+
+impl Dice {
+    fn any<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.rng.usize(..all.len())]
+    }
+
+    fn entry(&mut self) -> Vec<u8> {
+        let wants = [RESET_PASSWORD, CHANGE_PASSWORD, WRITE_LOCKOUT_TIME, WRITE_PWD_LAST_SET];
+        let guids = wants.map(|right| match right.want {
+            Want::ControlAccess(guid) => guid,
+            Want::WriteProperty { attribute, .. } => attribute,
+        });
+        let others = [ACCOUNT_RESTRICTIONS, USER, INET_ORG_PERSON];
+        let objects: Vec<Guid> = guids.into_iter().chain(others).collect();
+        let some = |dice: &mut Dice, all: &[Guid]| dice.rng.bool().then(|| dice.any(all));
+        let mut object = some(self, &objects);
+        let inherited = some(self, &[USER, INET_ORG_PERSON]);
+        let read = 0x10;
+        let masks = [
+            mask::CONTROL_ACCESS,
+            mask::WRITE_PROPERTY,
+            mask::WRITE_PROPERTY | read,
+            mask::CONTROL_ACCESS | mask::WRITE_PROPERTY,
+            read,
+            mask::GENERIC_ALL,
+        ];
+        let at = self.rng.usize(..self.trustees.len());
+        // The first are the administrator's SIDs too, who goes on reading and writing.
+        let mask = if at < BROAD {
+            self.any(&masks[..4]) & !read
+        } else {
+            self.any(&masks)
+        };
+        let flags = [
+            0,
+            flag::CONTAINER_INHERIT,
+            flag::CONTAINER_INHERIT | flag::INHERIT_ONLY,
+            flag::CONTAINER_INHERIT | flag::NO_PROPAGATE,
+            flag::OBJECT_INHERIT,
+            flag::INHERIT_ONLY,
+        ];
+        let flags = self.any(&flags);
+        let denies = self.rng.bool();
+        // The controller's one laxity (Samba): where such an entry grants control access without naming a right, it lets
+        // an attribute be written too.
+        let rights = mask & (mask::CONTROL_ACCESS | mask::GENERIC_ALL) != 0;
+        if rights && !denies && (object.is_some() || inherited.is_some()) {
+            object = Some(self.any(&guids[..2]));
+        }
+        let mut entry = allowing(
+            flags,
+            mask,
+            object.as_ref(),
+            inherited.as_ref(),
+            self.trustees[at].sid(),
+        );
+        // From allow to deny.
+        entry[0] += u8::from(denies);
+        entry
+    }
+
+    /// A list of some entries, behind which the administrators have all rights and everybody may look.
+    fn list(&mut self) -> (u16, Vec<u8>) {
+        let count = self.rng.u16(0..7);
+        let mut bytes: Vec<u8> = (0..count).flat_map(|_| self.entry()).collect();
+        let [administrators, everybody] = ["S-1-5-32-544", "S-1-5-11"].map(|sid| sid.parse::<SidBuf>().unwrap());
+        bytes.extend(allowing(
+            flag::CONTAINER_INHERIT,
+            0x000f_00ff,
+            None,
+            None,
+            administrators.sid(),
+        ));
+        // List, read properties, list object, read the descriptor.
+        bytes.extend(allowing(
+            flag::CONTAINER_INHERIT,
+            0x0002_0094,
+            None,
+            None,
+            everybody.sid(),
+        ));
+        (count + 2, bytes)
+    }
+}
+
+/// Whether a controller lets an attribute be written; anything but yes and "insufficient access rights" is a fault.
+async fn lets(connection: &mut Connection, dn: &str, attribute: &str, value: &[u8]) -> bool {
+    match connection.replace(dn, attribute, &[value]).await {
+        Ok(()) => true,
+        Err(DirectoryError::Refused { code: 50, .. }) => false,
+        Err(error) => panic!("{dn} {attribute}: {error}"),
+    }
+}
+
+/// What the controller does when the connector account really tries is what its descriptors say.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the directory lab"]
+async fn the_controller_does_what_the_evaluation_says() {
+    let lists: usize = std::env::var("SSPR_ACCESS_LISTS").map_or(400, |text| text.parse().unwrap());
+    let lab = Lab::all().remove(0);
+    let mut admin = lab.open(&lab.administrator).await;
+    let connector = users(&mut admin, "(sAMAccountName=MSOL_trial)", &["objectSid"])
+        .await
+        .remove(0);
+    let token = token(&mut admin, &connector.dn).await;
+    let mut connection = lab.open("EXAMPLE\\MSOL_trial").await;
+    let mut trustees = vec![sid_of(&mut admin, "Domain Users").await];
+    trustees.extend(["S-1-1-0", "S-1-5-11", "S-1-5-10", "S-1-3-0"].map(|sid| sid.parse::<SidBuf>().unwrap()));
+    for name in [
+        "MSOL_trial",
+        "MSOL_trial",
+        "Trial Direct",
+        "Trial Nested",
+        "Trial Local",
+        "Trial Others",
+        "staff1",
+    ] {
+        trustees.push(sid_of(&mut admin, name).await);
+    }
+    let mut dice = Dice {
+        rng: fastrand::Rng::with_seed(20_261_127),
+        trustees,
+    };
+    let people = users(
+        &mut admin,
+        "(&(objectCategory=person)(sAMAccountName=trial*))",
+        &["objectClass"],
+    )
+    .await;
+    let units = users(&mut admin, "(&(objectClass=organizationalUnit)(ou=Trial*))", &["ou"]).await;
+    assert_eq!((people.len(), units.len()), (12, 3));
+    let (mut tried, mut granted) = (0, 0);
+    for round in 0..lists {
+        // A list on the user, and every few rounds others on the units above.
+        let dn = &people[round % people.len()].dn;
+        let mut places = vec![dn];
+        if round % 4 == 0 {
+            places.push(&units[dice.rng.usize(..units.len())].dn);
+        }
+        for place in places {
+            let now = admin.read(place, &["nTSecurityDescriptor"]).await.unwrap().unwrap();
+            let now = Descriptor::read(now.value("nTSecurityDescriptor").unwrap()).unwrap();
+            let (count, bytes) = dice.list();
+            let new = now.with_dacl(Acl::of(count, &bytes).unwrap());
+            admin.replace(place, "nTSecurityDescriptor", &[&new]).await.unwrap();
+        }
+        let user = admin
+            .read(dn, &["nTSecurityDescriptor", "objectClass", "objectSid"])
+            .await
+            .unwrap()
+            .unwrap();
+        let external = user.values("objectClass").iter().any(|class| class == b"inetOrgPerson");
+        let object = Object {
+            descriptor: Descriptor::read(user.value("nTSecurityDescriptor").unwrap()).unwrap(),
+            class: if external { INET_ORG_PERSON } else { USER },
+            sid: Sid::read(user.value("objectSid").unwrap()),
+        };
+        let verdicts = object.access(
+            &token,
+            [RESET_PASSWORD.want, WRITE_LOCKOUT_TIME.want, WRITE_PWD_LAST_SET.want],
+        );
+        let password: Vec<u8> = format!("\"Trial-{round}-Passw0rd!\"")
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        let tries = [
+            ("unicodePwd", password.as_slice()),
+            ("lockoutTime", b"0"),
+            ("pwdLastSet", b"0"),
+        ];
+        for ((attribute, value), verdict) in tries.into_iter().zip(verdicts) {
+            let did = lets(&mut connection, dn, attribute, value).await;
+            assert_eq!(
+                did,
+                verdict.is_allowed(),
+                "round {round}: {attribute} of {dn}: {verdict:?}\n{:#?}",
+                object.descriptor.dacl().unwrap().aces().collect::<Vec<_>>()
+            );
+            tried += 1;
+            granted += usize::from(did);
+        }
+    }
+    assert!(
+        granted * 10 > tried && granted * 10 < tried * 9,
+        "{granted} of {tried} were granted: too few of one kind"
+    );
+    println!("{tried} tries, {granted} granted, no disagreement");
+}
