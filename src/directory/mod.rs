@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod descriptor;
+pub mod group_policy;
 pub mod ldap;
 pub mod rights;
 pub mod sid;
