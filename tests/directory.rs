@@ -7,6 +7,7 @@ use entra_sspr::directory::rights::{
     ACCOUNT_RESTRICTIONS, CHANGE_PASSWORD, Guid, INET_ORG_PERSON, RESET_PASSWORD, USER, WRITE_LOCKOUT_TIME,
     WRITE_PWD_LAST_SET, Want,
 };
+use entra_sspr::directory::scan::{Cause, scan};
 use entra_sspr::directory::sid::{Sid, SidBuf};
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -292,4 +293,32 @@ async fn the_controller_does_what_the_evaluation_says() {
         "{granted} of {tried} were granted: too few of one kind"
     );
     println!("{tried} tries, {granted} granted, no disagreement");
+}
+
+/// Whom the connector account of the lab may not reset, and why, is what its cases say.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the directory lab"]
+async fn users_who_cannot_be_reset_are_told_by_their_cause() {
+    let lab = Lab::all().remove(0);
+    let mut admin = lab.open(&lab.administrator).await;
+    let connector = users(&mut admin, "(sAMAccountName=MSOL_16fb75d0227d)", &["objectSid"])
+        .await
+        .remove(0);
+    let token = token(&mut admin, &connector.dn).await;
+    let found = scan(&mut admin, ROOT, &token).await.unwrap();
+    let writers = sid_of(&mut admin, "Writers of Writers").await;
+    let unit = |path: &str| format!("{path},OU=Staff,{ROOT}");
+    let count = |cause: &Cause| found.refused.get(cause).map_or(0, |refused| refused.count);
+    let denied = |trustee: SidBuf, right, from| Cause::Denied { trustee, right, from };
+    assert_eq!(count(&Cause::Protected(unit("OU=Sales"))), 12, "{:#?}", found.refused);
+    assert_eq!(
+        count(&denied(writers, "Reset Password", Some(unit("OU=Field")))),
+        5,
+        "{:#?}",
+        found.refused
+    );
+    assert_eq!(count(&denied("S-1-1-0".parse().unwrap(), "Write lockoutTime", None)), 1);
+    assert_eq!(count(&Cause::InetOrgPerson), 3 + 3);
+    assert!(count(&Cause::AdminSdHolder) >= 1);
+    assert!(found.users > 60 && found.descriptors < found.users);
 }

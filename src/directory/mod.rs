@@ -5,4 +5,5 @@ pub mod descriptor;
 pub mod group_policy;
 pub mod ldap;
 pub mod rights;
+pub mod scan;
 pub mod sid;
