@@ -77,7 +77,7 @@ pub struct Controller {
 pub fn run(action: Action) -> Result<()> {
     let lab = Lab::new()?;
     match action {
-        Action::Start => println!("{}", serde_json::to_string_pretty(&lab.start()?)?),
+        Action::Start => println!("{}", start()?),
         Action::Stop => lab.stop()?,
         Action::Status => {
             for domain in DOMAINS {
@@ -87,6 +87,11 @@ pub fn run(action: Action) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Starts the controllers; returns them as JSON, for the variable `SSPR_LAB_DIRECTORY` that the tests read.
+pub fn start() -> Result<String> {
+    Ok(serde_json::to_string_pretty(&Lab::new()?.start()?)?)
 }
 
 /// The folder that all of it stands in.

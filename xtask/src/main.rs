@@ -44,7 +44,7 @@ enum Command {
     },
     /// Runs everything that tests, and says what it could not run.
     Test {
-        /// Only these suites (rust, docs, miri, module, windows, compatibility, clients).
+        /// Only these suites (rust, docs, miri, module, windows, directory, compatibility, clients). `directory` runs only when it is named.
         #[arg(long)]
         only: Vec<test::Suite>,
     },

@@ -2,7 +2,7 @@
 
 use super::Outcome;
 use super::tally::{one, ran};
-use crate::{build, machine};
+use crate::{build, directory, machine};
 use anyhow::{Context, Result};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -84,6 +84,31 @@ pub fn has_module(powershell: &Path, name: &str, major: u32) -> Result<bool> {
         .output()
         .with_context(|| powershell.display().to_string())?;
     Ok(String::from_utf8_lossy(&found.stdout).contains("yes"))
+}
+
+pub fn directory() -> Result<Outcome> {
+    let controllers = match directory::start() {
+        Ok(controllers) => controllers,
+        Err(error) => {
+            return Ok(Outcome::NotRun {
+                what: "the directory's half against domain controllers",
+                install: format!("root on Debian ({error:#})"),
+            });
+        }
+    };
+    let mut tests = build::cargo();
+    tests.args([
+        "test",
+        "--test",
+        "directory",
+        "--color=never",
+        "--",
+        "--ignored",
+        "--test-threads=1",
+    ]);
+    let outcome = ran(tests.env("SSPR_LAB_DIRECTORY", controllers));
+    directory::run(directory::Action::Stop)?;
+    outcome.map(Outcome::Ran)
 }
 
 /// The rules of PSScriptAnalyzer that know what Windows PowerShell 5.1 has.
