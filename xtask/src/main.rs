@@ -14,6 +14,7 @@ mod native;
 mod package;
 mod picture;
 mod rid;
+mod sign;
 mod test;
 
 use anyhow::Result;
@@ -77,6 +78,8 @@ enum Command {
         /// Only for these systems (win-x64, linux-x64, ...); all that this machine can build when none is named.
         #[arg(long)]
         rid: Vec<String>,
+        #[command(flatten)]
+        sign: sign::Request,
     },
     /// Runs a lab that tests talk to.
     Lab {
@@ -114,7 +117,7 @@ fn run() -> Result<ExitCode> {
         Command::Bench { profile, runs, only } => return bench::run(&profile, runs, &only),
         Command::BenchChild => bench::serve()?,
         Command::Module { profile } => println!("{}", module::assemble(&profile)?.display()),
-        Command::Package { profile, rid } => package::run(&profile, &rid)?,
+        Command::Package { profile, rid, sign } => package::run(&profile, &rid, &sign)?,
         Command::Lab {
             lab: Labs::Directory { action },
         } => directory::run(action)?,

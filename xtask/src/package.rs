@@ -2,6 +2,7 @@
 
 use crate::module::put_together;
 use crate::rid::{self, Rid};
+use crate::sign::{self, Signer};
 use crate::{build, dependencies, image};
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
@@ -20,10 +21,14 @@ pub struct Package {
     pub folder: PathBuf,
     /// Its zip file, named as the module.
     pub zip: PathBuf,
+    /// How many of its files are signed.
+    signed: usize,
 }
 
 /// Makes the package for these systems, for all that this machine can build when none is named, and tells of it.
-pub fn run(profile: &str, named: &[String]) -> Result<()> {
+pub fn run(profile: &str, named: &[String], sign: &sign::Request) -> Result<()> {
+    // First, for a certificate that is not there would be known after minutes only.
+    let signer = Signer::new(sign, std::env::var(sign::PASSWORD).ok())?;
     let (wanted, all) = match named {
         [] => (rid::ALL.iter().collect(), true),
         names => (
@@ -49,14 +54,17 @@ pub fn run(profile: &str, named: &[String]) -> Result<()> {
         faults.extend(of_rid.iter().map(|fault| format!("{}: {fault}", rid.name)));
         libraries.push((rid, library));
     }
-    let package = assemble(&build::target()?.join("package"), &libraries)?;
+    let package = assemble_signed(&build::target()?.join("package"), &libraries, signer.as_ref())?;
     for (rid, library) in &libraries {
         println!("built      {:<12} {}", rid.name, size(library)?);
     }
     for line in &missing {
         println!("not built  {line}");
     }
-    println!("not signed");
+    match package.signed {
+        0 => println!("not signed"),
+        count => println!("signed     {count} files, each verified"),
+    }
     println!("{}", package.folder.display());
     println!("{} {}", package.zip.display(), size(&package.zip)?);
     println!("SHA-256 {}", hash(&package.zip)?);
@@ -76,18 +84,27 @@ pub fn run(profile: &str, named: &[String]) -> Result<()> {
 /// The most that the zip file may take.
 const LARGEST: u64 = 12 << 20;
 
-/// Makes the package of these libraries in a folder.
+/// Makes the package of these libraries in a folder, without signatures.
 pub fn assemble(place: &Path, libraries: &[(&Rid, PathBuf)]) -> Result<Package> {
+    assemble_signed(place, libraries, None)
+}
+
+/// Makes the package of these libraries in a folder.
+fn assemble_signed(place: &Path, libraries: &[(&Rid, PathBuf)], signer: Option<&Signer>) -> Result<Package> {
     let module = place.join("EntraSspr");
-    let package = Package {
+    let mut package = Package {
         folder: module.join(env!("CARGO_PKG_VERSION")),
         zip: place.join("EntraSspr.zip"),
+        signed: 0,
     };
     fs::create_dir_all(&module)?;
-    put_together(&package.folder, libraries, |folder| {
+    put_together(&package.folder.clone(), libraries, |folder| {
         fs::copy(build::root().join("LICENSE"), folder.join("LICENSE"))?;
         let rids: Vec<&Rid> = libraries.iter().map(|(rid, _)| *rid).collect();
         dependencies::write(folder, &rids)?;
+        if let Some(signer) = signer {
+            package.signed = signer.sign(folder, &files(folder)?)?;
+        }
         let mut lines = String::new();
         for file in files(folder)? {
             lines.push_str(&format!("{}  {}\n", hash(&folder.join(&file))?, file));
