@@ -92,6 +92,18 @@ enum sspr_status {
   SSPR_STATUS_FILE_READ = 502,
   // File.Write: A file could not be written.
   SSPR_STATUS_FILE_WRITE = 503,
+  // Directory.Unreachable: No domain controller could be reached, or the connection broke.
+  SSPR_STATUS_DIRECTORY_UNREACHABLE = 600,
+  // Directory.Tls: The domain controller's certificate was not accepted.
+  SSPR_STATUS_DIRECTORY_TLS = 601,
+  // Directory.SignIn: The directory refused the sign-in.
+  SSPR_STATUS_DIRECTORY_SIGN_IN = 602,
+  // Directory.Refused: The directory refused what it was asked for.
+  SSPR_STATUS_DIRECTORY_REFUSED = 603,
+  // Directory.NotFound: There is no such domain, controller or account.
+  SSPR_STATUS_DIRECTORY_NOT_FOUND = 604,
+  // Directory.Needed: The session is not connected to a directory.
+  SSPR_STATUS_DIRECTORY_NEEDED = 605,
   // Internal.Panic: A defect of the library was caught; the process is unharmed.
   SSPR_STATUS_PANIC = 900,
   // Internal.Error: A defect of the library.
@@ -145,7 +157,7 @@ int32_t sspr_session_open(const char *config_json,
 // Hands a secret to a session, for its next sign-in, in place of an earlier one of that name.
 //
 // `session` is the session's handle. `name` is "clientSecret", "certificate" (PEM or PFX, with its key),
-// "certificatePassword", "accessToken", "portalAccessToken", or "proxyPassword" (for the configured `proxyUser`, before
+// "certificatePassword", "accessToken", "portalAccessToken", "directoryPassword" (for `sspr_directory_connect`), or "proxyPassword" (for the configured `proxyUser`, before
 // the session's first task). `bytes` and `length` are the secret itself, 1 to 1,048,576 bytes, which the caller may wipe
 // when the call returns; what is text is UTF-8.
 //
@@ -223,6 +235,65 @@ int32_t sspr_session_sign_in(uint64_t session,
                              const char *request_json,
                              uint64_t *out_task,
                              char **out_error);
+
+// Connects a session to a domain of Active Directory, in place of an earlier connection to that domain. A session may
+// have any number of domains, and be signed in to a tenant or not; the domains of a forest that are not connected to are
+// found by DNS and read with the same sign-in.
+//
+// `session` is the session's handle. `request_json` is an object; every member may be left out: `domain` (its DNS name;
+// else that of `user`, else the machine's own), `servers` (its controllers, "name" or "name:port"; else those that DNS
+// names), `user` ("DOMAIN\user", a user principal name or a distinguished name, whose password is the secret
+// "directoryPassword"; else whoever runs this, by Kerberos), `tls` ("LDAPS" or "StartTls"), `caFile` (trust this PEM file
+// and nothing else), `dnsServer` ("address:port", in place of the system's), `pageSize` (1 to 1000), `maxConnections` (over
+// how many a scan reads, 1 to 16), `timeoutSeconds` (of a request), `connectors` (the connector accounts, where they are
+// not to be looked for), `sysvol` (where the domain's SYSVOL is mounted, where the system does not reach it by name).
+//
+// `out_task` receives a task for `sspr_task_next`. Its result is `{domain, forest, controller, domains[]}`. Its errors are
+// SSPR_STATUS_ARGUMENT_INVALID, SSPR_STATUS_CREDENTIAL_UNUSABLE, SSPR_STATUS_FILE_READ, a DIRECTORY status, or those of
+// any task (see `sspr_task_next`).
+//
+// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status (also SSPR_STATUS_HANDLE_LIMIT),
+// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_directory_connect(uint64_t session,
+                               const char *request_json,
+                               uint64_t *out_task,
+                               char **out_error);
+
+// Gives a session the directories of another, with their sign-ins: for a directory that was connected to before there was
+// a session of the tenant. The other session keeps them too.
+//
+// `session` is the session that takes, `other` the one that gives.
+//
+// Returns SSPR_STATUS_OK, a HANDLE status or SSPR_STATUS_PANIC. Any thread may call it; nothing waits.
+//
+// `out_error` is NULL or valid.
+int32_t sspr_directory_adopt(uint64_t session,
+                             uint64_t other,
+                             char **out_error);
+
+// Looks at users in the directory: what each connector account may do to them, by which entry, and the password policy
+// that counts for them.
+//
+// `session` is the handle of a session that is connected to a directory. `request_json` is an object: `users` (1 to 1000:
+// distinguished names, user principal names, "DOMAIN\\name", account names or SIDs).
+//
+// `out_task` receives a task for `sspr_task_next`. Its result is `{users[], missing[]}`: a user has `asked`, `dn`, `name`,
+// `userPrincipalName`, `sid`, `domain`, `class`, `enabled`, `locked`, `adminCount`, `inheritance`, `accounts[]`
+// ({`connector`, `canReset`, `cause`, `rights[]` {`right`, `needed`, `allowed`, `by`}}) and `password` ({`fineGrained`,
+// `policy`, `set`, `resetFrom`, `mustChange`, `neverExpires`}); `missing` are the names for which there is no user, or more
+// than one. Its errors are SSPR_STATUS_ARGUMENT_INVALID, a DIRECTORY status (SSPR_STATUS_DIRECTORY_NEEDED where the session
+// is connected to none), or those of any task (see `sspr_task_next`).
+//
+// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status (also SSPR_STATUS_HANDLE_LIMIT),
+// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_directory_user(uint64_t session,
+                            const char *request_json,
+                            uint64_t *out_task,
+                            char **out_error);
 
 // Tells who is signed in.
 //
@@ -303,7 +374,7 @@ int32_t sspr_task_close(uint64_t task, char **out_error);
 // `out_task` receives a task for `sspr_task_next`. Its result is the readiness document: `ready` ("Yes", "No" or
 // "Unknown"), `steps[]`, `counts`, `findings[]`, `first`, `excessPermissions`, `screen[]` (the one screen, line by
 // line) and `snapshot` (all facts, as a string of JSON, for `sspr_snapshot_assess`). Its errors are
-// SSPR_STATUS_SIGN_IN_NEEDED (the session is not signed in), SSPR_STATUS_TASK_DEADLINE, or those of any task (see
+// SSPR_STATUS_SIGN_IN_NEEDED (the session is neither signed in nor connected to a directory), SSPR_STATUS_TASK_DEADLINE, or those of any task (see
 // `sspr_task_next`). What a service refuses is no error: the findings that rest on it are "Skipped" and say who refused.
 //
 // Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status (also SSPR_STATUS_HANDLE_LIMIT),
@@ -392,6 +463,37 @@ int32_t sspr_check_hybrid(uint64_t session,
                           const char *request_json,
                           uint64_t *out_task,
                           char **out_error);
+
+// Checks the step `service_account`: the accounts by which passwords are written back: found, able to sign in, in no group with rights over the domain, none left over; every
+// domain of the forest read. Needs `sspr_directory_connect`; a sign-in to a tenant is not needed.
+// Request, result and statuses as of `sspr_check_readiness`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_check_service_account(uint64_t session,
+                                   const char *request_json,
+                                   uint64_t *out_task,
+                                   char **out_error);
+
+// Checks the step `directory_permissions`: whether the connector account may reset each enabled user, as a domain controller weighs it, users grouped by
+// what keeps it from them; Unexpire Password on each domain's root; what Connect reads besides. Needs
+// `sspr_directory_connect`; a sign-in to a tenant is not needed.
+// Request, result and statuses as of `sspr_check_readiness`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_check_directory_permissions(uint64_t session,
+                                         const char *request_json,
+                                         uint64_t *out_task,
+                                         char **out_error);
+
+// Checks the step `password_policy`: the minimum password age that counts for each user, by the domain's or a fine-grained policy; which group
+// policy object sets it; what a new password must be. Needs `sspr_directory_connect`; a sign-in to a tenant is not needed.
+// Request, result and statuses as of `sspr_check_readiness`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_check_password_policy(uint64_t session,
+                                   const char *request_json,
+                                   uint64_t *out_task,
+                                   char **out_error);
 
 // Checks the step `cloud_writeback`: password writeback on in the tenant, for Connect and for cloud sync, and resets
 // of synced users that never reached the directory. Request, result and statuses

@@ -34,11 +34,29 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "session",
-        &["error", "file", "json", "snapshot", "status", "task", "tenant"],
+        &[
+            "directory",
+            "error",
+            "file",
+            "json",
+            "snapshot",
+            "status",
+            "task",
+            "tenant",
+        ],
     ),
     (
         "gather",
-        &["error", "json", "session", "snapshot", "status", "task", "tenant"],
+        &[
+            "directory",
+            "error",
+            "json",
+            "session",
+            "snapshot",
+            "status",
+            "task",
+            "tenant",
+        ],
     ),
     ("tls", &["error", "file", "status"]),
     ("directory", &["error", "status", "tls"]),
@@ -59,7 +77,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "ffi",
-        &["error", "finding", "json", "panics", "run", "session", "status", "task"],
+        &[
+            "error", "finding", "gather", "json", "panics", "run", "session", "status", "task",
+        ],
     ),
 ];
 

@@ -1,16 +1,20 @@
 //! The directory's half against real domain controllers: `cargo xtask test --only directory` starts them.
 
 use entra_sspr::directory::access::{Object, Token};
+use entra_sspr::directory::containers::Containers;
 use entra_sspr::directory::descriptor::{Acl, Descriptor, allowing, flag, mask};
-use entra_sspr::directory::ldap::{Address, Connection, DirectoryError, Entry};
+use entra_sspr::directory::forest::{Identity, Login};
+use entra_sspr::directory::ldap::{Address, Connection, Depth, DirectoryError, Entry, Options};
 use entra_sspr::directory::rights::{
     ACCOUNT_RESTRICTIONS, CHANGE_PASSWORD, Guid, INET_ORG_PERSON, RESET_PASSWORD, USER, WRITE_LOCKOUT_TIME,
     WRITE_PWD_LAST_SET, Want,
 };
-use entra_sspr::directory::scan::{Cause, scan};
+use entra_sspr::directory::scan::{self, Cause, MinimumAges, Scan};
 use entra_sspr::directory::sid::{Sid, SidBuf};
+use entra_sspr::directory::token::Member;
 use serde::Deserialize;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 const ROOT: &str = "DC=example,DC=test";
@@ -33,27 +37,33 @@ impl Lab {
         serde_json::from_str(&text).unwrap()
     }
 
+    fn login(&self, user: &str) -> Login {
+        Login {
+            servers: vec![Address {
+                host: self.host.clone(),
+                socket: Some(format!("{}:636", self.address).parse().unwrap()),
+                port: None,
+                start_tls: false,
+            }],
+            identity: Identity::Password {
+                user: user.into(),
+                password: Arc::new(self.password.clone().into()),
+            },
+            options: Options {
+                ca_file: Some(self.ca_file.clone()),
+                timeout: Duration::from_secs(20),
+                ..Options::default()
+            },
+        }
+    }
+
     async fn open(&self, user: &str) -> Connection {
-        let address = Address {
-            host: self.host.clone(),
-            socket: Some(format!("{}:636", self.address).parse().unwrap()),
-            start_tls: false,
-        };
-        let mut connection = Connection::open(&address, Some(&self.ca_file), Duration::from_secs(20))
-            .await
-            .unwrap();
-        connection.bind(user, &self.password).await.unwrap();
-        connection
+        self.login(user).open().await.unwrap()
     }
 }
 
 async fn users(connection: &mut Connection, filter: &str, attributes: &[&str]) -> Vec<Entry> {
-    let mut found = Vec::new();
-    connection
-        .search(ROOT, filter, attributes, |entry| found.push(entry))
-        .await
-        .unwrap();
-    found
+    connection.list(ROOT, Depth::Subtree, filter, attributes).await.unwrap()
 }
 
 async fn sid_of(connection: &mut Connection, name: &str) -> SidBuf {
@@ -63,19 +73,8 @@ async fn sid_of(connection: &mut Connection, name: &str) -> SidBuf {
 
 /// The token that the controller makes of an account.
 async fn token(connection: &mut Connection, dn: &str) -> Token {
-    let account = connection
-        .read(dn, &["objectSid", "tokenGroups"])
-        .await
-        .unwrap()
-        .unwrap();
-    let named = account.values("objectSid").iter().chain(account.values("tokenGroups"));
-    let sids: Vec<SidBuf> = named.map(|bytes| Sid::read(bytes).unwrap().keep()).collect();
-    // Everyone, Network, Authenticated Users, This Organization; and Pre-Windows 2000 Compatible Access, in which
-    // Authenticated Users are.
-    let known = ["S-1-1-0", "S-1-5-2", "S-1-5-11", "S-1-5-15", "S-1-5-32-554"];
-    sids.into_iter()
-        .chain(known.iter().map(|sid| sid.parse().unwrap()))
-        .collect()
+    let member = Member::read(connection, dn).await.unwrap().unwrap();
+    member.token(connection, ROOT).await.unwrap()
 }
 
 #[tokio::test]
@@ -86,11 +85,17 @@ async fn every_descriptor_of_a_domain_is_written_as_it_was_read() {
         let mut seen = 0;
         for base in [root.to_string(), format!("CN=Configuration,{root}")] {
             connection
-                .search(&base, "(objectClass=*)", &["nTSecurityDescriptor"], |entry| {
-                    let bytes = entry.value("nTSecurityDescriptor").unwrap();
-                    assert_eq!(Descriptor::read(bytes).unwrap().to_bytes(), bytes, "{}", entry.dn);
-                    seen += 1;
-                })
+                .search(
+                    &base,
+                    Depth::Subtree,
+                    "(objectClass=*)",
+                    &["nTSecurityDescriptor"],
+                    |entry: Entry| {
+                        let bytes = entry.value("nTSecurityDescriptor").unwrap();
+                        assert_eq!(Descriptor::read(bytes).unwrap().to_bytes(), bytes, "{}", entry.dn);
+                        seen += 1;
+                    },
+                )
                 .await
                 .unwrap();
         }
@@ -117,6 +122,7 @@ impl Dice {
         let guids = wants.map(|right| match right.want {
             Want::ControlAccess(guid) => guid,
             Want::WriteProperty { attribute, .. } => attribute,
+            Want::ReadProperties => unreachable!("it has none"),
         });
         let others = [ACCOUNT_RESTRICTIONS, USER, INET_ORG_PERSON];
         let objects: Vec<Guid> = guids.into_iter().chain(others).collect();
@@ -305,17 +311,36 @@ async fn users_who_cannot_be_reset_are_told_by_their_cause() {
         .await
         .remove(0);
     let token = token(&mut admin, &connector.dn).await;
-    let found = scan(&mut admin, ROOT, &token).await.unwrap();
+    let containers = Containers::read(&mut admin, ROOT).await.unwrap();
+    let task = scan::Task {
+        root: ROOT,
+        containers: &containers,
+        tokens: &[token],
+        ages: &MinimumAges::default(),
+    };
+    let login = lab.login(&lab.administrator);
+    let (found, end) = scan::scan(task, &login, 2).await;
+    end.unwrap();
+    // In however many parts it is read, it comes to the same.
+    let (one, end) = scan::scan(task, &login, 1).await;
+    end.unwrap();
+    assert_eq!(
+        Scan { descriptors: 0, ..one },
+        Scan {
+            descriptors: 0,
+            ..found.clone()
+        }
+    );
+    let refused = &found.refused[0];
     let writers = sid_of(&mut admin, "Writers of Writers").await;
     let unit = |path: &str| format!("{path},OU=Staff,{ROOT}");
-    let count = |cause: &Cause| found.refused.get(cause).map_or(0, |refused| refused.count);
+    let count = |cause: &Cause| refused.get(cause).map_or(0, |refused| refused.count);
     let denied = |trustee: SidBuf, right, from| Cause::Denied { trustee, right, from };
-    assert_eq!(count(&Cause::Protected(unit("OU=Sales"))), 12, "{:#?}", found.refused);
+    assert_eq!(count(&Cause::Protected(unit("OU=Sales"))), 12, "{refused:#?}");
     assert_eq!(
         count(&denied(writers, "Reset Password", Some(unit("OU=Field")))),
         5,
-        "{:#?}",
-        found.refused
+        "{refused:#?}"
     );
     assert_eq!(count(&denied("S-1-1-0".parse().unwrap(), "Write lockoutTime", None)), 1);
     assert_eq!(count(&Cause::InetOrgPerson), 3 + 3);

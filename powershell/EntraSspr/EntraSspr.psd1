@@ -12,11 +12,15 @@
     FormatsToProcess     = @('EntraSspr.format.ps1xml')
     FunctionsToExport    = @(
         'Assert-SsprReadiness'
+        'Connect-SsprDirectory'
         'Connect-SsprTenant'
         'Disconnect-Sspr'
         'Export-SsprSnapshot'
         'Get-SsprCheck'
+        'Get-SsprConnector'
+        'Get-SsprDirectoryPermission'
         'Get-SsprEnvironment'
+        'Get-SsprPasswordPolicy'
         'Get-SsprSession'
         'Import-SsprSnapshot'
         'Test-SsprReadiness'

@@ -79,6 +79,12 @@ namespace EntraSspr
         public const int SSPR_STATUS_SNAPSHOT_VERSION = 501;
         public const int SSPR_STATUS_FILE_READ = 502;
         public const int SSPR_STATUS_FILE_WRITE = 503;
+        public const int SSPR_STATUS_DIRECTORY_UNREACHABLE = 600;
+        public const int SSPR_STATUS_DIRECTORY_TLS = 601;
+        public const int SSPR_STATUS_DIRECTORY_SIGN_IN = 602;
+        public const int SSPR_STATUS_DIRECTORY_REFUSED = 603;
+        public const int SSPR_STATUS_DIRECTORY_NOT_FOUND = 604;
+        public const int SSPR_STATUS_DIRECTORY_NEEDED = 605;
         public const int SSPR_STATUS_PANIC = 900;
         public const int SSPR_STATUS_INTERNAL = 901;
 
@@ -99,6 +105,15 @@ namespace EntraSspr
 
         [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
         public static extern int sspr_session_sign_in(ulong session, byte[] request_json, out ulong out_task, out IntPtr out_error);
+
+        [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        public static extern int sspr_directory_connect(ulong session, byte[] request_json, out ulong out_task, out IntPtr out_error);
+
+        [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        public static extern int sspr_directory_adopt(ulong session, ulong other, out IntPtr out_error);
+
+        [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        public static extern int sspr_directory_user(ulong session, byte[] request_json, out ulong out_task, out IntPtr out_error);
 
         [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
         public static extern int sspr_session_state(ulong session, out IntPtr out_state, out IntPtr out_error);
@@ -144,6 +159,15 @@ namespace EntraSspr
 
         [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
         public static extern int sspr_check_hybrid(ulong session, byte[] request_json, out ulong out_task, out IntPtr out_error);
+
+        [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        public static extern int sspr_check_service_account(ulong session, byte[] request_json, out ulong out_task, out IntPtr out_error);
+
+        [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        public static extern int sspr_check_directory_permissions(ulong session, byte[] request_json, out ulong out_task, out IntPtr out_error);
+
+        [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        public static extern int sspr_check_password_policy(ulong session, byte[] request_json, out ulong out_task, out IntPtr out_error);
 
         [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
         public static extern int sspr_check_cloud_writeback(ulong session, byte[] request_json, out ulong out_task, out IntPtr out_error);

@@ -111,6 +111,9 @@ impl<'a> Object<'a> {
                 ace.mask & (mask::CONTROL_ACCESS | mask::GENERIC_ALL) != 0
                     && ace.object.is_none_or(|object| object == right)
             }
+            Want::ReadProperties => {
+                ace.mask & (mask::READ_PROPERTY | mask::GENERIC_READ | mask::GENERIC_ALL) != 0 && ace.object.is_none()
+            }
             Want::WriteProperty { attribute, set } => {
                 ace.mask & (mask::WRITE_PROPERTY | mask::GENERIC_WRITE | mask::GENERIC_ALL) != 0
                     && ace.object.is_none_or(|object| {

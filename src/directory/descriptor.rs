@@ -31,12 +31,16 @@ pub mod flag {
 
 /// Bits of an entry's access mask.
 pub mod mask {
+    /// Read a property.
+    pub const READ_PROPERTY: u32 = 0x10;
     /// Write a property.
     pub const WRITE_PROPERTY: u32 = 0x20;
     /// Use a control access right.
     pub const CONTROL_ACCESS: u32 = 0x100;
     /// GENERIC_ALL, which the directory writes as all of its rights.
     pub const GENERIC_ALL: u32 = 0x1000_0000;
+    /// GENERIC_READ, which the directory writes as READ_PROPERTY with others.
+    pub const GENERIC_READ: u32 = 0x8000_0000;
     /// GENERIC_WRITE, which the directory writes as WRITE_PROPERTY with others.
     pub const GENERIC_WRITE: u32 = 0x4000_0000;
 }

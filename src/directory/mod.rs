@@ -1,9 +1,17 @@
 //! Active Directory: what stands in it, and who may do what there. Knows nothing of steps.
 
 pub mod access;
+pub mod connector;
+pub mod containers;
 pub mod descriptor;
+pub mod forest;
 pub mod group_policy;
 pub mod ldap;
+pub mod locate;
+pub mod names;
+pub mod password_policy;
 pub mod rights;
 pub mod scan;
 pub mod sid;
+pub mod sysvol;
+pub mod token;

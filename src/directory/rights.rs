@@ -39,6 +39,8 @@ pub enum Want {
         /// Its attributeSecurityGUID: the property set that it is a member of.
         set: Option<Guid>,
     },
+    /// The right to read all attributes.
+    ReadProperties,
 }
 
 /// Reset Password (CN=User-Force-Change-Password).

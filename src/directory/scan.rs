@@ -1,24 +1,46 @@
-//! Whom an account may reset, and why not: users folded into causes as they are read.
+//! Whom accounts may reset, and why not; and who is too young for it: users folded into causes as they are read.
 
 use super::access::{Object, Token, Verdict};
-use super::descriptor::{Ace, Descriptor, DescriptorError};
+use super::containers::{Above, Containers, Part, body};
+use super::descriptor::{Descriptor, DescriptorError};
+use super::forest::Login;
 use super::ldap::{Connection, DirectoryError, Entry};
-use super::rights::{INET_ORG_PERSON, RESET_PASSWORD, Right, USER, WRITE_LOCKOUT_TIME, WRITE_PWD_LAST_SET};
+use super::rights::{
+    CHANGE_PASSWORD, Guid, INET_ORG_PERSON, RESET_PASSWORD, Right, USER, WRITE_LOCKOUT_TIME, WRITE_PWD_LAST_SET,
+};
 use super::sid::{Sid, SidBuf};
 use foldhash::quality::RandomState;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::BuildHasher;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a user's object must grant, in the order in which writeback uses it.
 pub const NEEDED: [Right; 3] = [RESET_PASSWORD, WRITE_LOCKOUT_TIME, WRITE_PWD_LAST_SET];
+/// The same, and what is looked at besides.
+pub const LOOKED_AT: [Right; 4] = [RESET_PASSWORD, WRITE_LOCKOUT_TIME, WRITE_PWD_LAST_SET, CHANGE_PASSWORD];
 /// What is read of a user.
-const ATTRIBUTES: &[&str] = &["nTSecurityDescriptor", "objectClass", "objectSid", "adminCount"];
+const ATTRIBUTES: [&str; 6] = [
+    "nTSecurityDescriptor",
+    "objectClass",
+    "objectSid",
+    "adminCount",
+    "userAccountControl",
+    "pwdLastSet",
+];
+/// The fine-grained policy that counts for a user. The controller works it out for each, so it is asked for only where
+/// there are such policies.
+const RESULTANT_POLICY: &str = "msDS-ResultantPSO";
 /// Users and inetOrgPersons, and no computers.
-const USERS: &str = "(&(objectCategory=person)(objectClass=user))";
-/// What hands entries down to users.
-const CONTAINERS: &str = "(|(objectClass=organizationalUnit)(objectClass=container)(objectClass=builtinDomain))";
-/// So many users are named for a cause.
+pub const USERS: &str = "(&(objectCategory=person)(objectClass=user))";
+/// So many users are named for a cause: the first by their names, in whatever order they are read.
 pub const SAMPLE: usize = 10;
+/// So many verdicts are kept; then they are made anew.
+const KEPT: usize = 1 << 16;
+/// So many parts for each connection: a small one need not wait for a large one.
+const PARTS: usize = 8;
+
+/// Of `userAccountControl`: disabled.
+const DISABLED: u32 = 0x2;
 
 /// Why an account may not reset a user.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,219 +71,408 @@ pub enum Cause {
     Unreadable,
 }
 
-/// The users of one cause.
+/// Some users.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Refused {
+pub struct Crowd {
     /// How many.
     pub count: u64,
     /// The distinguished names of some of them.
     pub sample: Vec<String>,
 }
 
-/// What the scan of a domain came to.
-#[derive(Debug, Default)]
-pub struct Scan {
-    /// The users that were read.
+impl Crowd {
+    fn add(&mut self, dn: &str) {
+        self.count += 1;
+        let at = self.sample.partition_point(|known| known.as_str() < dn);
+        if at < SAMPLE {
+            self.sample.truncate(SAMPLE - 1);
+            self.sample.insert(at.min(self.sample.len()), dn.into());
+        }
+    }
+
+    fn join(&mut self, other: Crowd) {
+        self.count += other.count;
+        self.sample.extend(other.sample);
+        self.sample.sort_unstable();
+        self.sample.truncate(SAMPLE);
+    }
+}
+
+/// Users by what keeps an account from them.
+pub type Causes = BTreeMap<Cause, Crowd>;
+
+/// The users whom a password policy is for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ages {
+    /// How many.
     pub users: u64,
-    /// Those whom the account may not reset, by cause.
-    pub refused: HashMap<Cause, Refused>,
+    /// Those of them whose password is younger than the policy's minimum age today.
+    pub young: Crowd,
+}
+
+/// What a scan came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scan {
+    /// The enabled users that were read.
+    pub users: u64,
+    /// The disabled ones: nobody resets these, so what keeps an account from them is not told.
+    pub disabled: u64,
+    /// The enabled ones that are inetOrgPersons.
+    pub inet_org_persons: u64,
+    /// For each account: those whom it may not reset.
+    pub refused: Vec<Causes>,
+    /// For each account: those whose password it may not change, as an entry denies that.
+    pub change_denied: Vec<Causes>,
+    /// Those below a unit whose name writeback cannot take, by that unit.
+    pub reserved: BTreeMap<String, Crowd>,
+    /// The ages of passwords by the fine-grained policy that counts; under "" where it is the domain's.
+    pub ages: BTreeMap<String, Ages>,
     /// So many different security descriptors were weighed.
     pub descriptors: u64,
 }
 
-/// A container's own descriptor.
-struct Container {
-    dn: String,
-    descriptor: Vec<u8>,
+impl Scan {
+    fn join(&mut self, other: Scan) {
+        fn causes(into: &mut Vec<Causes>, from: Vec<Causes>) {
+            into.resize_with(into.len().max(from.len()), Causes::new);
+            for (into, from) in into.iter_mut().zip(from) {
+                for (cause, crowd) in from {
+                    into.entry(cause).or_default().join(crowd);
+                }
+            }
+        }
+        self.users += other.users;
+        self.disabled += other.disabled;
+        self.inet_org_persons += other.inet_org_persons;
+        self.descriptors += other.descriptors;
+        causes(&mut self.refused, other.refused);
+        causes(&mut self.change_denied, other.change_denied);
+        for (unit, crowd) in other.reserved {
+            self.reserved.entry(unit).or_default().join(crowd);
+        }
+        for (policy, ages) in other.ages {
+            let own = self.ages.entry(policy).or_default();
+            own.users += ages.users;
+            own.young.join(ages.young);
+        }
+    }
 }
 
-/// Weighs users, those with the same descriptor once.
-struct Scanner<'t> {
-    token: &'t Token,
-    containers: HashMap<String, Container>,
-    /// By a hash of class and descriptor that nobody can foresee: whether it grants all, else the first right that it does
-    /// not, and the entry that denies it.
-    weighed: HashMap<[u64; 2], Option<Missing>>,
-    hashes: [RandomState; 2],
-    scan: Scan,
+/// How old a password must be before it may be reset, in the directory's steps of 100 ns.
+#[derive(Clone, Debug, Default)]
+pub struct MinimumAges {
+    /// By the domain's policy.
+    pub domain: i64,
+    /// By the fine-grained ones, whose distinguished names are in small letters.
+    pub policies: HashMap<String, i64>,
+    /// The present, in steps since 1601.
+    pub now: i64,
+}
+
+/// What a scan is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Task<'a> {
+    /// The domain's distinguished name.
+    pub root: &'a str,
+    /// Its containers.
+    pub containers: &'a Containers,
+    /// The accounts.
+    pub tokens: &'a [Token],
+    /// The ages that count.
+    pub ages: &'a MinimumAges,
+}
+
+/// Reads a domain's users over so many connections. A part whose connection breaks is begun anew with another controller;
+/// where there is none, what was read whole so far comes with the error.
+pub async fn scan(task: Task<'_>, login: &Login, connections: usize) -> (Scan, Result<(), DirectoryError>) {
+    let connections = connections.max(1);
+    let parts = match connections {
+        1 => task.containers.parts(task.root, 1),
+        many => task.containers.parts(task.root, many * PARTS),
+    };
+    let queue = Mutex::new(VecDeque::from(parts));
+    let failed = Mutex::new(Vec::new());
+    let workers = (0..connections).map(|_| Box::pin(work(task, login, &queue, &failed)));
+    let mut whole = Scan {
+        refused: vec![Causes::new(); task.tokens.len()],
+        change_denied: vec![Causes::new(); task.tokens.len()],
+        ..Scan::default()
+    };
+    let mut end = Ok(());
+    for (scan, result) in futures_util::future::join_all(workers).await {
+        whole.join(scan);
+        end = end.and(result);
+    }
+    (whole, end)
+}
+
+/// Takes parts from the queue until none is left.
+async fn work(
+    task: Task<'_>,
+    login: &Login,
+    queue: &Mutex<VecDeque<Part>>,
+    failed: &Mutex<Vec<String>>,
+) -> (Scan, Result<(), DirectoryError>) {
+    let mut scanner = Scanner::new(task);
+    let mut done = Scan::default();
+    let mut connection: Option<Connection> = None;
+    while let Some(part) = take(queue) {
+        loop {
+            let mut open = match connection.take() {
+                Some(open) => open,
+                None => {
+                    let but = failed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                    match login.open_but(&but).await {
+                        Ok(open) => open,
+                        Err(error) => return (done, Err(error)),
+                    }
+                }
+            };
+            let policies = !task.ages.policies.is_empty();
+            let attributes = ATTRIBUTES.into_iter().chain(policies.then_some(RESULTANT_POLICY));
+            let attributes: Vec<&str> = attributes.collect();
+            let read = open
+                .search(&part.base, part.depth, USERS, &attributes, |entry| scanner.user(&entry))
+                .await;
+            let scan = scanner.finish();
+            match read {
+                Ok(()) => {
+                    done.join(scan);
+                    connection = Some(open);
+                    break;
+                }
+                // What was read of the part is read again.
+                Err(DirectoryError::Unreachable { host, .. }) => {
+                    failed.lock().unwrap_or_else(PoisonError::into_inner).push(host);
+                }
+                Err(refused) => return (done, Err(refused)),
+            }
+        }
+    }
+    (done, Ok(()))
+}
+
+fn take(queue: &Mutex<VecDeque<Part>>) -> Option<Part> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+}
+
+/// What a descriptor grants an account.
+#[derive(Clone, Debug, Default)]
+struct Weighed {
+    /// The first right that it does not grant.
+    missing: Option<Missing>,
+    /// The entry that denies changing the password.
+    change: Option<Denial>,
 }
 
 /// The first right that a descriptor does not grant.
-#[derive(Clone)]
-struct Missing {
+#[derive(Clone, Debug)]
+pub struct Missing {
     right: &'static str,
     protected: bool,
     denied: Option<Denial>,
 }
 
 /// The entry that denies a right.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Denial {
+    right: &'static str,
     trustee: SidBuf,
     inherited: bool,
-    /// All of it but the flags, which tell how it was handed down.
-    body: Vec<u8>,
+    body: Box<[u8]>,
 }
 
-/// What two entries have in common where one was handed down from the other.
-fn body(ace: &Ace<'_>) -> Vec<u8> {
-    let mut body = ace.bytes.to_vec();
-    body[1] = 0;
-    body
+/// Weighs users, those with the same descriptor once.
+struct Scanner<'t> {
+    task: Task<'t>,
+    /// By a hash of class and descriptor that nobody can foresee.
+    weighed: HashMap<[u64; 2], Arc<[Weighed]>>,
+    hashes: [RandomState; 2],
+    /// What stands above the users of the container that was looked at last.
+    above: (String, Above),
+    scan: Scan,
 }
 
-/// Reads a domain's users and tells whom a token may reset.
-pub async fn scan(connection: &mut Connection, root: &str, token: &Token) -> Result<Scan, DirectoryError> {
-    let mut scanner = Scanner {
-        token,
-        containers: HashMap::new(),
-        weighed: HashMap::new(),
-        hashes: [RandomState::default(), RandomState::default()],
-        scan: Scan::default(),
-    };
-    let attributes = ["nTSecurityDescriptor"];
-    connection
-        .search(root, CONTAINERS, &attributes, |entry| scanner.container(entry))
-        .await?;
-    connection
-        .search(root, USERS, ATTRIBUTES, |entry| scanner.user(&entry))
-        .await?;
-    Ok(scanner.scan)
-}
+impl<'t> Scanner<'t> {
+    fn new(task: Task<'t>) -> Self {
+        let mut scanner = Scanner {
+            task,
+            weighed: HashMap::new(),
+            hashes: [RandomState::default(), RandomState::default()],
+            above: Default::default(),
+            scan: Scan::default(),
+        };
+        scanner.finish();
+        scanner
+    }
 
-impl Scanner<'_> {
-    fn container(&mut self, entry: Entry) {
-        if let Some(descriptor) = entry.value("nTSecurityDescriptor") {
-            let container = Container {
-                descriptor: descriptor.to_vec(),
-                dn: entry.dn,
-            };
-            self.containers.insert(container.dn.to_lowercase(), container);
-        }
+    /// What the users since the last time came to.
+    fn finish(&mut self) -> Scan {
+        let causes = vec![Causes::new(); self.task.tokens.len()];
+        let empty = Scan {
+            refused: causes.clone(),
+            change_denied: causes,
+            ..Scan::default()
+        };
+        std::mem::replace(&mut self.scan, empty)
     }
 
     fn user(&mut self, user: &Entry) {
+        let control: u32 = user
+            .text("userAccountControl")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or_default();
+        if control & DISABLED != 0 {
+            self.scan.disabled += 1;
+            return;
+        }
         self.scan.users += 1;
-        let external = user
-            .values("objectClass")
-            .iter()
-            .any(|class| class.eq_ignore_ascii_case(b"inetOrgPerson"));
-        let missing = match user.value("nTSecurityDescriptor") {
-            None => return self.refuse(Cause::Unreadable, &user.dn),
-            Some(bytes) => self.weigh(bytes, external, user.value("objectSid").and_then(Sid::read)),
+        self.age(user);
+        let class = class(user);
+        self.scan.inet_org_persons += u64::from(class == INET_ORG_PERSON);
+        let above = self.above(&user.dn);
+        if let Some(unit) = above.reserved {
+            self.scan.reserved.entry(unit).or_default().add(&user.dn);
+        }
+        let sid = user.value("objectSid").and_then(Sid::read);
+        let weighed = user
+            .value("nTSecurityDescriptor")
+            .and_then(|bytes| self.weigh(bytes, class, sid).ok());
+        let Some(weighed) = weighed else {
+            for causes in &mut self.scan.refused {
+                causes.entry(Cause::Unreadable).or_default().add(&user.dn);
+            }
+            return;
         };
-        match missing {
-            Err(_) => self.refuse(Cause::Unreadable, &user.dn),
-            Ok(None) => {}
-            Ok(Some(missing)) => {
-                let cause = self.cause(missing, user, external);
-                self.refuse(cause, &user.dn);
+        for (at, weighed) in weighed.iter().enumerate() {
+            if let Some(missing) = &weighed.missing {
+                let cause = cause(missing, user, above.protected.as_deref(), self.task.containers);
+                self.scan.refused[at].entry(cause).or_default().add(&user.dn);
+            }
+            if let Some(denial) = &weighed.change {
+                let cause = denied(denial, &user.dn, self.task.containers);
+                self.scan.change_denied[at].entry(cause).or_default().add(&user.dn);
             }
         }
     }
 
-    /// The first right that a descriptor does not grant.
-    fn weigh(
-        &mut self,
-        bytes: &[u8],
-        external: bool,
-        sid: Option<Sid<'_>>,
-    ) -> Result<Option<Missing>, DescriptorError> {
-        // For the account's own object SELF means another.
-        let own = sid.is_some_and(|sid| self.token.holds(sid));
-        let key = [0, 1].map(|n: usize| self.hashes[n].hash_one((external, own, bytes)));
+    fn age(&mut self, user: &Entry) {
+        let ages = self.task.ages;
+        let policy = user.text(RESULTANT_POLICY).map(str::to_lowercase).unwrap_or_default();
+        let minimum = ages.policies.get(&policy).copied().unwrap_or(ages.domain);
+        let set: i64 = user
+            .text("pwdLastSet")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or_default();
+        let counted = self.scan.ages.entry(policy).or_default();
+        counted.users += 1;
+        // 0: the password must be changed, which its age does not hinder.
+        if set > 0 && minimum > 0 && set.saturating_add(minimum) > ages.now {
+            counted.young.add(&user.dn);
+        }
+    }
+
+    /// What stands above a user. Users of a container come one after another.
+    fn above(&mut self, dn: &str) -> Above {
+        let parent = super::containers::parent(dn).unwrap_or_default();
+        if self.above.0 != parent {
+            self.above = (parent.into(), self.task.containers.above(dn));
+        }
+        self.above.1.clone()
+    }
+
+    /// What a descriptor grants each account.
+    fn weigh(&mut self, bytes: &[u8], class: Guid, sid: Option<Sid<'_>>) -> Result<Arc<[Weighed]>, DescriptorError> {
+        // For an account's own object SELF means another.
+        let own = |token: &Token| sid.is_some_and(|sid| token.holds(sid));
+        let own: Vec<bool> = self.task.tokens.iter().map(own).collect();
+        let key = [0, 1].map(|n: usize| self.hashes[n].hash_one((class, &own, bytes)));
         if let Some(known) = self.weighed.get(&key) {
-            return Ok(known.clone());
+            return Ok(Arc::clone(known));
         }
         let descriptor = Descriptor::read(bytes)?;
-        let object = Object {
-            descriptor,
-            class: if external { INET_ORG_PERSON } else { USER },
-            sid,
-        };
-        let verdicts = object.access(self.token, NEEDED.map(|right| right.want));
-        let first = NEEDED.iter().zip(verdicts).find(|(_, verdict)| !verdict.is_allowed());
-        let missing = first.map(|(right, verdict)| Missing {
-            right: right.name,
-            protected: descriptor.is_protected(),
-            denied: match verdict {
-                Verdict::Denied(ace) => ace.trustee().map(|trustee| Denial {
-                    trustee: trustee.keep(),
-                    inherited: ace.is_inherited(),
-                    body: body(&ace),
-                }),
-                _ => None,
-            },
-        });
+        let object = Object { descriptor, class, sid };
+        let all: Arc<[Weighed]> = self.task.tokens.iter().map(|token| weigh(&object, token)).collect();
         self.scan.descriptors += 1;
-        self.weighed.insert(key, missing.clone());
-        Ok(missing)
+        if self.weighed.len() >= KEPT {
+            self.weighed.clear();
+        }
+        self.weighed.insert(key, Arc::clone(&all));
+        Ok(all)
     }
+}
 
-    fn cause(&self, missing: Missing, user: &Entry, external: bool) -> Cause {
-        if let Some(denial) = missing.denied {
-            return Cause::Denied {
-                from: denial.inherited.then(|| self.origin(&user.dn, &denial)).flatten(),
-                trustee: denial.trustee,
-                right: missing.right,
-            };
-        }
-        if missing.protected {
-            return match user.text("adminCount") {
-                Some("1") => Cause::AdminSdHolder,
-                _ => Cause::ProtectedUser,
-            };
-        }
-        if let Some(container) = self.above(&user.dn).find(|container| is_protected(container)) {
-            return Cause::Protected(container.dn.clone());
-        }
-        if external {
-            return Cause::InetOrgPerson;
-        }
-        Cause::NotGranted { right: missing.right }
+/// Why a right is missing on a user.
+pub fn cause_of(missing: &Missing, user: &Entry, containers: &Containers) -> Cause {
+    let above = containers.above(&user.dn);
+    cause(missing, user, above.protected.as_deref(), containers)
+}
+
+fn cause(missing: &Missing, user: &Entry, protected: Option<&str>, containers: &Containers) -> Cause {
+    if let Some(denial) = &missing.denied {
+        return denied(denial, &user.dn, containers);
     }
-
-    /// The containers above an object, the nearest first.
-    fn above<'s>(&'s self, dn: &'s str) -> impl Iterator<Item = &'s Container> {
-        std::iter::successors(parent(dn), |dn| parent(dn)).filter_map(|dn| self.containers.get(&dn.to_lowercase()))
-    }
-
-    /// The container on which an entry stands that was handed down.
-    fn origin(&self, dn: &str, denial: &Denial) -> Option<String> {
-        let holds = |container: &&Container| {
-            let dacl = Descriptor::read(&container.descriptor)
-                .ok()
-                .and_then(|descriptor| descriptor.dacl());
-            dacl.is_some_and(|dacl| dacl.aces().any(|ace| !ace.is_inherited() && body(&ace) == denial.body))
+    if missing.protected {
+        return match user.text("adminCount") {
+            Some("1") => Cause::AdminSdHolder,
+            _ => Cause::ProtectedUser,
         };
-        self.above(dn).find(holds).map(|container| container.dn.clone())
     }
+    if let Some(container) = protected {
+        return Cause::Protected(container.into());
+    }
+    if class(user) == INET_ORG_PERSON {
+        return Cause::InetOrgPerson;
+    }
+    Cause::NotGranted { right: missing.right }
+}
 
-    fn refuse(&mut self, cause: Cause, dn: &str) {
-        let refused = self.scan.refused.entry(cause).or_default();
-        refused.count += 1;
-        if refused.sample.len() < SAMPLE {
-            refused.sample.push(dn.into());
-        }
+fn denied(denial: &Denial, dn: &str, containers: &Containers) -> Cause {
+    let from = denial.inherited.then(|| containers.origin(dn, &denial.body));
+    Cause::Denied {
+        from: from.flatten(),
+        trustee: denial.trustee.clone(),
+        right: denial.right,
     }
 }
 
-fn is_protected(container: &Container) -> bool {
-    Descriptor::read(&container.descriptor).is_ok_and(|descriptor| descriptor.is_protected())
+fn weigh(object: &Object<'_>, token: &Token) -> Weighed {
+    let verdicts = object.access(token, LOOKED_AT.map(|right| right.want));
+    Weighed {
+        missing: missing(object, &verdicts),
+        change: Denial::by(&CHANGE_PASSWORD, &verdicts[NEEDED.len()]),
+    }
 }
 
-/// The distinguished name of what an object stands in. A comma in a name is escaped.
-fn parent(dn: &str) -> Option<&str> {
-    let mut escaped = false;
-    for (at, character) in dn.char_indices() {
-        match character {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            ',' => return Some(&dn[at + 1..]),
-            _ => {}
-        }
+/// The first right that verdicts do not grant.
+pub fn missing(object: &Object<'_>, verdicts: &[Verdict<'_>; 4]) -> Option<Missing> {
+    let missing = NEEDED.iter().zip(verdicts).find(|(_, verdict)| !verdict.is_allowed());
+    missing.map(|(right, verdict)| Missing {
+        right: right.name,
+        protected: object.descriptor.is_protected(),
+        denied: Denial::by(right, verdict),
+    })
+}
+
+impl Denial {
+    fn by(right: &Right, verdict: &Verdict<'_>) -> Option<Denial> {
+        let Verdict::Denied(ace) = verdict else { return None };
+        Some(Denial {
+            right: right.name,
+            trustee: ace.trustee()?.keep(),
+            inherited: ace.is_inherited(),
+            body: body(ace),
+        })
     }
-    None
+}
+
+/// A user's most specific class, as far as entries are told apart by it.
+pub fn class(user: &Entry) -> Guid {
+    let classes = user.values("objectClass");
+    match classes.last().map(Vec::as_slice) {
+        Some(last) if last.eq_ignore_ascii_case(b"inetOrgPerson") => INET_ORG_PERSON,
+        _ => USER,
+    }
 }
 
 #[cfg(test)]
@@ -269,9 +480,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_s_own_commas_are_no_borders() {
-        assert_eq!(parent(r"CN=Smith\, Ann,OU=A,DC=x"), Some("OU=A,DC=x"));
-        assert_eq!(parent(r"CN=a\\,OU=A"), Some("OU=A"));
-        assert_eq!(parent("DC=x"), None);
+    fn a_sample_does_not_hang_on_the_order() {
+        let names: Vec<String> = (0..40).map(|n| format!("CN={:02}", n * 7 % 40)).collect();
+        let mut whole = Crowd::default();
+        names.iter().for_each(|dn| whole.add(dn));
+        let (front, back) = names.split_at(13);
+        let mut parts = [Crowd::default(), Crowd::default()];
+        front.iter().for_each(|dn| parts[0].add(dn));
+        back.iter().rev().for_each(|dn| parts[1].add(dn));
+        let [mut joined, other] = parts;
+        joined.join(other);
+        assert_eq!(whole, joined);
+        assert_eq!((whole.count, whole.sample.len()), (40, SAMPLE));
+        assert_eq!(whole.sample[0], "CN=00");
     }
 }

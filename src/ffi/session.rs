@@ -2,6 +2,7 @@
 
 use super::{SESSIONS, guard, task, text};
 use crate::error::Error;
+use crate::gather;
 use crate::session::{MAX_SECRET, Session};
 use crate::status::Status;
 use serde_json::json;
@@ -45,7 +46,7 @@ pub unsafe extern "C" fn sspr_session_open(
 /// Hands a secret to a session, for its next sign-in, in place of an earlier one of that name.
 ///
 /// `session` is the session's handle. `name` is "clientSecret", "certificate" (PEM or PFX, with its key),
-/// "certificatePassword", "accessToken", "portalAccessToken", or "proxyPassword" (for the configured `proxyUser`, before
+/// "certificatePassword", "accessToken", "portalAccessToken", "directoryPassword" (for `sspr_directory_connect`), or "proxyPassword" (for the configured `proxyUser`, before
 /// the session's first task). `bytes` and `length` are the secret itself, 1 to 1,048,576 bytes, which the caller may wipe
 /// when the call returns; what is text is UTF-8.
 ///
@@ -158,6 +159,104 @@ pub unsafe extern "C" fn sspr_session_sign_in(
         let handle = task::start(session.config.host_actions.clone(), move |context| async move {
             let identity = session.sign_in(request, &context).await?;
             serde_json::to_value(identity).map_err(|e| Error::new(Status::Internal, e.to_string()))
+        })?;
+        Ok((Status::Ok, handle))
+    };
+    // SAFETY: the caller's promise.
+    unsafe { guard::output(out_task, "out_task", out_error, body) }
+}
+
+/// Connects a session to a domain of Active Directory, in place of an earlier connection to that domain. A session may
+/// have any number of domains, and be signed in to a tenant or not; the domains of a forest that are not connected to are
+/// found by DNS and read with the same sign-in.
+///
+/// `session` is the session's handle. `request_json` is an object; every member may be left out: `domain` (its DNS name;
+/// else that of `user`, else the machine's own), `servers` (its controllers, "name" or "name:port"; else those that DNS
+/// names), `user` ("DOMAIN\user", a user principal name or a distinguished name, whose password is the secret
+/// "directoryPassword"; else whoever runs this, by Kerberos), `tls` ("LDAPS" or "StartTls"), `caFile` (trust this PEM file
+/// and nothing else), `dnsServer` ("address:port", in place of the system's), `pageSize` (1 to 1000), `maxConnections` (over
+/// how many a scan reads, 1 to 16), `timeoutSeconds` (of a request), `connectors` (the connector accounts, where they are
+/// not to be looked for), `sysvol` (where the domain's SYSVOL is mounted, where the system does not reach it by name).
+///
+/// `out_task` receives a task for `sspr_task_next`. Its result is `{domain, forest, controller, domains[]}`. Its errors are
+/// SSPR_STATUS_ARGUMENT_INVALID, SSPR_STATUS_CREDENTIAL_UNUSABLE, SSPR_STATUS_FILE_READ, a DIRECTORY status, or those of
+/// any task (see `sspr_task_next`).
+///
+/// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status (also SSPR_STATUS_HANDLE_LIMIT),
+/// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_directory_connect(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    let body = || {
+        let session = SESSIONS.get(session)?;
+        // SAFETY: the caller's promise.
+        let request = task::request(unsafe { text::take(request_json, "request_json")? })?;
+        let handle = task::start(session.config.host_actions.clone(), move |_| async move {
+            session.connect_directory(request).await
+        })?;
+        Ok((Status::Ok, handle))
+    };
+    // SAFETY: the caller's promise.
+    unsafe { guard::output(out_task, "out_task", out_error, body) }
+}
+
+/// Gives a session the directories of another, with their sign-ins: for a directory that was connected to before there was
+/// a session of the tenant. The other session keeps them too.
+///
+/// `session` is the session that takes, `other` the one that gives.
+///
+/// Returns SSPR_STATUS_OK, a HANDLE status or SSPR_STATUS_PANIC. Any thread may call it; nothing waits.
+///
+/// # Safety
+/// `out_error` is NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_directory_adopt(session: u64, other: u64, out_error: *mut *mut c_char) -> i32 {
+    let body = || {
+        SESSIONS.get(session)?.adopt_directories(&*SESSIONS.get(other)?);
+        Ok(Status::Ok)
+    };
+    // SAFETY: the caller's promise.
+    unsafe { guard::call(out_error, body) }
+}
+
+/// Looks at users in the directory: what each connector account may do to them, by which entry, and the password policy
+/// that counts for them.
+///
+/// `session` is the handle of a session that is connected to a directory. `request_json` is an object: `users` (1 to 1000:
+/// distinguished names, user principal names, "DOMAIN\\name", account names or SIDs).
+///
+/// `out_task` receives a task for `sspr_task_next`. Its result is `{users[], missing[]}`: a user has `asked`, `dn`, `name`,
+/// `userPrincipalName`, `sid`, `domain`, `class`, `enabled`, `locked`, `adminCount`, `inheritance`, `accounts[]`
+/// ({`connector`, `canReset`, `cause`, `rights[]` {`right`, `needed`, `allowed`, `by`}}) and `password` ({`fineGrained`,
+/// `policy`, `set`, `resetFrom`, `mustChange`, `neverExpires`}); `missing` are the names for which there is no user, or more
+/// than one. Its errors are SSPR_STATUS_ARGUMENT_INVALID, a DIRECTORY status (SSPR_STATUS_DIRECTORY_NEEDED where the session
+/// is connected to none), or those of any task (see `sspr_task_next`).
+///
+/// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status (also SSPR_STATUS_HANDLE_LIMIT),
+/// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_directory_user(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    let body = || {
+        let session = SESSIONS.get(session)?;
+        // SAFETY: the caller's promise.
+        let request = task::request(unsafe { text::take(request_json, "request_json")? })?;
+        let handle = task::start(session.config.host_actions.clone(), move |_| async move {
+            gather::directory::user::look(&session, request).await
         })?;
         Ok((Status::Ok, handle))
     };

@@ -35,6 +35,12 @@ statuses! {
     501, SSPR_STATUS_SNAPSHOT_VERSION, SnapshotVersion, "Snapshot.Version", "InvalidData", "The snapshot was written by a version that this one does not read.", "Read it with the module's version that wrote it, or take a new one.";
     502, SSPR_STATUS_FILE_READ, FileRead, "File.Read", "ReadError", "A file could not be read.", "Check the path and who may read it.";
     503, SSPR_STATUS_FILE_WRITE, FileWrite, "File.Write", "WriteError", "A file could not be written.", "Check the path, who may write there, and the free space.";
+    600, SSPR_STATUS_DIRECTORY_UNREACHABLE, DirectoryUnreachable, "Directory.Unreachable", "ConnectionError", "No domain controller could be reached, or the connection broke.", "Check the name, the network and the firewall: LDAPS is port 636, StartTLS port 389; or name another controller with -Server.";
+    601, SSPR_STATUS_DIRECTORY_TLS, DirectoryTls, "Directory.Tls", "SecurityError", "The domain controller's certificate was not accepted.", "Name the controller as its certificate does, and its authority's certificate with -CaFile where the system does not trust it.";
+    602, SSPR_STATUS_DIRECTORY_SIGN_IN, DirectorySignIn, "Directory.SignIn", "AuthenticationError", "The directory refused the sign-in.", "Check the account and its password, or name another with -Credential.";
+    603, SSPR_STATUS_DIRECTORY_REFUSED, DirectoryRefused, "Directory.Refused", "PermissionDenied", "The directory refused what it was asked for.", "Sign in as an account that may read it.";
+    604, SSPR_STATUS_DIRECTORY_NOT_FOUND, DirectoryNotFound, "Directory.NotFound", "ObjectNotFound", "There is no such domain, controller or account.", "Check the name; name a controller with -Server where DNS does not know the domain.";
+    605, SSPR_STATUS_DIRECTORY_NEEDED, DirectoryNeeded, "Directory.Needed", "AuthenticationError", "The session is not connected to a directory.", "Connect with Connect-SsprDirectory.";
     900, SSPR_STATUS_PANIC, Panic, "Internal.Panic", "NotSpecified", "A defect of the library was caught; the process is unharmed.", "Please report it with this text and the library's version.";
     901, SSPR_STATUS_INTERNAL, Internal, "Internal.Error", "NotSpecified", "A defect of the library.", "Please report it with this text and the library's version.";
 }

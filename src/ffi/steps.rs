@@ -65,7 +65,7 @@ where
 /// `out_task` receives a task for `sspr_task_next`. Its result is the readiness document: `ready` ("Yes", "No" or
 /// "Unknown"), `steps[]`, `counts`, `findings[]`, `first`, `excessPermissions`, `screen[]` (the one screen, line by
 /// line) and `snapshot` (all facts, as a string of JSON, for `sspr_snapshot_assess`). Its errors are
-/// SSPR_STATUS_SIGN_IN_NEEDED (the session is not signed in), SSPR_STATUS_TASK_DEADLINE, or those of any task (see
+/// SSPR_STATUS_SIGN_IN_NEEDED (the session is neither signed in nor connected to a directory), SSPR_STATUS_TASK_DEADLINE, or those of any task (see
 /// `sspr_task_next`). What a service refuses is no error: the findings that rest on it are "Skipped" and say who refused.
 ///
 /// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status (also SSPR_STATUS_HANDLE_LIMIT),
@@ -224,6 +224,66 @@ pub unsafe extern "C" fn sspr_check_hybrid(
 ) -> i32 {
     // SAFETY: the caller's promise.
     unsafe { check(session, Some("hybrid"), request_json, out_task, out_error) }
+}
+
+/// Checks the step `service_account`: the accounts by which passwords are written back: found, able to sign in, in no group with rights over the domain, none left over; every
+/// domain of the forest read. Needs `sspr_directory_connect`; a sign-in to a tenant is not needed.
+/// Request, result and statuses as of `sspr_check_readiness`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_check_service_account(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { check(session, Some("service_account"), request_json, out_task, out_error) }
+}
+
+/// Checks the step `directory_permissions`: whether the connector account may reset each enabled user, as a domain controller weighs it, users grouped by
+/// what keeps it from them; Unexpire Password on each domain's root; what Connect reads besides. Needs
+/// `sspr_directory_connect`; a sign-in to a tenant is not needed.
+/// Request, result and statuses as of `sspr_check_readiness`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_check_directory_permissions(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        check(
+            session,
+            Some("directory_permissions"),
+            request_json,
+            out_task,
+            out_error,
+        )
+    }
+}
+
+/// Checks the step `password_policy`: the minimum password age that counts for each user, by the domain's or a fine-grained policy; which group
+/// policy object sets it; what a new password must be. Needs `sspr_directory_connect`; a sign-in to a tenant is not needed.
+/// Request, result and statuses as of `sspr_check_readiness`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_check_password_policy(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { check(session, Some("password_policy"), request_json, out_task, out_error) }
 }
 
 /// Checks the step `cloud_writeback`: password writeback on in the tenant, for Connect and for cloud sync, and resets

@@ -1,6 +1,7 @@
 //! Gathers the facts that steps ask for, each once, as concurrently as the sources allow.
 
 mod audit;
+pub mod directory;
 mod groups;
 mod people;
 mod portal;
@@ -97,7 +98,17 @@ pub async fn run(
     context: &TaskContext,
 ) -> Result<Snapshot> {
     let started = Instant::now();
-    let state = session.state()?;
+    let state = match session.state() {
+        Ok(state) => state,
+        // The directory alone: the tenant is read elsewhere, and the two are joined.
+        Err(error) if session.directories().is_empty() => return Err(error),
+        Err(_) => {
+            let mut snapshot = Snapshot::new(Timestamp::now(), SignedIn::default());
+            Box::pin(directory::gather(session, needs, context, &mut snapshot.facts)).await;
+            snapshot.duration_ms = started.elapsed().as_millis() as u64;
+            return Ok(snapshot);
+        }
+    };
     // A sign-in that has ended is the run's own error, not that of every fact.
     let tokens = state.tokens.for_task(context);
     tokens.get(&crate::session::tokens::Audience::Graph).await?;
@@ -112,7 +123,16 @@ pub async fn run(
         context: context.clone(),
     };
     let mut snapshot = Snapshot::new(Timestamp::now(), state.identity);
-    Box::pin(gatherer.gather(&widen(needs), &mut snapshot.facts)).await;
+    let (widened, mut on_premises) = (widen(needs), Facts::default());
+    tokio::join!(
+        Box::pin(gatherer.gather(&widened, &mut snapshot.facts)),
+        Box::pin(directory::gather(session, needs, context, &mut on_premises)),
+    );
+    let facts = &mut snapshot.facts;
+    facts.forests = on_premises.forests;
+    facts.connectors = on_premises.connectors;
+    facts.directory_access = on_premises.directory_access;
+    facts.directory_passwords = on_premises.directory_passwords;
     snapshot.duration_ms = started.elapsed().as_millis() as u64;
     Ok(snapshot)
 }

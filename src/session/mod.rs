@@ -3,6 +3,7 @@
 pub mod claims;
 pub mod config;
 pub mod credential;
+pub mod directory;
 mod request;
 mod sign_in;
 pub mod tokens;
@@ -29,6 +30,7 @@ pub const SECRET_NAMES: &[&str] = &[
     "accessToken",
     "portalAccessToken",
     "proxyPassword",
+    "directoryPassword",
 ];
 
 /// A secret is short; more is a mistake.
@@ -42,6 +44,7 @@ pub struct Session {
     pub http: Http,
     secrets: Mutex<HashMap<String, Zeroizing<Vec<u8>>>>,
     state: Mutex<Option<State>>,
+    directories: Mutex<Vec<Arc<directory::Directory>>>,
 }
 
 impl std::fmt::Debug for Session {
@@ -76,6 +79,7 @@ impl Session {
             config,
             secrets: Mutex::default(),
             state: Mutex::default(),
+            directories: Mutex::default(),
         })
     }
 

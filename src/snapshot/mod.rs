@@ -1,6 +1,7 @@
 //! The snapshot: all facts of a run, plain data that can be saved, loaded, joined and assessed anywhere.
 
 pub mod audit;
+pub mod directory;
 mod fact;
 pub mod graph;
 pub mod people;
@@ -171,6 +172,14 @@ facts! {
     recommendation: graph::Recommendation => Recommendation, "recommendation";
     /// Secure Score's control.
     secure_score: graph::SecureScoreControl => SecureScore, "secureScore";
+    /// The forests that were connected to, and their domains.
+    forests: Vec<directory::Forest> => Forests, "forests";
+    /// The accounts by which passwords are written back.
+    connectors: Vec<directory::Connector> => Connectors, "connectors";
+    /// What these may do, domain by domain.
+    directory_access: Vec<directory::DomainAccess> => DirectoryAccess, "directoryAccess";
+    /// The password policies, domain by domain.
+    directory_passwords: Vec<directory::DomainPasswords> => DirectoryPasswords, "directoryPasswords";
 }
 
 impl Snapshot {

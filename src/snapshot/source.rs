@@ -154,6 +154,13 @@ pub fn source(fact: FactId) -> &'static Source {
             ["DirectoryRecommendations.Read.All"]
         ),
         FactId::SecureScore => source!("GET /v1.0/security/secureScores", ["SecurityEvents.Read.All"]),
+        FactId::Forests => source!("LDAP: rootDSE, CN=Partitions", []),
+        FactId::Connectors => source!("LDAP: MSOL_* and pGMSA_* accounts, or those that were named", []),
+        FactId::DirectoryAccess => source!("LDAP: nTSecurityDescriptor of users and containers", []),
+        FactId::DirectoryPasswords => source!(
+            "LDAP: the domain's root, Password Settings Container, gPLink; SYSVOL",
+            []
+        ),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::snapshot::{FactId, Snapshot};
 pub const STEP: Step = Step {
     name: "hybrid",
     title: "Hybrid",
-    checks: &[&sync::SYNC, &sync::PASSWORD_SYNC, &MIXED, &FEDERATION, &DIRECTORY],
+    checks: &[&sync::SYNC, &sync::PASSWORD_SYNC, &MIXED, &FEDERATION],
     check,
 };
 
@@ -35,16 +35,6 @@ const FEDERATION: Check = Check {
     decides: false,
     facts: &[FactId::Domains, FactId::Federation],
 };
-const DIRECTORY: Check = Check {
-    id: "hybrid.directory",
-    title: "The directory's half of the set-up",
-    looks_at: "Whether this run saw the directory: the connector account's rights, the password policy, the Connect server.",
-    why: "Most failed resets of synced users fail there: missing rights, inheritance switched off, a minimum password age.",
-    doc: "https://learn.microsoft.com/entra/identity/authentication/tutorial-enable-sspr-writeback",
-    decides: true,
-    facts: &[FactId::Organization, FactId::PortalSyncStatus],
-};
-
 /// Whether there are users of a directory on premises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnPremises {
@@ -81,7 +71,6 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
         sync::password_sync(snapshot),
         mixed(snapshot),
         federation(snapshot),
-        directory(snapshot),
     ]
 }
 
@@ -241,22 +230,6 @@ fn federation(snapshot: &Snapshot) -> Finding {
         ))
     };
     finding.evidence(fact, seen)
-}
-
-fn directory(snapshot: &Snapshot) -> Finding {
-    match on_premises(snapshot) {
-        OnPremises::None(why) => DIRECTORY.not_applicable(why),
-        OnPremises::Unknown => DIRECTORY.skipped(
-            "not known whether there is a directory on premises",
-            "What the tenant says of synchronisation could not be read.",
-        ),
-        OnPremises::Some => DIRECTORY
-            .skipped(
-                "the directory on premises was not looked at",
-                "This run saw the cloud only. Whether a reset gets into the directory also depends on the connector account's rights, the password policy and the Connect server.",
-            )
-            .fix("Go through the directory's half by Microsoft's tutorial: rights of the connector account, minimum password age 0, writeback in Connect."),
-    }
 }
 
 #[cfg(test)]

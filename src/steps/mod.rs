@@ -5,12 +5,15 @@ pub mod authentication_methods;
 pub mod cloud_writeback;
 mod conditional_access;
 mod coverage;
+pub mod directory_permissions;
 #[cfg(test)]
 mod fixture;
 pub mod hybrid;
 pub mod license;
 pub mod mfa_enforcement;
 pub mod notifications;
+mod on_premises;
+pub mod password_policy;
 pub mod policy;
 pub mod registration;
 pub mod reset_policy;
@@ -18,6 +21,7 @@ pub mod reset_policy;
 mod robust;
 mod scope;
 pub mod security_questions;
+pub mod service_account;
 #[cfg(test)]
 mod testing;
 pub mod user_registration;
@@ -49,6 +53,9 @@ pub const STEPS: &[&Step] = &[
     &mfa_enforcement::STEP,
     &notifications::STEP,
     &hybrid::STEP,
+    &service_account::STEP,
+    &directory_permissions::STEP,
+    &password_policy::STEP,
     &cloud_writeback::STEP,
     &account_unlock::STEP,
     &user_registration::STEP,

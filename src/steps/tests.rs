@@ -102,6 +102,36 @@ fn full() -> Value {
     facts["licensedMembers"] = known(json!({"byPlan": 1000, "withStandard": 1000}));
     facts["policyUsers"] =
         known(json!({"u": {"id": "u", "userPrincipalName": "glass@contoso.example", "exists": true}}));
+    facts["forests"] = known(json!([{"name": "contoso.example", "level": 7, "domains": [
+        {"name": "contoso.example", "dn": "DC=contoso,DC=example", "netbiosName": "CONTOSO", "controller": "dc1.contoso.example", "policyHints": true},
+        {"name": "child.contoso.example", "dn": "DC=child,DC=contoso,DC=example", "netbiosName": "CHILD", "unread": "no answer"}]}]));
+    facts["connectors"] = known(json!([
+        {"name": "CONTOSO\\MSOL_16fb75d0227d", "sid": "S-1-5-21-1-2-3-1104", "domain": "contoso.example", "kind": "connect", "enabled": true,
+            "installation": {"id": "16fb75d0227d4957868d5c4ae0688943", "computer": "SYNC1", "tenant": "contoso.example"},
+            "lastSignIn": "2026-11-20T08:00:00Z", "passwordSet": "2020-01-01T00:00:00Z", "passwordExpires": "2027-01-01T00:00:00Z",
+            "privilegedGroups": ["CONTOSO\\Domain Admins"]},
+        {"name": "CONTOSO\\MSOL_aaaaaaaaaaaa", "kind": "connect", "enabled": false}]));
+    let crowd = |cause: Value, count: u64| json!({"cause": cause, "count": count, "sample": ["CN=a,OU=Sales,DC=contoso,DC=example"]});
+    let decision = |allowed: bool| json!({"allowed": allowed, "by": "allowed to Authenticated Users (explicit)"});
+    facts["directoryAccess"] = known(
+        json!([{"domain": "contoso.example", "connector": "CONTOSO\\MSOL_16fb75d0227d", "unexpire": decision(false),
+        "reads": [{"object": "CN=Builtin,DC=contoso,DC=example", "decision": decision(false)}], "ownObject": ["Reset Password"],
+        "users": 1000, "disabled": 5, "inetOrgPersons": 3, "descriptors": 12,
+        "refused": [
+            crowd(json!({"kind": "inheritance", "container": "OU=Sales,DC=contoso,DC=example"}), 412),
+            crowd(json!({"kind": "denied", "right": "Reset Password", "trustee": "CONTOSO\\Writers", "container": "OU=Field,DC=contoso,DC=example"}), 7),
+            crowd(json!({"kind": "adminSdHolder"}), 4), crowd(json!({"kind": "inetOrgPerson"}), 3),
+            crowd(json!({"kind": "notGranted", "right": "Write pwdLastSet"}), 2), crowd(json!({"kind": "unreadable"}), 1)],
+        "changeDenied": [crowd(json!({"kind": "denied", "right": "Change Password", "trustee": "Everyone", "container": null}), 2)],
+        "reservedNames": [crowd(json!({"kind": "reservedName", "container": "OU=a\\,b,DC=contoso,DC=example"}), 2)]}]),
+    );
+    facts["directoryPasswords"] = known(
+        json!([{"domain": "contoso.example", "users": 990, "young": 12, "youngSample": ["CN=a,DC=contoso,DC=example"],
+        "policy": {"minimumAge": 86_400, "maximumAge": 3_628_800, "minimumLength": 7, "history": 24, "complexity": true, "lockoutThreshold": 10},
+        "fineGrained": [{"name": "Strict", "dn": "CN=Strict,DC=contoso,DC=example", "precedence": 10, "policy": {"minimumAge": 432_000}, "appliesTo": ["CN=g"], "users": 10, "young": 1, "youngSample": ["CN=b"]}],
+        "links": [{"name": "Default Domain Policy", "dn": "CN={31}", "order": 1, "enabled": true, "computerSettings": true, "minimumAgeDays": 0, "version": 3, "fileVersion": 4},
+            {"name": "Other", "order": 2, "enabled": true, "unsound": true, "unread": null}]}]),
+    );
     facts["eligibleAdministrators"] = known(json!(["33333333-3333-3333-3333-333333333333"]));
     document
 }

@@ -34,18 +34,17 @@ function Open-SsprSession {
     } finally {
         if (-not $signedIn -and $handle -ne 0) { Close-SsprHandle -Handle $handle }
     }
-    $session = [pscustomobject]@{
-        Handle      = $handle
-        TenantId    = $identity.TenantId
-        Account     = $identity.Account
-        Method      = $identity.Method
-        Cloud       = $identity.Cloud
-        Delegated   = $identity.Delegated
-        PortalApi   = $identity.PortalApi
-        Permissions = $identity.Permissions
-        SignedInAt  = [datetime]::Now
+    $session = New-SsprSession -Handle $handle -Identity $identity
+    # A directory that was connected to before there was a tenant comes along.
+    $before = $script:CurrentSession
+    if ($null -ne $before -and $null -eq $before.TenantId) {
+        $failure = [IntPtr]::Zero
+        $status = $native::sspr_directory_adopt($handle, $before.Handle, [ref]$failure)
+        Assert-SsprStatus -Cmdlet $Cmdlet -Status $status -Failure $failure
+        $session.Directory = $before.Directory
+        Close-SsprHandle -Handle $before.Handle
     }
-    $script:Sessions[$handle] = Add-SsprTypeName -InputObject $session -Name Session
+    $script:Sessions[$handle] = $session
     $script:CurrentSession = $session
     $session
 }
@@ -98,7 +97,7 @@ function Resolve-SsprSession {
     if ($null -eq $Session) {
         $Cmdlet.ThrowTerminatingError((New-SsprErrorRecord -Document ([pscustomobject]@{
                         name = 'SignIn.Needed'; category = 'AuthenticationError'; message = 'nobody is signed in'
-                        help = 'Sign in with Connect-SsprTenant, or name a session with -Session.'
+                        help = 'Sign in with Connect-SsprTenant or connect with Connect-SsprDirectory, or name a session with -Session.'
                     })))
     }
     if ($Session.PSObject.TypeNames -notcontains 'EntraSspr.Session') {

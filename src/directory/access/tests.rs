@@ -22,6 +22,7 @@ fn guid(want: Want) -> Guid {
     match want {
         Want::ControlAccess(right) => right,
         Want::WriteProperty { attribute, .. } => attribute,
+        Want::ReadProperties => unreachable!("it has none"),
     }
 }
 

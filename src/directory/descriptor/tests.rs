@@ -17,6 +17,7 @@ fn object(want: Want) -> Guid {
     match want {
         Want::ControlAccess(right) => right,
         Want::WriteProperty { attribute, .. } => attribute,
+        Want::ReadProperties => unreachable!("it has none"),
     }
 }
 

@@ -33,7 +33,7 @@ fn cloud_only_needs_no_directory() {
     for enabled in [None, Some(false)] {
         let s = tenant(enabled, None);
         assert_eq!(find(&STEP, &SYNC, &s).status, Outcome::Pass);
-        for check in [&PASSWORD_SYNC, &MIXED, &DIRECTORY] {
+        for check in [&PASSWORD_SYNC, &MIXED] {
             assert_eq!(find(&STEP, check, &s).status, Outcome::NotApplicable, "{}", check.id);
         }
         assert!(matches!(on_premises(&s), OnPremises::None(_)));
@@ -217,12 +217,6 @@ fn federated_domains_are_told() {
         uri("b.example", "https://aka.ms/sspr"),
     ]);
     assert_eq!(find(&STEP, &FEDERATION, &s).status, Outcome::Pass);
-}
-
-#[test]
-fn the_directory_decides_where_there_is_one() {
-    let f = find(&STEP, &DIRECTORY, &tenant(Some(true), Some("2026-11-23T08:41:00Z")));
-    assert_eq!((f.status, f.decides), (Outcome::Skipped, true));
 }
 
 #[test]

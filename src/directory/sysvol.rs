@@ -1,0 +1,166 @@
+//! SYSVOL, where group policy objects keep their files.
+
+use super::group_policy::Template;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a file may take: a share that is not there hangs.
+const TIME: Duration = Duration::from_secs(20);
+/// No template is longer.
+const MOST: u64 = 4 * 1024 * 1024;
+
+/// Why a file could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SysvolError {
+    /// Only Windows reaches the share by its name.
+    #[error("the share cannot be reached from here: name where it is mounted with -SysvolPath")]
+    NotHere,
+    /// It is no path below SYSVOL.
+    #[error("the object's gPCFileSysPath leads elsewhere than to SYSVOL")]
+    Elsewhere,
+    /// It could not be read.
+    #[error("{path} cannot be read")]
+    Read {
+        /// Which.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It is no template.
+    #[error(transparent)]
+    Template(#[from] super::group_policy::TemplateError),
+}
+
+/// The folder of a group policy object: below the mounted share, or by its own name.
+fn folder(mounted: Option<&Path>, gpc_file_sys_path: &str) -> Result<PathBuf, SysvolError> {
+    // `\\example.test\sysvol\example.test\Policies\{GUID}`
+    let mut parts = gpc_file_sys_path.trim_start_matches('\\').split('\\');
+    let (_, share) = (parts.next(), parts.next());
+    if !share.is_some_and(|share| share.eq_ignore_ascii_case("sysvol")) {
+        return Err(SysvolError::Elsewhere);
+    }
+    let rest: Vec<&str> = parts.collect();
+    if rest.is_empty()
+        || rest
+            .iter()
+            .any(|part| matches!(*part, "" | "." | "..") || part.contains(['/', ':']))
+    {
+        return Err(SysvolError::Elsewhere);
+    }
+    match mounted {
+        Some(mounted) => Ok(rest.iter().fold(mounted.to_path_buf(), |path, part| path.join(part))),
+        None if cfg!(windows) => Ok(gpc_file_sys_path.into()),
+        None => Err(SysvolError::NotHere),
+    }
+}
+
+/// A path below a folder, whatever the case of its names: on Windows it does not count.
+fn below(folder: &Path, parts: &[&str]) -> PathBuf {
+    parts.iter().fold(folder.to_path_buf(), |path, part| {
+        let exact = path.join(part);
+        if cfg!(windows) || exact.exists() {
+            return exact;
+        }
+        let entries = std::fs::read_dir(&path).into_iter().flatten().flatten();
+        let same = entries
+            .map(|entry| entry.file_name())
+            .find(|name| name.eq_ignore_ascii_case(part));
+        same.map_or(exact, |name| path.join(name))
+    })
+}
+
+async fn read(path: PathBuf) -> Result<Option<Vec<u8>>, SysvolError> {
+    let name = path.display().to_string();
+    let reading = async {
+        let length = tokio::fs::metadata(&path).await?.len();
+        if length > MOST {
+            return Err(std::io::Error::other("it is too long for what it should be"));
+        }
+        tokio::fs::read(&path).await
+    };
+    match tokio::time::timeout(TIME, reading)
+        .await
+        .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
+    {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(SysvolError::Read { path: name, source }),
+    }
+}
+
+/// What an object's files say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    /// Its security template; empty where it has none.
+    pub template: Template,
+    /// The computer settings' version by GPT.INI.
+    pub version: Option<u32>,
+}
+
+/// Reads the files of a group policy object.
+pub async fn files(mounted: Option<&Path>, gpc_file_sys_path: &str) -> Result<Files, SysvolError> {
+    let folder = folder(mounted, gpc_file_sys_path)?;
+    let ini = read(below(&folder, &["GPT.INI"])).await?;
+    // Every object has one: where it is missing, the share is not the one that is meant.
+    let ini = ini.ok_or_else(|| SysvolError::Read {
+        path: folder.join("GPT.INI").display().to_string(),
+        source: std::io::ErrorKind::NotFound.into(),
+    })?;
+    let template = read(below(
+        &folder,
+        &["MACHINE", "Microsoft", "Windows NT", "SecEdit", "GptTmpl.inf"],
+    ))
+    .await?;
+    Ok(Files {
+        template: template
+            .map(|bytes| Template::read(&bytes))
+            .transpose()?
+            .unwrap_or_default(),
+        version: version(&String::from_utf8_lossy(&ini)),
+    })
+}
+
+/// The low half of `Version=` in GPT.INI.
+fn version(text: &str) -> Option<u32> {
+    let values = text.lines().filter_map(|line| line.split_once('='));
+    let (_, value) = values
+        .into_iter()
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case("Version"))?;
+    value
+        .trim()
+        .parse::<i64>()
+        .ok()
+        .map(|version| (version & 0xffff) as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_leads_out_of_the_share_is_refused() {
+        let mounted = Path::new("/mnt/sysvol");
+        let good = folder(Some(mounted), r"\\example.test\sysvol\example.test\Policies\{A}").unwrap();
+        assert_eq!(good, Path::new("/mnt/sysvol/example.test/Policies/{A}"));
+        for bad in [
+            r"\\example.test\c$\x",
+            r"\\example.test\sysvol\..\x",
+            r"\\example.test\sysvol",
+            r"\\example.test\sysvol\a/../b",
+            "",
+            r"C:\x",
+        ] {
+            assert!(
+                matches!(folder(Some(mounted), bad), Err(SysvolError::Elsewhere)),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_computer_s_half_of_the_version_counts() {
+        assert_eq!(version("[General]\r\nVersion=65539\r\ndisplayName=New\r\n"), Some(3));
+        assert_eq!(version("[General]\r\n"), None);
+    }
+}

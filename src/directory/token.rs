@@ -1,0 +1,78 @@
+//! Who an account is to a domain's controller: its own SID and those of all groups that count there.
+
+use super::access::Token;
+use super::ldap::{Connection, Depth, DirectoryError};
+use super::sid::{Sid, SidBuf};
+use ldap3::ldap_escape;
+use std::collections::BTreeSet;
+
+/// Everyone, Network, Authenticated Users, This Organization: what everybody is who signs in over the network.
+const EVERYBODY: [&str; 4] = ["S-1-1-0", "S-1-5-2", "S-1-5-11", "S-1-5-15"];
+
+/// So many names are asked about in one search.
+const NAMES: usize = 50;
+
+/// An account and the groups that it is in at home.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its distinguished name.
+    pub dn: String,
+    /// Its SID.
+    pub sid: SidBuf,
+    /// The SIDs of its groups, nested ones too.
+    pub groups: Vec<SidBuf>,
+}
+
+impl Member {
+    /// Reads an account in its own domain.
+    pub async fn read(home: &mut Connection, dn: &str) -> Result<Option<Member>, DirectoryError> {
+        // `tokenGroups` is computed, and only when one object is read by its name.
+        let Some(account) = home.read(dn, &["objectSid", "tokenGroups"]).await? else {
+            return Ok(None);
+        };
+        let sid = account.value("objectSid").and_then(Sid::read);
+        let groups = account.values("tokenGroups").iter();
+        Ok(sid.map(|sid| Member {
+            dn: account.dn.clone(),
+            sid: sid.keep(),
+            groups: groups.filter_map(|bytes| Sid::read(bytes)).map(Sid::keep).collect(),
+        }))
+    }
+
+    /// The token that a controller of a domain makes of it there: the groups that it brings, and those of the domain that
+    /// one of these, or everybody, is a member of. `tokenGroups` leaves out what everybody is in, and knows only the
+    /// groups of the account's own domain.
+    pub async fn token(&self, there: &mut Connection, root: &str) -> Result<Token, DirectoryError> {
+        let everybody = EVERYBODY.map(|sid| sid.parse().unwrap_or_else(|_| self.sid.clone()));
+        let mut sids: BTreeSet<SidBuf> = everybody.iter().cloned().collect();
+        sids.insert(self.sid.clone());
+        sids.extend(self.groups.iter().cloned());
+        let mut names = vec![self.dn.clone()];
+        for sid in &sids {
+            // Of another domain or of none: known by a placeholder. Of this one: by its name.
+            names.push(format!("CN={sid},CN=ForeignSecurityPrincipals,{root}"));
+            if let Some(group) = there.read(&format!("<SID={sid}>"), &["objectSid"]).await.ok().flatten() {
+                names.push(group.dn);
+            }
+        }
+        let mut asked: BTreeSet<String> = BTreeSet::new();
+        while !names.is_empty() {
+            let mut found = Vec::new();
+            for some in names.chunks(NAMES) {
+                let member = some.iter().map(|dn| format!("(member={})", ldap_escape(dn.as_str())));
+                let filter = format!("(&(objectClass=group)(|{}))", member.collect::<String>());
+                found.extend(there.list(root, Depth::Subtree, &filter, &["objectSid"]).await?);
+            }
+            asked.extend(names.drain(..).map(|dn| dn.to_lowercase()));
+            for group in found {
+                if let Some(sid) = group.value("objectSid").and_then(Sid::read) {
+                    sids.insert(sid.keep());
+                    if !asked.contains(&group.dn.to_lowercase()) {
+                        names.push(group.dn);
+                    }
+                }
+            }
+        }
+        Ok(sids.into_iter().collect())
+    }
+}

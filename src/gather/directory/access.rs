@@ -1,0 +1,141 @@
+//! From verdicts to facts: what an account may do in a domain, in names.
+
+use crate::directory::access::{Object, Token, Verdict};
+use crate::directory::descriptor::{Ace, Descriptor};
+use crate::directory::forest::DomainName;
+use crate::directory::ldap::{Connection, DirectoryError};
+use crate::directory::names::Names;
+use crate::directory::rights::{DOMAIN_DNS, Guid, UNEXPIRE_PASSWORD, Want};
+use crate::directory::scan::{self, Causes, Scan};
+use crate::directory::sid::SidBuf;
+use crate::snapshot::directory::{Cause, CauseGroup, Connector, Decision, DomainAccess, Read};
+use std::collections::BTreeSet;
+
+/// Everybody whom an entry that denies names.
+pub(super) fn trustees(scan: &Scan) -> BTreeSet<SidBuf> {
+    let causes = scan
+        .refused
+        .iter()
+        .chain(&scan.change_denied)
+        .flat_map(|causes| causes.keys());
+    let trustee = |cause: &scan::Cause| match cause {
+        scan::Cause::Denied { trustee, .. } => Some(trustee.clone()),
+        _ => None,
+    };
+    causes.filter_map(trustee).collect()
+}
+
+pub(super) fn access(domain: String, connector: &Connector, scan: &Scan, at: usize, names: &Names) -> DomainAccess {
+    let groups = |causes: Option<&Causes>| {
+        let group = |(cause, crowd): (&scan::Cause, &scan::Crowd)| CauseGroup {
+            cause: cause_of(cause, names),
+            count: crowd.count,
+            sample: crowd.sample.clone(),
+        };
+        let mut groups: Vec<CauseGroup> = causes.into_iter().flatten().map(group).collect();
+        groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.cause.cmp(&b.cause)));
+        groups
+    };
+    let reserved = |(unit, crowd): (&String, &scan::Crowd)| CauseGroup {
+        cause: Cause::ReservedName {
+            container: unit.clone(),
+        },
+        count: crowd.count,
+        sample: crowd.sample.clone(),
+    };
+    DomainAccess {
+        domain,
+        connector: connector.name.clone(),
+        users: scan.users,
+        disabled: scan.disabled,
+        inet_org_persons: scan.inet_org_persons,
+        descriptors: scan.descriptors,
+        refused: groups(scan.refused.get(at)),
+        change_denied: groups(scan.change_denied.get(at)),
+        reserved_names: scan.reserved.iter().map(reserved).collect(),
+        ..DomainAccess::default()
+    }
+}
+
+pub(super) fn cause_of(cause: &scan::Cause, names: &Names) -> Cause {
+    match cause {
+        scan::Cause::Protected(container) => Cause::Inheritance {
+            container: container.clone(),
+        },
+        scan::Cause::AdminSdHolder => Cause::AdminSdHolder,
+        scan::Cause::ProtectedUser => Cause::UserInheritance,
+        scan::Cause::Denied { trustee, right, from } => Cause::Denied {
+            right: (*right).into(),
+            trustee: names.get(trustee),
+            container: from.clone(),
+        },
+        scan::Cause::InetOrgPerson => Cause::InetOrgPerson,
+        scan::Cause::NotGranted { right } => Cause::NotGranted { right: (*right).into() },
+        scan::Cause::Unreadable => Cause::Unreadable,
+    }
+}
+
+/// What decides on the domain's root, and on what Connect reads besides.
+pub(super) async fn decide(
+    connection: &mut Connection,
+    domain: &DomainName,
+    token: &Token,
+    names: &mut Names,
+    access: &mut DomainAccess,
+) -> Result<(), DirectoryError> {
+    let root = domain.dn.as_str();
+    let mut on = async |dn: &str, class: Guid, want: Want| {
+        let entry = connection.read(dn, &["nTSecurityDescriptor"]).await?;
+        let bytes = entry.as_ref().and_then(|entry| entry.value("nTSecurityDescriptor"));
+        let Some(Ok(descriptor)) = bytes.map(Descriptor::read) else {
+            return Ok(None);
+        };
+        let object = Object {
+            descriptor,
+            class,
+            sid: None,
+        };
+        let [verdict] = object.access(token, [want]);
+        if let Verdict::Allowed(ace) | Verdict::Denied(ace) = &verdict {
+            names
+                .learn(connection, &domain.netbios, ace.trustee().map(|sid| sid.keep()))
+                .await;
+        }
+        Ok::<_, DirectoryError>(Some(Decision {
+            allowed: verdict.is_allowed(),
+            by: decided_by(&verdict, names),
+        }))
+    };
+    let unread = || Decision {
+        allowed: false,
+        by: "its security descriptor cannot be read".into(),
+    };
+    access.unexpire = on(root, DOMAIN_DNS, UNEXPIRE_PASSWORD.want)
+        .await?
+        .unwrap_or_else(unread);
+    for dn in [
+        root.to_string(),
+        format!("CN=Builtin,{root}"),
+        format!("CN=Server,CN=System,{root}"),
+    ] {
+        if let Some(decision) = on(&dn, [0; 16], Want::ReadProperties).await? {
+            access.reads.push(Read { object: dn, decision });
+        }
+    }
+    Ok(())
+}
+
+/// What decided, in words.
+pub(super) fn decided_by(verdict: &Verdict<'_>, names: &Names) -> String {
+    let to = |ace: &Ace<'_>| {
+        let trustee = ace.trustee().map(|sid| names.get(&sid.keep())).unwrap_or_default();
+        let where_from = if ace.is_inherited() { "inherited" } else { "explicit" };
+        format!("to {trustee} ({where_from})")
+    };
+    match verdict {
+        Verdict::NoList => "there is no access control list: everything is granted to everybody".into(),
+        Verdict::Allowed(ace) => format!("allowed {}", to(ace)),
+        Verdict::Denied(ace) => format!("denied {}", to(ace)),
+        Verdict::NotGranted => "no entry grants it".into(),
+    }
+}

@@ -1,0 +1,293 @@
+//! Gathers what the directories say: domain by domain, all at once, each from a controller of its own.
+
+mod access;
+mod passwords;
+mod place;
+pub mod user;
+
+use crate::directory::containers::Containers;
+use crate::directory::ldap::DirectoryError;
+use crate::directory::names::Names;
+use crate::directory::password_policy as policies;
+use crate::directory::scan::{self, MinimumAges};
+use crate::session::Session;
+use crate::session::directory::{Directory, error};
+use crate::snapshot::directory::{Connector, DomainAccess, DomainPasswords, Forest};
+use crate::snapshot::{Fact, FactId, Facts, Refusal, RefusalKind, source};
+use crate::task::TaskContext;
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use place::{Candidate, Place, candidates, places};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// The facts that a directory tells.
+pub const FACTS: [FactId; 4] = [
+    FactId::Forests,
+    FactId::Connectors,
+    FactId::DirectoryAccess,
+    FactId::DirectoryPasswords,
+];
+
+/// So many accounts are weighed; a forest has one or two.
+const MOST_CONNECTORS: usize = 16;
+
+/// Reads what the steps ask of the directories.
+pub(super) async fn gather(session: &Session, needs: &BTreeSet<FactId>, context: &TaskContext, facts: &mut Facts) {
+    let directories = session.directories();
+    if directories.is_empty() || FACTS.iter().all(|fact| !needs.contains(fact)) {
+        return;
+    }
+    context.progress("Reading the directory", 0, None);
+    let mut forests: Vec<String> = directories.iter().map(|directory| directory.forest.clone()).collect();
+    forests.sort_unstable();
+    forests.dedup();
+    let one = |root: String| {
+        let known: Vec<Arc<Directory>> = directories.iter().filter(|d| d.forest == root).cloned().collect();
+        async move { forest(&known, needs, context).await }
+    };
+    let mut whole = Gathered::default();
+    for gathered in join_all(forests.into_iter().map(one)).await {
+        whole.join(gathered);
+    }
+    whole.give(facts);
+}
+
+/// What was read, and what could not be.
+#[derive(Default)]
+struct Gathered {
+    forests: Vec<Forest>,
+    connectors: Vec<Connector>,
+    access: Vec<DomainAccess>,
+    passwords: Vec<DomainPasswords>,
+    /// Domains, and of these the ones that were not read whole, by fact: why.
+    domains: u64,
+    gaps: Vec<(FactId, Refusal)>,
+}
+
+impl Gathered {
+    fn join(&mut self, other: Gathered) {
+        self.forests.extend(other.forests);
+        self.connectors.extend(other.connectors);
+        self.access.extend(other.access);
+        self.passwords.extend(other.passwords);
+        self.domains += other.domains;
+        self.gaps.extend(other.gaps);
+    }
+
+    fn give(self, facts: &mut Facts) {
+        let Gathered {
+            forests,
+            connectors,
+            access,
+            passwords,
+            domains,
+            gaps,
+        } = self;
+        facts.forests = fact(FactId::Forests, forests, domains, &gaps);
+        facts.connectors = fact(FactId::Connectors, connectors, domains, &gaps);
+        facts.directory_access = fact(FactId::DirectoryAccess, access, domains, &gaps);
+        facts.directory_passwords = fact(FactId::DirectoryPasswords, passwords, domains, &gaps);
+    }
+}
+
+fn fact<T>(id: FactId, value: Vec<T>, domains: u64, gaps: &[(FactId, Refusal)]) -> Fact<Vec<T>> {
+    let own: Vec<&Refusal> = gaps
+        .iter()
+        .filter(|(fact, _)| *fact == id)
+        .map(|(_, refusal)| refusal)
+        .collect();
+    let Some(first) = own.first() else {
+        return Fact::known(value, source(id).path, Timestamp::now());
+    };
+    if value.is_empty() {
+        return Fact::Unreadable {
+            refusal: (*first).clone(),
+        };
+    }
+    let mut reasons: Vec<&str> = own.iter().map(|refusal| refusal.message.as_str()).collect();
+    reasons.dedup();
+    Fact::Partial {
+        value,
+        source: source(id).path.into(),
+        as_of: Timestamp::now(),
+        read: domains.saturating_sub(own.len() as u64),
+        of: Some(domains),
+        reason: reasons.join(" "),
+    }
+}
+
+/// What a directory's error says of a fact.
+fn refusal(domain: &str, cause: &DirectoryError) -> Refusal {
+    let own = error(cause);
+    let (kind, needs) = match cause {
+        DirectoryError::Refused { code: 50, .. } => (RefusalKind::Permission, Some("an account that may read it")),
+        DirectoryError::Refused { code: 49, .. } | DirectoryError::NoTicket { .. } => (RefusalKind::SignIn, None),
+        DirectoryError::Refused { .. } => (RefusalKind::Answer, None),
+        _ => (RefusalKind::Unreachable, None),
+    };
+    let code = match cause {
+        DirectoryError::Refused { code, .. } => Some(code.to_string()),
+        _ => None,
+    };
+    Refusal {
+        kind,
+        message: format!("{domain}: {own}."),
+        needs: needs.map(str::to_string),
+        code,
+        request_id: None,
+    }
+}
+
+async fn forest(known: &[Arc<Directory>], needs: &BTreeSet<FactId>, context: &TaskContext) -> Gathered {
+    let mut gathered = Gathered::default();
+    let mut places = match places(known).await {
+        Ok((forest, places)) => {
+            gathered.forests.push(forest);
+            places
+        }
+        Err((domain, error)) => {
+            gathered.domains = 1;
+            let refusal = refusal(&domain, &error);
+            gathered.gaps = FACTS.iter().map(|fact| (*fact, refusal.clone())).collect();
+            return gathered;
+        }
+    };
+    gathered.domains = places.len() as u64;
+    for place in places.iter().filter(|place| place.reached.is_none()) {
+        let refusal = Refusal {
+            kind: RefusalKind::Unreachable,
+            message: format!(
+                "{}: {}.",
+                place.name.dns,
+                place.told.unread.as_deref().unwrap_or_default()
+            ),
+            needs: None,
+            code: None,
+            request_id: None,
+        };
+        gathered.gaps.extend(FACTS.iter().map(|fact| (*fact, refusal.clone())));
+    }
+    if let Some(forest) = gathered.forests.first_mut() {
+        forest.domains = places.iter().map(|place| place.told.clone()).collect();
+    }
+    let candidates = join_all(places.iter_mut().map(|place| candidates(place))).await;
+    let mut all = Vec::new();
+    for (place, found) in places.iter().zip(candidates) {
+        match found {
+            Ok(found) => all.extend(found),
+            Err(error) => gathered
+                .gaps
+                .push((FactId::Connectors, refusal(&place.name.dns, &error))),
+        }
+    }
+    let mut weighed: Vec<&Candidate> = all.iter().filter(|candidate| candidate.told.enabled).collect();
+    weighed.truncate(MOST_CONNECTORS);
+    let scans = needs.contains(&FactId::DirectoryAccess) || needs.contains(&FactId::DirectoryPasswords);
+    if scans {
+        let reading = places.iter_mut().map(|place| domain(place, &weighed, context));
+        for read in join_all(reading).await {
+            gathered.access.extend(read.access);
+            gathered.passwords.extend(read.passwords);
+            gathered.gaps.extend(read.gaps);
+        }
+    }
+    gathered.connectors = all.into_iter().map(|candidate| candidate.told).collect();
+    gathered
+}
+
+/// What one domain said.
+#[derive(Default)]
+struct DomainRead {
+    access: Vec<DomainAccess>,
+    passwords: Option<DomainPasswords>,
+    gaps: Vec<(FactId, Refusal)>,
+}
+
+async fn domain(place: &mut Place, weighed: &[&Candidate], context: &TaskContext) -> DomainRead {
+    let mut read = DomainRead::default();
+    let dns = place.name.dns.clone();
+    if let Err(cause) = Box::pin(read_domain(place, weighed, context, &mut read)).await {
+        let refusal = refusal(&dns, &cause);
+        // What was read stays; it is not the whole.
+        read.gaps.push((FactId::DirectoryAccess, refusal.clone()));
+        read.gaps.push((FactId::DirectoryPasswords, refusal));
+    }
+    read
+}
+
+async fn read_domain(
+    place: &mut Place,
+    weighed: &[&Candidate],
+    context: &TaskContext,
+    read: &mut DomainRead,
+) -> Result<(), DirectoryError> {
+    let Some((login, connection)) = &mut place.reached else {
+        return Ok(());
+    };
+    let root = place.name.dn.as_str();
+    let mut tokens = Vec::new();
+    for candidate in weighed {
+        tokens.push(candidate.member.token(connection, root).await?);
+    }
+    let own_policy = policies::domain(connection, root).await?;
+    let fine = policies::fine_grained(connection, root).await?;
+    if own_policy.is_none() {
+        read.gaps.push((
+            FactId::DirectoryPasswords,
+            hidden(&place.name.dns, "the domain's password policy"),
+        ));
+    }
+    let (own_policy, links) = own_policy.unwrap_or_default();
+    let ages = MinimumAges {
+        domain: own_policy.minimum_age.saturating_neg(),
+        policies: fine
+            .iter()
+            .flatten()
+            .map(|policy| (policy.dn.to_lowercase(), policy.policy.minimum_age.saturating_neg()))
+            .collect(),
+        now: policies::now(),
+    };
+    let containers = Containers::read(connection, root).await?;
+    let task = scan::Task {
+        root,
+        containers: &containers,
+        tokens: &tokens,
+        ages: &ages,
+    };
+    context.progress(&format!("Reading the users of {}", place.name.dns), 0, None);
+    let (scan, end) = scan::scan(task, login, place.directory.connections).await;
+    let mut names = Names::default();
+    names
+        .learn(connection, &place.name.netbios, access::trustees(&scan))
+        .await;
+    for (at, candidate) in weighed.iter().enumerate() {
+        let mut access = access::access(place.name.dns.clone(), &candidate.told, &scan, at, &names);
+        access.own_object.clone_from(&candidate.own_rights);
+        access::decide(connection, &place.name, &tokens[at], &mut names, &mut access).await?;
+        read.access.push(access);
+    }
+    read.passwords = Some(
+        passwords::passwords(
+            connection,
+            &place.name,
+            &place.directory,
+            own_policy,
+            fine,
+            links,
+            &scan,
+        )
+        .await?,
+    );
+    end
+}
+
+fn hidden(domain: &str, what: &str) -> Refusal {
+    Refusal {
+        kind: RefusalKind::Permission,
+        message: format!("{domain}: {what} cannot be seen with this account."),
+        needs: Some("an account that may read it".into()),
+        code: None,
+        request_id: None,
+    }
+}

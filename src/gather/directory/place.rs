@@ -1,0 +1,173 @@
+//! The domains of a forest while they are read, and the connector accounts in each.
+
+use crate::directory::connector::{self, Account};
+use crate::directory::forest::{self, DomainName, Login, RootDse, dns_name};
+use crate::directory::ldap::{Connection, DirectoryError};
+use crate::directory::names::Names;
+use crate::directory::password_policy as policies;
+use crate::directory::token::Member;
+use crate::session::directory::{Directory, error};
+use crate::snapshot::directory::{Connector, ConnectorKind, Domain, Forest, Installation};
+use futures_util::future::join_all;
+use std::sync::Arc;
+
+/// A domain while it is read.
+pub(super) struct Place {
+    pub(super) name: DomainName,
+    pub(super) directory: Arc<Directory>,
+    pub(super) told: Domain,
+    /// How it is reached; None where it is not.
+    pub(super) reached: Option<(Login, Connection)>,
+}
+
+/// An account with what it is at home.
+pub(super) struct Candidate {
+    pub(super) told: Connector,
+    pub(super) member: Member,
+    pub(super) own_rights: Vec<String>,
+}
+
+/// The forest, and its domains with a connection to each that can be reached.
+pub(super) async fn places(known: &[Arc<Directory>]) -> Result<(Forest, Vec<Place>), (String, DirectoryError)> {
+    let mut last = None;
+    for directory in known {
+        let asked = async {
+            let mut connection = directory.login.open().await?;
+            let root = RootDse::read(&mut connection).await?;
+            let domains = forest::domains(&mut connection, &root.configuration).await?;
+            Ok((root, domains))
+        };
+        match asked.await {
+            Ok((root, domains)) => {
+                let opened = domains.into_iter().map(|domain| place(domain, known, directory));
+                let forest = Forest {
+                    name: dns_name(&root.forest),
+                    level: root.forest_level,
+                    domains: Vec::new(),
+                };
+                return Ok((forest, join_all(opened).await));
+            }
+            Err(error) => last = Some((directory.domain.dns.clone(), error)),
+        }
+    }
+    Err(last.unwrap_or_else(|| (String::new(), DirectoryError::NoController)))
+}
+
+async fn place(name: DomainName, known: &[Arc<Directory>], other: &Arc<Directory>) -> Place {
+    let own = known
+        .iter()
+        .find(|directory| directory.domain.dn.eq_ignore_ascii_case(&name.dn));
+    let directory = own.unwrap_or(other);
+    let mut told = Domain {
+        name: name.dns.clone(),
+        dn: name.dn.clone(),
+        netbios_name: name.netbios.clone(),
+        ..Domain::default()
+    };
+    let opened = async {
+        let login = match own {
+            Some(own) => own.login.clone(),
+            None => directory.login_to(&name).await?,
+        };
+        let mut connection = login.open().await.map_err(|e| error(&e))?;
+        let root = RootDse::read(&mut connection).await.map_err(|e| error(&e))?;
+        Ok::<_, crate::error::Error>((login, connection, root))
+    };
+    let reached = match opened.await {
+        Ok((login, connection, root)) => {
+            told.level = root.domain_level;
+            told.controller = Some(root.host);
+            told.controller_level = root.controller_level;
+            told.policy_hints = root.policy_hints;
+            Some((login, connection))
+        }
+        Err(error) => {
+            told.unread = Some(error.to_string());
+            None
+        }
+    };
+    Place {
+        name,
+        directory: Arc::clone(directory),
+        told,
+        reached,
+    }
+}
+
+/// The connector accounts of a domain.
+pub(super) async fn candidates(place: &mut Place) -> Result<Vec<Candidate>, DirectoryError> {
+    let Some((_, connection)) = &mut place.reached else {
+        return Ok(Vec::new());
+    };
+    let own = place.directory.domain.dn.eq_ignore_ascii_case(&place.name.dn);
+    // Named accounts are looked for where they were named.
+    let names: &[String] = if own { &place.directory.connectors } else { &[] };
+    if !own && !place.directory.connectors.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    let mut known = Names::default();
+    for account in connector::find(connection, &place.name.dn, names).await? {
+        let Some(member) = Member::read(connection, account.dn()).await? else {
+            continue;
+        };
+        let privileged = connector::privileged(&member.groups);
+        known.learn(connection, &place.name.netbios, privileged.clone()).await;
+        let told = told(
+            &account,
+            &place.name,
+            !names.is_empty(),
+            &member,
+            privileged.iter().map(|sid| known.get(sid)).collect(),
+        );
+        found.push(Candidate {
+            told,
+            member,
+            own_rights: account.own_rights().into_iter().map(str::to_string).collect(),
+        });
+    }
+    Ok(found)
+}
+
+fn told(
+    account: &Account,
+    domain: &DomainName,
+    named: bool,
+    member: &Member,
+    privileged_groups: Vec<String>,
+) -> Connector {
+    let moment = |attribute| policies::moment(account.steps(attribute));
+    let created = account.created().and_then(|text| {
+        let text = text.get(..14)?;
+        let time = jiff::civil::DateTime::strptime("%Y%m%d%H%M%S", text).ok()?;
+        Some(time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
+    });
+    Connector {
+        name: match domain.netbios.as_str() {
+            "" => account.name().into(),
+            netbios => format!("{netbios}\\{}", account.name()),
+        },
+        sid: account.sid.to_string(),
+        dn: account.dn().into(),
+        domain: domain.dns.clone(),
+        kind: match (named, account.is_managed()) {
+            (true, _) => ConnectorKind::Named,
+            (false, true) => ConnectorKind::CloudSync,
+            (false, false) => ConnectorKind::Connect,
+        },
+        installation: account.installation().map(|read| Installation {
+            id: read.id,
+            computer: read.computer,
+            tenant: read.tenant,
+        }),
+        enabled: account.is_enabled(),
+        locked: account.is_locked(),
+        expires: moment("accountExpires"),
+        password_set: moment("pwdLastSet"),
+        password_expires: moment("msDS-UserPasswordExpiryTimeComputed"),
+        created,
+        last_sign_in: moment("lastLogonTimestamp"),
+        privileged_groups,
+        groups: member.groups.len() as u64,
+    }
+}

@@ -1,0 +1,342 @@
+//! One user's case: each right of each connector account, the entry that decides it, and the password policy that counts.
+
+use super::access::{cause_of, decided_by};
+use super::passwords::policy;
+use super::place::{Candidate, Place, candidates, places};
+use crate::directory::access::{Object, Token, Verdict};
+use crate::directory::containers::Containers;
+use crate::directory::descriptor::Descriptor;
+use crate::directory::ldap::{Depth, DirectoryError, Entry};
+use crate::directory::names::Names;
+use crate::directory::password_policy as policies;
+use crate::directory::rights::CHANGE_PASSWORD;
+use crate::directory::scan::{self, NEEDED, USERS};
+use crate::directory::sid::Sid;
+use crate::error::{Error, Result};
+use crate::session::Session;
+use crate::session::directory::{Directory, error};
+use crate::snapshot::directory::{Cause, PasswordPolicy};
+use crate::status::Status;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// What `sspr_directory_user` takes.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Request {
+    /// The users: distinguished names, user principal names, `DOMAIN\name`, names of accounts, SIDs.
+    users: Vec<String>,
+}
+
+/// So many users are looked at in one task.
+const MOST: usize = 1000;
+
+/// One user.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct User {
+    /// As it was asked for.
+    asked: String,
+    dn: String,
+    name: String,
+    user_principal_name: Option<String>,
+    sid: String,
+    domain: String,
+    class: &'static str,
+    enabled: bool,
+    locked: bool,
+    admin_count: bool,
+    inheritance: bool,
+    accounts: Vec<Account>,
+    password: Password,
+}
+
+/// What one connector account may do to a user.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Account {
+    connector: String,
+    /// Whether it may reset the user.
+    can_reset: bool,
+    /// Why not.
+    cause: Option<Cause>,
+    rights: Vec<RightVerdict>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RightVerdict {
+    right: &'static str,
+    /// Whether a reset needs it.
+    needed: bool,
+    allowed: bool,
+    by: String,
+}
+
+/// A user's password and what is asked of it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Password {
+    /// The fine-grained policy that counts; None: the domain's.
+    fine_grained: Option<String>,
+    policy: Option<PasswordPolicy>,
+    set: Option<Timestamp>,
+    /// When it is old enough to be reset.
+    reset_from: Option<Timestamp>,
+    must_change: bool,
+    never_expires: bool,
+}
+
+/// What is read of a user.
+const ATTRIBUTES: [&str; 11] = [
+    "nTSecurityDescriptor",
+    "objectClass",
+    "objectSid",
+    "adminCount",
+    "userAccountControl",
+    "msDS-User-Account-Control-Computed",
+    "pwdLastSet",
+    "msDS-ResultantPSO",
+    "sAMAccountName",
+    "userPrincipalName",
+    "distinguishedName",
+];
+
+/// Looks at users, in the order in which they were named: `{users:[...], missing:[...]}`.
+pub async fn look(session: &Session, request: Request) -> Result<Value> {
+    let directories = session.directories();
+    if directories.is_empty() {
+        return Err(Error::new(
+            Status::DirectoryNeeded,
+            "the session is not connected to a directory",
+        ));
+    }
+    if request.users.is_empty() || request.users.len() > MOST {
+        return Err(Error::new(Status::ArgumentInvalid, format!("name 1 to {MOST} users")).target("users"));
+    }
+    let mut roots: Vec<&str> = directories.iter().map(|directory| directory.forest.as_str()).collect();
+    roots.sort_unstable();
+    roots.dedup();
+    let mut open = Vec::new();
+    for root in roots {
+        let known: Vec<Arc<Directory>> = directories.iter().filter(|d| d.forest == root).cloned().collect();
+        let (_, mut of_forest) = places(&known).await.map_err(|(_, e)| error(&e))?;
+        let mut accounts = Vec::new();
+        for place in &mut of_forest {
+            accounts.extend(candidates(place).await.map_err(|e| error(&e))?);
+        }
+        accounts.retain(|account| account.told.enabled);
+        for place in of_forest.into_iter().filter(|place| place.reached.is_some()) {
+            open.push(Reader::new(place, &accounts).await.map_err(|e| error(&e))?);
+        }
+    }
+    let (mut users, mut missing) = (Vec::new(), Vec::new());
+    for asked in request.users {
+        let mut found = None;
+        for reader in &mut open {
+            found = reader.user(&asked).await.map_err(|e| error(&e))?;
+            if found.is_some() {
+                break;
+            }
+        }
+        match found {
+            Some(user) => users.push(user),
+            None => missing.push(asked),
+        }
+    }
+    Ok(json!({"users": users, "missing": missing}))
+}
+
+/// A domain, ready to look at users.
+struct Reader {
+    place: Place,
+    accounts: Vec<(String, Token)>,
+    containers: Containers,
+    own_policy: Option<policies::Policy>,
+    fine: Option<Vec<policies::FineGrained>>,
+    names: Names,
+}
+
+impl Reader {
+    async fn new(mut place: Place, candidates: &[Candidate]) -> std::result::Result<Reader, DirectoryError> {
+        let root = place.name.dn.clone();
+        let Some((_, connection)) = &mut place.reached else {
+            return Err(DirectoryError::NoController);
+        };
+        let mut accounts = Vec::new();
+        for candidate in candidates {
+            accounts.push((
+                candidate.told.name.clone(),
+                candidate.member.token(connection, &root).await?,
+            ));
+        }
+        let containers = Containers::read(connection, &root).await?;
+        let own_policy = policies::domain(connection, &root).await?.map(|(policy, _)| policy);
+        let fine = policies::fine_grained(connection, &root).await?;
+        Ok(Reader {
+            place,
+            accounts,
+            containers,
+            own_policy,
+            fine,
+            names: Names::default(),
+        })
+    }
+
+    async fn user(&mut self, asked: &str) -> std::result::Result<Option<User>, DirectoryError> {
+        let root = self.place.name.dn.clone();
+        let netbios = self.place.name.netbios.clone();
+        let Some(filter) = self.filter(asked) else {
+            return Ok(None);
+        };
+        let Some((_, connection)) = &mut self.place.reached else {
+            return Ok(None);
+        };
+        let filter = format!("(&{USERS}{filter})");
+        let mut found = connection.list(&root, Depth::Subtree, &filter, &ATTRIBUTES).await?;
+        let entry = match found.len() {
+            1 => found.remove(0),
+            _ => return Ok(None),
+        };
+        let mut sids = Vec::new();
+        for (_, token) in &self.accounts {
+            if let Some((_, verdicts)) = weigh(&entry, token) {
+                let trustee = |verdict: &Verdict<'_>| match verdict {
+                    Verdict::Allowed(ace) | Verdict::Denied(ace) => ace.trustee().map(|sid| sid.keep()),
+                    _ => None,
+                };
+                sids.extend(verdicts.iter().filter_map(trustee));
+            }
+        }
+        self.names.learn(connection, &netbios, sids).await;
+        Ok(Some(self.told(asked, &entry)))
+    }
+
+    /// The filter that finds a user here; None for one of another domain.
+    fn filter(&self, asked: &str) -> Option<String> {
+        let escaped = |text: &str| ldap3::ldap_escape(text).into_owned();
+        let lower = asked.to_lowercase();
+        if lower.starts_with("s-1-") {
+            let sid: crate::directory::sid::SidBuf = asked.parse().ok()?;
+            let bytes = sid.sid().bytes().iter().map(|byte| format!("\\{byte:02x}"));
+            return Some(format!("(objectSid={})", bytes.collect::<String>()));
+        }
+        if lower.contains("dc=") && lower.contains('=') {
+            return lower
+                .ends_with(&self.place.name.dn.to_lowercase())
+                .then(|| format!("(distinguishedName={})", escaped(asked)));
+        }
+        if let Some((domain, name)) = asked.split_once('\\') {
+            let own = domain.eq_ignore_ascii_case(&self.place.name.netbios);
+            return own.then(|| format!("(sAMAccountName={})", escaped(name)));
+        }
+        Some(format!(
+            "(|(sAMAccountName={0})(userPrincipalName={0}))",
+            escaped(asked)
+        ))
+    }
+
+    fn told(&self, asked: &str, entry: &Entry) -> User {
+        let number = |name: &str| {
+            entry
+                .text(name)
+                .and_then(|text| text.parse::<i64>().ok())
+                .unwrap_or_default()
+        };
+        let control = number("userAccountControl");
+        let descriptor = entry
+            .value("nTSecurityDescriptor")
+            .and_then(|bytes| Descriptor::read(bytes).ok());
+        let classes = entry.values("objectClass");
+        let is_inet = classes
+            .last()
+            .is_some_and(|class| class.eq_ignore_ascii_case(b"inetOrgPerson"));
+        User {
+            asked: asked.into(),
+            dn: entry.dn.clone(),
+            name: entry.text("sAMAccountName").unwrap_or_default().into(),
+            user_principal_name: entry.text("userPrincipalName").map(str::to_string),
+            sid: entry
+                .value("objectSid")
+                .and_then(Sid::read)
+                .map(|sid| sid.to_string())
+                .unwrap_or_default(),
+            domain: self.place.name.dns.clone(),
+            class: if is_inet { "inetOrgPerson" } else { "user" },
+            enabled: control & 0x2 == 0,
+            locked: number("msDS-User-Account-Control-Computed") & 0x10 != 0,
+            admin_count: number("adminCount") == 1,
+            inheritance: descriptor.is_some_and(|descriptor| !descriptor.is_protected()),
+            accounts: self
+                .accounts
+                .iter()
+                .map(|(name, token)| self.account(name, token, entry))
+                .collect(),
+            password: self.password(entry, control, number("pwdLastSet")),
+        }
+    }
+
+    fn account(&self, connector: &str, token: &Token, entry: &Entry) -> Account {
+        let rights = NEEDED.into_iter().chain([CHANGE_PASSWORD]);
+        let Some((cause, verdicts)) = weigh(entry, token) else {
+            return Account {
+                connector: connector.into(),
+                can_reset: false,
+                cause: Some(Cause::Unreadable),
+                rights: Vec::new(),
+            };
+        };
+        let verdict = |(at, (right, verdict)): (usize, (crate::directory::rights::Right, &Verdict<'_>))| RightVerdict {
+            right: right.name,
+            needed: at < NEEDED.len(),
+            allowed: verdict.is_allowed(),
+            by: decided_by(verdict, &self.names),
+        };
+        let rights: Vec<RightVerdict> = rights.zip(&verdicts).enumerate().map(verdict).collect();
+        let can_reset = rights.iter().all(|right| right.allowed || !right.needed);
+        let cause = cause.map(|missing| scan::cause_of(&missing, entry, &self.containers));
+        Account {
+            connector: connector.into(),
+            can_reset,
+            cause: cause.map(|cause| cause_of(&cause, &self.names)),
+            rights,
+        }
+    }
+
+    fn password(&self, entry: &Entry, control: i64, set: i64) -> Password {
+        let resultant = entry.text("msDS-ResultantPSO").map(str::to_string);
+        let fine = resultant.as_ref().and_then(|dn| {
+            let known = self.fine.iter().flatten();
+            known.into_iter().find(|policy| policy.dn.eq_ignore_ascii_case(dn))
+        });
+        // One that counts but cannot be seen is not the domain's.
+        let counting = match (&resultant, fine) {
+            (Some(_), fine) => fine.map(|policy| policy.policy),
+            (None, _) => self.own_policy,
+        };
+        let from = counting.filter(|policy| policy.minimum_age < 0 && set > 0);
+        Password {
+            fine_grained: fine.map(|policy| policy.name.clone()).or(resultant),
+            policy: counting.map(|counting| policy(&counting)),
+            set: policies::moment(set),
+            reset_from: from
+                .and_then(|policy| policies::moment(set.saturating_add(policy.minimum_age.saturating_neg()))),
+            must_change: set == 0,
+            never_expires: control & 0x1_0000 != 0,
+        }
+    }
+}
+
+/// What keeps an account from a user, and the verdict on each right that is looked at.
+fn weigh<'e>(entry: &'e Entry, token: &Token) -> Option<(Option<scan::Missing>, [Verdict<'e>; 4])> {
+    let descriptor = Descriptor::read(entry.value("nTSecurityDescriptor")?).ok()?;
+    let object = Object {
+        descriptor,
+        class: scan::class(entry),
+        sid: entry.value("objectSid").and_then(Sid::read),
+    };
+    let verdicts = object.access(token, scan::LOOKED_AT.map(|right| right.want));
+    Some((scan::missing(&object, &verdicts), verdicts))
+}

@@ -1,0 +1,518 @@
+//! Step `directory_permissions`: may the connector account reset each user in the directory?
+
+use super::Step;
+use super::on_premises::{access, across, listed, place, total, unread};
+use crate::finding::{Check, Finding, Severity, counted, number, share};
+use crate::snapshot::directory::{Cause, CauseGroup, DomainAccess};
+use crate::snapshot::{FactId, Snapshot};
+
+/// The step.
+pub const STEP: Step = Step {
+    name: "directory_permissions",
+    title: "Directory permissions",
+    checks: &[
+        &UNEXPIRE,
+        &GRANTED,
+        &INHERITANCE,
+        &DENIED,
+        &INET_ORG_PERSON,
+        &ADMINISTRATORS,
+        &RESERVED_NAMES,
+        &OWN_OBJECT,
+        &CONNECT_READS,
+        &CHANGE_PASSWORD,
+    ],
+    check,
+};
+
+const TUTORIAL: &str = "https://learn.microsoft.com/entra/identity/authentication/tutorial-enable-sspr-writeback";
+const RIGHTS: &str = "https://learn.microsoft.com/troubleshoot/entra/entra-id/user-prov-sync/password-writeback-access-rights-permissions";
+const FACTS: &[FactId] = &[
+    FactId::DirectoryAccess,
+    FactId::Connectors,
+    FactId::Forests,
+    FactId::Organization,
+    FactId::UserCounts,
+];
+
+const UNEXPIRE: Check = Check {
+    id: "directory_permissions.unexpire",
+    title: "Unexpire Password on each domain's root",
+    looks_at: "Whether the connector account has the right Unexpire Password on the root of each domain, itself or through a group, and which entry decides it.",
+    why: "Without it a reset succeeds, but a user whose password had expired must change it again at the next sign-in.",
+    doc: TUTORIAL,
+    decides: true,
+    facts: FACTS,
+};
+const GRANTED: Check = Check {
+    id: "directory_permissions.granted",
+    title: "Reset Password and the two attributes granted",
+    looks_at: "For every enabled user: whether the connector account may reset the password and write lockoutTime and pwdLastSet, as the domain controller weighs it: entries in their order, denials, inheritance, object types, property sets, nested groups.",
+    why: "A user whom the account may not reset gets SSPR_0029, after having chosen a new password.",
+    doc: RIGHTS,
+    decides: true,
+    facts: FACTS,
+};
+const INHERITANCE: Check = Check {
+    id: "directory_permissions.inheritance",
+    title: "Inheritance not switched off",
+    looks_at: "Units and users that do not take the entries of what they stand in, where the rights are missing for that reason.",
+    why: "What is granted at the domain's root does not get there: users below get SSPR_0029.",
+    doc: RIGHTS,
+    decides: true,
+    facts: FACTS,
+};
+const DENIED: Check = Check {
+    id: "directory_permissions.denied",
+    title: "No entry denies the rights",
+    looks_at: "Entries that deny one of the rights to the account or to a group that it is in, and come before what grants it.",
+    why: "A denial that comes first wins over every grant.",
+    doc: RIGHTS,
+    decides: true,
+    facts: FACTS,
+};
+const INET_ORG_PERSON: Check = Check {
+    id: "directory_permissions.inet_org_person",
+    title: "Users of the class inetOrgPerson",
+    looks_at: "Users of the class inetOrgPerson, whom entries for the class user do not reach.",
+    why: "Microsoft's cmdlet grants for the class user alone, and refuses to grant for another class.",
+    doc: RIGHTS,
+    decides: true,
+    facts: FACTS,
+};
+const ADMINISTRATORS: Check = Check {
+    id: "directory_permissions.administrators",
+    title: "Users whom AdminSDHolder protects, or once protected",
+    looks_at: "Users with adminCount 1 and inheritance switched off, whom the account may not reset.",
+    why: "For members of protected groups that is by design; those who left such a group keep it, and cannot reset either.",
+    doc: "https://learn.microsoft.com/troubleshoot/entra/entra-id/user-prov-sync/password-writeback-error-code-sspr-0029",
+    decides: false,
+    facts: FACTS,
+};
+const RESERVED_NAMES: Check = Check {
+    id: "directory_permissions.reserved_names",
+    title: "No reserved characters in the names of units",
+    looks_at: "Organizational units whose name holds a character that writeback cannot take, and the users below.",
+    why: "Writeback does not find these users (event 33001).",
+    doc: "https://learn.microsoft.com/entra/identity/authentication/troubleshoot-sspr-writeback",
+    decides: true,
+    facts: FACTS,
+};
+const OWN_OBJECT: Check = Check {
+    id: "directory_permissions.own_object",
+    title: "Rights put on the account instead of the domain",
+    looks_at: "Rights on users that the connector account was given on its own object.",
+    why: "Searching for MSOL in the directory and opening its security leads there; the rights then concern the account alone.",
+    doc: TUTORIAL,
+    decides: false,
+    facts: FACTS,
+};
+const CONNECT_READS: Check = Check {
+    id: "directory_permissions.connect_reads",
+    title: "What Connect must be able to read",
+    looks_at: "Whether the account can read the domain's root, CN=Builtin and CN=Server,CN=System.",
+    why: "Before a reset Connect asks the domain controller about the user (NetUserGetInfo), which fails without them: SSPR_0029 although all rights are there.",
+    doc: RIGHTS,
+    decides: true,
+    facts: FACTS,
+};
+const CHANGE_PASSWORD: Check = Check {
+    id: "directory_permissions.change_password",
+    title: "Change Password not denied",
+    looks_at: "Users on whom an entry denies Change Password, as \"User cannot change password\" does. That nobody grants it by name is no fault: by default Everyone may.",
+    why: "These users can reset, but not change their password in the cloud.",
+    doc: TUTORIAL,
+    decides: false,
+    facts: FACTS,
+};
+
+fn check(snapshot: &Snapshot) -> Vec<Finding> {
+    let fact = &snapshot.facts.directory_access;
+    let all = access(snapshot);
+    let first = |check: &Check| {
+        unread(check, snapshot, fact).or_else(|| {
+            all.is_empty().then(|| {
+                check
+                    .skipped(
+                        "no connector account was found whose rights could be weighed",
+                        "Accounts are found by the names and descriptions that Microsoft gives them; yours may have others.",
+                    )
+                    .fix("Name the account when you connect.")
+                    .command("Connect-SsprDirectory -Connector CONTOSO\\svc-entra")
+            })
+        })
+    };
+    let make = |check: &'static Check, judge: fn(&Snapshot, &[&DomainAccess]) -> Finding| {
+        first(check).unwrap_or_else(|| judge(snapshot, &all))
+    };
+    vec![
+        make(&UNEXPIRE, unexpire),
+        make(&GRANTED, granted),
+        make(&INHERITANCE, inheritance),
+        make(&DENIED, denied),
+        make(&INET_ORG_PERSON, inet_org_person),
+        make(&ADMINISTRATORS, administrators),
+        make(&RESERVED_NAMES, reserved_names),
+        make(&OWN_OBJECT, own_object),
+        make(&CONNECT_READS, connect_reads),
+        make(&CHANGE_PASSWORD, change_password),
+    ]
+}
+
+fn evidence(finding: Finding, snapshot: &Snapshot, seen: impl Into<String>) -> Finding {
+    finding.evidence(&snapshot.facts.directory_access, seen)
+}
+
+fn unexpire(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
+    let lacking: Vec<&&DomainAccess> = all.iter().filter(|access| !access.unexpire.allowed).collect();
+    let domains = |of: &[&&DomainAccess]| {
+        let mut names: Vec<String> = of.iter().map(|access| access.domain.clone()).collect();
+        names.dedup();
+        listed(&names)
+    };
+    let mut finding = if lacking.is_empty() {
+        UNEXPIRE.pass(format!("granted on {}", domains(&all.iter().collect::<Vec<_>>())))
+    } else {
+        UNEXPIRE
+            .fail(Severity::Medium, format!("not granted on {}", domains(&lacking)))
+            .reason("A user whose password had expired resets it and is made to change it again at the next sign-in. By default Authenticated Users have this right on the root: somebody took it away.")
+            .fix("Grant the connector account Unexpire Password on the domain's root, this object only.")
+    };
+    for access in all {
+        let seen = format!("{} on {}: {}", access.connector, access.domain, access.unexpire.by);
+        finding = evidence(finding, snapshot, seen);
+    }
+    finding
+}
+
+/// The groups of users of some cause, with the domain that they are of, the largest first; each domain by the account that
+/// is refused most.
+fn groups<'a>(all: &[&'a DomainAccess], wanted: fn(&Cause) -> bool) -> Vec<(&'a DomainAccess, &'a CauseGroup)> {
+    let count = |access: &DomainAccess| sum(&access.refused, wanted);
+    let mut found: Vec<(&DomainAccess, &CauseGroup)> = Vec::new();
+    for access in all {
+        let others = all.iter().filter(|other| other.domain == access.domain);
+        let is_most = others
+            .max_by_key(|other| count(other))
+            .is_some_and(|most| std::ptr::eq(*most, *access));
+        if is_most {
+            found.extend(
+                access
+                    .refused
+                    .iter()
+                    .filter(|group| wanted(&group.cause))
+                    .map(|group| (*access, group)),
+            );
+        }
+    }
+    found.sort_by_key(|(_, group)| std::cmp::Reverse(group.count));
+    found
+}
+
+fn sum(groups: &[CauseGroup], wanted: fn(&Cause) -> bool) -> u64 {
+    total(
+        groups
+            .iter()
+            .filter(|group| wanted(&group.cause))
+            .map(|group| group.count),
+    )
+}
+
+/// How many groups are told one by one.
+const TOLD: usize = 10;
+
+/// What a cause is, for a sentence.
+fn told(cause: &Cause) -> String {
+    match cause {
+        Cause::Inheritance { container } => format!("inheritance is off on {}", place(container)),
+        Cause::UserInheritance => "inheritance is off on the user".into(),
+        Cause::AdminSdHolder => "AdminSDHolder protects the user, or did".into(),
+        Cause::Denied {
+            right,
+            trustee,
+            container: Some(container),
+        } => format!("{right} is denied to {trustee} at {}", place(container)),
+        Cause::Denied { right, trustee, .. } => format!("{right} is denied to {trustee} on the user"),
+        Cause::InetOrgPerson => "what is granted is for the class user".into(),
+        Cause::NotGranted { right } => format!("nothing grants {right}"),
+        Cause::ReservedName { container } => format!("the name of {} holds a reserved character", place(container)),
+        Cause::Unreadable => "the security descriptor cannot be read".into(),
+    }
+}
+
+/// A finding of users whom the account may not reset for some cause, or that there are none.
+struct Refused {
+    check: &'static Check,
+    severity: Severity,
+    wanted: fn(&Cause) -> bool,
+    none: &'static str,
+    reason: &'static str,
+    fix: &'static str,
+}
+
+impl Refused {
+    fn finding(&self, snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
+        let partial = snapshot.facts.directory_access.is_partial();
+        let users = across(all, |access| access.users);
+        let found = groups(all, self.wanted);
+        let count = total(found.iter().map(|(_, group)| group.count));
+        let Some((_, largest)) = found.first() else {
+            let seen = format!("{} weighed", counted(users, "enabled user", "enabled users"));
+            return evidence(self.check.pass(self.none), snapshot, seen);
+        };
+        let whole = share(count, Some(users), partial, "user", "users");
+        let title = match found.len() {
+            1 => format!("{whole} refused: {}", told(&largest.cause)),
+            n => format!(
+                "{whole} refused: {}, and {}",
+                told(&largest.cause),
+                counted(n as u64 - 1, "other cause", "other causes")
+            ),
+        };
+        let mut finding = self.check.fail(self.severity, title).reason(self.reason).fix(self.fix);
+        for (access, group) in found.iter().take(TOLD) {
+            let seen = format!(
+                "{}: {}: {}",
+                access.domain,
+                told(&group.cause),
+                counted(group.count, "user", "users")
+            );
+            finding = evidence(finding, snapshot, seen);
+        }
+        let sample = found
+            .iter()
+            .flat_map(|(_, group)| group.sample.iter().cloned())
+            .take(TOLD)
+            .collect::<Vec<_>>();
+        if let Some(user) = sample.first() {
+            finding = finding.command(format!(
+                "Get-SsprDirectoryPermission -User '{}'",
+                user.replace('\'', "''")
+            ));
+        }
+        finding.affects(count, Some(users), true, sample)
+    }
+}
+
+fn granted(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
+    let refused = Refused {
+        check: &GRANTED,
+        severity: Severity::High,
+        wanted: |cause| matches!(cause, Cause::NotGranted { .. } | Cause::Unreadable),
+        none: "granted wherever nothing stands in the way",
+        reason: "These users choose a new password and then get SSPR_0029: the directory refuses the connector account.",
+        fix: "Grant the connector account the rights on descendant users, at the domain's root or at the unit that is named.",
+    };
+    let mut finding = refused.finding(snapshot, all);
+    if finding.affected.is_none() {
+        let users = across(all, |access| access.users);
+        let lacking = across(all, DomainAccess::refused_users);
+        finding.title = match lacking {
+            0 => format!(
+                "all {} can be reset by the connector account",
+                counted(users, "enabled user", "enabled users")
+            ),
+            _ => format!(
+                "{} of {} can be reset; for the others see what stands in the way",
+                number(users.saturating_sub(lacking)),
+                counted(users, "enabled user", "enabled users")
+            ),
+        };
+        if users == 0 {
+            return GRANTED.skipped(
+                "no enabled user was seen in the directory",
+                "Nothing was weighed: the reader may lack the right to see users.",
+            );
+        }
+    }
+    finding
+}
+
+fn inheritance(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
+    let refused = Refused {
+        check: &INHERITANCE,
+        severity: Severity::High,
+        wanted: |cause| matches!(cause, Cause::Inheritance { .. } | Cause::UserInheritance),
+        none: "nowhere off where it matters",
+        reason: "What is granted at the domain's root does not reach these users: they choose a new password and then get SSPR_0029.",
+        fix: "Switch inheritance on again (Security, Advanced, Enable inheritance), or grant the rights there. It may take an hour to reach all users.",
+    };
+    refused.finding(snapshot, all)
+}
+
+fn denied(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
+    let refused = Refused {
+        check: &DENIED,
+        severity: Severity::High,
+        wanted: |cause| matches!(cause, Cause::Denied { .. }),
+        none: "no entry denies a right that is needed",
+        reason: "The entry comes before what grants the right, so these users get SSPR_0029.",
+        fix: "Take the entry away, or take the connector account out of the group that it names.",
+    };
+    refused.finding(snapshot, all)
+}
+
+fn inet_org_person(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
+    let people = across(all, |access| access.inet_org_persons);
+    if people == 0 && !snapshot.facts.directory_access.is_partial() {
+        return INET_ORG_PERSON.not_applicable("No enabled user is of the class inetOrgPerson.");
+    }
+    let refused = Refused {
+        check: &INET_ORG_PERSON,
+        severity: Severity::High,
+        wanted: |cause| matches!(cause, Cause::InetOrgPerson),
+        none: "users of this class can be reset too",
+        reason: "An entry for descendant users of the class user does not reach users of the class inetOrgPerson; they get SSPR_0029.",
+        fix: "Grant the same rights a second time, on descendant inetOrgPerson objects.",
+    };
+    refused.finding(snapshot, all)
+}
+
+fn administrators(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
+    let refused = Refused {
+        check: &ADMINISTRATORS,
+        severity: Severity::Low,
+        wanted: |cause| matches!(cause, Cause::AdminSdHolder),
+        none: "no user who could reset is or was in a protected group",
+        reason: "Members of protected groups may change, but not reset, their password by writeback: that is Microsoft's design. Those who were members once keep the mark and the missing inheritance.",
+        fix: "Leave administrators as they are. For those who no longer are: clear adminCount and switch inheritance on again.",
+    };
+    let mut finding = refused.finding(snapshot, all);
+    if finding.status == crate::finding::Outcome::Fail {
+        finding.status = crate::finding::Outcome::Warn;
+    }
+    finding
+}
+
+fn reserved_names(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
+    let all_of = |access: &DomainAccess| sum(&access.reserved_names, |_| true);
+    let count = across(all, all_of);
+    let users = across(all, |access| access.users);
+    let Some(access) = all.iter().max_by_key(|access| all_of(access)).filter(|_| count > 0) else {
+        let seen = format!("{} weighed", counted(users, "enabled user", "enabled users"));
+        return evidence(RESERVED_NAMES.pass("none above an enabled user"), snapshot, seen);
+    };
+    let title = format!(
+        "{} below a unit with a reserved character in its name",
+        share(
+            count,
+            Some(users),
+            snapshot.facts.directory_access.is_partial(),
+            "user",
+            "users"
+        )
+    );
+    let mut finding = RESERVED_NAMES
+        .fail(Severity::Medium, title)
+        .reason("Writeback does not find users below such a unit (event 33001).")
+        .fix("Rename the unit without: a space or # in front, a space behind, and , + \" \\ < > ; = / or a line break anywhere.");
+    for group in access.reserved_names.iter().take(TOLD) {
+        let seen = format!("{}: {}", told(&group.cause), counted(group.count, "user", "users"));
+        finding = evidence(finding, snapshot, seen);
+    }
+    let sample = access
+        .reserved_names
+        .iter()
+        .flat_map(|group| group.sample.iter().cloned())
+        .take(TOLD)
+        .collect();
+    finding.affects(count, Some(users), true, sample)
+}
+
+fn own_object(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
+    let mut misplaced: Vec<&&DomainAccess> = all.iter().filter(|access| !access.own_object.is_empty()).collect();
+    misplaced.dedup_by_key(|access| access.connector.as_str());
+    let Some(first) = misplaced.first() else {
+        return evidence(
+            OWN_OBJECT.pass("none"),
+            snapshot,
+            "the accounts' own objects grant them nothing by name",
+        );
+    };
+    let refused = across(all, DomainAccess::refused_users) > 0;
+    let title = format!(
+        "{} was given {} on its own object",
+        first.connector,
+        first.own_object.join(", ")
+    );
+    let severity = if refused { Severity::Medium } else { Severity::Low };
+    let finding = OWN_OBJECT
+        .warn(severity, title)
+        .reason("These rights let the account reset itself, and nobody else. They are probably meant for the domain.")
+        .fix("Take them away from the account's object, and grant them on the domain's root for descendant users.");
+    misplaced.iter().fold(finding, |finding, access| {
+        let seen = format!("{}: {}", access.connector, access.own_object.join(", "));
+        evidence(finding, snapshot, seen)
+    })
+}
+
+fn connect_reads(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
+    let reads = || {
+        all.iter()
+            .flat_map(|access| access.reads.iter().map(move |read| (*access, read)))
+    };
+    let lacking: Vec<String> = reads()
+        .filter(|(_, read)| !read.decision.allowed)
+        .map(|(_, read)| place(&read.object))
+        .collect();
+    if reads().next().is_none() {
+        return CONNECT_READS.skipped(
+            "what decides it could not be seen",
+            "The security descriptors of the domain's root, CN=Builtin and CN=Server,CN=System could not be read.",
+        );
+    }
+    let mut finding = if lacking.is_empty() {
+        CONNECT_READS.pass("the domain's root, CN=Builtin and CN=Server,CN=System can be read")
+    } else {
+        CONNECT_READS
+            .fail(Severity::High, format!("the account cannot read {}", listed(&lacking)))
+            .reason("Before each reset Connect asks the domain controller about the user; that fails, and so does every reset (SSPR_0029, event 33004).")
+            .fix("Give Authenticated Users read access there again, or put Authenticated Users back into Pre-Windows 2000 Compatible Access.")
+    };
+    for (access, read) in reads() {
+        let seen = format!("{}: {}: {}", access.domain, place(&read.object), read.decision.by);
+        finding = evidence(finding, snapshot, seen);
+    }
+    finding
+}
+
+fn change_password(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
+    let count = across(all, |access| sum(&access.change_denied, |_| true));
+    let users = across(all, |access| access.users);
+    let most = all
+        .iter()
+        .max_by_key(|access| sum(&access.change_denied, |_| true))
+        .filter(|_| count > 0);
+    let Some(access) = most else {
+        let seen = format!("{} weighed", counted(users, "enabled user", "enabled users"));
+        return evidence(CHANGE_PASSWORD.pass("denied to nobody"), snapshot, seen);
+    };
+    let title = format!(
+        "{} cannot change the password in the cloud",
+        share(
+            count,
+            Some(users),
+            snapshot.facts.directory_access.is_partial(),
+            "user",
+            "users"
+        )
+    );
+    let mut finding = CHANGE_PASSWORD
+        .warn(Severity::Low, title)
+        .reason("An entry denies Change Password, as \"User cannot change password\" does. A reset still works.")
+        .fix("Clear \"User cannot change password\" where it is not meant.");
+    for group in access.change_denied.iter().take(TOLD) {
+        let seen = format!("{}: {}", told(&group.cause), counted(group.count, "user", "users"));
+        finding = evidence(finding, snapshot, seen);
+    }
+    let sample = access
+        .change_denied
+        .iter()
+        .flat_map(|group| group.sample.iter().cloned())
+        .take(TOLD)
+        .collect();
+    finding.affects(count, Some(users), false, sample)
+}
+
+#[cfg(test)]
+mod tests;

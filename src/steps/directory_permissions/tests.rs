@@ -1,0 +1,179 @@
+use super::*;
+use crate::finding::Outcome;
+use crate::snapshot::RefusalKind;
+use crate::snapshot::directory::{Connector, Decision};
+use crate::snapshot::graph::Organization;
+use crate::steps::testing::{find, known, partial, refused, snapshot};
+
+fn account(name: &str) -> Connector {
+    Connector {
+        name: name.into(),
+        enabled: true,
+        ..Default::default()
+    }
+}
+
+fn group(cause: Cause, count: u64) -> CauseGroup {
+    CauseGroup {
+        cause,
+        count,
+        sample: vec!["CN=o'neil,OU=Sales,DC=x".into()],
+    }
+}
+
+fn sales() -> Cause {
+    Cause::Inheritance {
+        container: "OU=Sales,OU=Staff,DC=x".into(),
+    }
+}
+
+fn domain(connector: &str, groups: Vec<CauseGroup>) -> DomainAccess {
+    DomainAccess {
+        domain: "x".into(),
+        connector: connector.into(),
+        users: 20_006,
+        unexpire: Decision {
+            allowed: true,
+            by: "allowed to Authenticated Users (explicit)".into(),
+        },
+        refused: groups,
+        ..Default::default()
+    }
+}
+
+fn of(access: Vec<DomainAccess>) -> Snapshot {
+    let mut s = snapshot();
+    s.facts.connectors = known(vec![account("X\\MSOL_1"), account("X\\MSOL_2")]);
+    s.facts.directory_access = known(access);
+    s
+}
+
+#[test]
+fn the_largest_cause_is_the_headline_and_the_whole_is_told() {
+    let other = Cause::Inheritance {
+        container: "OU=Lab,DC=x".into(),
+    };
+    let s = of(vec![domain("X\\MSOL_1", vec![group(other, 12), group(sales(), 4_400)])]);
+    let found = find(&STEP, &INHERITANCE, &s);
+    assert_eq!(found.status, Outcome::Fail);
+    assert_eq!(
+        found.title,
+        "4,412 of 20,006 users refused: inheritance is off on OU=Sales,OU=Staff, and 1 other cause"
+    );
+    assert_eq!(found.affected.as_ref().unwrap().count, 4_412);
+    let command = found.remediation.unwrap().command.unwrap();
+    assert_eq!(command, "Get-SsprDirectoryPermission -User 'CN=o''neil,OU=Sales,DC=x'");
+    // What stands in the way there is no fault of the grants elsewhere.
+    let granted = find(&STEP, &GRANTED, &s);
+    assert_eq!(granted.status, Outcome::Pass);
+    assert!(
+        granted.title.starts_with("15,594 of 20,006 enabled users can be reset"),
+        "{}",
+        granted.title
+    );
+}
+
+#[test]
+fn a_user_who_is_refused_to_two_accounts_is_one() {
+    let s = of(vec![
+        domain("X\\MSOL_1", vec![group(sales(), 10)]),
+        domain("X\\MSOL_2", vec![group(sales(), 12)]),
+    ]);
+    assert_eq!(find(&STEP, &INHERITANCE, &s).affected.unwrap().count, 12);
+}
+
+#[test]
+fn an_account_that_is_left_over_does_not_count() {
+    let mut s = of(vec![
+        domain("X\\MSOL_1", Vec::new()),
+        domain(
+            "X\\MSOL_2",
+            vec![group(
+                Cause::NotGranted {
+                    right: "Reset Password".into(),
+                },
+                20_006,
+            )],
+        ),
+    ]);
+    let mut old = account("X\\MSOL_2");
+    old.last_sign_in = Some("2026-01-01T00:00:00Z".parse().unwrap());
+    s.facts.connectors = known(vec![account("X\\MSOL_1"), old]);
+    assert_eq!(find(&STEP, &GRANTED, &s).status, Outcome::Pass);
+}
+
+#[test]
+fn each_cause_has_its_own_check() {
+    let denied = Cause::Denied {
+        right: "Reset Password".into(),
+        trustee: "X\\Writers".into(),
+        container: Some("OU=Field,DC=x".into()),
+    };
+    for (check, cause, status, says) in [
+        (
+            &DENIED,
+            denied,
+            Outcome::Fail,
+            "Reset Password is denied to X\\Writers at OU=Field",
+        ),
+        (&ADMINISTRATORS, Cause::AdminSdHolder, Outcome::Warn, "AdminSDHolder"),
+        (&INHERITANCE, Cause::UserInheritance, Outcome::Fail, "on the user"),
+        (&GRANTED, Cause::Unreadable, Outcome::Fail, "cannot be read"),
+    ] {
+        let found = find(&STEP, check, &of(vec![domain("X\\MSOL_1", vec![group(cause, 3)])]));
+        assert_eq!(found.status, status, "{}", check.id);
+        assert!(
+            found.title.starts_with("3 of 20,006 users refused") && found.title.contains(says),
+            "{}",
+            found.title
+        );
+    }
+    let mut people = domain("X\\MSOL_1", vec![group(Cause::InetOrgPerson, 3)]);
+    assert_eq!(
+        find(&STEP, &INET_ORG_PERSON, &of(vec![people.clone()])).status,
+        Outcome::NotApplicable
+    );
+    people.inet_org_persons = 3;
+    assert_eq!(find(&STEP, &INET_ORG_PERSON, &of(vec![people])).status, Outcome::Fail);
+}
+
+#[test]
+fn unexpire_fails_where_nothing_grants_it() {
+    let mut lacking = domain("X\\MSOL_1", Vec::new());
+    lacking.unexpire = Decision {
+        allowed: false,
+        by: "no entry grants it".into(),
+    };
+    let found = find(&STEP, &UNEXPIRE, &of(vec![lacking]));
+    assert_eq!(
+        (found.status, found.title.as_str()),
+        (Outcome::Fail, "not granted on x")
+    );
+}
+
+#[test]
+fn what_was_not_read_or_only_in_part_is_no_pass() {
+    let mut s = of(vec![domain("X\\MSOL_1", Vec::new())]);
+    s.facts.directory_access = partial(vec![domain("X\\MSOL_1", Vec::new())]);
+    let findings = check(&s);
+    assert!(
+        findings.iter().all(|found| found.status != Outcome::Pass),
+        "{findings:#?}"
+    );
+    s.facts.directory_access = refused(RefusalKind::Unreachable, "x: no answer.", None);
+    assert!(check(&s).iter().all(|found| found.status == Outcome::Skipped));
+    s.facts.directory_access = crate::snapshot::Fact::NotAsked;
+    let found = find(&STEP, &GRANTED, &s);
+    assert!(
+        found
+            .remediation
+            .unwrap()
+            .command
+            .unwrap()
+            .starts_with("Connect-SsprDirectory")
+    );
+    s.facts.directory_access = known(Vec::new());
+    assert!(check(&s).iter().all(|found| found.status == Outcome::Skipped));
+    s.facts.organization = known(Organization::default());
+    assert!(check(&s).iter().all(|found| found.status == Outcome::NotApplicable));
+}

@@ -1,0 +1,145 @@
+use super::*;
+use crate::finding::Outcome;
+use crate::snapshot::directory::FineGrained;
+use crate::steps::testing::{find, known, partial, snapshot};
+
+fn domain(minimum_age: u64, young: u64) -> DomainPasswords {
+    DomainPasswords {
+        domain: "x".into(),
+        policy: PasswordPolicy {
+            minimum_age,
+            ..Default::default()
+        },
+        users: 1_000,
+        young,
+        fine_grained: Some(Vec::new()),
+        ..Default::default()
+    }
+}
+
+fn of(domain: DomainPasswords) -> Snapshot {
+    let mut s = snapshot();
+    s.facts.directory_passwords = known(vec![domain]);
+    s
+}
+
+fn link(name: &str, days: Option<i64>) -> PolicyLink {
+    PolicyLink {
+        name: name.into(),
+        enabled: true,
+        computer_settings: true,
+        minimum_age_days: days,
+        ..Default::default()
+    }
+}
+
+#[test]
+fn an_age_that_hinders_nobody_today_is_a_warning() {
+    for (age, young, status, title) in [
+        (0, 0, Outcome::Pass, "0 in every domain that was read"),
+        (DAY, 0, Outcome::Warn, "1 day in x; today nobody's password is so young"),
+        (
+            DAY,
+            12,
+            Outcome::Fail,
+            "1 day in x: 12 of 1,000 users could not reset today",
+        ),
+        (
+            7_200,
+            1,
+            Outcome::Fail,
+            "2 hours in x: 1 of 1,000 users could not reset today",
+        ),
+    ] {
+        let found = find(&STEP, &MINIMUM_AGE, &of(domain(age, young)));
+        assert_eq!((found.status, found.title.as_str()), (status, title));
+    }
+    let mut s = of(domain(0, 0));
+    s.facts.directory_passwords = partial(vec![domain(0, 0)]);
+    assert_eq!(find(&STEP, &MINIMUM_AGE, &s).status, Outcome::Skipped);
+}
+
+#[test]
+fn a_fine_grained_policy_counts_for_its_users_alone() {
+    let fine = |users, young| FineGrained {
+        name: "Strict".into(),
+        policy: PasswordPolicy {
+            minimum_age: 5 * DAY,
+            ..Default::default()
+        },
+        users,
+        young,
+        ..Default::default()
+    };
+    let with = |fine: Option<Vec<FineGrained>>| {
+        find(
+            &STEP,
+            &FINE_GRAINED,
+            &of(DomainPasswords {
+                fine_grained: fine,
+                ..domain(0, 0)
+            }),
+        )
+    };
+    let found = with(Some(vec![fine(10, 2)]));
+    assert_eq!(
+        found.title,
+        "Strict asks for 5 days of 10 users: 2 could not reset today"
+    );
+    assert_eq!(found.status, Outcome::Fail);
+    assert_eq!(with(Some(vec![fine(10, 0)])).status, Outcome::Warn);
+    assert_eq!(with(Some(vec![fine(0, 0)])).status, Outcome::Pass);
+    assert_eq!(with(Some(Vec::new())).status, Outcome::Pass);
+    // That none is seen is no proof where they cannot be seen.
+    assert_eq!(with(None).status, Outcome::Skipped);
+}
+
+#[test]
+fn the_first_link_in_force_wins() {
+    let with = |links: Vec<PolicyLink>| {
+        find(
+            &STEP,
+            &GROUP_POLICY,
+            &of(DomainPasswords {
+                links,
+                ..domain(DAY, 0)
+            }),
+        )
+    };
+    let off = PolicyLink {
+        enabled: false,
+        ..link("Off", Some(0))
+    };
+    let found = with(vec![
+        off,
+        link("Users only", None),
+        link("Default", Some(1)),
+        link("Later", Some(7)),
+    ]);
+    assert_eq!(
+        (found.status, found.title.as_str()),
+        (Outcome::Pass, "Default sets 1 day in x")
+    );
+    let found = with(vec![link("Changed", Some(0))]);
+    assert_eq!(
+        (found.status, found.title.as_str()),
+        (Outcome::Warn, "Changed sets 0 days, but x has 1 day")
+    );
+    let stale = PolicyLink {
+        version: Some(3),
+        file_version: Some(2),
+        ..link("Stale", Some(1))
+    };
+    assert_eq!(with(vec![stale]).status, Outcome::Warn);
+    let unsound = PolicyLink {
+        unsound: true,
+        ..link("Unsound", Some(1000))
+    };
+    assert_eq!(with(vec![unsound]).status, Outcome::Warn);
+    let unread = PolicyLink {
+        unread: Some("not here".into()),
+        ..link("Unread", None)
+    };
+    assert_eq!(with(vec![unread]).status, Outcome::Skipped);
+    assert_eq!(with(Vec::new()).status, Outcome::Pass);
+}
