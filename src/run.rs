@@ -5,8 +5,7 @@ use crate::finding::Severity;
 use crate::gather::{self, Limits};
 use crate::readiness::{Readiness, Selection, assess};
 use crate::session::Session;
-use crate::snapshot::Snapshot;
-use crate::snapshot::source;
+use crate::snapshot::{self, Snapshot, source};
 use crate::status::Status;
 use crate::steps::{self, STEPS, Step};
 use crate::task::TaskContext;
@@ -49,6 +48,13 @@ pub struct SaveRequest {
     path: PathBuf,
     #[serde(default)]
     overwrite: bool,
+}
+
+/// What joining takes.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct JoinRequest {
+    snapshots: Vec<String>,
 }
 
 /// What loading takes.
@@ -178,13 +184,25 @@ pub fn save(request: SaveRequest) -> Result<Value> {
 /// Reads a snapshot from a file.
 pub fn load(request: LoadRequest) -> Result<Value> {
     let text = read(&request.path)?;
-    let snapshot = Snapshot::from_json(&text)?;
-    Ok(json!({
+    Ok(told(&Snapshot::from_json(&text)?, text))
+}
+
+/// Joins what was read in different places.
+pub fn join(request: JoinRequest) -> Result<Value> {
+    let all: Result<Vec<Snapshot>> = request.snapshots.iter().map(|text| Snapshot::from_json(text)).collect();
+    let whole = snapshot::join(all?)?;
+    let text = whole.to_json()?;
+    Ok(told(&whole, text))
+}
+
+/// A snapshot and whose it is.
+fn told(snapshot: &Snapshot, text: String) -> Value {
+    json!({
         "tenantId": snapshot.signed_in.tenant_id,
         "tenantName": snapshot.tenant_name(),
         "takenAt": snapshot.taken_at,
         "snapshot": text,
-    }))
+    })
 }
 
 fn read(path: &Path) -> Result<String> {

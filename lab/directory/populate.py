@@ -11,10 +11,14 @@ CASES is a JSON document:
     access   [{on, add?, protected?, owner?}]    SDDL entries put in front of an object's list; {NAME} is that account's SID
     domains  [{name, dnsRoot}]                   further domains of the forest, as cross references
     policies [{name, precedence, minimumAgeDays, appliesTo}]    fine-grained password policies
+    objects  [{guid, name, settings, version?, fileVersion?, flags?, link?}]    group policy objects with a security template; `link`
+             links it to the domain's root with these options, the last one wins
+    dns      [{zone, name, address?, controller?}]    an address, or a controller to be found there
 `on` is "" for the domain's root, a distinguished name below it, or an account's name.
 """
 
 import json
+import os
 import sys
 
 import ldb
@@ -22,6 +26,7 @@ from samba.auth import system_session
 from samba.dcerpc import security
 from samba.ndr import ndr_pack, ndr_unpack
 from samba.param import LoadParm
+from samba.provision.sambadns import ARecord, SRVRecord
 from samba.samdb import SamDB
 from samba.sd_utils import SDUtils
 
@@ -35,6 +40,8 @@ class Domain:
     def __init__(self, conf):
         lp = LoadParm(conf)
         path = lp.private_path("sam.ldb")
+        self.sysvol = lp.get("path", "sysvol")
+        self.realm = lp.get("realm").lower()
         self.db = SamDB(url=path, session_info=system_session(), lp=lp)
         self.root = str(self.db.domain_dn())
         self.units = {}
@@ -146,6 +153,48 @@ class Domain:
             "msDS-PSOAppliesTo": [str(self.account(name).dn) for name in item["appliesTo"]],
         })
 
+    def policy_object(self, item):
+        dn = f"CN={item['guid']},CN=Policies,CN=System,{self.root}"
+        version, below = item.get("version", 1), f"{self.realm}/Policies/{item['guid']}"
+        self.db.add({
+            "dn": dn,
+            "objectClass": "groupPolicyContainer",
+            "displayName": item["name"],
+            "gPCFileSysPath": "\\\\" + self.realm + "\\sysvol\\" + below.replace("/", "\\"),
+            "gPCFunctionalityVersion": "2",
+            "versionNumber": str(version),
+            "flags": str(item.get("flags", 0)),
+        })
+        folder = os.path.join(self.sysvol, below, "MACHINE/Microsoft/Windows NT/SecEdit")
+        os.makedirs(folder)
+        with open(os.path.join(self.sysvol, below, "GPT.INI"), "w", encoding="ascii", newline="\r\n") as file:
+            file.write(f"[General]\nVersion={item.get('fileVersion', version)}\n")
+        settings = "\r\n".join(f"{name} = {value}" for name, value in item["settings"].items())
+        text = f"[Unicode]\r\nUnicode=yes\r\n[System Access]\r\n{settings}\r\n[Version]\r\nsignature=\"$CHICAGO$\"\r\nRevision=1\r\n"
+        with open(os.path.join(folder, "GptTmpl.inf"), "wb") as file:
+            file.write(b"\xff\xfe" + text.encode("utf-16-le"))
+        if "link" in item:
+            root = self.db.search(base=self.root, scope=ldb.SCOPE_BASE, attrs=["gPLink"])[0]
+            links = str(root["gPLink"][0]) if "gPLink" in root else ""
+            message = ldb.Message(root.dn)
+            links += f"[LDAP://{dn};{item['link']}]"
+            message["gPLink"] = ldb.MessageElement(links, ldb.FLAG_MOD_REPLACE, "gPLink")
+            self.db.modify(message)
+
+    def record(self, item):
+        part = "Forest" if item["zone"].startswith("_msdcs.") else "Domain"
+        dn = ldb.Dn(self.db, f"DC={item['name']},DC={item['zone']},CN=MicrosoftDNS,DC={part}DnsZones,{self.root}")
+        packed = ndr_pack(ARecord(item["address"]) if "address" in item else SRVRecord(item["controller"], 389))
+        message = ldb.Message(dn)
+        try:
+            self.db.search(base=dn, scope=ldb.SCOPE_BASE)
+            message["dnsRecord"] = ldb.MessageElement([packed], ldb.FLAG_MOD_REPLACE, "dnsRecord")
+            self.db.modify(message)
+        except ldb.LdbError:
+            message["objectClass"] = ldb.MessageElement(["top", "dnsNode"], ldb.FLAG_MOD_ADD, "objectClass")
+            message["dnsRecord"] = ldb.MessageElement([packed], ldb.FLAG_MOD_ADD, "dnsRecord")
+            self.db.add(message)
+
 
 def main():
     conf, path = sys.argv[1:]
@@ -169,6 +218,10 @@ def main():
             domain.domain(item)
         for policy in cases.get("policies", []):
             domain.policy(policy)
+        for item in cases.get("objects", []):
+            domain.policy_object(item)
+        for item in cases.get("dns", []):
+            domain.record(item)
     except BaseException:
         domain.db.transaction_cancel()
         raise

@@ -23,6 +23,7 @@
         'Get-SsprPasswordPolicy'
         'Get-SsprSession'
         'Import-SsprSnapshot'
+        'Join-SsprSnapshot'
         'Test-SsprReadiness'
     )
     CmdletsToExport      = @()

@@ -4,11 +4,13 @@ pub mod audit;
 pub mod directory;
 mod fact;
 pub mod graph;
+mod join;
 pub mod people;
 pub mod portal;
 mod source;
 
 pub use fact::{Fact, Refusal, RefusalKind};
+pub use join::join;
 pub use source::{Source, source};
 
 use crate::error::{Error, Result};
@@ -94,6 +96,11 @@ macro_rules! facts {
             /// Whether a fact was read, wholly or in part.
             pub fn has(&self, id: FactId) -> bool {
                 match id { $(FactId::$id => self.$field.value().is_some(),)* }
+            }
+
+            /// Takes from other facts those that tell more.
+            fn prefer(&mut self, other: Facts) {
+                $(self.$field = std::mem::take(&mut self.$field).preferred(other.$field);)*
             }
 
             /// Ends the declarations whose time is over at a moment.
@@ -205,7 +212,7 @@ impl Snapshot {
         Cow::Owned(settled)
     }
 
-    /// The tenant's name for a person: its name, else its default domain, else its id.
+    /// The tenant's name for a person: its name, else its default domain, else its id; of a directory alone, the forest's.
     pub fn tenant_name(&self) -> String {
         let organization = self.facts.organization.value();
         organization
@@ -217,7 +224,9 @@ impl Snapshot {
                     .and_then(|d| d.name.clone());
                 domain.or_else(|| o.display_name.clone())
             })
-            .unwrap_or_else(|| self.signed_in.tenant_id.clone())
+            .or_else(|| Some(self.signed_in.tenant_id.clone()).filter(|id| !id.is_empty()))
+            .or_else(|| Some(self.facts.forests.value()?.first()?.name.clone()))
+            .unwrap_or_default()
     }
 
     /// Reads a saved snapshot.

@@ -47,7 +47,8 @@ pub fn in_use(snapshot: &Snapshot) -> Vec<&Connector> {
     live
 }
 
-/// What the accounts in use may do, domain by domain.
+/// What the accounts in use may do, domain by domain. A domain is judged by the accounts that stand in it; one without any,
+/// by those of the others.
 pub fn access(snapshot: &Snapshot) -> Vec<&DomainAccess> {
     let all = snapshot
         .facts
@@ -56,13 +57,16 @@ pub fn access(snapshot: &Snapshot) -> Vec<&DomainAccess> {
         .map(Vec::as_slice)
         .unwrap_or_default();
     let live = in_use(snapshot);
-    let used = |access: &&DomainAccess| live.iter().any(|connector| connector.name == access.connector);
-    let found: Vec<&DomainAccess> = all.iter().filter(used).collect();
     // A fragment may hold what was weighed, and not the accounts.
-    if found.is_empty() && snapshot.facts.connectors.value().is_none() {
+    if live.is_empty() && snapshot.facts.connectors.value().is_none() {
         return all.iter().collect();
     }
-    found
+    let account = |access: &DomainAccess| live.iter().find(|account| account.name == access.connector);
+    let own = |access: &DomainAccess| account(access).is_some_and(|account| account.domain == access.domain);
+    let served = |domain: &str| all.iter().any(|access| access.domain == domain && own(access));
+    all.iter()
+        .filter(|access| account(access).is_some() && (own(access) || !served(&access.domain)))
+        .collect()
 }
 
 /// The largest of the accounts' counts in each domain, summed: a user who is refused to two accounts is one user.

@@ -67,6 +67,10 @@ pub struct Controller {
     /// The controller's own name, which its certificate bears.
     pub host: String,
     pub address: String,
+    /// The DNS server that knows the whole forest.
+    pub dns_server: String,
+    /// The domain's SYSVOL.
+    pub sysvol: PathBuf,
     /// What signed its certificate.
     pub ca_file: PathBuf,
     pub administrator: String,
@@ -134,6 +138,8 @@ impl Lab {
             domain: domain.realm.into(),
             host: format!("{}.{}", domain.host, domain.realm),
             address: domain.address.into(),
+            dns_server: format!("{}:53", DOMAINS[0].address),
+            sysvol: self.root().join(format!("srv/{}/state/sysvol", domain.folder)),
             ca_file: self.root().join(format!("srv/{}/private/tls/ca.pem", domain.folder)),
             administrator: format!("{}\\Administrator", domain.netbios),
             password: PASSWORD.into(),
@@ -215,7 +221,8 @@ impl Lab {
     /// Puts a domain back as it was made, and makes it first where its files of cases are new.
     fn provision(&self, domain: &Domain) -> Result<()> {
         let source = build::root().join("lab/directory");
-        let mut made_from = String::new();
+        // What is kept was made with this configuration too.
+        let mut made_from = domain.configuration();
         for file in ["populate.py", domain.cases] {
             made_from.push_str(&fs::read_to_string(source.join(file)).with_context(|| file.to_string())?);
         }
@@ -365,7 +372,7 @@ impl Domain {
     realm = {upper}
     workgroup = {netbios}
     server role = active directory domain controller
-    server services = {services}, wrepl, ldap, cldap, kdc
+    server services = {services}, wrepl, ldap, cldap, kdc, dns
     interfaces = {address}
     bind interfaces only = yes
     disable netbios = yes

@@ -11,15 +11,14 @@ use crate::directory::names::Names;
 use crate::directory::password_policy as policies;
 use crate::directory::scan::{self, MinimumAges};
 use crate::session::Session;
-use crate::session::directory::{Directory, error};
+use crate::session::directory::error;
 use crate::snapshot::directory::{Connector, DomainAccess, DomainPasswords, Forest};
 use crate::snapshot::{Fact, FactId, Facts, Refusal, RefusalKind, source};
 use crate::task::TaskContext;
 use futures_util::future::join_all;
 use jiff::Timestamp;
-use place::{Candidate, Place, candidates, places};
+use place::{Candidate, Opened, Place, candidates, forests, places, roots};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// The facts that a directory tells.
 pub const FACTS: [FactId; 4] = [
@@ -39,15 +38,16 @@ pub(super) async fn gather(session: &Session, needs: &BTreeSet<FactId>, context:
         return;
     }
     context.progress("Reading the directory", 0, None);
-    let mut forests: Vec<String> = directories.iter().map(|directory| directory.forest.clone()).collect();
-    forests.sort_unstable();
-    forests.dedup();
-    let one = |root: String| {
-        let known: Vec<Arc<Directory>> = directories.iter().filter(|d| d.forest == root).cloned().collect();
-        async move { forest(&known, needs, context).await }
+    let roots = roots(&directories);
+    let opened = join_all(roots.iter().map(|root| places(root, &directories))).await;
+    let one = |opened: Opened| async move {
+        match opened {
+            Ok((told, places)) => forest(told, places, needs, context).await,
+            Err((domain, error)) => Gathered::nothing(&domain, &error),
+        }
     };
     let mut whole = Gathered::default();
-    for gathered in join_all(forests.into_iter().map(one)).await {
+    for gathered in join_all(forests(opened).into_iter().map(one)).await {
         whole.join(gathered);
     }
     whole.give(facts);
@@ -73,6 +73,16 @@ impl Gathered {
         self.passwords.extend(other.passwords);
         self.domains += other.domains;
         self.gaps.extend(other.gaps);
+    }
+
+    /// A forest of which nothing could be read.
+    fn nothing(domain: &str, error: &DirectoryError) -> Gathered {
+        let refusal = refusal(domain, error);
+        Gathered {
+            domains: 1,
+            gaps: FACTS.iter().map(|fact| (*fact, refusal.clone())).collect(),
+            ..Gathered::default()
+        }
     }
 
     fn give(self, facts: &mut Facts) {
@@ -139,19 +149,10 @@ fn refusal(domain: &str, cause: &DirectoryError) -> Refusal {
     }
 }
 
-async fn forest(known: &[Arc<Directory>], needs: &BTreeSet<FactId>, context: &TaskContext) -> Gathered {
-    let mut gathered = Gathered::default();
-    let mut places = match places(known).await {
-        Ok((forest, places)) => {
-            gathered.forests.push(forest);
-            places
-        }
-        Err((domain, error)) => {
-            gathered.domains = 1;
-            let refusal = refusal(&domain, &error);
-            gathered.gaps = FACTS.iter().map(|fact| (*fact, refusal.clone())).collect();
-            return gathered;
-        }
+async fn forest(told: Forest, mut places: Vec<Place>, needs: &BTreeSet<FactId>, context: &TaskContext) -> Gathered {
+    let mut gathered = Gathered {
+        forests: vec![told],
+        ..Gathered::default()
     };
     gathered.domains = places.len() as u64;
     for place in places.iter().filter(|place| place.reached.is_none()) {

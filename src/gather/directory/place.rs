@@ -9,6 +9,7 @@ use crate::directory::token::Member;
 use crate::session::directory::{Directory, error};
 use crate::snapshot::directory::{Connector, ConnectorKind, Domain, Forest, Installation};
 use futures_util::future::join_all;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A domain while it is read.
@@ -27,10 +28,21 @@ pub(super) struct Candidate {
     pub(super) own_rights: Vec<String>,
 }
 
-/// The forest, and its domains with a connection to each that can be reached.
-pub(super) async fn places(known: &[Arc<Directory>]) -> Result<(Forest, Vec<Place>), (String, DirectoryError)> {
+/// The root domains of the forests that were connected to.
+pub(super) fn roots(directories: &[Arc<Directory>]) -> Vec<String> {
+    let mut roots: Vec<String> = directories.iter().map(|directory| directory.forest.clone()).collect();
+    roots.sort_unstable();
+    roots.dedup();
+    roots
+}
+
+/// A forest with its domains, or the domain that was asked and why it did not answer.
+pub(super) type Opened = Result<(Forest, Vec<Place>), (String, DirectoryError)>;
+
+/// The forest of a root domain, and its domains with a connection to each that can be reached.
+pub(super) async fn places(root: &str, directories: &[Arc<Directory>]) -> Opened {
     let mut last = None;
-    for directory in known {
+    for directory in directories.iter().filter(|directory| directory.forest == root) {
         let asked = async {
             let mut connection = directory.login.open().await?;
             let root = RootDse::read(&mut connection).await?;
@@ -39,7 +51,7 @@ pub(super) async fn places(known: &[Arc<Directory>]) -> Result<(Forest, Vec<Plac
         };
         match asked.await {
             Ok((root, domains)) => {
-                let opened = domains.into_iter().map(|domain| place(domain, known, directory));
+                let opened = domains.into_iter().map(|domain| place(domain, directories, directory));
                 let forest = Forest {
                     name: dns_name(&root.forest),
                     level: root.forest_level,
@@ -51,6 +63,18 @@ pub(super) async fn places(known: &[Arc<Directory>]) -> Result<(Forest, Vec<Plac
         }
     }
     Err(last.unwrap_or_else(|| (String::new(), DirectoryError::NoController)))
+}
+
+/// Each domain once: one that two forests claim is of the one that has more domains.
+pub(super) fn forests(mut opened: Vec<Opened>) -> Vec<Opened> {
+    let domains = |opened: &Opened| opened.as_ref().map_or(0, |(_, places)| places.len());
+    opened.sort_by_key(|opened| std::cmp::Reverse(domains(opened)));
+    let mut seen = BTreeSet::new();
+    for (_, places) in opened.iter_mut().flatten() {
+        places.retain(|place| seen.insert(place.name.dn.to_lowercase()));
+    }
+    opened.retain(|opened| opened.as_ref().map_or(true, |(_, places)| !places.is_empty()));
+    opened
 }
 
 async fn place(name: DomainName, known: &[Arc<Directory>], other: &Arc<Directory>) -> Place {

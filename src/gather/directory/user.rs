@@ -2,7 +2,7 @@
 
 use super::access::{cause_of, decided_by};
 use super::passwords::policy;
-use super::place::{Candidate, Place, candidates, places};
+use super::place::{Candidate, Place, candidates, forests, places, roots};
 use crate::directory::access::{Object, Token, Verdict};
 use crate::directory::containers::Containers;
 use crate::directory::descriptor::Descriptor;
@@ -14,13 +14,13 @@ use crate::directory::scan::{self, NEEDED, USERS};
 use crate::directory::sid::Sid;
 use crate::error::{Error, Result};
 use crate::session::Session;
-use crate::session::directory::{Directory, error};
+use crate::session::directory::error;
 use crate::snapshot::directory::{Cause, PasswordPolicy};
 use crate::status::Status;
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 /// What `sspr_directory_user` takes.
 #[derive(Debug, Deserialize)]
@@ -116,13 +116,11 @@ pub async fn look(session: &Session, request: Request) -> Result<Value> {
     if request.users.is_empty() || request.users.len() > MOST {
         return Err(Error::new(Status::ArgumentInvalid, format!("name 1 to {MOST} users")).target("users"));
     }
-    let mut roots: Vec<&str> = directories.iter().map(|directory| directory.forest.as_str()).collect();
-    roots.sort_unstable();
-    roots.dedup();
     let mut open = Vec::new();
-    for root in roots {
-        let known: Vec<Arc<Directory>> = directories.iter().filter(|d| d.forest == root).cloned().collect();
-        let (_, mut of_forest) = places(&known).await.map_err(|(_, e)| error(&e))?;
+    let roots = roots(&directories);
+    let opened = join_all(roots.iter().map(|root| places(root, &directories))).await;
+    for opened in forests(opened) {
+        let (_, mut of_forest) = opened.map_err(|(_, e)| error(&e))?;
         let mut accounts = Vec::new();
         for place in &mut of_forest {
             accounts.extend(candidates(place).await.map_err(|e| error(&e))?);

@@ -103,6 +103,32 @@ fn an_account_that_is_left_over_does_not_count() {
 }
 
 #[test]
+fn a_domain_is_judged_by_its_own_accounts() {
+    let all = || {
+        vec![group(
+            Cause::NotGranted {
+                right: "Reset Password".into(),
+            },
+            20_006,
+        )]
+    };
+    let mut child = domain("C\\MSOL_1", Vec::new());
+    child.domain = "c.x".into();
+    let mut foreign = domain("X\\MSOL_1", all());
+    foreign.domain = "c.x".into();
+    let mut s = of(vec![domain("X\\MSOL_1", Vec::new()), child, foreign.clone()]);
+    let of_domain = |name: &str, domain: &str| Connector {
+        domain: domain.into(),
+        ..account(name)
+    };
+    s.facts.connectors = known(vec![of_domain("X\\MSOL_1", "x"), of_domain("C\\MSOL_1", "c.x")]);
+    assert_eq!(find(&STEP, &GRANTED, &s).status, Outcome::Pass);
+    // One without accounts of its own is served by the forest's.
+    s.facts.connectors = known(vec![of_domain("X\\MSOL_1", "x")]);
+    assert_eq!(find(&STEP, &GRANTED, &s).status, Outcome::Fail);
+}
+
+#[test]
 fn each_cause_has_its_own_check() {
     let denied = Cause::Denied {
         right: "Reset Password".into(),

@@ -1,0 +1,140 @@
+# Against two domain controllers that really decide: cargo xtask lab directory start.
+Describe 'The directory' {
+    BeforeAll {
+        . ([System.IO.Path]::Combine($PSScriptRoot, 'Lab.ps1'))
+        Import-ModuleUnderTest
+
+        function Get-LabPath {
+            # A path of the machine that runs the controllers, as this system names it.
+            param([string] $Path)
+
+            if ([Environment]::OSVersion.Platform -eq 'Win32NT') { 'Z:' + $Path.Replace('/', '\') } else { $Path }
+        }
+
+        function Connect-Lab {
+            # Connects to a domain of the lab, as its administrator.
+            param([int] $Index = 0, [hashtable] $With = @{})
+
+            $domain = $controllers[$Index]
+            $password = ConvertTo-Secret $domain.password
+            $parameters = @{
+                Domain = $domain.domain; Credential = [pscredential]::new($domain.administrator, $password); CaFile = Get-LabPath $domain.caFile
+                DnsServer = $controllers[0].dnsServer; SysvolPath = Get-LabPath $domain.sysvol
+            }
+            foreach ($name in $With.Keys) { $parameters[$name] = $With[$name] }
+            Connect-SsprDirectory @parameters
+        }
+
+        $controllers = @()
+        if ($env:SSPR_LAB_DIRECTORY) { $controllers = ConvertFrom-Json -InputObject $env:SSPR_LAB_DIRECTORY }
+        $why = 'it needs the domain controllers of cargo xtask lab directory start'
+    }
+    AfterEach { Disconnect-Sspr -All }
+
+    It 'is found by DNS, and needs no tenant' {
+        if ($controllers.Count -eq 0) { Set-ItResult -Skipped -Because $why; return }
+        $session = Connect-Lab
+        $session.Directory | Should -Be 'example.test'
+        $session.TenantId | Should -BeNullOrEmpty
+        (Get-SsprSession).Directory | Should -Be 'example.test'
+    }
+
+    It 'is judged by its steps, each cause with its users' {
+        if ($controllers.Count -eq 0) { Set-ItResult -Skipped -Because $why; return }
+        [void](Connect-Lab)
+        [void](Connect-Lab -Index 1)
+        $readiness = Test-SsprReadiness -Step service_account, directory_permissions, password_policy
+        $readiness.TenantName | Should -Be 'example.test'
+        $of = @{}
+        foreach ($finding in $readiness.Findings) { $of[$finding.Id] = $finding }
+        $of['service_account.found'].Title | Should -Match 'EXAMPLE\\MSOL_16fb75d0227d'
+        $of['service_account.coverage'].Title | Should -Be '2 domains read'
+        $of['service_account.stale'].Title | Should -Be 'EXAMPLE\MSOL_aaaaaaaaaaaa is left over'
+        $of['directory_permissions.unexpire'].Status | Should -Be 'Pass'
+        $of['directory_permissions.inheritance'].Title | Should -Match '^13 of [0-9]+ users refused: inheritance is off on OU=Sales,OU=Staff'
+        $of['directory_permissions.denied'].Title | Should -Match '^6 of .*Reset Password is denied to EXAMPLE\\Writers of Writers at OU=Field,OU=Staff'
+        $of['directory_permissions.inet_org_person'].Status | Should -Be 'Fail'
+        $of['directory_permissions.administrators'].Status | Should -Be 'Warn'
+        $of['directory_permissions.own_object'].Status | Should -Be 'Pass' -Because 'the account that has such rights is disabled'
+        $of['password_policy.fine_grained'].Title | Should -Match '^Strict asks for 5 days of 1 user: 1 could not reset today'
+        $of['password_policy.minimum_age'].Status | Should -Be 'Fail'
+        $of['password_policy.group_policy'].Title | Should -Match 'Corporate passwords sets 1 day in example.test'
+        ($of['password_policy.group_policy'].Evidence.Seen -join "`n") | Should -Match 'Switched off, link disabled: minimum age 9 days'
+    }
+
+    It 'tells each right on a user and what decides it' {
+        if ($controllers.Count -eq 0) { Set-ItResult -Skipped -Because $why; return }
+        [void](Connect-Lab)
+        $rights = @(Get-SsprDirectoryPermission -User 'denied.dan')
+        $rights.Right | Should -Be 'Reset Password', 'Write lockoutTime', 'Write pwdLastSet', 'Change Password'
+        $rights.Allowed | Should -Be $true, $false, $true, $true
+        $rights[1].DecidedBy | Should -Be 'denied to Everyone (explicit)'
+        $rights[1].CanReset | Should -BeFalse
+        $rights[1].Cause | Should -Be 'Write lockoutTime is denied to Everyone'
+        foreach ($name in 'EXAMPLE\denied.dan', 'denied.dan@example.test', $rights[0].Dn, $rights[0].Sid) {
+            @($name | Get-SsprDirectoryPermission).Allowed | Should -Be $rights.Allowed
+        }
+        $missing = @()
+        $found = @('nobody', 'staff1' | Get-SsprDirectoryPermission -ErrorVariable missing -ErrorAction SilentlyContinue)
+        $found[0].User | Should -Be 'staff1'
+        $missing[0].FullyQualifiedErrorId | Should -Be 'Sspr.Directory.NotFound,Get-SsprDirectoryPermission'
+    }
+
+    It 'gives accounts, causes and policies as objects' {
+        if ($controllers.Count -eq 0) { Set-ItResult -Skipped -Because $why; return }
+        [void](Connect-Lab)
+        $accounts = @(Get-SsprConnector)
+        $accounts.Name | Should -Be 'EXAMPLE\MSOL_16fb75d0227d', 'EXAMPLE\MSOL_aaaaaaaaaaaa'
+        $accounts.Computer | Should -Be 'SYNC1', 'SYNC0'
+        $accounts[0].PasswordSet | Should -BeOfType [datetime]
+        $causes = @(Get-SsprDirectoryPermission)
+        $causes[0].Refused | Should -Be 12
+        $causes[0].Where | Should -Match '^OU=Sales'
+        $policies = @(Get-SsprPasswordPolicy)
+        $policies.Name | Should -Be '(domain)', 'Strict'
+        $policies.MinimumAge.TotalDays | Should -Be 1, 5
+        $mine = Get-SsprPasswordPolicy -User 'young.yul'
+        $mine.Policy | Should -Be 'Strict'
+        $mine.ResetFrom | Should -BeGreaterThan ([datetime]::Now.AddDays(4))
+        ($accounts + $causes + $policies | Out-String) | Should -Match 'MSOL_16fb75d0227d'
+    }
+
+    It 'comes along when the tenant is signed in to later' {
+        if ($controllers.Count -eq 0) { Set-ItResult -Skipped -Because $why; return }
+        [void](Connect-Lab)
+        $lab = Start-Lab
+        try {
+            $connection = Get-LabConnection -Lab $lab
+            $session = Connect-SsprTenant @connection
+            $session.Directory | Should -Be 'example.test'
+            @(Get-SsprSession -All).Count | Should -Be 1
+            @(Get-SsprConnector).Count | Should -Be 2
+        } finally { Stop-Lab -Lab $lab }
+    }
+
+    It 'that refuses is told with what to do: <Case>' -ForEach @(
+        @{ Case = 'a wrong password'; With = @{ Credential = $null }; Id = 'Sspr.Directory.SignIn'; Says = 'the user or the password is wrong' }
+        @{ Case = 'a domain without controllers'; With = @{ Domain = 'nowhere.test' }; Id = 'Sspr.Directory.NotFound'; Says = 'nowhere.test' }
+        @{ Case = 'a controller of another domain'; With = @{ Domain = 'other.test'; Server = 'dc1.example.test' }; Id = 'Sspr.Directory.NotFound'; Says = 'controller of example.test' }
+        @{ Case = 'a name that the certificate does not bear'; With = @{ Server = 'alias.example.test' }; Id = 'Sspr.Directory.Tls'; Says = 'alias.example.test' }
+        @{ Case = 'no controller there'; With = @{ Server = 'dc1.example.test:1' }; Id = 'Sspr.Directory.Unreachable'; Says = 'could not be reached' }
+        @{ Case = 'a name that is none'; With = @{ Server = 'dc1/x' }; Id = 'Sspr.Argument.Invalid'; Says = 'no name of a domain controller' }
+    ) {
+        if ($controllers.Count -eq 0) { Set-ItResult -Skipped -Because $why; return }
+        $parameters = @{}
+        foreach ($name in $With.Keys) {
+            $parameters[$name] = if ($name -eq 'Credential') { [pscredential]::new('EXAMPLE\Administrator', (ConvertTo-Secret 'canary-7f3a')) } else { $With[$name] }
+        }
+        $failure = Get-Failure { Connect-Lab -With $parameters }
+        $failure.FullyQualifiedErrorId | Should -Be "$Id,Connect-SsprDirectory"
+        "$failure" | Should -Match $Says
+        $failure.ErrorDetails.RecommendedAction | Should -Not -BeNullOrEmpty
+        ($failure | Out-String) + $failure.Exception.Data['Sspr'] | Should -Not -Match 'canary'
+        @(Get-SsprSession -All).Count | Should -Be 0
+    }
+
+    It 'is asked for where there is none' {
+        $failure = Get-Failure { Get-SsprConnector }
+        $failure.FullyQualifiedErrorId | Should -Be 'Sspr.SignIn.Needed,Get-SsprConnector'
+    }
+}
