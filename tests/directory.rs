@@ -6,8 +6,8 @@ use entra_sspr::directory::descriptor::{Acl, Descriptor, allowing, flag, mask};
 use entra_sspr::directory::forest::{Identity, Login};
 use entra_sspr::directory::ldap::{Address, Connection, Depth, DirectoryError, Entry, Options};
 use entra_sspr::directory::rights::{
-    ACCOUNT_RESTRICTIONS, CHANGE_PASSWORD, Guid, INET_ORG_PERSON, RESET_PASSWORD, USER, WRITE_LOCKOUT_TIME,
-    WRITE_PWD_LAST_SET, Want,
+    ACCOUNT_RESTRICTIONS, CHANGE_PASSWORD, DOMAIN_DNS, Guid, INET_ORG_PERSON, RESET_PASSWORD, UNEXPIRE_PASSWORD, USER,
+    WRITE_LOCKOUT_TIME, WRITE_PWD_LAST_SET, Want,
 };
 use entra_sspr::directory::scan::{self, Cause, MinimumAges, Scan};
 use entra_sspr::directory::sid::{Sid, SidBuf};
@@ -299,6 +299,102 @@ async fn the_controller_does_what_the_evaluation_says() {
         "{granted} of {tried} were granted: too few of one kind"
     );
     println!("{tried} tries, {granted} granted, no disagreement");
+}
+
+/// Unexpire Password is weighed on the domain's root, and tried by writing -1 to a user's `pwdLastSet`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the directory lab"]
+async fn the_root_decides_whether_a_password_may_be_unexpired() {
+    let lab = Lab::all().remove(0);
+    let mut admin = lab.open(&lab.administrator).await;
+    let account = users(&mut admin, "(sAMAccountName=svc-trial)", &["objectSid"])
+        .await
+        .remove(0);
+    let token = token(&mut admin, &account.dn).await;
+    let mut connection = lab.open("EXAMPLE\\svc-trial").await;
+    let own = Sid::read(account.value("objectSid").unwrap()).unwrap();
+    // One user whose attribute the account may write, whatever the root says.
+    let user = users(&mut admin, "(sAMAccountName=trial0-1)", &["nTSecurityDescriptor"])
+        .await
+        .remove(0);
+    let now = Descriptor::read(user.value("nTSecurityDescriptor").unwrap()).unwrap();
+    let grant = [allowing(0, mask::WRITE_PROPERTY, None, None, own), entries(&now)].concat();
+    let count = now.dacl().unwrap().aces().count() as u16 + 1;
+    let new = now.with_dacl(Acl::of(count, &grant).unwrap());
+    admin.replace(&user.dn, "nTSecurityDescriptor", &[&new]).await.unwrap();
+
+    let root = admin.read(ROOT, &["nTSecurityDescriptor"]).await.unwrap().unwrap();
+    let before = root.value("nTSecurityDescriptor").unwrap().to_vec();
+    let before = Descriptor::read(&before).unwrap();
+    let Want::ControlAccess(unexpire) = UNEXPIRE_PASSWORD.want else {
+        unreachable!()
+    };
+    // Without what is granted there by default.
+    let rest: Vec<_> = before
+        .dacl()
+        .unwrap()
+        .aces()
+        .filter(|ace| ace.object != Some(&unexpire))
+        .collect();
+    let mut trustees: Vec<SidBuf> = vec![own.keep()];
+    for name in ["Trial Direct", "Trial Nested", "Trial Local", "Trial Others"] {
+        trustees.push(sid_of(&mut admin, name).await);
+    }
+    let mut rng = fastrand::Rng::with_seed(20_261_128);
+    let (rounds, mut granted) = (60, 0);
+    for round in 0..rounds {
+        let some: Vec<Vec<u8>> = (0..rng.usize(1..5))
+            .map(|_| {
+                let object = match rng.usize(..4) {
+                    0 => None,
+                    1 => Some(USER),
+                    _ => Some(unexpire),
+                };
+                let flags = if rng.usize(..5) == 0 { flag::INHERIT_ONLY } else { 0 };
+                let trustee = &trustees[rng.usize(..trustees.len())];
+                let mut entry = allowing(flags, mask::CONTROL_ACCESS, object.as_ref(), None, trustee.sid());
+                entry[0] += u8::from(rng.bool());
+                entry
+            })
+            .collect();
+        let count = (some.len() + rest.len()) as u16;
+        let bytes: Vec<u8> = some
+            .concat()
+            .into_iter()
+            .chain(rest.iter().flat_map(|ace| ace.bytes.to_vec()))
+            .collect();
+        let new = before.with_dacl(Acl::of(count, &bytes).unwrap());
+        admin.replace(ROOT, "nTSecurityDescriptor", &[&new]).await.unwrap();
+        let root = admin.read(ROOT, &["nTSecurityDescriptor"]).await.unwrap().unwrap();
+        let object = Object {
+            descriptor: Descriptor::read(root.value("nTSecurityDescriptor").unwrap()).unwrap(),
+            class: DOMAIN_DNS,
+            sid: None,
+        };
+        let [verdict] = object.access(&token, [UNEXPIRE_PASSWORD.want]);
+        assert!(lets(&mut connection, &user.dn, "pwdLastSet", b"0").await);
+        let did = lets(&mut connection, &user.dn, "pwdLastSet", b"-1").await;
+        assert_eq!(did, verdict.is_allowed(), "round {round}: {verdict:?}\n{some:?}");
+        granted += usize::from(did);
+    }
+    admin
+        .replace(ROOT, "nTSecurityDescriptor", &[&before.to_bytes()])
+        .await
+        .unwrap();
+    assert!(
+        granted > rounds / 8 && granted < rounds - rounds / 8,
+        "{granted} of {rounds}"
+    );
+}
+
+/// A list's entries, one after another.
+fn entries(descriptor: &Descriptor<'_>) -> Vec<u8> {
+    descriptor
+        .dacl()
+        .unwrap()
+        .aces()
+        .flat_map(|ace| ace.bytes.to_vec())
+        .collect()
 }
 
 /// Whom the connector account of the lab may not reset, and why, is what its cases say.

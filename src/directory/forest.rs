@@ -52,9 +52,9 @@ impl Login {
     }
 
     /// The same, without those that have failed.
-    pub async fn open_but(&self, failed: &[String]) -> Result<Connection, DirectoryError> {
+    pub async fn open_but(&self, failed: &[Address]) -> Result<Connection, DirectoryError> {
         let mut last = None;
-        for address in self.servers.iter().filter(|address| !failed.contains(&address.host)) {
+        for address in self.servers.iter().filter(|address| !failed.contains(address)) {
             let opened: Result<Connection, DirectoryError> = async {
                 let mut connection = Connection::open(address, &self.options).await?;
                 match &self.identity {

@@ -198,6 +198,7 @@ impl From<ResultEntry> for Entry {
 /// A connection to a controller; it ends when it is dropped.
 #[derive(Debug)]
 pub struct Connection {
+    address: Address,
     host: String,
     ldap: Ldap,
     timeout: Duration,
@@ -238,6 +239,7 @@ impl Connection {
         let connected = tokio::time::timeout(options.timeout, connecting).await;
         let (driver, ldap) = connected.map_err(|e| unreachable(e.into()))?.map_err(unreachable)?;
         Ok(Connection {
+            address: address.clone(),
             host: address.host.clone(),
             ldap,
             timeout: options.timeout,
@@ -247,6 +249,11 @@ impl Connection {
                 let _ = driver.drive().await;
             }),
         })
+    }
+
+    /// Where it leads.
+    pub fn address(&self) -> &Address {
+        &self.address
     }
 
     /// The controller's name.

@@ -4,7 +4,7 @@ use super::access::{Object, Token, Verdict};
 use super::containers::{Above, Containers, Part, body};
 use super::descriptor::{Descriptor, DescriptorError};
 use super::forest::Login;
-use super::ldap::{Connection, DirectoryError, Entry};
+use super::ldap::{Address, Connection, DirectoryError, Entry};
 use super::rights::{
     CHANGE_PASSWORD, Guid, INET_ORG_PERSON, RESET_PASSWORD, Right, USER, WRITE_LOCKOUT_TIME, WRITE_PWD_LAST_SET,
 };
@@ -211,26 +211,27 @@ async fn work(
     task: Task<'_>,
     login: &Login,
     queue: &Mutex<VecDeque<Part>>,
-    failed: &Mutex<Vec<String>>,
+    failed: &Mutex<Vec<Address>>,
 ) -> (Scan, Result<(), DirectoryError>) {
     let mut scanner = Scanner::new(task);
-    let mut done = Scan::default();
-    let mut connection: Option<Connection> = None;
+    let (mut done, mut connection, mut broke) = (Scan::default(), None, None);
+    let policies = !task.ages.policies.is_empty();
+    let attributes = ATTRIBUTES.into_iter().chain(policies.then_some(RESULTANT_POLICY));
+    let attributes: Vec<&str> = attributes.collect();
     while let Some(part) = take(queue) {
         loop {
-            let mut open = match connection.take() {
+            let mut open: Connection = match connection.take() {
                 Some(open) => open,
                 None => {
                     let but = failed.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                    match login.open_but(&but).await {
-                        Ok(open) => open,
-                        Err(error) => return (done, Err(error)),
+                    match (login.open_but(&but).await, broke.take()) {
+                        (Ok(open), _) => open,
+                        // That none is left says less than why the last one was lost.
+                        (Err(DirectoryError::NoController), Some(why)) => return (done, Err(why)),
+                        (Err(error), _) => return (done, Err(error)),
                     }
                 }
             };
-            let policies = !task.ages.policies.is_empty();
-            let attributes = ATTRIBUTES.into_iter().chain(policies.then_some(RESULTANT_POLICY));
-            let attributes: Vec<&str> = attributes.collect();
             let read = open
                 .search(&part.base, part.depth, USERS, &attributes, |entry| scanner.user(&entry))
                 .await;
@@ -242,8 +243,10 @@ async fn work(
                     break;
                 }
                 // What was read of the part is read again.
-                Err(DirectoryError::Unreachable { host, .. }) => {
-                    failed.lock().unwrap_or_else(PoisonError::into_inner).push(host);
+                Err(error) if error.is_the_controller_s() => {
+                    let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+                    failed.push(open.address().clone());
+                    broke = Some(error);
                 }
                 Err(refused) => return (done, Err(refused)),
             }
