@@ -1,6 +1,10 @@
 //! What each fuzz target does with its bytes. libFuzzer drives them (`fuzz_targets/`), and so do the project's tests, over the
 //! seeds and many variations of them (`tests/hostile.rs`).
 
+use entra_sspr::directory::access::{Object, Token};
+use entra_sspr::directory::descriptor::Descriptor;
+use entra_sspr::directory::group_policy::{Template, links};
+use entra_sspr::directory::rights::{CHANGE_PASSWORD, RESET_PASSWORD, USER, WRITE_LOCKOUT_TIME, WRITE_PWD_LAST_SET};
 use entra_sspr::readiness::{Selection, assess};
 use entra_sspr::run::{LoadRequest, Request, SaveRequest, SavedRequest};
 use entra_sspr::session::claims::Claims;
@@ -134,4 +138,39 @@ pub fn error_documents(data: &[u8]) {
     // What leaves the library is a document.
     let document: Value = serde_json::from_str(&error.to_json()).expect("an error document is JSON");
     assert!(document["code"].as_i64().is_some_and(|code| code >= 100));
+}
+
+/// Security descriptors: read or refused; what is read is weighed, and written so that it reads the same again.
+pub fn descriptor(data: &[u8]) {
+    let Ok(descriptor) = Descriptor::read(data) else { return };
+    let written = descriptor.to_bytes();
+    let again = Descriptor::read(&written).expect("what was read can be written and read again");
+    assert_eq!(again.to_bytes(), written);
+    let sids = ["S-1-1-0", "S-1-5-11", "S-1-5-21-1-2-3-1104"].map(|sid| sid.parse().expect("a SID"));
+    let token: Token = sids.into_iter().collect();
+    let wants = [RESET_PASSWORD, CHANGE_PASSWORD, WRITE_LOCKOUT_TIME, WRITE_PWD_LAST_SET].map(|right| right.want);
+    let verdicts = |descriptor| {
+        let object = Object {
+            descriptor,
+            class: USER,
+            sid: None,
+        };
+        object.access(&token, wants).map(|verdict| verdict.is_allowed())
+    };
+    assert_eq!(verdicts(descriptor), verdicts(again));
+}
+
+/// Security templates of group policy, in whatever encoding.
+pub fn security_template(data: &[u8]) {
+    if let Ok(template) = Template::read(data) {
+        let _ = template.has_sound_ages();
+    }
+}
+
+/// The links of group policy objects.
+pub fn policy_links(data: &[u8]) {
+    let Ok(text) = from_utf8(data) else { return };
+    let links = links(text);
+    assert!(links.len() <= text.matches('[').count());
+    assert!(links.is_sorted_by_key(|link| !link.enforced), "what is enforced wins");
 }

@@ -261,11 +261,18 @@ fn take(queue: &Mutex<VecDeque<Part>>) -> Option<Part> {
 
 /// What a descriptor grants an account.
 #[derive(Clone, Debug, Default)]
-struct Weighed {
+pub struct Weighed {
     /// The first right that it does not grant.
     missing: Option<Missing>,
     /// The entry that denies changing the password.
     change: Option<Denial>,
+}
+
+impl Weighed {
+    /// Whether a right that a reset needs is missing.
+    pub fn is_refused(&self) -> bool {
+        self.missing.is_some()
+    }
 }
 
 /// The first right that a descriptor does not grant.
@@ -285,12 +292,60 @@ struct Denial {
     body: Box<[u8]>,
 }
 
-/// Weighs users, those with the same descriptor once.
-struct Scanner<'t> {
-    task: Task<'t>,
+/// Weighs descriptors, each once.
+pub struct Weigher<'t> {
+    tokens: &'t [Token],
     /// By a hash of class and descriptor that nobody can foresee.
     weighed: HashMap<[u64; 2], Arc<[Weighed]>>,
     hashes: [RandomState; 2],
+    /// So many were weighed.
+    count: u64,
+}
+
+impl<'t> Weigher<'t> {
+    /// For these accounts.
+    pub fn new(tokens: &'t [Token]) -> Self {
+        Weigher {
+            tokens,
+            weighed: HashMap::new(),
+            hashes: [RandomState::default(), RandomState::default()],
+            count: 0,
+        }
+    }
+
+    /// What a descriptor grants each account.
+    pub fn weigh(
+        &mut self,
+        bytes: &[u8],
+        class: Guid,
+        sid: Option<Sid<'_>>,
+    ) -> Result<Arc<[Weighed]>, DescriptorError> {
+        // For an account's own object SELF means another. There are fewer accounts than bits.
+        let own = |own, (at, token): (usize, &Token)| match sid {
+            Some(sid) if token.holds(sid) => own | 1u64 << (at % 64),
+            _ => own,
+        };
+        let own = self.tokens.iter().enumerate().fold(0, own);
+        let key = [0, 1].map(|n: usize| self.hashes[n].hash_one((class, own, bytes)));
+        if let Some(known) = self.weighed.get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let descriptor = Descriptor::read(bytes)?;
+        let object = Object { descriptor, class, sid };
+        let all: Arc<[Weighed]> = self.tokens.iter().map(|token| weigh(&object, token)).collect();
+        self.count += 1;
+        if self.weighed.len() >= KEPT {
+            self.weighed.clear();
+        }
+        self.weighed.insert(key, Arc::clone(&all));
+        Ok(all)
+    }
+}
+
+/// Folds users.
+struct Scanner<'t> {
+    task: Task<'t>,
+    weigher: Weigher<'t>,
     /// What stands above the users of the container that was looked at last.
     above: (String, Above),
     scan: Scan,
@@ -300,8 +355,7 @@ impl<'t> Scanner<'t> {
     fn new(task: Task<'t>) -> Self {
         let mut scanner = Scanner {
             task,
-            weighed: HashMap::new(),
-            hashes: [RandomState::default(), RandomState::default()],
+            weigher: Weigher::new(task.tokens),
             above: Default::default(),
             scan: Scan::default(),
         };
@@ -311,6 +365,7 @@ impl<'t> Scanner<'t> {
 
     /// What the users since the last time came to.
     fn finish(&mut self) -> Scan {
+        self.scan.descriptors = std::mem::take(&mut self.weigher.count);
         let causes = vec![Causes::new(); self.task.tokens.len()];
         let empty = Scan {
             refused: causes.clone(),
@@ -340,7 +395,7 @@ impl<'t> Scanner<'t> {
         let sid = user.value("objectSid").and_then(Sid::read);
         let weighed = user
             .value("nTSecurityDescriptor")
-            .and_then(|bytes| self.weigh(bytes, class, sid).ok());
+            .and_then(|bytes| self.weigher.weigh(bytes, class, sid).ok());
         let Some(weighed) = weighed else {
             for causes in &mut self.scan.refused {
                 causes.entry(Cause::Unreadable).or_default().add(&user.dn);
@@ -382,26 +437,6 @@ impl<'t> Scanner<'t> {
             self.above = (parent.into(), self.task.containers.above(dn));
         }
         self.above.1.clone()
-    }
-
-    /// What a descriptor grants each account.
-    fn weigh(&mut self, bytes: &[u8], class: Guid, sid: Option<Sid<'_>>) -> Result<Arc<[Weighed]>, DescriptorError> {
-        // For an account's own object SELF means another.
-        let own = |token: &Token| sid.is_some_and(|sid| token.holds(sid));
-        let own: Vec<bool> = self.task.tokens.iter().map(own).collect();
-        let key = [0, 1].map(|n: usize| self.hashes[n].hash_one((class, &own, bytes)));
-        if let Some(known) = self.weighed.get(&key) {
-            return Ok(Arc::clone(known));
-        }
-        let descriptor = Descriptor::read(bytes)?;
-        let object = Object { descriptor, class, sid };
-        let all: Arc<[Weighed]> = self.task.tokens.iter().map(|token| weigh(&object, token)).collect();
-        self.scan.descriptors += 1;
-        if self.weighed.len() >= KEPT {
-            self.weighed.clear();
-        }
-        self.weighed.insert(key, Arc::clone(&all));
-        Ok(all)
     }
 }
 

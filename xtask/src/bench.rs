@@ -2,6 +2,7 @@
 
 mod budgets;
 mod child;
+mod directory;
 mod latency;
 mod million;
 mod module;
@@ -33,6 +34,10 @@ pub enum Figure {
     Late,
     /// The documented request budgets.
     Budgets,
+    /// A directory's scan against ldapsearch.
+    Directory,
+    /// A million security descriptors against Samba's own reader of them.
+    Descriptors,
 }
 
 /// One line of the table.
@@ -95,6 +100,8 @@ pub fn run(profile: &str, runs: usize, only: &[Figure]) -> Result<ExitCode> {
             Figure::Tls => million::tls(&bench),
             Figure::Late => million::late(&bench),
             Figure::Budgets => budgets::run(&bench),
+            Figure::Directory => directory::scan(&bench),
+            Figure::Descriptors => directory::descriptors(&bench),
         };
         match outcome {
             Ok(more) => rows.extend(more),

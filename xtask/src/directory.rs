@@ -21,8 +21,8 @@ pub enum Action {
     Status,
 }
 
-/// A domain of the forest.
-struct Domain {
+/// A domain.
+pub struct Domain {
     /// Its folder below /srv.
     folder: &'static str,
     realm: &'static str,
@@ -31,7 +31,50 @@ struct Domain {
     address: &'static str,
     /// Only one controller of a machine can have the SMB server.
     smb: bool,
-    cases: &'static str,
+    cases: Cases,
+}
+
+/// What a domain is filled with.
+#[derive(Clone, Copy)]
+enum Cases {
+    /// What a file of lab/directory says.
+    File(&'static str),
+    /// Many users, in so many units; in one container where there are none.
+    Many { users: u32, units: u32 },
+}
+
+impl Cases {
+    fn text(self) -> Result<String> {
+        match self {
+            Cases::File(name) => {
+                let path = build::root().join("lab/directory").join(name);
+                fs::read_to_string(&path).with_context(|| path.display().to_string())
+            }
+            Cases::Many { users, units } => {
+                let unit = |n: u32| serde_json::json!({"name": format!("Unit {n}")});
+                let people = |n: u32| serde_json::json!({"name": format!("u{n}x{{n}}"), "in": format!("Unit {n}"), "count": users / units.max(1)});
+                let mut all = vec![serde_json::json!({"name": "MSOL_16fb75d0227d", "uac": 66048})];
+                match units {
+                    0 => all.push(serde_json::json!({"name": "u{n}", "count": users})),
+                    units => all.extend((1..=units).map(people)),
+                }
+                let guid = "bf967aba-0de6-11d0-a285-00aa003049e2";
+                let grant = |right: &str| format!("(OA;CIIO;{right};{guid};{{MSOL_16fb75d0227d}})");
+                let grants = [
+                    "CR;00299570-246d-11d0-a768-00aa006e0529",
+                    "WP;28630ebf-41d5-11d1-a9c1-0000f80367c1",
+                    "WP;bf967a0a-0de6-11d0-a285-00aa003049e2",
+                ];
+                let document = serde_json::json!({
+                    "password": PASSWORD,
+                    "units": (1..=units).map(unit).collect::<Vec<_>>(),
+                    "users": all,
+                    "access": [{"on": "", "add": grants.map(grant)}],
+                });
+                Ok(document.to_string())
+            }
+        }
+    }
 }
 
 const DOMAINS: &[Domain] = &[
@@ -42,7 +85,7 @@ const DOMAINS: &[Domain] = &[
         host: "dc1",
         address: "127.0.0.1",
         smb: true,
-        cases: "parent.json",
+        cases: Cases::File("parent.json"),
     },
     Domain {
         folder: "dc2",
@@ -51,9 +94,62 @@ const DOMAINS: &[Domain] = &[
         host: "dc2",
         address: "127.0.0.2",
         smb: false,
-        cases: "child.json",
+        cases: Cases::File("child.json"),
     },
 ];
+
+/// What the benchmarks read, one at a time.
+const fn many(folder: &'static str, users: u32, units: u32) -> Domain {
+    Domain {
+        folder,
+        realm: "many.test",
+        netbios: "MANY",
+        host: "dc4",
+        address: "127.0.0.4",
+        smb: false,
+        cases: Cases::Many { users, units },
+    }
+}
+
+/// 20,000 users spread over units, the same in one container, and a tenth of them.
+pub const SPREAD: Domain = many("spread", 20_000, 40);
+pub const SINGLE: Domain = many("single", 20_000, 0);
+pub const FEW: Domain = many("few", 2_000, 40);
+
+/// A domain's controller for a benchmark; it stops when this is dropped.
+pub struct Running {
+    pub controller: Controller,
+    domain: &'static Domain,
+}
+
+impl Running {
+    /// Starts it.
+    pub fn start(domain: &'static Domain) -> Result<Self> {
+        let lab = Lab::new()?;
+        lab.install()?;
+        lab.end(domain)?;
+        lab.provision(domain)?;
+        address(domain.address)?;
+        lab.launch(domain)?;
+        Ok(Running {
+            controller: lab.controller(domain),
+            domain,
+        })
+    }
+
+    /// A program inside the controllers' Debian.
+    pub fn inside() -> Result<Command> {
+        Ok(Lab::new()?.inside())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Ok(lab) = Lab::new() {
+            let _ = lab.end(self.domain);
+        }
+    }
+}
 
 /// The domains' administrator's password: the lab's own, worth nothing elsewhere.
 const PASSWORD: &str = "Lab-Passw0rd-1!";
@@ -223,9 +319,9 @@ impl Lab {
         let source = build::root().join("lab/directory");
         // What is kept was made with this configuration too.
         let mut made_from = domain.configuration();
-        for file in ["populate.py", domain.cases] {
-            made_from.push_str(&fs::read_to_string(source.join(file)).with_context(|| file.to_string())?);
-        }
+        let cases = domain.cases.text()?;
+        made_from.push_str(&fs::read_to_string(source.join("populate.py"))?);
+        made_from.push_str(&cases);
         let folder = self.root().join("srv").join(domain.folder);
         let stamp = self.place.join(format!("{}.cases", domain.folder));
         let kept = format!("/srv/{}.tar", domain.folder);
@@ -266,15 +362,15 @@ impl Lab {
         ] {
             fs::create_dir_all(folder)?;
         }
-        let cases = self.root().join("srv/lab");
-        fs::create_dir_all(&cases)?;
-        for file in ["populate.py", domain.cases] {
-            fs::copy(source.join(file), cases.join(file))?;
-        }
+        let lab = self.root().join("srv/lab");
+        fs::create_dir_all(&lab)?;
+        fs::copy(source.join("populate.py"), lab.join("populate.py"))?;
+        let name = format!("{}.json", domain.folder);
+        fs::write(lab.join(&name), cases)?;
         let mut fill = self.inside();
         fill.args(["python3", "/srv/lab/populate.py"])
             .arg(format!("{inside}/etc/smb.conf"));
-        quietly(fill.arg(format!("/srv/lab/{}", domain.cases)), &log)?;
+        quietly(fill.arg(format!("/srv/lab/{name}")), &log)?;
         quietly(
             self.inside().args(["tar", "cf", &kept, "-C", "/srv", domain.folder]),
             &log,
@@ -340,23 +436,30 @@ impl Lab {
         })
     }
 
-    /// Stops the controllers in order: the one child of each `unshare` is told, and ends the others.
+    /// Stops a controller in order: the one child of its `unshare` is told, and ends the others.
+    fn end(&self, domain: &Domain) -> Result<()> {
+        let Some(pid) = self.process(domain) else {
+            return Ok(());
+        };
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        for child in children.split_whitespace() {
+            signal("TERM", child)?;
+        }
+        let begun = Instant::now();
+        while self.process(domain).is_some() {
+            if begun.elapsed() > Duration::from_secs(10) {
+                // All of it goes with it.
+                signal("KILL", &pid.to_string())?;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let _ = fs::remove_file(self.pid_file(domain));
+        Ok(())
+    }
+
     fn stop(&self) -> Result<()> {
         for domain in DOMAINS {
-            let Some(pid) = self.process(domain) else { continue };
-            let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-            for child in children.split_whitespace() {
-                signal("TERM", child)?;
-            }
-            let begun = Instant::now();
-            while self.process(domain).is_some() {
-                if begun.elapsed() > Duration::from_secs(10) {
-                    // All of it goes with it.
-                    signal("KILL", &pid.to_string())?;
-                }
-                std::thread::sleep(Duration::from_millis(50));
-            }
-            let _ = fs::remove_file(self.pid_file(domain));
+            self.end(domain)?;
         }
         Ok(())
     }

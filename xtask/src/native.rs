@@ -34,6 +34,13 @@ impl Session<'_> {
         self.run("sspr_session_sign_in", &request).map(drop)
     }
 
+    /// Connects to a directory with an account's password.
+    pub fn connect(&self, request: &Value, password: &str) -> Result<()> {
+        self.native
+            .secret(self.handle, "directoryPassword", password.as_bytes())?;
+        self.run("sspr_directory_connect", request).map(drop)
+    }
+
     /// Starts a task, and waits for its result.
     pub fn run(&self, name: &str, request: &Value) -> Result<Value> {
         let text = CString::new(request.to_string())?;

@@ -19,10 +19,19 @@ pub struct Job {
     pub config: Value,
     /// The apps that sign in, each to a session of its own.
     pub apps: Vec<App>,
+    /// The directory that each session is connected to.
+    pub directory: Option<Directory>,
     pub function: String,
     pub request: Value,
     /// Runs in each session, one after another; the sessions work at the same time.
     pub runs: usize,
+}
+
+/// A domain, and the password of the account that reads it.
+#[derive(Serialize, Deserialize)]
+pub struct Directory {
+    pub request: Value,
+    pub password: String,
 }
 
 /// What it took.
@@ -34,7 +43,7 @@ pub struct Took {
     pub cpu_ms: f64,
     /// The process's most memory in the end, above what it had when only the library was loaded.
     pub extra_kb: f64,
-    /// Rows of the registration report in the (first) result.
+    /// Rows of the registration report in the (first) result, or a directory's users.
     pub rows: u64,
 }
 
@@ -59,7 +68,7 @@ impl Job {
     fn work(&self) -> Result<Took> {
         let native = Native::load(&self.library)?;
         let idle = memory("VmRSS:");
-        let sessions = self
+        let mut sessions = self
             .apps
             .iter()
             .map(|app| {
@@ -70,6 +79,11 @@ impl Job {
                 Ok(session)
             })
             .collect::<Result<Vec<_>>>()?;
+        if let Some(Directory { request, password }) = &self.directory {
+            let session = native.session(&self.config)?;
+            session.connect(request, password)?;
+            sessions.push(session);
+        }
         let (begun, cpu) = (Instant::now(), processor_ms());
         let results = std::thread::scope(|scope| {
             let threads: Vec<_> = sessions
@@ -94,7 +108,10 @@ impl Job {
             .and_then(Value::as_str)
             .and_then(|text| serde_json::from_str(text).ok())
             .unwrap_or_default();
-        let rows = snapshot.pointer("/facts/registration/value/rows");
+        let rows = match self.directory {
+            Some(_) => snapshot.pointer("/facts/directoryAccess/value/0/users"),
+            None => snapshot.pointer("/facts/registration/value/rows"),
+        };
         Ok(Took {
             ms,
             cpu_ms,

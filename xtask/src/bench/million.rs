@@ -71,6 +71,7 @@ impl Bench {
                 client_id: lab.client_id.clone(),
                 secret: lab.client_secret.clone(),
             }],
+            directory: None,
             function: "sspr_check_readiness".into(),
             request: json!({"full": true}),
             runs: 1,

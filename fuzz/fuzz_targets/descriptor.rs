@@ -1,0 +1,4 @@
+//! Security descriptors.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| entra_sspr_fuzz::descriptor(data));
