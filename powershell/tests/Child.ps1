@@ -15,6 +15,11 @@ function Start-Child {
     $start = New-Object -TypeName System.Diagnostics.ProcessStartInfo
     $start.FileName = Get-Engine
     $start.Arguments = "-NoProfile -File `"$file`""
+    if ([Environment]::OSVersion.Platform -eq 'Unix' -and [System.IO.Directory]::Exists('/proc/self')) {
+        # A job in the background of a shell ignores Ctrl+C, and hands that on to its children.
+        $start.Arguments = "--default-signal=INT `"$($start.FileName)`" $($start.Arguments)"
+        $start.FileName = '/usr/bin/env'
+    }
     $start.UseShellExecute = $false
     $start.RedirectStandardInput = $true
     $start.RedirectStandardOutput = $true

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Once;
 
 /// A program on PATH.
 pub fn which(name: &str) -> Option<PathBuf> {
@@ -82,6 +83,7 @@ pub fn install(package: &str) -> Result<()> {
     if which("apt-get").is_none() || !is_root() {
         bail!("the Debian package {package} is missing; as root: apt-get install {package}");
     }
+    static LISTS: Once = Once::new();
     eprintln!("xtask: installing the Debian package {package}");
     let apt = |arguments: &[&str]| {
         Command::new("apt-get")
@@ -92,9 +94,12 @@ pub fn install(package: &str) -> Result<()> {
             .status()
             .is_ok_and(|status| status.success())
     };
-    let wanted = ["install", "-y", "-q", "--no-install-recommends", package];
-    // The lists of a fresh machine are empty or old.
-    if apt(&wanted) || (apt(&["update", "-q"]) && apt(&wanted)) {
+    // The lists of a fresh machine are empty or old: the package would be missing, or of a version that is too old. Where
+    // they cannot be read anew, what there is may do.
+    LISTS.call_once(|| {
+        apt(&["update", "-q"]);
+    });
+    if apt(&["install", "-y", "-q", "--no-install-recommends", package]) {
         return Ok(());
     }
     bail!("apt-get could not install {package}; install it by hand");

@@ -122,27 +122,16 @@ impl Rid {
 
     /// Debian's newer Rust, which has the source of the standard library and builds it for the target.
     fn by_debian(&'static self) -> Result<Toolchain> {
-        for (file, package) in [
-            (DEBIAN_CARGO, "cargo-web"),
-            (DEBIAN_RUSTC, "rustc-web"),
-            (DEBIAN_STD, "rust-web-src"),
-        ] {
-            if !Path::new(file).exists() {
+        machine::need("x86_64-w64-mingw32-gcc", "gcc-mingw-w64-x86-64")?;
+        let files = [DEBIAN_CARGO, DEBIAN_RUSTC, DEBIAN_STD];
+        let is_new = || files.iter().all(|file| Path::new(file).exists()) && minor() >= OLDEST_MINOR;
+        if !is_new() {
+            for package in ["rustc-web", "cargo-web", "rust-web-src"] {
                 machine::install(package)?;
             }
         }
-        machine::need("x86_64-w64-mingw32-gcc", "gcc-mingw-w64-x86-64")?;
-        let output = Command::new(DEBIAN_RUSTC)
-            .arg("--version")
-            .output()
-            .context(DEBIAN_RUSTC)?;
-        let version = String::from_utf8_lossy(&output.stdout).into_owned();
-        let minor = version.split(['.', ' ']).nth(2).and_then(|text| text.parse().ok());
-        if minor.unwrap_or(0) < 95 {
-            bail!(
-                "{DEBIAN_RUSTC} is {}; Debian's rustc-web 1.95 or newer is needed",
-                version.trim()
-            );
+        if !is_new() {
+            bail!("Debian's rustc-web 1.{OLDEST_MINOR} or newer is needed as {DEBIAN_RUSTC}, with cargo-web and rust-web-src");
         }
         Ok(Toolchain {
             rid: self,
@@ -153,6 +142,16 @@ impl Rid {
     }
 }
 
+/// The second number of the version of Debian's Rust; 0 where there is none.
+fn minor() -> u32 {
+    let output = Command::new(DEBIAN_RUSTC).arg("--version").output();
+    let version = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let minor = version.ok().and_then(|text| text.split(['.', ' ']).nth(2)?.parse().ok());
+    minor.unwrap_or(0)
+}
+
+/// The oldest version 1.x of Rust that builds us.
+const OLDEST_MINOR: u32 = 95;
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_LIBRARY: &str = "/usr/lib/rustlib/src/rust/library";
