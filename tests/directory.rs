@@ -28,6 +28,7 @@ struct Lab {
     ca_file: PathBuf,
     administrator: String,
     password: String,
+    process: u32,
 }
 
 impl Lab {
@@ -395,6 +396,55 @@ fn entries(descriptor: &Descriptor<'_>) -> Vec<u8> {
         .aces()
         .flat_map(|ace| ace.bytes.to_vec())
         .collect()
+}
+
+/// A controller whose process is killed in the middle of a scan: with a second one the scan goes on and comes to the same;
+/// without, what was read whole comes with the reason.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the directory lab"]
+async fn a_controller_that_is_lost_in_the_middle_is_replaced_by_another() {
+    let all = Lab::all();
+    let (first, copy) = (&all[0], &all[2]);
+    let mut admin = first.open(&first.administrator).await;
+    let containers = Containers::read(&mut admin, ROOT).await.unwrap();
+    let ages = MinimumAges::default();
+    let task = scan::Task {
+        root: ROOT,
+        containers: &containers,
+        tokens: &[],
+        ages: &ages,
+    };
+    let (undisturbed, end) = scan::scan(task, &first.login(&first.administrator), 2).await;
+    end.unwrap();
+    // An entry a page: slow enough to be caught in the middle.
+    let slow = |servers: &[&Lab]| {
+        let mut login = first.login(&first.administrator);
+        login.servers = servers.iter().flat_map(|lab| lab.login("").servers).collect();
+        login.options.page_size = 1;
+        login
+    };
+    let (with, without) = (slow(&[copy, first]), slow(&[copy]));
+    let killed = async {
+        tokio::time::sleep(Duration::from_millis(120)).await;
+        let status = std::process::Command::new("kill")
+            .args(["-KILL", &copy.process.to_string()])
+            .status();
+        assert!(status.unwrap().success());
+        std::time::Instant::now()
+    };
+    let timed = async |login: &Login| {
+        let outcome = scan::scan(task, login, 1).await;
+        (outcome, std::time::Instant::now())
+    };
+    let (killed, ((went_on, end), later), ((cut_off, why), _)) = tokio::join!(killed, timed(&with), timed(&without));
+    assert!(later > killed, "the scan had ended before");
+    end.unwrap();
+    assert_eq!(went_on, undisturbed);
+    assert!(
+        matches!(&why, Err(DirectoryError::Unreachable { host, .. }) if *host == copy.host),
+        "{why:?}"
+    );
+    assert!(cut_off.users < undisturbed.users);
 }
 
 /// Whom the connector account of the lab may not reset, and why, is what its cases say.

@@ -11,8 +11,8 @@ CASES is a JSON document:
     access   [{on, add?, protected?, owner?}]    SDDL entries put in front of an object's list; {NAME} is that account's SID
     domains  [{name, dnsRoot}]                   further domains of the forest, as cross references
     policies [{name, precedence, minimumAgeDays, appliesTo}]    fine-grained password policies
-    objects  [{guid, name, settings, version?, fileVersion?, flags?, link?}]    group policy objects with a security template; `link`
-             links it to the domain's root with these options, the last one wins
+    objects  [{guid, name, settings, registry?, version?, fileVersion?, flags?, link?, on?}]    group policy objects with a security
+             template; `link` links it to `on` with these options, the last one wins
     dns      [{zone, name, address?, controller?}]    an address, or a controller to be found there
 `on` is "" for the domain's root, a distinguished name below it, or an account's name.
 """
@@ -170,11 +170,12 @@ class Domain:
         with open(os.path.join(self.sysvol, below, "GPT.INI"), "w", encoding="ascii", newline="\r\n") as file:
             file.write(f"[General]\nVersion={item.get('fileVersion', version)}\n")
         settings = "\r\n".join(f"{name} = {value}" for name, value in item["settings"].items())
-        text = f"[Unicode]\r\nUnicode=yes\r\n[System Access]\r\n{settings}\r\n[Version]\r\nsignature=\"$CHICAGO$\"\r\nRevision=1\r\n"
+        registry = "\r\n".join(f"{name}={value}" for name, value in item.get("registry", {}).items())
+        text = f"[Unicode]\r\nUnicode=yes\r\n[System Access]\r\n{settings}\r\n[Registry Values]\r\n{registry}\r\n[Version]\r\nsignature=\"$CHICAGO$\"\r\nRevision=1\r\n"
         with open(os.path.join(folder, "GptTmpl.inf"), "wb") as file:
             file.write(b"\xff\xfe" + text.encode("utf-16-le"))
         if "link" in item:
-            root = self.db.search(base=self.root, scope=ldb.SCOPE_BASE, attrs=["gPLink"])[0]
+            root = self.db.search(base=self.dn(item.get("on", "")), scope=ldb.SCOPE_BASE, attrs=["gPLink"])[0]
             links = str(root["gPLink"][0]) if "gPLink" in root else ""
             message = ldb.Message(root.dn)
             links += f"[LDAP://{dn};{item['link']}]"

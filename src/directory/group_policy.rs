@@ -48,7 +48,12 @@ pub struct Template {
     pub password_complexity: Option<i64>,
     /// `LockoutBadCount`.
     pub lockout_bad_count: Option<i64>,
+    /// The access list of RestrictRemoteSam, from `[Registry Values]`.
+    pub restrict_remote_sam: Option<String>,
 }
+
+/// The registry's name of RestrictRemoteSam in a template.
+const REMOTE_SAM: &str = r"MACHINE\System\CurrentControlSet\Control\Lsa\RestrictRemoteSam";
 
 /// Why a template cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -72,22 +77,29 @@ impl Template {
     pub fn read(bytes: &[u8]) -> Result<Self, TemplateError> {
         let text = decoded(bytes).ok_or(TemplateError::NotText)?;
         let mut template = Template::default();
-        let mut here = false;
+        let mut section = "";
         for line in text.lines().map(str::trim) {
-            if let Some(section) = line.strip_prefix('[') {
-                here = section
-                    .trim_end_matches(']')
-                    .trim()
-                    .eq_ignore_ascii_case("System Access");
+            if let Some(name) = line.strip_prefix('[') {
+                section = name.trim_end_matches(']').trim();
                 continue;
             }
-            if !here || line.starts_with(';') {
+            let passwords = section.eq_ignore_ascii_case("System Access");
+            if line.starts_with(';') || !(passwords || section.eq_ignore_ascii_case("Registry Values")) {
                 continue;
             }
             let Some((name, value)) = line.split_once('=') else {
                 continue;
             };
             let (name, value) = (name.trim(), value.trim());
+            if !passwords {
+                // The kind of the value, 1 for a text, and the value.
+                if name.eq_ignore_ascii_case(REMOTE_SAM)
+                    && let Some((_, text)) = value.split_once(',')
+                {
+                    template.restrict_remote_sam = Some(text.trim().trim_matches('"').into());
+                }
+                continue;
+            }
             let setting = match name.to_ascii_lowercase().as_str() {
                 "minimumpasswordage" => &mut template.minimum_password_age,
                 "maximumpasswordage" => &mut template.maximum_password_age,
@@ -172,6 +184,13 @@ mod tests {
             assert_eq!((read.password_complexity, read.password_history_size), (Some(1), None));
             assert!(read.has_sound_ages());
         }
+    }
+
+    #[test]
+    fn the_list_of_restrict_remote_sam_is_read() {
+        let text = "[Registry Values]\r\nMACHINE\\System\\CurrentControlSet\\Control\\Lsa\\RestrictRemoteSam=1,\"O:BAG:BAD:(A;;RC;;;BA)\"\r\nMACHINE\\Other=4,1\r\n";
+        let read = Template::read(text.as_bytes()).unwrap();
+        assert_eq!(read.restrict_remote_sam.as_deref(), Some("O:BAG:BAD:(A;;RC;;;BA)"));
     }
 
     #[test]

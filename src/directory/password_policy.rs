@@ -151,6 +151,17 @@ pub async fn fine_grained(connection: &mut Connection, root: &str) -> Result<Opt
     Ok(Some(policies))
 }
 
+/// What is linked to a unit.
+pub async fn links_of(connection: &mut Connection, dn: &str) -> Result<Vec<Link>, DirectoryError> {
+    let entry = connection.read(dn, &["gPLink"]).await?;
+    Ok(links(
+        entry
+            .as_ref()
+            .and_then(|entry| entry.text("gPLink"))
+            .unwrap_or_default(),
+    ))
+}
+
 /// What the directory says of a linked group policy object; None where it cannot be seen.
 pub async fn linked(connection: &mut Connection, link: Link) -> Result<Option<LinkedObject>, DirectoryError> {
     let attributes = ["displayName", "gPCFileSysPath", "versionNumber", "flags"];

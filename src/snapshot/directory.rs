@@ -111,6 +111,8 @@ pub struct DomainAccess {
     pub unexpire: Decision,
     /// What Connect must be able to read: the domain's root, CN=Builtin, CN=Server,CN=System.
     pub reads: Vec<Read>,
+    /// Whether group policy keeps the account from asking the domain controllers about users.
+    pub remote_sam: RemoteSam,
     /// The rights on users that the account has on its own object: where there are some, they may have been meant for the
     /// domain.
     pub own_object: Vec<String>,
@@ -148,6 +150,21 @@ pub struct Decision {
     pub allowed: bool,
     /// What decided it, in words: `allowed to Authenticated Users on this object`.
     pub by: String,
+}
+
+/// RestrictRemoteSam for the domain controllers, as group policy sets it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RemoteSam {
+    /// The object that sets it; None: none does, and everybody may ask.
+    pub policy: Option<String>,
+    /// Its access list.
+    pub sddl: Option<String>,
+    /// Whether it lets the account ask; None where it is not set or not understood.
+    pub allowed: Option<bool>,
+    /// Why not all objects could be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unread: Option<String>,
 }
 
 /// Whether an object can be read.

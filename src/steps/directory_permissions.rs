@@ -20,6 +20,7 @@ pub const STEP: Step = Step {
         &RESERVED_NAMES,
         &OWN_OBJECT,
         &CONNECT_READS,
+        &REMOTE_SAM,
         &CHANGE_PASSWORD,
     ],
     check,
@@ -116,6 +117,15 @@ const CONNECT_READS: Check = Check {
     decides: true,
     facts: FACTS,
 };
+const REMOTE_SAM: Check = Check {
+    id: "directory_permissions.remote_sam",
+    title: "The controllers answer the account",
+    looks_at: "Whether a group policy object for the domain controllers restricts who may ask them about accounts (RestrictRemoteSam), and whether the connector account is among these.",
+    why: "Before a reset Connect asks a controller about the user; where that is refused, so is the reset (SSPR_0029), although all rights are there.",
+    doc: "https://learn.microsoft.com/troubleshoot/entra/entra-id/user-prov-sync/password-writeback-error-code-sspr-0029",
+    decides: true,
+    facts: FACTS,
+};
 const CHANGE_PASSWORD: Check = Check {
     id: "directory_permissions.change_password",
     title: "Change Password not denied",
@@ -155,6 +165,7 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
         make(&RESERVED_NAMES, reserved_names),
         make(&OWN_OBJECT, own_object),
         make(&CONNECT_READS, connect_reads),
+        make(&REMOTE_SAM, remote_sam),
         make(&CHANGE_PASSWORD, change_password),
     ]
 }
@@ -472,6 +483,48 @@ fn connect_reads(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
     for (access, read) in reads() {
         let seen = format!("{}: {}: {}", access.domain, place(&read.object), read.decision.by);
         finding = evidence(finding, snapshot, seen);
+    }
+    finding
+}
+
+fn remote_sam(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
+    let shut = all.iter().find(|access| access.remote_sam.allowed == Some(false));
+    let unclear = all
+        .iter()
+        .find(|access| access.remote_sam.sddl.is_some() && access.remote_sam.allowed.is_none());
+    let unread = all.iter().find_map(|access| access.remote_sam.unread.as_deref());
+    let mut finding = if let Some(access) = shut {
+        REMOTE_SAM
+            .fail(
+                Severity::High,
+                format!(
+                    "{} keeps {} from asking the controllers",
+                    access.remote_sam.policy.as_deref().unwrap_or("a group policy object"),
+                    access.connector
+                ),
+            )
+            .reason("Connect cannot ask a controller about the user, so every reset fails (SSPR_0029, event 33004 with ERROR_ACCESS_DENIED).")
+            .fix("Add the connector account to \"Network access: Restrict clients allowed to make remote calls to SAM\", or take the setting away; the registry value stays until it is deleted.")
+    } else if let Some(access) = unclear {
+        REMOTE_SAM
+            .skipped(
+                "a restriction is set whose list is not understood",
+                access.remote_sam.sddl.clone().unwrap_or_default(),
+            )
+            .fix("See that it names the connector account.")
+    } else if let Some(why) = unread {
+        REMOTE_SAM
+            .skipped("what group policy sets for the controllers could not be read", why)
+            .fix("Check on a machine of the domain, which reaches SYSVOL, or name where the share is mounted.")
+            .command("Connect-SsprDirectory -SysvolPath /mnt/sysvol")
+    } else {
+        REMOTE_SAM
+            .pass("no group policy object keeps it from asking")
+            .reason("A value that was set by hand in a controller's registry is not seen from here.")
+    };
+    for access in all {
+        let list = access.remote_sam.sddl.as_deref().unwrap_or("not set by group policy");
+        finding = evidence(finding, snapshot, format!("{}: {list}", access.domain));
     }
     finding
 }

@@ -39,6 +39,8 @@ pub struct Domain {
 enum Cases {
     /// What a file of lab/directory says.
     File(&'static str),
+    /// The same as another, from its folder: a second controller, which does not replicate.
+    CopyOf(&'static str),
     /// Many users, in so many units; in one container where there are none.
     Many { users: u32, units: u32 },
 }
@@ -50,6 +52,7 @@ impl Cases {
                 let path = build::root().join("lab/directory").join(name);
                 fs::read_to_string(&path).with_context(|| path.display().to_string())
             }
+            Cases::CopyOf(folder) => Ok(folder.into()),
             Cases::Many { users, units } => {
                 let unit = |n: u32| serde_json::json!({"name": format!("Unit {n}")});
                 let people = |n: u32| serde_json::json!({"name": format!("u{n}x{{n}}"), "in": format!("Unit {n}"), "count": users / units.max(1)});
@@ -95,6 +98,16 @@ const DOMAINS: &[Domain] = &[
         address: "127.0.0.2",
         smb: false,
         cases: Cases::File("child.json"),
+    },
+    // To go on with when the first is lost, or to be lost.
+    Domain {
+        folder: "dc1copy",
+        realm: "example.test",
+        netbios: "EXAMPLE",
+        host: "dc1",
+        address: "127.0.0.3",
+        smb: false,
+        cases: Cases::CopyOf("dc1"),
     },
 ];
 
@@ -171,6 +184,8 @@ pub struct Controller {
     pub ca_file: PathBuf,
     pub administrator: String,
     pub password: String,
+    /// The process to kill for a controller that is lost at once.
+    pub process: u32,
 }
 
 /// Does it, and prints which controllers there are.
@@ -187,6 +202,11 @@ pub fn run(action: Action) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Installs Samba where it is not; controllers start in seconds then.
+pub fn install() -> Result<()> {
+    Lab::new()?.install()
 }
 
 /// Starts the controllers; returns them as JSON, for the variable `SSPR_LAB_DIRECTORY` that the tests read.
@@ -239,6 +259,7 @@ impl Lab {
             ca_file: self.root().join(format!("srv/{}/private/tls/ca.pem", domain.folder)),
             administrator: format!("{}\\Administrator", domain.netbios),
             password: PASSWORD.into(),
+            process: self.process(domain).unwrap_or_default(),
         }
     }
 
@@ -335,6 +356,15 @@ impl Lab {
             );
         }
         let log = self.place.join("provision.log");
+        if let Cases::CopyOf(other) = domain.cases {
+            let rename = format!("--transform=s,^{other},{},", domain.folder);
+            quietly(
+                self.inside()
+                    .args(["tar", "xf", &format!("/srv/{other}.tar"), "-C", "/srv", &rename]),
+                &log,
+            )?;
+            return Ok(fs::write(folder.join("etc/smb.conf"), domain.configuration())?);
+        }
         let inside = format!("/srv/{}", domain.folder);
         let options = [
             format!("--targetdir={inside}"),

@@ -45,7 +45,7 @@ enum Command {
     },
     /// Runs everything that tests, and says what it could not run.
     Test {
-        /// Only these suites (rust, docs, miri, module, windows, directory, compatibility, clients). `directory` runs only when it is named.
+        /// Only these suites (rust, docs, miri, module, windows, directory, compatibility, clients).
         #[arg(long)]
         only: Vec<test::Suite>,
     },

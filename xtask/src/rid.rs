@@ -131,7 +131,9 @@ impl Rid {
             }
         }
         if !is_new() {
-            bail!("Debian's rustc-web 1.{OLDEST_MINOR} or newer is needed as {DEBIAN_RUSTC}, with cargo-web and rust-web-src");
+            bail!(
+                "Debian's rustc-web 1.{OLDEST_MINOR} or newer is needed as {DEBIAN_RUSTC}, with cargo-web and rust-web-src"
+            );
         }
         Ok(Toolchain {
             rid: self,
@@ -146,7 +148,9 @@ impl Rid {
 fn minor() -> u32 {
     let output = Command::new(DEBIAN_RUSTC).arg("--version").output();
     let version = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-    let minor = version.ok().and_then(|text| text.split(['.', ' ']).nth(2)?.parse().ok());
+    let minor = version
+        .ok()
+        .and_then(|text| text.split(['.', ' ']).nth(2)?.parse().ok());
     minor.unwrap_or(0)
 }
 

@@ -5,6 +5,7 @@ mod suite;
 mod tally;
 mod ways;
 
+use crate::directory;
 use anyhow::Result;
 use clap::ValueEnum;
 use std::process::ExitCode;
@@ -31,46 +32,50 @@ pub enum Suite {
     Clients,
 }
 
-impl Suite {
-    /// Not part of what runs when no suite is named: no function of the library leads there yet.
-    fn by_name_only(self) -> bool {
-        self == Suite::Directory
-    }
-}
-
 /// What a suite came to.
 enum Outcome {
     Ran(Tally),
     NotRun { what: &'static str, install: String },
 }
 
-/// Runs the suites (all but those that run by name only when none is named).
+/// What takes long and few of the machine's processors.
+fn prepare() {
+    ways::windows_library();
+    // Its suite says what is amiss.
+    drop(directory::install());
+}
+
+/// Runs the suites, all when none is named.
 pub fn run(only: &[Suite]) -> Result<ExitCode> {
     let all = std::env::var_os("SSPR_TEST_ALL").is_some_and(|value| value == "1");
     let mut total = Tally::default();
     let mut missing = Vec::new();
     let mut ways = Vec::new();
-    let asked = |suite: Suite| only.contains(&suite) || only.is_empty() && !suite.by_name_only();
-    let mut ahead = None;
+    let asked = |suite: Suite| only.is_empty() || only.contains(&suite);
+    let (mut ahead, mut controllers) = (None, None);
     for suite in Suite::value_variants() {
         if !asked(*suite) {
             continue;
         }
         println!("\n== {suite:?}");
         match suite {
-            // One thread interprets; the rest of the machine makes what Windows needs.
-            Suite::Miri if asked(Suite::Windows) => ahead = Some(std::thread::spawn(ways::windows_library)),
+            // One thread interprets; the rest of the machine makes what later suites need.
+            Suite::Miri if asked(Suite::Windows) => ahead = Some(std::thread::spawn(prepare)),
             // Its tests hold times against the clock.
             Suite::Module => drop(ahead.take().map(std::thread::JoinHandle::join)),
             _ => {}
         }
+        if matches!(suite, Suite::Module | Suite::Windows | Suite::Directory) && controllers.is_none() {
+            controllers = Some(directory::start());
+        }
+        let controllers = controllers.as_ref();
         let outcome = match suite {
             Suite::Rust => suite::rust(&mut missing),
             Suite::Docs => suite::docs(),
             Suite::Miri => suite::miri(),
-            Suite::Module => ways::here(&mut ways),
-            Suite::Windows => ways::windows(&mut ways),
-            Suite::Directory => suite::directory(),
+            Suite::Module => ways::here(&mut ways, controllers),
+            Suite::Windows => ways::windows(&mut ways, controllers),
+            Suite::Directory => suite::directory(controllers),
             Suite::Compatibility => suite::compatibility(),
             Suite::Clients => suite::clients(),
         };
@@ -82,6 +87,9 @@ pub fn run(only: &[Suite]) -> Result<ExitCode> {
                 total.failed += 1;
             }
         }
+    }
+    if matches!(controllers, Some(Ok(_))) {
+        directory::run(directory::Action::Stop)?;
     }
     if !ways::agree(&ways) {
         total.failed += 1;

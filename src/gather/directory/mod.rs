@@ -1,6 +1,7 @@
 //! Gathers what the directories say: domain by domain, all at once, each from a controller of its own.
 
 mod access;
+mod linked;
 mod passwords;
 mod place;
 pub mod user;
@@ -10,6 +11,7 @@ use crate::directory::ldap::DirectoryError;
 use crate::directory::names::Names;
 use crate::directory::password_policy as policies;
 use crate::directory::scan::{self, MinimumAges};
+use crate::directory::sid::Sid;
 use crate::session::Session;
 use crate::session::directory::error;
 use crate::snapshot::directory::{Connector, DomainAccess, DomainPasswords, Forest};
@@ -262,24 +264,22 @@ async fn read_domain(
     names
         .learn(connection, &place.name.netbios, access::trustees(&scan))
         .await;
+    let linked = linked::read(connection, &place.directory, links).await?;
+    let controllers = linked::remote_sam(connection, &place.directory, &place.name, &linked).await?;
+    let domain = connection.read(root, &["objectSid"]).await?;
+    let domain = domain
+        .as_ref()
+        .and_then(|entry| entry.value("objectSid"))
+        .and_then(Sid::read)
+        .map(Sid::keep);
     for (at, candidate) in weighed.iter().enumerate() {
         let mut access = access::access(place.name.dns.clone(), &candidate.told, &scan, at, &names);
         access.own_object.clone_from(&candidate.own_rights);
+        access.remote_sam = controllers.of(&tokens[at], domain.as_ref());
         access::decide(connection, &place.name, &tokens[at], &mut names, &mut access).await?;
         read.access.push(access);
     }
-    read.passwords = Some(
-        passwords::passwords(
-            connection,
-            &place.name,
-            &place.directory,
-            own_policy,
-            fine,
-            links,
-            &scan,
-        )
-        .await?,
-    );
+    read.passwords = Some(passwords::passwords(&place.name.dns, own_policy, fine, &linked, &scan));
     end
 }
 

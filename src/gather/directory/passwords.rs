@@ -1,27 +1,21 @@
 //! From a domain's password policies to facts.
 
-use crate::directory::forest::DomainName;
-use crate::directory::group_policy::Link;
-use crate::directory::ldap::{Connection, DirectoryError};
+use super::linked::Linked;
 use crate::directory::password_policy as policies;
 use crate::directory::scan::{self, Scan};
-use crate::directory::sysvol;
-use crate::session::directory::Directory;
-use crate::snapshot::directory::{DomainPasswords, FineGrained, PasswordPolicy, PolicyLink};
+use crate::snapshot::directory::{DomainPasswords, FineGrained, PasswordPolicy};
 use std::collections::BTreeSet;
 
-pub(super) async fn passwords(
-    connection: &mut Connection,
-    name: &DomainName,
-    directory: &Directory,
+pub(super) fn passwords(
+    domain: &str,
     own: policies::Policy,
     fine: Option<Vec<policies::FineGrained>>,
-    links: Vec<Link>,
+    links: &[Linked],
     scan: &Scan,
-) -> Result<DomainPasswords, DirectoryError> {
+) -> DomainPasswords {
     let ages = |policy: &str| scan.ages.get(policy).cloned().unwrap_or_default();
     let mut told = DomainPasswords {
-        domain: name.dns.clone(),
+        domain: domain.into(),
         policy: policy(&own),
         ..DomainPasswords::default()
     };
@@ -52,34 +46,8 @@ pub(super) async fn passwords(
         }
     }
     told.young_sample.truncate(scan::SAMPLE);
-    for (at, link) in links.into_iter().enumerate() {
-        let mut shown = PolicyLink {
-            dn: link.object.clone(),
-            order: at as u32 + 1,
-            enabled: !link.disabled,
-            enforced: link.enforced,
-            ..PolicyLink::default()
-        };
-        match policies::linked(connection, link).await? {
-            None => shown.unread = Some("the object cannot be seen with this account".into()),
-            Some(object) => {
-                shown.name = object.name;
-                shown.computer_settings = object.computer_settings;
-                shown.version = object.version;
-                match sysvol::files(directory.sysvol.as_deref(), &object.files).await {
-                    Ok(files) => {
-                        shown.minimum_age_days = files.template.minimum_password_age;
-                        shown.maximum_age_days = files.template.maximum_password_age;
-                        shown.unsound = !files.template.has_sound_ages();
-                        shown.file_version = files.version;
-                    }
-                    Err(error) => shown.unread = Some(error.to_string()),
-                }
-            }
-        }
-        told.links.push(shown);
-    }
-    Ok(told)
+    told.links = links.iter().map(|linked| linked.link.clone()).collect();
+    told
 }
 
 /// A policy with its times in seconds.

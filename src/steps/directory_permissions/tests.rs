@@ -178,6 +178,29 @@ fn unexpire_fails_where_nothing_grants_it() {
 }
 
 #[test]
+fn a_restriction_of_the_controllers_fails_where_it_leaves_the_account_out() {
+    let with = |sddl: Option<&str>, allowed, unread: Option<&str>| {
+        let mut access = domain("X\\MSOL_1", Vec::new());
+        access.remote_sam = crate::snapshot::directory::RemoteSam {
+            policy: sddl.map(|_| "Hardened".into()),
+            sddl: sddl.map(str::to_string),
+            allowed,
+            unread: unread.map(str::to_string),
+        };
+        find(&STEP, &REMOTE_SAM, &of(vec![access]))
+    };
+    let found = with(Some("D:(A;;RC;;;BA)"), Some(false), None);
+    assert_eq!(
+        (found.status, found.title.as_str()),
+        (Outcome::Fail, "Hardened keeps X\\MSOL_1 from asking the controllers")
+    );
+    assert_eq!(with(Some("D:(A;;RC;;;AU)"), Some(true), None).status, Outcome::Pass);
+    assert_eq!(with(Some("?"), None, None).status, Outcome::Skipped);
+    assert_eq!(with(None, None, Some("not here")).status, Outcome::Skipped);
+    assert_eq!(with(None, None, None).status, Outcome::Pass);
+}
+
+#[test]
 fn what_was_not_read_or_only_in_part_is_no_pass() {
     let mut s = of(vec![domain("X\\MSOL_1", Vec::new())]);
     s.facts.directory_access = partial(vec![domain("X\\MSOL_1", Vec::new())]);

@@ -2,7 +2,7 @@
 
 use super::Outcome;
 use super::tally::{one, ran};
-use crate::{build, directory, machine};
+use crate::{build, machine};
 use anyhow::{Context, Result};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -86,8 +86,8 @@ pub fn has_module(powershell: &Path, name: &str, major: u32) -> Result<bool> {
     Ok(String::from_utf8_lossy(&found.stdout).contains("yes"))
 }
 
-pub fn directory() -> Result<Outcome> {
-    let controllers = match directory::start() {
+pub fn directory(controllers: Option<&Result<String>>) -> Result<Outcome> {
+    let controllers = match controllers.context("they are started")? {
         Ok(controllers) => controllers,
         Err(error) => {
             return Ok(Outcome::NotRun {
@@ -106,9 +106,7 @@ pub fn directory() -> Result<Outcome> {
         "--ignored",
         "--test-threads=1",
     ]);
-    let outcome = ran(tests.env("SSPR_LAB_DIRECTORY", controllers));
-    directory::run(directory::Action::Stop)?;
-    outcome.map(Outcome::Ran)
+    ran(tests.env("SSPR_LAB_DIRECTORY", controllers)).map(Outcome::Ran)
 }
 
 /// The rules of PSScriptAnalyzer that know what Windows PowerShell 5.1 has.

@@ -21,7 +21,7 @@ pub struct Way {
 }
 
 /// On this system.
-pub fn here(ways: &mut Vec<Way>) -> Result<Outcome> {
+pub fn here(ways: &mut Vec<Way>, controllers: Option<&Result<String>>) -> Result<Outcome> {
     let what = "the module's tests";
     let needs = |install: String| Ok(Outcome::NotRun { what, install });
     let Some(powershell) = machine::powershell() else {
@@ -37,6 +37,7 @@ pub fn here(ways: &mut Vec<Way>) -> Result<Outcome> {
         lab: build::lab("dev")?.into(),
         compiler: machine::need("cc", "gcc").ok(),
         wine: false,
+        controllers: controllers.and_then(|all| all.as_ref().ok().cloned()),
     };
     both(what, &system, ways)
 }
@@ -50,7 +51,7 @@ pub fn windows_library() {
 }
 
 /// On Windows, which Wine stands in for where this is another system.
-pub fn windows(ways: &mut Vec<Way>) -> Result<Outcome> {
+pub fn windows(ways: &mut Vec<Way>, controllers: Option<&Result<String>>) -> Result<Outcome> {
     let what = "the module's tests on Windows";
     let needs = |install: String| Ok(Outcome::NotRun { what, install });
     if cfg!(windows) {
@@ -79,6 +80,7 @@ pub fn windows(ways: &mut Vec<Way>) -> Result<Outcome> {
         lab: labs::serve(build::lab("dev")?)?.into(),
         compiler: machine::need("x86_64-w64-mingw32-gcc", "gcc-mingw-w64-x86-64").ok(),
         wine: true,
+        controllers: controllers.and_then(|all| all.as_ref().ok().cloned()),
     };
     both(what, &system, ways)
 }
@@ -95,6 +97,8 @@ struct System {
     /// What compiles C for it.
     compiler: Option<PathBuf>,
     wine: bool,
+    /// The directory lab's domain controllers, where they run.
+    controllers: Option<String>,
 }
 
 /// Runs the files against the module from source, then against the one of the package.
@@ -135,6 +139,11 @@ impl System {
             .args(["-Command", &run])
             // Pester writes its results file into the current folder.
             .current_dir(build::target()?)
+            .envs(
+                self.controllers
+                    .as_ref()
+                    .map(|controllers| ("SSPR_LAB_DIRECTORY", controllers)),
+            )
             .env("SSPR_MODULE", self.path(module))
             .env("SSPR_LAB", &self.lab);
         if let Some(others) = others {
