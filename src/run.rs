@@ -189,10 +189,8 @@ pub fn load(request: LoadRequest) -> Result<Value> {
 
 /// Joins what was read in different places.
 pub fn join(request: JoinRequest) -> Result<Value> {
-    let all: Result<Vec<Snapshot>> = request.snapshots.iter().map(|text| Snapshot::from_json(text)).collect();
-    let whole = snapshot::join(all?)?;
-    let text = whole.to_json()?;
-    Ok(told(&whole, text))
+    let text = snapshot::join(&request.snapshots)?;
+    Ok(told(&Snapshot::from_json(&text)?, text))
 }
 
 /// A snapshot and whose it is.

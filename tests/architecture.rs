@@ -59,7 +59,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("tls", &["error", "file", "status"]),
-    ("directory", &["error", "status", "tls"]),
+    ("directory", &["error", "platform", "status", "tls"]),
     (
         "run",
         &[

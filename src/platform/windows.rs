@@ -1,4 +1,4 @@
-//! Windows: a file's access list.
+//! Windows: a file's access list, and service records of DNS.
 
 use std::ffi::c_void;
 use std::fs::File;
@@ -8,6 +8,9 @@ use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::path::Path;
 use std::ptr::null_mut;
 use windows_sys::Win32::Foundation::{GENERIC_READ, GENERIC_WRITE, HANDLE, INVALID_HANDLE_VALUE, LocalFree};
+use windows_sys::Win32::NetworkManagement::Dns::{
+    DNS_QUERY_STANDARD, DNS_RECORDW, DNS_TYPE_SRV, DnsFree, DnsFreeRecordList, DnsQuery_W,
+};
 use windows_sys::Win32::Security::Authorization::{
     ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1,
 };
@@ -123,4 +126,67 @@ fn user() -> Result<String> {
 /// A text as Windows takes it.
 fn wide(text: impl Iterator<Item = u16>) -> Vec<u16> {
     text.chain([0]).collect()
+}
+
+/// Looks up the service records of a name as Windows does: by the servers, the cache and the rules that this machine has.
+pub fn service_records(name: String) -> Option<super::Lookup> {
+    Some(Box::new(move || look_up(&name)))
+}
+
+/// Windows asks them itself.
+pub fn name_servers() -> Vec<std::net::IpAddr> {
+    Vec::new()
+}
+
+fn look_up(name: &str) -> Result<Vec<(u16, u16, String)>> {
+    let wide: Vec<u16> = name.encode_utf16().chain([0]).collect();
+    let mut records = null_mut();
+    // SAFETY: the name is terminated; the one output is valid; what is reserved is NULL.
+    let status = unsafe {
+        DnsQuery_W(
+            wide.as_ptr(),
+            DNS_TYPE_SRV,
+            DNS_QUERY_STANDARD,
+            null_mut(),
+            &raw mut records,
+            null_mut(),
+        )
+    };
+    if status != 0 {
+        // 9003 and 9501: no such name, no such record.
+        return Err(match status {
+            9003 | 9501 => Error::new(std::io::ErrorKind::NotFound, "there is no such record"),
+            other => Error::from_raw_os_error(other as i32),
+        });
+    }
+    let mut found = Vec::new();
+    let mut next: *const DNS_RECORDW = records.cast();
+    while !next.is_null() {
+        // SAFETY: a record of the list that Windows gave out, which lives until it is freed below.
+        let record = unsafe { &*next };
+        if record.wType == DNS_TYPE_SRV {
+            // SAFETY: a record of this type holds this part.
+            let service = unsafe { record.Data.SRV };
+            // SAFETY: Windows's names are terminated.
+            found.push((service.wPriority, service.wWeight, unsafe { text(service.pNameTarget) }));
+        }
+        next = record.pNext;
+    }
+    // SAFETY: the list that Windows gave out, freed once, as its documentation says.
+    unsafe { DnsFree(records.cast(), DnsFreeRecordList) };
+    Ok(found)
+}
+
+/// A text of Windows.
+///
+/// # Safety
+/// It is NULL or terminated.
+unsafe fn text(start: *const u16) -> String {
+    if start.is_null() {
+        return String::new();
+    }
+    // SAFETY: by the caller's promise there is an end, and nothing is read behind it.
+    let length = (0..).take_while(|at| unsafe { *start.add(*at) } != 0).count();
+    // SAFETY: so many were just read.
+    String::from_utf16_lossy(unsafe { std::slice::from_raw_parts(start, length) })
 }

@@ -101,7 +101,7 @@ async fn located(domain: &str, dns_server: Option<SocketAddr>, start_tls: bool) 
         .target(domain)
         .caused_by(cause)
     };
-    let dns = Dns::new(dns_server).map_err(|e| none(&e))?;
+    let dns = Dns::new(dns_server);
     dns.controllers(domain, start_tls).await.map_err(|e| none(&e))
 }
 
@@ -132,20 +132,11 @@ impl Session {
             })?;
             located(domain, request.dns_server, start_tls).await?
         } else {
-            let dns = request.dns_server.map(|server| Dns::new(Some(server))).transpose();
-            let dns = dns.map_err(|e| Error::new(Status::Internal, "DNS cannot be asked").caused_by(&e))?;
+            let dns = Dns::new(request.dns_server);
             let mut servers = Vec::new();
             for text in &request.servers {
                 let (host, port) = host_and_port(text)?;
-                servers.push(match &dns {
-                    Some(dns) => dns.address(host, port, start_tls).await,
-                    None => Address {
-                        host: host.into(),
-                        socket: None,
-                        port,
-                        start_tls,
-                    },
-                });
+                servers.push(dns.address(host, port, start_tls).await);
             }
             servers
         };

@@ -236,21 +236,6 @@ impl<T> Fact<T> {
         }
     }
 
-    /// Of two sources' answers the one that tells more, of two that tell as much the newer.
-    pub(super) fn preferred(self, other: Self) -> Self {
-        let told = |fact: &Self| match fact {
-            Fact::Known { .. } => 4,
-            Fact::Declared { .. } => 3,
-            Fact::Partial { .. } => 2,
-            Fact::Unreadable { .. } => 1,
-            Fact::NotAsked => 0,
-        };
-        match (told(&self), self.as_of()) < (told(&other), other.as_of()) {
-            true => other,
-            false => self,
-        }
-    }
-
     /// Why it could not be read.
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {

@@ -98,11 +98,6 @@ macro_rules! facts {
                 match id { $(FactId::$id => self.$field.value().is_some(),)* }
             }
 
-            /// Takes from other facts those that tell more.
-            fn prefer(&mut self, other: Facts) {
-                $(self.$field = std::mem::take(&mut self.$field).preferred(other.$field);)*
-            }
-
             /// Ends the declarations whose time is over at a moment.
             fn end_declarations(&mut self, now: Timestamp) {
                 $(self.$field.end_declaration(now);)*
