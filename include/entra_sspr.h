@@ -572,6 +572,23 @@ int32_t sspr_snapshot_load(const char *request_json,
                            uint64_t *out_task,
                            char **out_error);
 
+// Joins snapshots of one tenant and of its directories, taken in different places, into one.
+//
+// `request_json`: `snapshots` (the documents as strings). What was read whole goes before what was read in part, and that
+// before what was refused; between two of a kind the newer counts. Directories are put together domain by domain.
+//
+// `out_task` receives a task for `sspr_task_next`; its result is that of `sspr_snapshot_load`. Its errors are
+// SSPR_STATUS_ARGUMENT_INVALID (none to join), SSPR_STATUS_SNAPSHOT_INVALID (also: of different tenants),
+// SSPR_STATUS_SNAPSHOT_VERSION, or those of any task (see `sspr_task_next`).
+//
+// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status, SSPR_STATUS_HANDLE_LIMIT,
+// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_snapshot_join(const char *request_json,
+                           uint64_t *out_task,
+                           char **out_error);
+
 // Lists every check: `{"checks":[{id, step, stepTitle, title, looksAt, why, decides, documentation, permissions[],
 // sources[]}]}`, in causal order. `out_list` is freed with `sspr_string_free`.
 //

@@ -188,6 +188,9 @@ namespace EntraSspr
         public static extern int sspr_snapshot_load(byte[] request_json, out ulong out_task, out IntPtr out_error);
 
         [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        public static extern int sspr_snapshot_join(byte[] request_json, out ulong out_task, out IntPtr out_error);
+
+        [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
         public static extern int sspr_check_list(out IntPtr out_list, out IntPtr out_error);
     }
 }

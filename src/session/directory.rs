@@ -258,6 +258,14 @@ fn host_and_port(text: &str) -> Result<(&str, Option<u16>)> {
     }
 }
 
+/// An error in one sentence, with its last cause.
+pub fn sentence(error: &Error) -> String {
+    match error.detail.last().filter(|cause| !error.message.contains(*cause)) {
+        Some(cause) => format!("{} ({cause})", error.message),
+        None => error.message.clone(),
+    }
+}
+
 /// What a directory's error is to the caller.
 pub fn error(error: &DirectoryError) -> Error {
     if let Some(why) = error.sign_in_refusal() {

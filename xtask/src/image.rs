@@ -26,6 +26,7 @@ const SYSTEM: &[&str] = &[
     "bcrypt.dll",
     "bcryptprimitives.dll",
     "crypt32.dll",
+    "dnsapi.dll",
     "kernel32.dll",
     "ktmw32.dll",
     "msvcrt.dll",

@@ -13,7 +13,7 @@ use crate::directory::password_policy as policies;
 use crate::directory::scan::{self, MinimumAges};
 use crate::directory::sid::Sid;
 use crate::session::Session;
-use crate::session::directory::error;
+use crate::session::directory::{error, sentence};
 use crate::snapshot::directory::{Connector, DomainAccess, DomainPasswords, Forest};
 use crate::snapshot::{Fact, FactId, Facts, Refusal, RefusalKind, source};
 use crate::task::TaskContext;
@@ -144,7 +144,7 @@ fn refusal(domain: &str, cause: &DirectoryError) -> Refusal {
     };
     Refusal {
         kind,
-        message: format!("{domain}: {own}."),
+        message: format!("{domain}: {}.", sentence(&own)),
         needs: needs.map(str::to_string),
         code,
         request_id: None,

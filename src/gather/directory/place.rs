@@ -6,7 +6,7 @@ use crate::directory::ldap::{Connection, DirectoryError};
 use crate::directory::names::Names;
 use crate::directory::password_policy as policies;
 use crate::directory::token::Member;
-use crate::session::directory::{Directory, error};
+use crate::session::directory::{Directory, error, sentence};
 use crate::snapshot::directory::{Connector, ConnectorKind, Domain, Forest, Installation};
 use futures_util::future::join_all;
 use std::collections::BTreeSet;
@@ -106,7 +106,7 @@ async fn place(name: DomainName, known: &[Arc<Directory>], other: &Arc<Directory
             Some((login, connection))
         }
         Err(error) => {
-            told.unread = Some(error.to_string());
+            told.unread = Some(sentence(&error));
             None
         }
     };
