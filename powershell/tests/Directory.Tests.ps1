@@ -4,35 +4,21 @@ Describe 'The directory' {
         . ([System.IO.Path]::Combine($PSScriptRoot, 'Lab.ps1'))
         Import-ModuleUnderTest
 
-        function Get-LabPath {
-            # A path of the machine that runs the controllers, as this system names it.
-            param([string] $Path)
-
-            if ([Environment]::OSVersion.Platform -eq 'Win32NT') { 'Z:' + $Path.Replace('/', '\') } else { $Path }
-        }
+        $controllers = @(Get-LabController)
 
         function Connect-Lab {
             # Connects to a domain of the lab, as its administrator.
             param([int] $Index = 0, [hashtable] $With = @{})
 
-            $domain = $controllers[$Index]
-            $password = ConvertTo-Secret $domain.password
-            $parameters = @{
-                Domain = $domain.domain; Credential = [pscredential]::new($domain.administrator, $password); CaFile = Get-LabPath $domain.caFile
-                DnsServer = $controllers[0].dnsServer; SysvolPath = Get-LabPath $domain.sysvol
-            }
+            $parameters = Get-LabDirectory -Controller $controllers[$Index]
             foreach ($name in $With.Keys) { $parameters[$name] = $With[$name] }
             Connect-SsprDirectory @parameters
         }
-
-        $controllers = @()
-        if ($env:SSPR_LAB_DIRECTORY) { $controllers = ConvertFrom-Json -InputObject $env:SSPR_LAB_DIRECTORY }
-        $why = 'it needs the domain controllers of cargo xtask lab directory start'
     }
     AfterEach { Disconnect-Sspr -All }
 
     It 'is found by DNS, and needs no tenant' {
-        if ($controllers.Count -eq 0) { Set-ItResult -Skipped -Because $why; return }
+        if (Skip-WithoutController) { return }
         $session = Connect-Lab
         $session.Directory | Should -Be 'example.test'
         $session.TenantId | Should -BeNullOrEmpty
@@ -40,7 +26,7 @@ Describe 'The directory' {
     }
 
     It 'is judged by its steps, each cause with its users' {
-        if ($controllers.Count -eq 0) { Set-ItResult -Skipped -Because $why; return }
+        if (Skip-WithoutController) { return }
         [void](Connect-Lab)
         [void](Connect-Lab -Index 1)
         $readiness = Test-SsprReadiness -Step service_account, directory_permissions, password_policy
@@ -64,7 +50,7 @@ Describe 'The directory' {
     }
 
     It 'tells each right on a user and what decides it' {
-        if ($controllers.Count -eq 0) { Set-ItResult -Skipped -Because $why; return }
+        if (Skip-WithoutController) { return }
         [void](Connect-Lab)
         $rights = @(Get-SsprDirectoryPermission -User 'denied.dan')
         $rights.Right | Should -Be 'Reset Password', 'Write lockoutTime', 'Write pwdLastSet', 'Change Password'
@@ -82,7 +68,7 @@ Describe 'The directory' {
     }
 
     It 'gives accounts, causes and policies as objects' {
-        if ($controllers.Count -eq 0) { Set-ItResult -Skipped -Because $why; return }
+        if (Skip-WithoutController) { return }
         [void](Connect-Lab)
         $accounts = @(Get-SsprConnector)
         $accounts.Name | Should -Be 'EXAMPLE\MSOL_16fb75d0227d', 'EXAMPLE\MSOL_aaaaaaaaaaaa'
@@ -101,7 +87,7 @@ Describe 'The directory' {
     }
 
     It 'comes along when the tenant is signed in to later' {
-        if ($controllers.Count -eq 0) { Set-ItResult -Skipped -Because $why; return }
+        if (Skip-WithoutController) { return }
         [void](Connect-Lab)
         $lab = Start-Lab
         try {
@@ -121,7 +107,7 @@ Describe 'The directory' {
         @{ Case = 'no controller there'; With = @{ Server = 'dc1.example.test:1' }; Id = 'Sspr.Directory.Unreachable'; Says = 'could not be reached' }
         @{ Case = 'a name that is none'; With = @{ Server = 'dc1/x' }; Id = 'Sspr.Argument.Invalid'; Says = 'no name of a domain controller' }
     ) {
-        if ($controllers.Count -eq 0) { Set-ItResult -Skipped -Because $why; return }
+        if (Skip-WithoutController) { return }
         $parameters = @{}
         foreach ($name in $With.Keys) {
             $parameters[$name] = if ($name -eq 'Credential') { [pscredential]::new('EXAMPLE\Administrator', (ConvertTo-Secret 'canary-7f3a')) } else { $With[$name] }

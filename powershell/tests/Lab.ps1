@@ -104,6 +104,38 @@ function Get-PersonToken {
     ConvertTo-Secret -Text (ConvertFrom-Json -InputObject $client.UploadString("$base/token", 'POST', $form)).access_token
 }
 
+function Get-LabController {
+    # The directory lab's domain controllers, where they run.
+    if ($env:SSPR_LAB_DIRECTORY) { ConvertFrom-Json -InputObject $env:SSPR_LAB_DIRECTORY }
+}
+
+function Skip-WithoutController {
+    # Skips a test where no domain controller runs; says whether it did.
+    if ($env:SSPR_LAB_DIRECTORY) { return $false }
+    Set-ItResult -Skipped -Because 'it needs the domain controllers of cargo xtask lab directory start'
+    $true
+}
+
+function Get-LabDirectory {
+    # What Connect-SsprDirectory takes to connect to a domain of the lab, as its administrator.
+    param($Controller)
+
+    @{
+        Domain     = $Controller.domain
+        Credential = New-Object -TypeName System.Management.Automation.PSCredential -ArgumentList $Controller.administrator, (ConvertTo-Secret -Text $Controller.password)
+        CaFile     = Get-LabPath -Path $Controller.caFile
+        DnsServer  = $Controller.dnsServer
+        SysvolPath = Get-LabPath -Path $Controller.sysvol
+    }
+}
+
+function Get-LabPath {
+    # A path of the system that runs the controllers, as this one names it.
+    param([string] $Path)
+
+    if (Test-Wine) { 'Z:' + $Path.Replace('/', '\') } else { $Path }
+}
+
 function Get-Failure {
     # The error record of what fails; nothing when it does not.
     param([scriptblock] $Script)

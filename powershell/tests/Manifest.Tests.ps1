@@ -111,9 +111,21 @@ Describe 'The examples in the help' {
         Push-Location -Path $TestDrive
         $pem = [System.IO.File]::ReadAllText($lab.certificateFile) + [System.IO.File]::ReadAllText($lab.keyFile)
         [System.IO.File]::WriteAllText([System.IO.Path]::Combine($TestDrive, 'app.pem'), $pem)
+        [void](Connect-SsprTenant @connection)
+        [void](Test-SsprReadiness -Step license | Export-SsprSnapshot -Path 'contoso.sspr.json')
+        $defaults = @{ 'Connect-SsprTenant:Endpoint' = $connection.Endpoint }
+        $directory = @(Get-LabController) | Select-Object -First 1
+        if ($null -ne $directory) {
+            $controller = $directory.host
+            $lent = Get-LabDirectory -Controller $directory
+            $reader = $lent.Credential
+            $caFile = $lent.CaFile
+            foreach ($name in $lent.Keys) { $defaults["Connect-SsprDirectory:$name"] = $lent[$name] }
+        }
     }
     BeforeEach {
         [void](Connect-SsprTenant @connection)
+        if ($null -ne $directory) { [void](Connect-SsprDirectory @lent) }
     }
     AfterAll {
         Pop-Location
@@ -122,7 +134,8 @@ Describe 'The examples in the help' {
     }
 
     It 'of <_> run' -ForEach $cmdlets {
-        $PSDefaultParameterValues = @{ 'Connect-SsprTenant:Endpoint' = $connection.Endpoint }
+        if ($_ -match 'Directory|Connector|PasswordPolicy' -and (Skip-WithoutController)) { return }
+        $PSDefaultParameterValues = $defaults
         foreach ($example in @((Get-Help -Name $_ -Full).examples.example)) {
             # Not a new scope: the defaults and the names above are for it.
             $failed = Get-Failure -Script ([scriptblock]::Create("`$ErrorActionPreference = 'Stop'; " + $example.code))

@@ -448,7 +448,7 @@ Describe 'EntraSspr-Readiness' {
         $job = Invoke-Job -Runbook EntraSspr-Readiness -Parameter @{ SettingsVariable = 'SsprSettings' } -Setting @{ Variable = $variable }
         $job.State | Should -Be 'Completed'
         $job.Text | Should -Match '\(1 of \d+ steps checked\)'
-        $job = Invoke-Job -Runbook EntraSspr-Readiness -Parameter @{ SettingsVariable = 'SsprSettings'; Step = 'license, hybrid'; AllowUnknown = $false } -Setting @{ Variable = $variable }
+        $job = Invoke-Job -Runbook EntraSspr-Readiness -Parameter @{ SettingsVariable = 'SsprSettings'; Step = 'license, directory_permissions'; AllowUnknown = $false } -Setting @{ Variable = $variable }
         $job.Id | Should -BeLike 'Sspr.Readiness.NotKnown*'
         $job.Text | Should -Match '\(2 of \d+ steps checked\)'
         $job = Invoke-Job -Runbook EntraSspr-Readiness -Parameter @{ SettingsVariable = 'Wrong' } -Setting @{ Variable = $variable }
