@@ -44,6 +44,12 @@ fn an_app_reads_every_fact_that_is_open_to_apps() {
             ) => {
                 assert_eq!(refusal.map(|r| r.kind), Some(RefusalKind::SignIn), "{id:?}");
             }
+            (FactId::Forests | FactId::Connectors | FactId::DirectoryAccess | FactId::DirectoryPasswords, refusal) => {
+                assert!(
+                    refusal.is_none() && !facts.has(id),
+                    "{id:?}: no directory is connected to"
+                );
+            }
             (FactId::FeatureSummary, refusal) => {
                 assert!(refusal.is_none() && !facts.has(id), "an app does not ask for it")
             }

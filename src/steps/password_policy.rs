@@ -60,7 +60,13 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
     let fact = &snapshot.facts.directory_passwords;
     let all = fact.value().map(Vec::as_slice).unwrap_or_default();
     let make = |check: &'static Check, judge: fn(&Snapshot, &[DomainPasswords]) -> Finding| {
-        unread(check, snapshot, fact).unwrap_or_else(|| judge(snapshot, all))
+        unread(check, snapshot, fact).unwrap_or_else(|| match all {
+            [] => check.skipped(
+                "no domain's policy was read",
+                "Nothing was read that says what a password must be.",
+            ),
+            all => judge(snapshot, all),
+        })
     };
     vec![
         make(&MINIMUM_AGE, minimum_age),
@@ -330,12 +336,7 @@ pub fn rules_of(policy: &PasswordPolicy) -> String {
 
 fn rules(snapshot: &Snapshot, all: &[DomainPasswords]) -> Finding {
     let fact = &snapshot.facts.directory_passwords;
-    let Some(first) = all.first() else {
-        return RULES.skipped(
-            "no domain's policy was read",
-            "Nothing was read that says what a password must be.",
-        );
-    };
+    let first = &all[0];
     let title = match all.iter().all(|domain| domain.policy == first.policy) {
         true => rules_of(&first.policy),
         false => format!("{} in {}; other domains differ", rules_of(&first.policy), first.domain),

@@ -106,7 +106,12 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
 }
 
 fn names(accounts: &[&Connector]) -> String {
-    listed(&accounts.iter().map(|account| account.name.clone()).collect::<Vec<_>>())
+    // A saved snapshot may have lost a name.
+    let name = |account: &&Connector| match account.name.trim() {
+        "" => "an account without a name".to_string(),
+        name => name.to_string(),
+    };
+    listed(&accounts.iter().map(name).collect::<Vec<_>>())
 }
 
 fn seen(account: &Connector) -> String {

@@ -140,7 +140,10 @@ impl Rid {
             cargo: Some(DEBIAN_CARGO),
             // Without what prints backtraces: panics are caught, and told by message and place. Sorting and the like are small
             // rather than quick: what is hot is ours.
-            arguments: &["-Zbuild-std=std,panic_unwind", "-Zbuild-std-features=panic-unwind,optimize_for_size"],
+            arguments: &[
+                "-Zbuild-std=std,panic_unwind",
+                "-Zbuild-std-features=panic-unwind,optimize_for_size",
+            ],
         })
     }
 }
