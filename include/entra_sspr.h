@@ -295,6 +295,26 @@ int32_t sspr_directory_user(uint64_t session,
                             uint64_t *out_task,
                             char **out_error);
 
+// Writes everyone whom a connector account may not reset into a table (CSV in UTF-8), while the directory is read. The file
+// can be read by its owner only, and appears whole or not at all.
+//
+// `session` is the handle of a session that is connected to a directory. `request_json` is an object: `path`, and `overwrite`
+// (true: replace an existing file).
+//
+// `out_task` receives a task for `sspr_task_next`. Its result is `{path, rows, users}`. The columns are domain, account, user
+// (distinguished name), userPrincipalName, sAMAccountName, cause, right, trustee (SID) and container; what a spreadsheet would
+// take for a formula begins with an apostrophe. Its errors are SSPR_STATUS_FILE_WRITE, a DIRECTORY status, or those of any
+// task (see `sspr_task_next`).
+//
+// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status (also SSPR_STATUS_HANDLE_LIMIT),
+// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_directory_affected(uint64_t session,
+                                const char *request_json,
+                                uint64_t *out_task,
+                                char **out_error);
+
 // Tells who is signed in.
 //
 // `out_state` receives `{signedIn, tenantId, ...}` as the sign-in's result (free it with `sspr_string_free`).

@@ -4,7 +4,8 @@ use crate::error::{Error, Result};
 use crate::platform;
 use crate::status::Status;
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
 
 /// Larger than any snapshot; keeps a mistaken path from filling the memory.
 const MOST: u64 = 256 * 1024 * 1024;
@@ -33,33 +34,72 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 
 /// Writes a file that only its owner can read. It appears whole, by a rename.
 pub fn write_private(path: &Path, bytes: &[u8], overwrite: bool) -> Result<()> {
+    let mut file = Private::create(path, overwrite)?;
+    file.temporary.write_all(bytes).map_err(|e| unwritten(path, &e))?;
+    file.finish()
+}
+
+/// A file that only its owner can read, while it is written. It appears whole, by a rename, or not at all.
+#[derive(Debug)]
+pub struct Private {
+    path: PathBuf,
+    overwrite: bool,
+    temporary: NamedTempFile,
+}
+
+fn unwritten(path: &Path, cause: &std::io::Error) -> Error {
     let name = path.display().to_string();
-    let failed = |e: std::io::Error| {
-        Error::new(Status::FileWrite, format!("{name} cannot be written"))
-            .target(name.clone())
-            .caused_by(&e)
-    };
-    if !overwrite && path.exists() {
-        return Err(Error::new(Status::FileWrite, format!("{name} exists"))
-            .target(name)
-            .help("Choose another path, or allow it to be replaced."));
+    Error::new(Status::FileWrite, format!("{name} cannot be written"))
+        .target(name)
+        .caused_by(cause)
+}
+
+impl Private {
+    /// Begins it; what is there is replaced only when that is allowed.
+    pub fn create(path: &Path, overwrite: bool) -> Result<Self> {
+        if !overwrite && path.exists() {
+            let name = path.display().to_string();
+            return Err(Error::new(Status::FileWrite, format!("{name} exists"))
+                .target(name)
+                .help("Choose another path, or allow it to be replaced."));
+        }
+        let folder = path
+            .parent()
+            .filter(|p| !p.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        let temporary = tempfile::Builder::new().make_in(folder, platform::create_private);
+        Ok(Private {
+            path: path.into(),
+            overwrite,
+            temporary: temporary.map_err(|e| unwritten(path, &e))?,
+        })
     }
-    let folder = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new()
-        .make_in(folder, platform::create_private)
-        .map_err(failed)?;
-    file.write_all(bytes)
-        .and_then(|()| file.as_file().sync_all())
-        .map_err(failed)?;
-    let outcome = if overwrite {
-        file.persist(path).map_err(|e| e.error)
-    } else {
-        file.persist_noclobber(path).map_err(|e| e.error)
-    };
-    outcome.map(drop).map_err(failed)
+
+    /// Ends it.
+    pub fn finish(self) -> Result<()> {
+        let Private {
+            path,
+            overwrite,
+            temporary,
+        } = self;
+        temporary.as_file().sync_all().map_err(|e| unwritten(&path, &e))?;
+        let outcome = if overwrite {
+            temporary.persist(&path).map_err(|e| e.error)
+        } else {
+            temporary.persist_noclobber(&path).map_err(|e| e.error)
+        };
+        outcome.map(drop).map_err(|e| unwritten(&path, &e))
+    }
+}
+
+impl Write for Private {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.temporary.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.temporary.flush()
+    }
 }
 
 #[cfg(test)]

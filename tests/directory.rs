@@ -413,6 +413,7 @@ async fn a_controller_that_is_lost_in_the_middle_is_replaced_by_another() {
         containers: &containers,
         tokens: &[],
         ages: &ages,
+        affected: None,
     };
     let (undisturbed, end) = scan::scan(task, &first.login(&first.administrator), 2).await;
     end.unwrap();
@@ -466,6 +467,7 @@ async fn users_who_cannot_be_reset_are_told_by_their_cause() {
         containers: &containers,
         tokens: &[token],
         ages: &MinimumAges::default(),
+        affected: None,
     };
     let login = lab.login(&lab.administrator);
     let (found, end) = scan::scan(task, &login, 2).await;

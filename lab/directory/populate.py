@@ -5,10 +5,10 @@
 
 CASES is a JSON document:
     units    [{name, in?, protected?}]           organizational units; `in` is another unit's name
-    users    [{name, in?, count?, class?, attributes?, uac?}]   `{n}` in the name counts from 1
+    users    [{name, account?, in?, count?, class?, attributes?, uac?}]   `{n}` in the names counts from 1
     groups   [{name, in?, scope?, members}]      scope: global (the default), domainLocal, universal
     members  {group: [member]}                   further members of groups that are there already
-    access   [{on, add?, protected?, owner?}]    SDDL entries put in front of an object's list; {NAME} is that account's SID
+    access   [{on, add?, repeat?, protected?, owner?}]    SDDL entries put in front of an object's list; {NAME} is that account's SID
     domains  [{name, dnsRoot}]                   further domains of the forest, as cross references
     policies [{name, precedence, minimumAgeDays, appliesTo}]    fine-grained password policies
     objects  [{guid, name, settings, registry?, version?, fileVersion?, flags?, link?, on?}]    group policy objects with a security
@@ -34,6 +34,12 @@ DAY = 24 * 60 * 60 * 10_000_000
 SCOPES = {"global": 0x2, "domainLocal": 0x4, "universal": 0x8}
 SECURITY_ENABLED = -0x80000000
 NORMAL_ACCOUNT = 0x200
+
+
+def escaped(name):
+    """A name as a part of a distinguished name (RFC 4514)."""
+    text = "".join("\\" + c if c in ',+"\\<>;=' else f"\\{ord(c):02x}" if ord(c) < 32 else c for c in name)
+    return "\\" + text if text[:1] in ("#", " ") else text
 
 
 class Domain:
@@ -67,7 +73,7 @@ class Domain:
 
     def unit(self, item):
         above = self.units[item["in"]] if "in" in item else self.root
-        dn = f"OU={item['name']},{above}"
+        dn = f"OU={escaped(item['name'])},{above}"
         self.db.add({"dn": dn, "objectClass": "organizationalUnit"})
         self.units[item["name"]] = dn
         if item.get("protected"):
@@ -77,10 +83,10 @@ class Domain:
         for n in range(1, item.get("count", 1) + 1):
             name = item["name"].replace("{n}", str(n))
             record = {
-                "dn": f"CN={ldb.binary_encode(name)},{self.place(item)}",
+                "dn": f"CN={escaped(name)},{self.place(item)}",
                 "objectClass": item.get("class", "user"),
-                "sAMAccountName": name[:20],
-                "userPrincipalName": f"{name}@example.test",
+                "sAMAccountName": item.get("account", name)[:20].replace("{n}", str(n)),
+                "userPrincipalName": f"{item.get('account', name)}@example.test".replace("{n}", str(n)),
                 "userAccountControl": str(item.get("uac", NORMAL_ACCOUNT)),
                 "unicodePwd": f'"{password}"'.encode("utf-16-le"),
             }
@@ -106,7 +112,7 @@ class Domain:
     def access(self, item):
         utils = SDUtils(self.db)
         dn = self.dn(item["on"])
-        entries = "".join(item.get("add", []))
+        entries = "".join(item.get("add", []) * item.get("repeat", 1))
         while "{" in entries:
             front, rest = entries.split("{", 1)
             name, back = rest.split("}", 1)

@@ -37,7 +37,7 @@ Describe 'The directory' {
         $of['service_account.coverage'].Title | Should -Be '2 domains read'
         $of['service_account.stale'].Title | Should -Be 'EXAMPLE\MSOL_aaaaaaaaaaaa is left over'
         $of['directory_permissions.unexpire'].Status | Should -Be 'Pass'
-        $of['directory_permissions.inheritance'].Title | Should -Match '^13 of [0-9]+ users refused: inheritance is off on OU=Sales,OU=Staff'
+        $of['directory_permissions.inheritance'].Title | Should -Match '^17 of [0-9]+ users refused: inheritance is off on OU=Sales,OU=Staff'
         $of['directory_permissions.denied'].Title | Should -Match '^6 of .*Reset Password is denied to EXAMPLE\\Writers of Writers at OU=Field,OU=Staff'
         $of['directory_permissions.inet_org_person'].Status | Should -Be 'Fail'
         $of['directory_permissions.administrators'].Status | Should -Be 'Warn'
@@ -75,7 +75,7 @@ Describe 'The directory' {
         $accounts.Computer | Should -Be 'SYNC1', 'SYNC0'
         $accounts[0].PasswordSet | Should -BeOfType [datetime]
         $causes = @(Get-SsprDirectoryPermission)
-        $causes[0].Refused | Should -Be 12
+        $causes[0].Refused | Should -Be 16
         $causes[0].Where | Should -Match '^OU=Sales'
         $policies = @(Get-SsprPasswordPolicy)
         $policies.Name | Should -Be '(domain)', 'Strict'
@@ -84,6 +84,33 @@ Describe 'The directory' {
         $mine.Policy | Should -Be 'Strict'
         $mine.ResetFrom | Should -BeGreaterThan ([datetime]::Now.AddDays(4))
         ($accounts + $causes + $policies | Out-String) | Should -Match 'MSOL_16fb75d0227d'
+    }
+
+    It 'writes a table of everyone who cannot be reset, in which hostile names are harmless' {
+        if (Skip-WithoutController) { return }
+        [void](Connect-Lab -With @{ Connector = 'MSOL_16fb75d0227d' })
+        [void](Connect-Lab -Index 1)
+        $path = [System.IO.Path]::Combine($TestDrive, 'refused.csv')
+        $told = Get-SsprDirectoryPermission -CsvPath $path
+        $text = [System.IO.File]::ReadAllText($path)
+        $rows = @(ConvertFrom-Csv -InputObject $text)
+        $rows.Count | Should -Be $told.Rows
+        $mine = @($rows | Where-Object { $_.account -eq 'EXAMPLE\MSOL_16fb75d0227d' -and $_.domain -eq 'example.test' })
+        @($mine | Where-Object { $_.cause -eq 'inheritance' -and $_.container -like 'OU=Sales*' }).Count | Should -BeGreaterThan 11
+        $text | Should -Match '(=|3D)cmd' -Because 'the name is there'
+        $text | Should -Not -Match '(^|,)"?[=+@]'
+        $text | Should -Not -Match '[\x00-\x08\x0b\x0c\x0e-\x1f\u202a-\u202e]'
+        (Get-Failure { Get-SsprDirectoryPermission -CsvPath $path }).FullyQualifiedErrorId | Should -Be 'Sspr.File.Write,Get-SsprDirectoryPermission'
+        (Get-SsprDirectoryPermission -CsvPath $path -Force).Rows | Should -Be $told.Rows
+    }
+
+    It 'shows hostile names without what could turn or hide text' {
+        if (Skip-WithoutController) { return }
+        [void](Connect-Lab)
+        $readiness = Test-SsprReadiness -Step directory_permissions
+        $all = ($readiness | Out-String) + ($readiness.Findings | Format-List | Out-String) + (Get-SsprDirectoryPermission | Out-String)
+        $all | Should -Not -Match '[\x00-\x08\x0b\x0c\x0e-\x1f\u202a-\u202e\u2066-\u2069]'
+        $readiness.Findings.Where({ $_.Id -eq 'directory_permissions.reserved_names' }).Title | Should -Match '4 of [0-9]+ users below a unit'
     }
 
     It 'comes along when the tenant is signed in to later' {

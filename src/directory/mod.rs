@@ -1,6 +1,7 @@
 //! Active Directory: what stands in it, and who may do what there. Knows nothing of steps.
 
 pub mod access;
+pub mod affected;
 pub mod connector;
 pub mod containers;
 pub mod descriptor;

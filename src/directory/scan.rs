@@ -1,6 +1,7 @@
 //! Whom accounts may reset, and why not; and who is too young for it: users folded into causes as they are read.
 
 use super::access::{Object, Token, Verdict};
+use super::affected::{Affected, Named, Rows};
 use super::containers::{Above, Containers, Part, body};
 use super::descriptor::{Descriptor, DescriptorError};
 use super::forest::Login;
@@ -9,6 +10,8 @@ use super::rights::{
     CHANGE_PASSWORD, Guid, INET_ORG_PERSON, RESET_PASSWORD, Right, USER, WRITE_LOCKOUT_TIME, WRITE_PWD_LAST_SET,
 };
 use super::sid::{Sid, SidBuf};
+use crate::error::Error;
+use crate::status::Status;
 use foldhash::quality::RandomState;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::BuildHasher;
@@ -27,6 +30,8 @@ const ATTRIBUTES: [&str; 6] = [
     "userAccountControl",
     "pwdLastSet",
 ];
+/// What is read besides where users are written down.
+const NAMES: [&str; 2] = ["sAMAccountName", "userPrincipalName"];
 /// The fine-grained policy that counts for a user. The controller works it out for each, so it is asked for only where
 /// there are such policies.
 const RESULTANT_POLICY: &str = "msDS-ResultantPSO";
@@ -180,6 +185,8 @@ pub struct Task<'a> {
     pub tokens: &'a [Token],
     /// The ages that count.
     pub ages: &'a MinimumAges,
+    /// Where each user is written down whom an account may not reset.
+    pub affected: Option<Affected<'a>>,
 }
 
 /// Reads a domain's users over so many connections. A part whose connection breaks is begun anew with another controller;
@@ -216,7 +223,11 @@ async fn work(
     let mut scanner = Scanner::new(task);
     let (mut done, mut connection, mut broke) = (Scan::default(), None, None);
     let policies = !task.ages.policies.is_empty();
-    let attributes = ATTRIBUTES.into_iter().chain(policies.then_some(RESULTANT_POLICY));
+    let names = task.affected.iter().flat_map(|_| NAMES);
+    let attributes = ATTRIBUTES
+        .into_iter()
+        .chain(policies.then_some(RESULTANT_POLICY))
+        .chain(names);
     let attributes: Vec<&str> = attributes.collect();
     while let Some(part) = take(queue) {
         loop {
@@ -236,8 +247,12 @@ async fn work(
                 .search(&part.base, part.depth, USERS, &attributes, |entry| scanner.user(&entry))
                 .await;
             let scan = scanner.finish();
+            let rows = std::mem::take(&mut scanner.rows);
             match read {
                 Ok(()) => {
+                    if let Err(error) = rows.kept(task.affected.as_ref()) {
+                        return (done, Err(error));
+                    }
                     done.join(scan);
                     connection = Some(open);
                     break;
@@ -349,6 +364,43 @@ struct Scanner<'t> {
     /// What stands above the users of the container that was looked at last.
     above: (String, Above),
     scan: Scan,
+    /// The rows of the part, or why they could not be written.
+    rows: Written,
+}
+
+/// Rows as they are written.
+struct Written(std::io::Result<Rows>);
+
+impl Default for Written {
+    fn default() -> Self {
+        Written(Ok(Rows::default()))
+    }
+}
+
+impl Written {
+    fn add(&mut self, affected: &Affected<'_>, account: usize, user: &Entry, cause: &Cause) {
+        let Ok(rows) = &mut self.0 else { return };
+        let user = Named {
+            dn: &user.dn,
+            principal: user.text("userPrincipalName").unwrap_or_default(),
+            name: user.text("sAMAccountName").unwrap_or_default(),
+        };
+        if let Err(error) = rows.add(affected, account, &user, cause) {
+            self.0 = Err(error);
+        }
+    }
+
+    /// Puts them into the table.
+    fn kept(self, affected: Option<&Affected<'_>>) -> Result<(), DirectoryError> {
+        let kept = self
+            .0
+            .and_then(|mut rows| affected.map_or(Ok(()), |affected| rows.keep(affected)));
+        kept.map_err(|e| {
+            Error::new(Status::FileWrite, "the table of users cannot be written")
+                .caused_by(&e)
+                .into()
+        })
+    }
 }
 
 impl<'t> Scanner<'t> {
@@ -358,6 +410,7 @@ impl<'t> Scanner<'t> {
             weigher: Weigher::new(task.tokens),
             above: Default::default(),
             scan: Scan::default(),
+            rows: Written::default(),
         };
         scanner.finish();
         scanner
@@ -397,7 +450,10 @@ impl<'t> Scanner<'t> {
             .value("nTSecurityDescriptor")
             .and_then(|bytes| self.weigher.weigh(bytes, class, sid).ok());
         let Some(weighed) = weighed else {
-            for causes in &mut self.scan.refused {
+            for (at, causes) in self.scan.refused.iter_mut().enumerate() {
+                if let Some(affected) = &self.task.affected {
+                    self.rows.add(affected, at, user, &Cause::Unreadable);
+                }
                 causes.entry(Cause::Unreadable).or_default().add(&user.dn);
             }
             return;
@@ -405,6 +461,9 @@ impl<'t> Scanner<'t> {
         for (at, weighed) in weighed.iter().enumerate() {
             if let Some(missing) = &weighed.missing {
                 let cause = cause(missing, user, above.protected.as_deref(), self.task.containers);
+                if let Some(affected) = &self.task.affected {
+                    self.rows.add(affected, at, user, &cause);
+                }
                 self.scan.refused[at].entry(cause).or_default().add(&user.dn);
             }
             if let Some(denial) = &weighed.change {

@@ -11,6 +11,11 @@ function Get-SsprDirectoryPermission {
     property sets and nested groups included. That nobody grants Change Password by name is no fault.
     .PARAMETER User
     Users: distinguished names, user principal names, DOMAIN\name, account names or SIDs.
+    .PARAMETER CsvPath
+    Write everyone whom an account may not reset into this file, with the cause. The file is readable by you only, and appears
+    whole or not at all.
+    .PARAMETER Force
+    Replace a file that is there.
     .PARAMETER Session
     The session to work in; by default the current one.
     .EXAMPLE
@@ -25,6 +30,10 @@ function Get-SsprDirectoryPermission {
     'staff1', 'sales1' | Get-SsprDirectoryPermission | Where-Object { $_.Needed -and -not $_.Allowed }
 
     Shows what is missing on some users.
+    .EXAMPLE
+    Get-SsprDirectoryPermission -CsvPath refused.csv -Force
+
+    Writes a table of all users whom the account may not reset; gives the path and the number of rows.
     .LINK
     Connect-SsprDirectory
     .LINK
@@ -33,11 +42,19 @@ function Get-SsprDirectoryPermission {
     [CmdletBinding(DefaultParameterSetName = 'All')]
     [OutputType('EntraSspr.DirectoryPermission', ParameterSetName = 'All')]
     [OutputType('EntraSspr.UserPermission', ParameterSetName = 'User')]
+    [OutputType([psobject], ParameterSetName = 'Csv')]
     param(
         [Parameter(ParameterSetName = 'User', Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
         [Alias('DistinguishedName', 'Dn')]
         [ValidateNotNullOrEmpty()]
         [string[]] $User,
+
+        [Parameter(ParameterSetName = 'Csv', Mandatory = $true)]
+        [ValidateNotNullOrEmpty()]
+        [string] $CsvPath,
+
+        [Parameter(ParameterSetName = 'Csv')]
+        [switch] $Force,
 
         [PSTypeName('EntraSspr.Session')]
         [psobject] $Session
@@ -50,6 +67,12 @@ function Get-SsprDirectoryPermission {
         if ($PSCmdlet.ParameterSetName -eq 'User') { $asked.AddRange($User) }
     }
     end {
+        if ($PSCmdlet.ParameterSetName -eq 'Csv') {
+            $active = Resolve-SsprDirectorySession -Cmdlet $PSCmdlet -Session $Session
+            $request = @{ path = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $CsvPath; overwrite = [bool]$Force }
+            Invoke-SsprNative -Cmdlet $PSCmdlet -Function 'sspr_directory_affected' -Handle $active.Handle -Request $request -Activity 'Weighing the rights of the connector account'
+            return
+        }
         if ($PSCmdlet.ParameterSetName -eq 'All') {
             $domains = Get-SsprDirectoryFact -Cmdlet $PSCmdlet -Session $Session -Step 'directory_permissions' -Fact 'DirectoryAccess' -Activity 'Weighing the rights of the connector account'
             foreach ($domain in $domains) {

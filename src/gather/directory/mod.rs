@@ -6,21 +6,30 @@ mod passwords;
 mod place;
 pub mod user;
 
+use crate::directory::affected::{Affected, Sink, Table};
 use crate::directory::containers::Containers;
 use crate::directory::ldap::DirectoryError;
 use crate::directory::names::Names;
 use crate::directory::password_policy as policies;
 use crate::directory::scan::{self, MinimumAges};
 use crate::directory::sid::Sid;
+use crate::error::{Error, Result};
+use crate::file::Private;
 use crate::session::Session;
-use crate::session::directory::{error, sentence};
+use crate::session::directory::{Directory, error, sentence};
 use crate::snapshot::directory::{Connector, DomainAccess, DomainPasswords, Forest};
 use crate::snapshot::{Fact, FactId, Facts, Refusal, RefusalKind, source};
+use crate::status::Status;
 use crate::task::TaskContext;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use place::{Candidate, Opened, Place, candidates, forests, places, roots};
+use serde::Deserialize;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::io::BufWriter;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The facts that a directory tells.
 pub const FACTS: [FactId; 4] = [
@@ -39,12 +48,22 @@ pub(super) async fn gather(session: &Session, needs: &BTreeSet<FactId>, context:
     if directories.is_empty() || FACTS.iter().all(|fact| !needs.contains(fact)) {
         return;
     }
+    read(&directories, needs, None, context).await.give(facts);
+}
+
+/// Reads every forest.
+async fn read(
+    directories: &[Arc<Directory>],
+    needs: &BTreeSet<FactId>,
+    sink: Option<&dyn Sink>,
+    context: &TaskContext,
+) -> Gathered {
     context.progress("Reading the directory", 0, None);
-    let roots = roots(&directories);
-    let opened = join_all(roots.iter().map(|root| places(root, &directories))).await;
+    let roots = roots(directories);
+    let opened = join_all(roots.iter().map(|root| places(root, directories))).await;
     let one = |opened: Opened| async move {
         match opened {
-            Ok((told, places)) => forest(told, places, needs, context).await,
+            Ok((told, places)) => forest(told, places, needs, sink, context).await,
             Err((domain, error)) => Gathered::nothing(&domain, &error),
         }
     };
@@ -52,7 +71,44 @@ pub(super) async fn gather(session: &Session, needs: &BTreeSet<FactId>, context:
     for gathered in join_all(forests(opened).into_iter().map(one)).await {
         whole.join(gathered);
     }
-    whole.give(facts);
+    whole
+}
+
+/// What `sspr_directory_affected` takes.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExportRequest {
+    path: PathBuf,
+    #[serde(default)]
+    overwrite: bool,
+}
+
+/// Writes everyone whom a connector account may not reset into a table.
+pub async fn export(session: &Session, request: ExportRequest, context: &TaskContext) -> Result<Value> {
+    let directories = session.directories();
+    if directories.is_empty() {
+        return Err(Error::new(
+            Status::DirectoryNeeded,
+            "the session is not connected to a directory",
+        ));
+    }
+    let path = request.path.display().to_string();
+    let failed = |e: std::io::Error| Error::new(Status::FileWrite, format!("{path} cannot be written")).caused_by(&e);
+    let table = Table::new(BufWriter::new(Private::create(&request.path, request.overwrite)?)).map_err(failed)?;
+    let needs = BTreeSet::from([FactId::DirectoryAccess]);
+    let whole = read(&directories, &needs, Some(&table), context).await;
+    // A table that lacks some domain would look whole.
+    if let Some((_, refusal)) = whole.gaps.first() {
+        return Err(Error::new(
+            Status::DirectoryUnreachable,
+            "not all of the directory could be read, and no table was written",
+        )
+        .detail(refusal.message.clone()));
+    }
+    let (out, rows) = table.finish();
+    out.into_inner().map_err(|e| failed(e.into_error()))?.finish()?;
+    let users = whole.access.iter().map(|access| access.users).max().unwrap_or_default();
+    Ok(json!({"path": request.path, "rows": rows, "users": users}))
 }
 
 /// What was read, and what could not be.
@@ -151,7 +207,13 @@ fn refusal(domain: &str, cause: &DirectoryError) -> Refusal {
     }
 }
 
-async fn forest(told: Forest, mut places: Vec<Place>, needs: &BTreeSet<FactId>, context: &TaskContext) -> Gathered {
+async fn forest(
+    told: Forest,
+    mut places: Vec<Place>,
+    needs: &BTreeSet<FactId>,
+    sink: Option<&dyn Sink>,
+    context: &TaskContext,
+) -> Gathered {
     let mut gathered = Gathered {
         forests: vec![told],
         ..Gathered::default()
@@ -186,9 +248,22 @@ async fn forest(told: Forest, mut places: Vec<Place>, needs: &BTreeSet<FactId>, 
     }
     let mut weighed: Vec<&Candidate> = all.iter().filter(|candidate| candidate.told.enabled).collect();
     weighed.truncate(MOST_CONNECTORS);
+    // Whom the forest's other accounts may not reset says nothing where a domain has accounts of its own.
+    let serving = |place: &Place| -> Vec<&Candidate> {
+        let own = weighed
+            .iter()
+            .filter(|candidate| candidate.told.domain == place.name.dns);
+        match (sink.is_some(), own.clone().next()) {
+            (true, Some(_)) => own.copied().collect(),
+            _ => weighed.clone(),
+        }
+    };
     let scans = needs.contains(&FactId::DirectoryAccess) || needs.contains(&FactId::DirectoryPasswords);
     if scans {
-        let reading = places.iter_mut().map(|place| domain(place, &weighed, context));
+        let reading = places.iter_mut().map(|place| {
+            let weighed = serving(place);
+            domain(place, weighed, sink, context)
+        });
         for read in join_all(reading).await {
             gathered.access.extend(read.access);
             gathered.passwords.extend(read.passwords);
@@ -207,10 +282,15 @@ struct DomainRead {
     gaps: Vec<(FactId, Refusal)>,
 }
 
-async fn domain(place: &mut Place, weighed: &[&Candidate], context: &TaskContext) -> DomainRead {
+async fn domain(
+    place: &mut Place,
+    weighed: Vec<&Candidate>,
+    sink: Option<&dyn Sink>,
+    context: &TaskContext,
+) -> DomainRead {
     let mut read = DomainRead::default();
     let dns = place.name.dns.clone();
-    if let Err(cause) = Box::pin(read_domain(place, weighed, context, &mut read)).await {
+    if let Err(cause) = Box::pin(read_domain(place, &weighed, sink, context, &mut read)).await {
         let refusal = refusal(&dns, &cause);
         // What was read stays; it is not the whole.
         read.gaps.push((FactId::DirectoryAccess, refusal.clone()));
@@ -222,9 +302,10 @@ async fn domain(place: &mut Place, weighed: &[&Candidate], context: &TaskContext
 async fn read_domain(
     place: &mut Place,
     weighed: &[&Candidate],
+    sink: Option<&dyn Sink>,
     context: &TaskContext,
     read: &mut DomainRead,
-) -> Result<(), DirectoryError> {
+) -> std::result::Result<(), DirectoryError> {
     let Some((login, connection)) = &mut place.reached else {
         return Ok(());
     };
@@ -252,7 +333,15 @@ async fn read_domain(
         now: policies::now(),
     };
     let containers = Containers::read(connection, root).await?;
+    let accounts: Vec<String> = weighed.iter().map(|candidate| candidate.told.name.clone()).collect();
+    let dns = place.name.dns.as_str();
+    let affected = sink.map(|sink| Affected {
+        sink,
+        domain: dns,
+        accounts: &accounts,
+    });
     let task = scan::Task {
+        affected,
         root,
         containers: &containers,
         tokens: &tokens,
