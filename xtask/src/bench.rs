@@ -11,10 +11,10 @@ mod scenario;
 
 pub use child::serve;
 
-use crate::{build, machine};
+use crate::{build, image, machine, package, rid};
 use anyhow::{Result, bail};
 use clap::ValueEnum;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 /// A group of figures.
@@ -114,6 +114,10 @@ pub fn run(profile: &str, runs: usize, only: &[Figure]) -> Result<ExitCode> {
     for line in &broken {
         println!("{line}");
     }
+    let sizes = sizes(&build::target()?.join("package"))?;
+    if !sizes.is_empty() {
+        println!("\nThe last package that was made:\n{sizes}");
+    }
     let held = broken.is_empty() && rows.iter().all(Row::holds);
     Ok(if held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -138,16 +142,44 @@ fn table(rows: &[Row]) -> String {
             ]
         }))
         .collect();
+    markdown(&cells)
+}
+
+/// Cells as a Markdown table; the first line is its head.
+fn markdown<const COLUMNS: usize>(cells: &[[String; COLUMNS]]) -> String {
     let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 6] = std::array::from_fn(width);
-    let line = |row: &[String; 6]| {
-        let cells: Vec<String> = (0..6).map(|i| format!("{:w$}", row[i], w = widths[i])).collect();
+    let widths: [usize; COLUMNS] = std::array::from_fn(width);
+    let line = |row: &[String; COLUMNS]| {
+        let cells: Vec<String> = (0..COLUMNS).map(|i| format!("{:w$}", row[i], w = widths[i])).collect();
         format!("| {} |", cells.join(" | "))
     };
     let mut lines: Vec<String> = cells.iter().map(line).collect();
     let rule: Vec<String> = widths.iter().map(|w| "-".repeat(*w)).collect();
     lines.insert(1, format!("| {} |", rule.join(" | ")));
     lines.join("\n")
+}
+
+/// The sizes of the libraries in a package and of its zip file, as a Markdown table; nothing where there is no package.
+fn sizes(place: &Path) -> Result<String> {
+    let zip = place.join("EntraSspr.zip");
+    if !zip.exists() {
+        return Ok(String::new());
+    }
+    let lib = package::folder(place).join("lib");
+    let mut cells = vec![["library", "size", "limit"].map(str::to_string)];
+    for rid in rid::ALL {
+        let library = lib.join(rid.name).join(rid.library());
+        if library.exists() {
+            let limit = mebibytes(image::largest(rid));
+            cells.push([rid.name.into(), package::size(&library)?, limit]);
+        }
+    }
+    cells.push(["the zip file".into(), package::size(&zip)?, mebibytes(package::LARGEST)]);
+    Ok(markdown(&cells))
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", bytes >> 20)
 }
 
 /// The middle one.
@@ -173,6 +205,20 @@ mod tests {
     #[test]
     fn the_middle_one_is_taken() {
         assert_eq!(median(&mut [9.0, 1.0, 5.0]), 5.0);
+    }
+
+    #[test]
+    fn the_sizes_of_the_last_package_are_shown() {
+        let place = build::target().unwrap().join("tmp/bench-sizes");
+        assert_eq!(sizes(&place.join("none")).unwrap(), "");
+        let library = package::folder(&place).join("lib/win-x64/entra_sspr.dll");
+        std::fs::create_dir_all(library.parent().unwrap()).unwrap();
+        std::fs::write(&library, vec![0; 3 << 19]).unwrap();
+        std::fs::write(place.join("EntraSspr.zip"), vec![0; 1 << 20]).unwrap();
+        let text = sizes(&place).unwrap();
+        assert_eq!(text.lines().count(), 4, "{text}");
+        assert!(text.contains("| win-x64      | 1.50 MiB | 6 MiB  |"), "{text}");
+        assert!(text.contains("| the zip file | 1.00 MiB | 12 MiB |"), "{text}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What others wrote of what is shipped: a bill of materials (CycloneDX) and the texts of its licences.
 
-use crate::build;
 use crate::rid::Rid;
+use crate::{build, machine};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -34,17 +34,101 @@ const ALLOWED: &[&str] = &[
 ];
 
 /// What is linked in beside the crates.
-const RUNTIMES: &[(&str, &str)] = &[
-    ("the Rust standard library", "MIT OR Apache-2.0"),
-    (
-        "the MinGW-w64 runtime, in a Windows library that was linked with it",
-        "ZPL-2.1 and public domain",
-    ),
-    (
-        "the GCC runtime library, in a Windows library that was linked with it",
-        "GPL-3.0-or-later WITH GCC-exception-3.1, which asks for nothing here",
-    ),
+struct Runtime {
+    name: &'static str,
+    licence: &'static str,
+    /// Whether it is in the library of a system.
+    is_in: fn(&Rid) -> bool,
+    text: Text,
+}
+
+/// Where a licence's text comes from.
+enum Text {
+    /// Published under these names.
+    Published(&'static str),
+    /// A file of this machine's, that came with what is linked in.
+    File,
+    /// It asks for none.
+    None,
+}
+
+const EITHER: &str = "MIT OR Apache-2.0";
+
+/// A crate that the standard library holds.
+const fn of_std(name: &'static str, licence: &'static str) -> Runtime {
+    Runtime {
+        name,
+        licence,
+        is_in: |_| true,
+        text: Text::Published(licence),
+    }
+}
+
+const RUNTIMES: &[Runtime] = &[
+    Runtime {
+        name: "the Rust standard library",
+        licence: "MIT OR Apache-2.0, and Unicode-3.0 for its tables of characters",
+        is_in: |_| true,
+        text: Text::Published("MIT OR Apache-2.0 AND Unicode-3.0"),
+    },
+    of_std("cfg-if of the Rust standard library", EITHER),
+    Runtime {
+        licence: "MIT AND Apache-2.0 WITH LLVM-exception AND (MIT OR Apache-2.0)",
+        ..of_std("compiler_builtins of the Rust standard library", "MIT AND Apache-2.0")
+    },
+    of_std("hashbrown of the Rust standard library", EITHER),
+    Runtime {
+        is_in: |rid| !rid.is_windows(),
+        ..of_std("libc of the Rust standard library", EITHER)
+    },
+    of_std("rustc-demangle of the Rust standard library", EITHER),
+    // Where it prints backtraces: each of these offers MIT among others.
+    of_std("addr2line of the Rust standard library", "MIT"),
+    of_std("adler2 of the Rust standard library", "MIT"),
+    of_std("gimli of the Rust standard library", "MIT"),
+    of_std("memchr of the Rust standard library", "MIT"),
+    of_std("miniz_oxide of the Rust standard library", "MIT"),
+    of_std("object of the Rust standard library", "MIT"),
+    Runtime {
+        name: "the MinGW-w64 runtime, in a Windows library",
+        licence: "ZPL-2.1 and others, below",
+        is_in: is_mingw,
+        text: Text::File,
+    },
+    Runtime {
+        name: "the GCC runtime library, in a Windows library",
+        licence: "GPL-3.0-or-later WITH GCC-exception-3.1, which asks for nothing here",
+        is_in: |rid| rid.triple.ends_with("-windows-gnu"),
+        text: Text::None,
+    },
+    Runtime {
+        name: "the LLVM runtime libraries, in a Windows library for Arm",
+        licence: "Apache-2.0 WITH LLVM-exception, which asks for nothing here",
+        is_in: |rid| rid.triple.ends_with("-windows-gnullvm"),
+        text: Text::None,
+    },
 ];
+
+/// What Debian says of the runtime that its compiler links in.
+const MINGW: &str = "/usr/share/doc/mingw-w64-common/copyright";
+
+fn is_mingw(rid: &Rid) -> bool {
+    rid.triple.contains("-windows-gnu")
+}
+
+/// The text of the licences of MinGW's runtime.
+fn of_mingw() -> Result<String> {
+    if !Path::new(MINGW).exists() {
+        machine::install("mingw-w64-common").context("the licences of MinGW's runtime must go with what it is in")?;
+    }
+    fs::read_to_string(MINGW).context(MINGW)
+}
+
+/// Whether this machine can tell what is in the library of a system.
+#[cfg(test)]
+pub fn can_tell(rid: &Rid) -> bool {
+    !is_mingw(rid) || Path::new(MINGW).exists()
+}
 
 /// A crate that is linked into the library.
 struct Package {
@@ -124,7 +208,7 @@ pub fn write(folder: &Path, rids: &[&Rid]) -> Result<()> {
     }
     let ours = packages.remove(ROOT).context("the library is among its packages")?;
     fs::write(folder.join(BILL), format!("{:#}\n", bill(&ours, &packages)))?;
-    Ok(fs::write(folder.join(NOTICES), notices(&packages)?)?)
+    Ok(fs::write(folder.join(NOTICES), notices(&packages, rids)?)?)
 }
 
 /// The library's own key.
@@ -249,7 +333,7 @@ fn bill(ours: &Package, packages: &BTreeMap<String, Package>) -> Value {
 }
 
 /// The licences' texts, each once, under the names of the crates that have it.
-fn notices(packages: &BTreeMap<String, Package>) -> Result<String> {
+fn notices(packages: &BTreeMap<String, Package>, rids: &[&Rid]) -> Result<String> {
     let mut text = String::from(
         "EntraSspr is under the MIT licence (see LICENSE). Its native library holds the work of others, named here with\ntheir licences.\n\n",
     );
@@ -258,10 +342,25 @@ fn notices(packages: &BTreeMap<String, Package>) -> Result<String> {
     for (key, package) in packages() {
         text.push_str(&format!("{} ({})\n", key.replace('@', " "), package.licence));
     }
-    for (name, licence) in RUNTIMES {
-        text.push_str(&format!("{name} ({licence})\n"));
+    let runtimes = || {
+        RUNTIMES
+            .iter()
+            .filter(|runtime| rids.iter().any(|rid| (runtime.is_in)(rid)))
+    };
+    for runtime in runtimes() {
+        text.push_str(&format!("{} ({})\n", runtime.name, runtime.licence));
     }
     let mut bearers: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for runtime in runtimes() {
+        let texts = match runtime.text {
+            Text::Published(licence) => published(licence)?,
+            Text::File => vec![plain(&of_mingw()?)],
+            Text::None => Vec::new(),
+        };
+        for text in texts {
+            bearers.entry(text).or_default().insert(runtime.name);
+        }
+    }
     for (key, package) in packages() {
         let mut texts = own_texts(&package.folder)?;
         if texts.is_empty() {
@@ -281,27 +380,33 @@ fn notices(packages: &BTreeMap<String, Package>) -> Result<String> {
     Ok(text)
 }
 
-/// The texts in a crate's own folder, with plain line ends.
+/// The texts in a crate's own folder and those in it, where what it took from others lies.
 fn own_texts(folder: &Path) -> Result<Vec<String>> {
     let mut texts = Vec::new();
     for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
-        let path = entry?.path();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .to_ascii_uppercase();
-        let names = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE", "UNLICENSE"];
-        if path.is_file() && names.iter().any(|start| name.starts_with(start)) {
-            let bytes = fs::read(&path)?;
-            let text = String::from_utf8_lossy(&bytes);
-            let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-            texts.push(lines.join("\n").trim().to_string());
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            texts.extend(own_texts(&entry.path())?);
+        } else if is_licence(&entry.file_name().to_string_lossy()) {
+            texts.push(plain(&String::from_utf8_lossy(&fs::read(entry.path())?)));
         }
     }
     texts.sort();
     texts.dedup();
     Ok(texts)
+}
+
+/// Whether a file's name says that it holds a licence, and no code about licences.
+fn is_licence(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    let names = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE", "UNLICENSE"];
+    names.iter().any(|start| name.starts_with(start)) && !name.ends_with(".RS")
+}
+
+/// A text with plain line ends.
+fn plain(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    lines.join("\n").trim().to_string()
 }
 
 /// The published texts of a licence, where the crate holds none.
@@ -367,12 +472,56 @@ mod tests {
     fn every_crate_s_licence_is_there_with_its_text() {
         let mut packages = packages();
         packages.retain(|_, package| package.sha256.is_some());
-        let text = notices(&packages).unwrap();
+        let text = notices(&packages, &[Rid::named("linux-x64").unwrap()]).unwrap();
         for key in packages.keys() {
             let name = key.replace('@', " ");
             assert!(text.matches(&name).count() >= 2, "{name} is named with its text");
         }
         assert!(text.contains("Permission is hereby granted") && text.contains("Apache License"));
+        // In a folder of ring's own.
+        assert!(text.contains("the fiat-crypto authors"));
+        assert!(
+            text.contains("the Rust standard library (")
+                && text.contains("hashbrown of the Rust standard library (MIT OR Apache-2.0)")
+        );
+        assert!(
+            !text.contains("MinGW") && !text.contains("GCC runtime"),
+            "a library for Linux holds neither"
+        );
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_library_that_mingw_linked_brings_the_licences_of_its_runtime() {
+        let windows = Rid::named("win-x64").unwrap();
+        if !can_tell(windows) {
+            eprintln!("not run: needs mingw-w64-common");
+            return;
+        }
+        let text = notices(&BTreeMap::new(), &[windows]).unwrap();
+        assert!(text.contains("the MinGW-w64 runtime") && text.contains("the GCC runtime library"));
+        assert!(
+            text.contains("the mingw-w64 project")
+                && text.contains("THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS")
+        );
+        assert!(!text.contains("libc of"), "Windows has its own");
+    }
+
+    #[test]
+    fn files_that_hold_licences_are_known_by_their_names() {
+        for name in [
+            "LICENSE",
+            "LICENSE-MIT",
+            "licence.txt",
+            "COPYING.md",
+            "LICENSE-other-bits",
+            "UNLICENSE",
+        ] {
+            assert!(is_licence(name), "{name}");
+        }
+        for name in ["license.rs", "licensee.rs", "README.md", "Cargo.toml"] {
+            assert!(!is_licence(name), "{name}");
+        }
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! Puts together what an administrator unpacks: the module for all systems, and its zip file.
 
-use crate::module::put_together;
+mod check;
+
+pub use check::faults;
+
+use crate::module::{beside, put_together};
 use crate::rid::{self, Rid};
 use crate::sign::{self, Signer};
 use crate::{build, dependencies, image};
@@ -14,6 +18,14 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 
 /// The hash of every other file, as `sha256sum --check` reads it.
 pub const HASHES: &str = "SHA256SUMS";
+
+/// The module's folder in the zip file.
+const INSIDE: &str = concat!("EntraSspr/", env!("CARGO_PKG_VERSION"));
+
+/// Where a package's folder is, in the folder that it is made in.
+pub fn folder(place: &Path) -> PathBuf {
+    place.join(INSIDE)
+}
 
 /// What was made.
 pub struct Package {
@@ -50,7 +62,7 @@ pub fn run(profile: &str, named: &[String], sign: &sign::Request) -> Result<()> 
     let (mut libraries, mut faults) = (Vec::new(), Vec::new());
     for toolchain in &toolchains {
         let (rid, library) = (toolchain.rid, toolchain.build(profile)?);
-        let of_rid = image::faults(rid, &library)?;
+        let of_rid = image::faults(rid, &library, image::Made::ToShip)?;
         faults.extend(of_rid.iter().map(|fault| format!("{}: {fault}", rid.name)));
         libraries.push((rid, library));
     }
@@ -68,10 +80,7 @@ pub fn run(profile: &str, named: &[String], sign: &sign::Request) -> Result<()> 
     println!("{}", package.folder.display());
     println!("{} {}", package.zip.display(), size(&package.zip)?);
     println!("SHA-256 {}", hash(&package.zip)?);
-    let length = fs::metadata(&package.zip)?.len();
-    if length > LARGEST {
-        faults.push(format!("the zip file takes {length} bytes, more than {LARGEST}"));
-    }
+    faults.extend(check::faults(&package, Some(LARGEST))?);
     if !faults.is_empty() {
         bail!(
             "the package was made, but is not fit to be shipped: {}",
@@ -82,7 +91,7 @@ pub fn run(profile: &str, named: &[String], sign: &sign::Request) -> Result<()> 
 }
 
 /// The most that the zip file may take.
-const LARGEST: u64 = 12 << 20;
+pub const LARGEST: u64 = 12 << 20;
 
 /// Makes the package of these libraries in a folder, without signatures.
 pub fn assemble(place: &Path, libraries: &[(&Rid, PathBuf)]) -> Result<Package> {
@@ -90,14 +99,12 @@ pub fn assemble(place: &Path, libraries: &[(&Rid, PathBuf)]) -> Result<Package> 
 }
 
 /// Makes the package of these libraries in a folder.
-fn assemble_signed(place: &Path, libraries: &[(&Rid, PathBuf)], signer: Option<&Signer>) -> Result<Package> {
-    let module = place.join("EntraSspr");
+pub fn assemble_signed(place: &Path, libraries: &[(&Rid, PathBuf)], signer: Option<&Signer>) -> Result<Package> {
     let mut package = Package {
-        folder: module.join(env!("CARGO_PKG_VERSION")),
+        folder: folder(place),
         zip: place.join("EntraSspr.zip"),
         signed: 0,
     };
-    fs::create_dir_all(&module)?;
     put_together(&package.folder.clone(), libraries, |folder| {
         fs::copy(build::root().join("LICENSE"), folder.join("LICENSE"))?;
         let rids: Vec<&Rid> = libraries.iter().map(|(rid, _)| *rid).collect();
@@ -111,11 +118,7 @@ fn assemble_signed(place: &Path, libraries: &[(&Rid, PathBuf)], signer: Option<&
         }
         Ok(fs::write(folder.join(HASHES), lines)?)
     })?;
-    pack(
-        &package.folder,
-        concat!("EntraSspr/", env!("CARGO_PKG_VERSION")),
-        &package.zip,
-    )?;
+    pack(&package.folder, &package.zip)?;
     Ok(package)
 }
 
@@ -144,19 +147,21 @@ pub fn files(folder: &Path) -> Result<Vec<String>> {
 }
 
 /// The same files make the same bytes: in order, without times, owners and rights.
-fn pack(folder: &Path, inside: &str, zip: &Path) -> Result<()> {
+fn pack(folder: &Path, zip: &Path) -> Result<()> {
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
         .compression_level(Some(9))
         .last_modified_time(DateTime::default())
         .unix_permissions(0o644);
-    let mut writer = ZipWriter::new(File::create(zip)?);
+    // The old one stays until this one is whole.
+    let made = beside(zip, ".new");
+    let mut writer = ZipWriter::new(File::create(&made)?);
     for file in files(folder)? {
-        writer.start_file(format!("{inside}/{file}"), options)?;
+        writer.start_file(format!("{INSIDE}/{file}"), options)?;
         writer.write_all(&fs::read(folder.join(&file))?)?;
     }
     writer.finish()?;
-    Ok(())
+    Ok(fs::rename(&made, zip)?)
 }
 
 /// A file's SHA-256 in hexadecimal digits.
@@ -165,7 +170,8 @@ pub fn hash(file: &Path) -> Result<String> {
     Ok(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-fn size(file: &Path) -> Result<String> {
+/// A file's size, for people.
+pub fn size(file: &Path) -> Result<String> {
     Ok(format!(
         "{:.2} MiB",
         fs::metadata(file)?.len() as f64 / f64::from(1 << 20)
@@ -173,42 +179,41 @@ fn size(file: &Path) -> Result<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
+
+    /// Libraries that nobody could load, for this machine and for Windows where what they hold can be told here: how a
+    /// package is put together does not depend on what they are.
+    pub fn libraries(place: &Path) -> Vec<(&'static Rid, PathBuf)> {
+        let mut rids = vec![Rid::host().unwrap()];
+        let windows = Rid::named("win-x64").unwrap();
+        if windows.name != rids[0].name && dependencies::can_tell(windows) {
+            rids.push(windows);
+        }
+        let mut libraries = Vec::new();
+        for rid in rids {
+            let library = place.join(rid.name).join(rid.library());
+            fs::create_dir_all(library.parent().unwrap()).unwrap();
+            fs::write(&library, b"MZ").unwrap();
+            libraries.push((rid, library));
+        }
+        libraries
+    }
 
     #[test]
     fn the_same_libraries_make_the_same_bytes_twice() {
         let place = build::target().unwrap().join("tmp/package-test");
-        // No library that loads: how the package is put together does not depend on it.
-        let library = place.join("entra_sspr.dll");
-        fs::create_dir_all(&place).unwrap();
-        fs::write(&library, b"MZ").unwrap();
-        let libraries = [(Rid::named("win-x64").unwrap(), library)];
+        let libraries = libraries(&place);
         let first = assemble(&place.join("out"), &libraries).unwrap();
         let once = fs::read(&first.zip).unwrap();
         let second = assemble(&place.join("out"), &libraries).unwrap();
         assert_eq!(once, fs::read(&second.zip).unwrap());
-
-        let sums = fs::read_to_string(second.folder.join(HASHES)).unwrap();
-        let listed: Vec<&str> = sums.lines().filter_map(|line| line.split("  ").nth(1)).collect();
-        let there = files(&second.folder).unwrap();
-        assert_eq!(there.len(), listed.len() + 1, "all but the list itself");
-        for file in &there {
-            assert!(file == HASHES || listed.contains(&file.as_str()), "{file} has no hash");
-            assert!(file.len() + "EntraSspr/0.1.0/".len() < 140, "{file}");
-            let strange = ["Tests.ps1", "Lab.ps1", "Private/", "Public/", "sspr-lab", ".pdb"];
-            assert!(!strange.iter().any(|part| file.contains(part)), "{file}");
-        }
-        for expected in [
-            "EntraSspr.psd1",
-            "EntraSspr.psm1",
-            "lib/win-x64/entra_sspr.dll",
-            "lib/win-x64/EntraSspr.Native.dll",
-        ] {
-            assert!(there.iter().any(|file| file == expected), "{expected}");
-        }
-        let manifest = fs::read_to_string(second.folder.join("EntraSspr.psd1")).unwrap();
-        let version = format!("ModuleVersion        = '{}'", env!("CARGO_PKG_VERSION"));
-        assert!(manifest.contains(&version), "manifest and crate have one version");
+        assert_eq!(faults(&second, None).unwrap(), Vec::<String>::new());
+        let mut left: Vec<_> = fs::read_dir(place.join("out"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["EntraSspr", "EntraSspr.zip"]);
     }
 }

@@ -75,6 +75,15 @@ impl Rid {
         self.name.starts_with("win-")
     }
 
+    /// What its library's file is called.
+    pub fn library(&self) -> &'static str {
+        match self.name.split('-').next() {
+            Some("win") => "entra_sspr.dll",
+            Some("osx") => "libentra_sspr.dylib",
+            _ => "libentra_sspr.so",
+        }
+    }
+
     fn is_host(&self) -> bool {
         Rid::host().is_ok_and(|host| host.name == self.name)
     }

@@ -146,7 +146,7 @@ impl Signer {
 }
 
 /// The program, of a version that signs scripts.
-fn osslsigncode() -> Result<PathBuf> {
+pub fn osslsigncode() -> Result<PathBuf> {
     let program = machine::need("osslsigncode", "osslsigncode")?;
     let text = said(Command::new(&program).arg("--version"), "")?;
     if version(&text).is_none_or(|version| version < (2, 8)) {
@@ -190,7 +190,9 @@ fn said(command: &mut Command, input: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::build;
+    use crate::image::tests::toy;
+    use crate::rid::Rid;
+    use crate::{build, package};
 
     /// A certificate made for the test, as a PFX file and as PEM; none where OpenSSL is not there.
     fn certificate(place: &Path, password: &str) -> Option<(PathBuf, PathBuf)> {
@@ -280,6 +282,48 @@ mod tests {
         let error = format!("{:#}", wrong.sign(&place, &files[1..2]).unwrap_err());
         assert!(error.contains("EntraSspr.psm1 could not be signed"), "{error}");
         assert!(program.is_absolute());
+    }
+
+    #[test]
+    fn a_signed_package_is_whole() {
+        let place = build::target().unwrap().join("tmp/sign-package-test");
+        fs::create_dir_all(&place).unwrap();
+        let password = "a pass word";
+        let (Ok(_), Some((pfx, pem))) = (osslsigncode(), certificate(&place, password)) else {
+            eprintln!("not run: needs openssl and osslsigncode 2.8 or newer");
+            return;
+        };
+        let Some(toy) = toy("to_sign", &["-DUSED=1"]) else {
+            eprintln!("not run: needs x86_64-w64-mingw32-gcc");
+            return;
+        };
+        let rid = Rid::named("win-x64").unwrap();
+        let library = place.join(rid.library());
+        fs::copy(&toy, &library).unwrap();
+        let request = Request {
+            sign: Some(pfx.display().to_string()),
+            timestamp: None,
+            sign_roots: Some(pem),
+        };
+        let signer = Signer::new(&request, Some(password.into())).unwrap().unwrap();
+        let package = package::assemble_signed(&place.join("out"), &[(rid, library.clone())], Some(&signer)).unwrap();
+        // Its hashes and its zip file are of what is signed.
+        assert_eq!(package::faults(&package, None).unwrap(), Vec::<String>::new());
+        let signed = [
+            "lib/win-x64/entra_sspr.dll",
+            "lib/win-x64/EntraSspr.Native.dll",
+            "EntraSspr.psm1",
+        ];
+        for name in signed {
+            let file = package.folder.join(name);
+            signer.verify(&file).unwrap();
+            let mut bytes = fs::read(&file).unwrap();
+            let third = bytes.len() / 3;
+            bytes[third] ^= 1;
+            fs::write(&file, bytes).unwrap();
+            assert!(signer.verify(&file).is_err(), "{name} was changed");
+        }
+        assert!(signer.verify(&library).is_err(), "the library itself is not signed");
     }
 
     #[test]

@@ -100,7 +100,7 @@ function Add-SsprLoadProblem {
     $help = if ($State.Rid -like 'win-*') {
         'The event log tells when endpoint protection or an application control policy has blocked it: allow it there.'
     } else {
-        'On Linux the library needs glibc 2.31 or newer.'
+        'On Linux the library needs glibc 2.34 or newer.'
     }
     $State.Exception = $Exception
     $State.Problem = New-SsprNativeProblem -Name LoadFailed -Target $Path -Help $help -Message "$Path would not load: $($Exception.Message)"

@@ -1,7 +1,9 @@
 //! The module in PowerShell: importing it, and binding the library.
 
 use super::{Bench, Bound, Row, median, output};
-use crate::{build, machine, module};
+use crate::module::from_source;
+use crate::rid::Rid;
+use crate::{build, machine, module, package};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -48,14 +50,18 @@ namespace EntraSspr
 "#
 );
 
-/// Importing the module beside importing one of as many empty functions.
+/// Importing the package beside importing the module from source, and beside importing as many empty functions.
 pub fn import(bench: &Bench) -> Result<Vec<Row>> {
-    let ours = module::assemble(&bench.profile)?;
-    let peer = empty_module(&ours, &bench.place.join("peer"))?;
+    let libraries = [(Rid::host()?, bench.library.clone())];
+    let packed = package::assemble(&bench.place.join("package"), &libraries)?.folder;
+    let source = bench.place.join("source/EntraSspr");
+    from_source(&source, &libraries)?;
+    let empty = empty_module(&packed, &bench.place.join("peer"))?;
     let script = bench.place.join("import.ps1");
     fs::write(&script, IMPORT)?;
     let measure = |module: &Path| -> Result<(f64, u64)> {
-        let said = powershell(&script, module)?;
+        // By its manifest: the folder of a package bears the version's name.
+        let said = powershell(&script, &module.join("EntraSspr.psd1"))?;
         let fields: Vec<&str> = said.split_whitespace().collect();
         let [ms, functions, loaded] = fields[..] else {
             bail!("the import said {said:?}");
@@ -65,25 +71,43 @@ pub fn import(bench: &Bench) -> Result<Vec<Row>> {
         }
         Ok((ms.parse()?, functions.parse()?))
     };
-    // Once without counting, so that both sides' files are in the system's cache.
-    let (_, count) = measure(&ours)?;
-    let (_, others) = measure(&peer)?;
-    if count != others || count == 0 {
-        bail!("the module has {count} functions and the peer {others}");
+    let modules = [&packed, &source, &empty];
+    // Once without counting, so that the files of all are in the system's cache.
+    let mut counts = Vec::new();
+    for module in modules {
+        counts.push(measure(module)?.1);
     }
-    let (mut mine, mut theirs) = (Vec::new(), Vec::new());
+    let count = counts[0];
+    if count == 0 || counts.iter().any(|other| *other != count) {
+        bail!("the package, the source and the peer have {counts:?} functions");
+    }
+    let mut times: [Vec<f64>; 3] = Default::default();
     for _ in 0..bench.runs {
-        mine.push(measure(&ours)?.0);
-        theirs.push(measure(&peer)?.0);
+        for (module, times) in modules.into_iter().zip(&mut times) {
+            times.push(measure(module)?.0);
+        }
     }
-    Ok(vec![row(
-        "Import-Module".into(),
-        &mut mine,
-        format!("{count} empty functions"),
-        &mut theirs,
-        2.0,
-    )])
+    let [mut packed, mut source, mut empty] = times;
+    Ok(vec![
+        row(
+            "Import-Module of the package".into(),
+            &mut packed,
+            "from source".into(),
+            &mut source,
+            NO_SLOWER,
+        ),
+        row(
+            "Import-Module of the package".into(),
+            &mut packed,
+            format!("{count} empty functions"),
+            &mut empty,
+            1.5,
+        ),
+    ])
 }
+
+/// What counts as no slower: between two medians of the same there lie up to five hundredths by chance.
+const NO_SLOWER: f64 = 1.05;
 
 /// Binding the library beside binding one with a single function in its place, by the same module.
 pub fn bind(bench: &Bench) -> Result<Vec<Row>> {

@@ -1,8 +1,8 @@
 //! What each suite runs, and what it needs.
 
 use super::Outcome;
-use super::tally::{one, ran};
-use crate::{build, machine};
+use super::tally::{Tally, one, ran};
+use crate::{build, machine, module, sign};
 use anyhow::{Context, Result};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -14,10 +14,19 @@ pub fn rust(missing: &mut Vec<String>) -> Result<Outcome> {
         ("the C programs", "cc", "gcc"),
         ("the C programs", "g++", "g++"),
         ("the C programs", "valgrind", "valgrind"),
+        ("the signing of a package", "openssl", "openssl"),
+        (
+            "what a Windows library is held to, and its signature",
+            "x86_64-w64-mingw32-gcc",
+            "gcc-mingw-w64-x86-64",
+        ),
     ] {
         if let Err(error) = machine::need(program, package) {
             missing.push(format!("{what}: {error:#}"));
         }
+    }
+    if let Err(error) = sign::osslsigncode() {
+        missing.push(format!("the signing of a package: {error:#}"));
     }
     let mut command = build::cargo();
     if machine::which("cargo-nextest").is_some() {
@@ -122,26 +131,34 @@ pub fn compatibility() -> Result<Outcome> {
             install: machine::GET_POWERSHELL.into(),
         });
     };
-    let sources = build::root().join("powershell/EntraSspr");
-    let mut command = machine::start(&powershell);
-    if let Some(script) = machine::file_on_path("Test-Compatibility.ps1") {
-        command.arg("-File").arg(script).arg("-Path").arg(sources);
-    } else if !has_module(&powershell, "PSScriptAnalyzer", 1)? {
+    let script = machine::file_on_path("Test-Compatibility.ps1");
+    if script.is_none() && !has_module(&powershell, "PSScriptAnalyzer", 1)? {
         return Ok(Outcome::NotRun {
             what,
             install: "PSScriptAnalyzer: Install-Module PSScriptAnalyzer -Scope CurrentUser".into(),
         });
-    } else {
-        let settings = build::root().join("powershell/PSScriptAnalyzerSettings.psd1");
-        command
-            .args(["-Command", ANALYSE])
-            .env("SSPR_SOURCES", sources)
-            .env("SSPR_SETTINGS", settings);
     }
-    let output = command.output()?;
-    print!("{}", String::from_utf8_lossy(&output.stdout));
-    eprint!("{}", String::from_utf8_lossy(&output.stderr));
-    Ok(Outcome::Ran(one(output.status.success())))
+    // As people write it, and as they get it.
+    let packed = build::target()?.join("test/compatibility/EntraSspr");
+    module::put_together(&packed, &[], |_| Ok(()))?;
+    let mut tally = Tally::default();
+    for folder in [module::sources(), packed] {
+        let mut command = machine::start(&powershell);
+        if let Some(script) = &script {
+            command.arg("-File").arg(script).arg("-Path").arg(folder);
+        } else {
+            let settings = build::root().join("powershell/PSScriptAnalyzerSettings.psd1");
+            command
+                .args(["-Command", ANALYSE])
+                .env("SSPR_SOURCES", folder)
+                .env("SSPR_SETTINGS", settings);
+        }
+        let output = command.output()?;
+        print!("{}", String::from_utf8_lossy(&output.stdout));
+        eprint!("{}", String::from_utf8_lossy(&output.stderr));
+        tally += one(output.status.success());
+    }
+    Ok(Outcome::Ran(tally))
 }
 
 pub fn clients() -> Result<Outcome> {

@@ -1,8 +1,9 @@
 //! The module's Pester files, run in four ways: from source and from the package, on this system and on Windows under Wine.
 
 use super::suite::has_module;
-use super::tally::{Tally, ran_watched};
+use super::tally::{Tally, one, ran_watched};
 use super::{Outcome, labs};
+use crate::image::{self, Made};
 use crate::rid::Rid;
 use crate::{build, machine, module, package};
 use anyhow::{Context, Result, bail};
@@ -34,6 +35,7 @@ pub fn here(ways: &mut Vec<Way>, controllers: Option<&Result<String>>) -> Result
         powershell,
         rid: Rid::host()?,
         library: build::library("dev")?.file,
+        made: Made::Here,
         lab: build::lab("dev")?.into(),
         compiler: machine::need("cc", "gcc").ok(),
         wine: false,
@@ -77,6 +79,7 @@ pub fn windows(ways: &mut Vec<Way>, controllers: Option<&Result<String>>) -> Res
         powershell,
         rid: toolchain.rid,
         library: toolchain.build("dev")?,
+        made: Made::ToTry,
         lab: labs::serve(build::lab("dev")?)?.into(),
         compiler: machine::need("x86_64-w64-mingw32-gcc", "gcc-mingw-w64-x86-64").ok(),
         wine: true,
@@ -92,6 +95,7 @@ struct System {
     powershell: PathBuf,
     rid: &'static Rid,
     library: PathBuf,
+    made: Made,
     /// The lab's program, or the address of what starts labs.
     lab: OsString,
     /// What compiles C for it.
@@ -115,7 +119,8 @@ fn both(what: &'static str, system: &System, ways: &mut Vec<Way>) -> Result<Outc
     }
     let package = package::assemble(&place.join("package"), &libraries)?;
     let others = system.other_libraries(&place.join("other"))?;
-    let mut total = Tally::default();
+    let mut total = holds("the library", &image::faults(system.rid, &system.library, system.made)?);
+    total += holds("the package", &package::faults(&package, None)?);
     for (form, module) in [("from source", source), ("from the package", package.folder)] {
         let name = format!("{} {form}", system.rid.name);
         println!("-- {name}");
@@ -124,6 +129,14 @@ fn both(what: &'static str, system: &System, ways: &mut Vec<Way>) -> Result<Outc
         ways.push(Way { name, tally, skipped });
     }
     Ok(Outcome::Ran(total))
+}
+
+/// A check that passed where nothing is amiss, and else says what is.
+fn holds(what: &str, faults: &[String]) -> Tally {
+    for fault in faults {
+        println!("failed: {what}: {fault}");
+    }
+    one(faults.is_empty())
 }
 
 impl System {
@@ -204,7 +217,15 @@ fn skip(line: &str) -> Option<String> {
     Some(words.join(" "))
 }
 
-/// Shows what the ways came to, and the tests that some of them skipped, and whether all ran the same number of tests.
+/// Whether a skipped test says why.
+fn has_reason(test: &str) -> bool {
+    // Pester writes "is skipped, because ..." behind the name, others the reason alone.
+    let none = ["is skipped", ",", ", marked -Skip"];
+    test.contains(", ") && !none.iter().any(|end| test.ends_with(end))
+}
+
+/// Shows what the ways came to, and the tests that some of them skipped; gives whether all ran the same number of tests, and
+/// every skipped one says why.
 pub fn agree(ways: &[Way]) -> bool {
     let Some(first) = ways.first() else { return true };
     println!("\nthe module's tests:");
@@ -212,7 +233,12 @@ pub fn agree(ways: &[Way]) -> bool {
         println!("  {:<28} {}", way.name, way.tally);
     }
     let all: BTreeSet<&String> = ways.iter().flat_map(|way| &way.skipped).collect();
+    let mut all_say_why = true;
     for test in all {
+        if !has_reason(test) {
+            println!("  failed: skipped without a reason: {test}");
+            all_say_why = false;
+        }
         let by: Vec<&Way> = ways.iter().filter(|way| way.skipped.contains(test)).collect();
         if by.len() < ways.len() {
             let names: Vec<&str> = by.iter().map(|way| way.name.as_str()).collect();
@@ -223,7 +249,7 @@ pub fn agree(ways: &[Way]) -> bool {
     if !same {
         println!("  failed: the ways did not run the same number of tests");
     }
-    same
+    same && all_say_why
 }
 
 #[cfg(test)]
@@ -244,17 +270,46 @@ mod tests {
 
     #[test]
     fn ways_agree_when_all_run_as_many_tests() {
-        let way = |passed, skipped| Way {
+        let way = |passed, skipped| way(passed, skipped, &[]);
+        assert!(agree(&[]));
+        assert!(agree(&[way(5, 1), way(6, 0)]));
+        assert!(!agree(&[way(5, 1), way(5, 0)]));
+    }
+
+    fn way(passed: u64, skipped: u64, tests: &[&str]) -> Way {
+        Way {
             name: "x".into(),
             tally: Tally {
                 passed,
                 failed: 0,
                 skipped,
             },
-            skipped: BTreeSet::new(),
-        };
-        assert!(agree(&[]));
-        assert!(agree(&[way(5, 1), way(6, 0)]));
-        assert!(!agree(&[way(5, 1), way(5, 0)]));
+            skipped: tests.iter().map(|test| test.to_string()).collect(),
+        }
+    }
+
+    #[test]
+    fn a_test_that_is_skipped_without_a_reason_fails() {
+        for line in [
+            "[!] from a share, this system has none 12ms",
+            "[!] from a share is skipped, because it has none 3ms (1ms|2ms)",
+        ] {
+            assert!(agree(&[way(5, 1, &[&skip(line).unwrap()]), way(6, 0, &[])]), "{line}");
+        }
+        for line in [
+            "[!] from a share,  12ms",
+            "[!] from a share, or not, is skipped 3ms (1ms|2ms)",
+            "[!] from a share is skipped 3ms (1ms|2ms)",
+            "[!] from a share, marked -Skip 0ms",
+            "[!] from a share 3ms (1ms|2ms)",
+        ] {
+            assert!(!agree(&[way(5, 1, &[&skip(line).unwrap()]), way(6, 0, &[])]), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_amiss_counts_as_a_failure() {
+        assert_eq!(holds("x", &[]), one(true));
+        assert_eq!(holds("x", &["it is not".into()]), one(false));
     }
 }
