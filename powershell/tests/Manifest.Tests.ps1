@@ -114,7 +114,7 @@ Describe 'The examples in the help' {
         [void](Connect-SsprTenant @connection)
         [void](Test-SsprReadiness -Step license | Export-SsprSnapshot -Path 'contoso.sspr.json')
         $defaults = @{ 'Connect-SsprTenant:Endpoint' = $connection.Endpoint }
-        $directory = @(Get-LabController) | Select-Object -First 1
+        $directory, $child = @(Get-LabController) | Select-Object -First 2
         if ($null -ne $directory) {
             $controller = $directory.host
             $lent = Get-LabDirectory -Controller $directory
@@ -125,7 +125,11 @@ Describe 'The examples in the help' {
     }
     BeforeEach {
         [void](Connect-SsprTenant @connection)
-        if ($null -ne $directory) { [void](Connect-SsprDirectory @lent) }
+        if ($null -ne $directory) {
+            [void](Connect-SsprDirectory @lent)
+            $other = Get-LabDirectory -Controller $child
+            [void](Connect-SsprDirectory @other)
+        }
     }
     AfterAll {
         Pop-Location

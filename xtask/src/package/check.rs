@@ -37,9 +37,9 @@ const SCRIPT: &str = "EntraSspr.psm1";
 fn may_ship(file: &str) -> bool {
     let parts: Vec<&str> = file.split('/').collect();
     match parts[..] {
-        ["LICENSE" | HASHES | dependencies::BILL | dependencies::NOTICES] => true,
+        ["LICENSE" | HASHES | dependencies::BILL | dependencies::NOTICES | module::HIDDEN] => true,
         ["lib", rid, name] => Rid::named(rid).is_ok_and(|rid| name == module::ASSEMBLY || name == rid.library()),
-        // Their text is in the one script file.
+        // Their text is in the two script files.
         ["Private" | "Public", _] => false,
         _ => module::belongs(file),
     }
@@ -59,6 +59,7 @@ fn folder(there: &[String]) -> Vec<String> {
     let mut wanted: BTreeSet<String> = [
         MANIFEST,
         SCRIPT,
+        module::HIDDEN,
         "EntraSspr.format.ps1xml",
         "EntraSspr.types.ps1xml",
         "en-US/about_EntraSspr.help.txt",
