@@ -11,6 +11,7 @@ CASES is a JSON document:
     access   [{on, add?, repeat?, protected?, owner?}]    SDDL entries put in front of an object's list; {NAME} is that account's SID
     domains  [{name, dnsRoot}]                   further domains of the forest, as cross references
     policies [{name, precedence, minimumAgeDays, appliesTo}]    fine-grained password policies
+    crowd    like users, and added last: who is there when a container's list changes is written anew one by one
     objects  [{guid, name, settings, registry?, version?, fileVersion?, flags?, link?, on?}]    group policy objects with a security
              template; `link` links it to `on` with these options, the last one wins
     dns      [{zone, name, address?, controller?}]    an address, or a controller to be found there
@@ -229,6 +230,8 @@ def main():
             domain.policy_object(item)
         for item in cases.get("dns", []):
             domain.record(item)
+        for user in cases.get("crowd", []):
+            domain.user(user, cases["password"])
     except BaseException:
         domain.db.transaction_cancel()
         raise

@@ -56,11 +56,10 @@ impl Cases {
             Cases::Many { users, units } => {
                 let unit = |n: u32| serde_json::json!({"name": format!("Unit {n}")});
                 let people = |n: u32| serde_json::json!({"name": format!("u{n}x{{n}}"), "in": format!("Unit {n}"), "count": users / units.max(1)});
-                let mut all = vec![serde_json::json!({"name": "MSOL_16fb75d0227d", "uac": 66048})];
-                match units {
-                    0 => all.push(serde_json::json!({"name": "u{n}", "count": users})),
-                    units => all.extend((1..=units).map(people)),
-                }
+                let crowd = match units {
+                    0 => vec![serde_json::json!({"name": "u{n}", "count": users})],
+                    units => (1..=units).map(people).collect(),
+                };
                 let guid = "bf967aba-0de6-11d0-a285-00aa003049e2";
                 let grant = |right: &str| format!("(OA;CIIO;{right};{guid};{{MSOL_16fb75d0227d}})");
                 let grants = [
@@ -71,7 +70,8 @@ impl Cases {
                 let document = serde_json::json!({
                     "password": PASSWORD,
                     "units": (1..=units).map(unit).collect::<Vec<_>>(),
-                    "users": all,
+                    "users": [{"name": "MSOL_16fb75d0227d", "uac": 66048}],
+                    "crowd": crowd,
                     "access": [{"on": "", "add": grants.map(grant)}],
                 });
                 Ok(document.to_string())
