@@ -236,7 +236,7 @@ async fn forest(
     if let Some(forest) = gathered.forests.first_mut() {
         forest.domains = places.iter().map(|place| place.told.clone()).collect();
     }
-    let candidates = join_all(places.iter_mut().map(|place| candidates(place))).await;
+    let candidates = join_all(places.iter_mut().map(candidates)).await;
     let mut all = Vec::new();
     for (place, found) in places.iter().zip(candidates) {
         match found {
