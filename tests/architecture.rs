@@ -50,6 +50,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "directory",
             "error",
+            "file",
             "json",
             "session",
             "snapshot",

@@ -219,10 +219,10 @@ mod tests {
 
     #[test]
     fn many_rows_go_through_a_file_and_keep_their_order() {
-        let (text, count) = table(&[(20_000, true)]);
+        let (text, count) = table(&[(40_000, true)]);
         assert!(text.len() > 2 * HELD);
-        assert_eq!(count, 20_000);
-        assert!(text.lines().nth(20_000).unwrap().contains("user 19999,"));
+        assert_eq!(count, 40_000);
+        assert!(text.lines().nth(40_000).unwrap().contains("user 39999,"));
     }
 
     #[test]
