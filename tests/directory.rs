@@ -487,7 +487,7 @@ async fn users_who_cannot_be_reset_are_told_by_their_cause() {
     let unit = |path: &str| format!("{path},OU=Staff,{ROOT}");
     let count = |cause: &Cause| refused.get(cause).map_or(0, |refused| refused.count);
     let denied = |trustee: SidBuf, right, from| Cause::Denied { trustee, right, from };
-    assert_eq!(count(&Cause::Protected(unit("OU=Sales"))), 12, "{refused:#?}");
+    assert_eq!(count(&Cause::Protected(unit("OU=Sales"))), 16, "{refused:#?}");
     assert_eq!(
         count(&denied(writers, "Reset Password", Some(unit("OU=Field")))),
         5,

@@ -39,6 +39,7 @@ const SYSTEM: &[&str] = &[
     "msvcrt.dll",
     "ncrypt.dll",
     "ntdll.dll",
+    "ole32.dll",
     "oleaut32.dll",
     "secur32.dll",
     "user32.dll",
