@@ -152,18 +152,19 @@ pub unsafe extern "C" fn sspr_session_sign_in(
     out_task: *mut u64,
     out_error: *mut *mut c_char,
 ) -> i32 {
-    let body = || {
-        let session = SESSIONS.get(session)?;
-        // SAFETY: the caller's promise.
-        let request = task::request(unsafe { text::take(request_json, "request_json")? })?;
-        let handle = task::start(session.config.host_actions.clone(), move |context| async move {
-            let identity = session.sign_in(request, &context).await?;
-            serde_json::to_value(identity).map_err(|e| Error::new(Status::Internal, e.to_string()))
-        })?;
-        Ok((Status::Ok, handle))
-    };
     // SAFETY: the caller's promise.
-    unsafe { guard::output(out_task, "out_task", out_error, body) }
+    unsafe {
+        task::of_session(
+            session,
+            request_json,
+            out_task,
+            out_error,
+            |session, request, context| async move {
+                let identity = session.sign_in(request, &context).await?;
+                serde_json::to_value(identity).map_err(|e| Error::new(Status::Internal, e.to_string()))
+            },
+        )
+    }
 }
 
 /// Connects a session to a domain of Active Directory, in place of an earlier connection to that domain. A session may
@@ -194,17 +195,16 @@ pub unsafe extern "C" fn sspr_directory_connect(
     out_task: *mut u64,
     out_error: *mut *mut c_char,
 ) -> i32 {
-    let body = || {
-        let session = SESSIONS.get(session)?;
-        // SAFETY: the caller's promise.
-        let request = task::request(unsafe { text::take(request_json, "request_json")? })?;
-        let handle = task::start(session.config.host_actions.clone(), move |_| async move {
-            session.connect_directory(request).await
-        })?;
-        Ok((Status::Ok, handle))
-    };
     // SAFETY: the caller's promise.
-    unsafe { guard::output(out_task, "out_task", out_error, body) }
+    unsafe {
+        task::of_session(
+            session,
+            request_json,
+            out_task,
+            out_error,
+            |session, request, _| async move { session.connect_directory(request).await },
+        )
+    }
 }
 
 /// Gives a session the directories of another, with their sign-ins: for a directory that was connected to before there was
@@ -251,17 +251,16 @@ pub unsafe extern "C" fn sspr_directory_user(
     out_task: *mut u64,
     out_error: *mut *mut c_char,
 ) -> i32 {
-    let body = || {
-        let session = SESSIONS.get(session)?;
-        // SAFETY: the caller's promise.
-        let request = task::request(unsafe { text::take(request_json, "request_json")? })?;
-        let handle = task::start(session.config.host_actions.clone(), move |_| async move {
-            gather::directory::user::look(&session, request).await
-        })?;
-        Ok((Status::Ok, handle))
-    };
     // SAFETY: the caller's promise.
-    unsafe { guard::output(out_task, "out_task", out_error, body) }
+    unsafe {
+        task::of_session(
+            session,
+            request_json,
+            out_task,
+            out_error,
+            |session, request, _| async move { gather::directory::user::look(&session, request).await },
+        )
+    }
 }
 
 /// Writes everyone whom a connector account may not reset into a table (CSV in UTF-8), while the directory is read. The file
@@ -287,17 +286,16 @@ pub unsafe extern "C" fn sspr_directory_affected(
     out_task: *mut u64,
     out_error: *mut *mut c_char,
 ) -> i32 {
-    let body = || {
-        let session = SESSIONS.get(session)?;
-        // SAFETY: the caller's promise.
-        let request = task::request(unsafe { text::take(request_json, "request_json")? })?;
-        let handle = task::start(session.config.host_actions.clone(), move |context| async move {
-            gather::directory::export(&session, request, &context).await
-        })?;
-        Ok((Status::Ok, handle))
-    };
     // SAFETY: the caller's promise.
-    unsafe { guard::output(out_task, "out_task", out_error, body) }
+    unsafe {
+        task::of_session(
+            session,
+            request_json,
+            out_task,
+            out_error,
+            |session, request, context| async move { gather::directory::export(&session, request, &context).await },
+        )
+    }
 }
 
 /// Tells who is signed in.

@@ -1,8 +1,9 @@
 //! Tasks over the C boundary.
 
-use super::{TASKS, guard, text};
+use super::{SESSIONS, TASKS, guard, text};
 use crate::error::{Error, Result};
 use crate::json;
+use crate::session::Session;
 use crate::status::Status;
 use crate::task::{Next, Task, TaskContext};
 use serde::de::DeserializeOwned;
@@ -10,6 +11,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::ffi::c_char;
 use std::ptr::null_mut;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Reads a request document.
@@ -26,6 +28,34 @@ where
     F: Future<Output = Result<Value>> + Send,
 {
     TASKS.insert(|| Task::start(offered, work))
+}
+
+/// Starts work of a session by a request document; what every exported function does that takes a session and a request.
+///
+/// # Safety
+/// As of the exported function that calls it.
+pub(super) unsafe fn of_session<R, W, F>(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+    work: W,
+) -> i32
+where
+    R: DeserializeOwned + Send + 'static,
+    W: FnOnce(Arc<Session>, R, TaskContext) -> F + Send + 'static,
+    F: Future<Output = Result<Value>> + Send,
+{
+    let body = || {
+        let session = SESSIONS.get(session)?;
+        // SAFETY: the caller's promise.
+        let request: R = request(unsafe { text::take(request_json, "request_json")? })?;
+        let offered = session.config.host_actions.clone();
+        let handle = start(offered, move |context| work(session, request, context))?;
+        Ok((Status::Ok, handle))
+    };
+    // SAFETY: the caller's promise.
+    unsafe { guard::output(out_task, "out_task", out_error, body) }
 }
 
 /// Waits for a task's next event.
