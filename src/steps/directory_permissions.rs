@@ -251,6 +251,57 @@ fn told(cause: &Cause) -> String {
     }
 }
 
+/// That no user was found, of how many.
+fn none(check: &Check, title: &str, snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
+    let users = across(all, |access| access.users);
+    let seen = format!("{} weighed", counted(users, "enabled user", "enabled users"));
+    evidence(check.pass(title), snapshot, seen)
+}
+
+/// The first users of some groups.
+fn sample<'a>(groups: impl Iterator<Item = &'a CauseGroup>) -> Vec<String> {
+    groups
+        .flat_map(|group| group.sample.iter().cloned())
+        .take(TOLD)
+        .collect()
+}
+
+/// Users who are not refused, but have something else about them: how many in all domains, and the groups of the domain
+/// that has the most.
+struct Crowd<'a> {
+    count: u64,
+    users: u64,
+    share: String,
+    groups: &'a [CauseGroup],
+}
+
+impl<'a> Crowd<'a> {
+    fn of(
+        snapshot: &Snapshot,
+        all: &[&'a DomainAccess],
+        groups: fn(&DomainAccess) -> &Vec<CauseGroup>,
+    ) -> Option<Crowd<'a>> {
+        let size = |access: &DomainAccess| sum(groups(access), |_| true);
+        let (count, users) = (across(all, size), across(all, |access| access.users));
+        let most = all.iter().max_by_key(|access| size(access)).filter(|_| count > 0)?;
+        let partial = snapshot.facts.directory_access.is_partial();
+        Some(Crowd {
+            count,
+            users,
+            share: share(count, Some(users), partial, "user", "users"),
+            groups: groups(most),
+        })
+    }
+
+    fn shown(&self, finding: Finding, snapshot: &Snapshot, blocks_reset: bool) -> Finding {
+        let finding = self.groups.iter().take(TOLD).fold(finding, |finding, group| {
+            let seen = format!("{}: {}", told(&group.cause), counted(group.count, "user", "users"));
+            evidence(finding, snapshot, seen)
+        });
+        finding.affects(self.count, Some(self.users), blocks_reset, sample(self.groups.iter()))
+    }
+}
+
 /// A finding of users whom the account may not reset for some cause, or that there are none.
 struct Refused {
     check: &'static Check,
@@ -268,8 +319,7 @@ impl Refused {
         let found = groups(all, self.wanted);
         let count = total(found.iter().map(|(_, group)| group.count));
         let Some((_, largest)) = found.first() else {
-            let seen = format!("{} weighed", counted(users, "enabled user", "enabled users"));
-            return evidence(self.check.pass(self.none), snapshot, seen);
+            return none(self.check, self.none, snapshot, all);
         };
         let whole = share(count, Some(users), partial, "user", "users");
         let title = match found.len() {
@@ -290,11 +340,7 @@ impl Refused {
             );
             finding = evidence(finding, snapshot, seen);
         }
-        let sample = found
-            .iter()
-            .flat_map(|(_, group)| group.sample.iter().cloned())
-            .take(TOLD)
-            .collect::<Vec<_>>();
+        let sample = sample(found.iter().map(|(_, group)| *group));
         if let Some(user) = sample.first() {
             finding = finding.command(format!(
                 "Get-SsprDirectoryPermission -User '{}'",
@@ -396,38 +442,15 @@ fn administrators(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
 }
 
 fn reserved_names(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
-    let all_of = |access: &DomainAccess| sum(&access.reserved_names, |_| true);
-    let count = across(all, all_of);
-    let users = across(all, |access| access.users);
-    let Some(access) = all.iter().max_by_key(|access| all_of(access)).filter(|_| count > 0) else {
-        let seen = format!("{} weighed", counted(users, "enabled user", "enabled users"));
-        return evidence(RESERVED_NAMES.pass("none above an enabled user"), snapshot, seen);
+    let Some(crowd) = Crowd::of(snapshot, all, |access| &access.reserved_names) else {
+        return none(&RESERVED_NAMES, "none above an enabled user", snapshot, all);
     };
-    let title = format!(
-        "{} below a unit with a reserved character in its name",
-        share(
-            count,
-            Some(users),
-            snapshot.facts.directory_access.is_partial(),
-            "user",
-            "users"
-        )
-    );
-    let mut finding = RESERVED_NAMES
+    let title = format!("{} below a unit with a reserved character in its name", crowd.share);
+    let finding = RESERVED_NAMES
         .fail(Severity::Medium, title)
         .reason("Writeback does not find users below such a unit (event 33001).")
         .fix("Rename the unit without: a space or # in front, a space behind, and , + \" \\ < > ; = / or a line break anywhere.");
-    for group in access.reserved_names.iter().take(TOLD) {
-        let seen = format!("{}: {}", told(&group.cause), counted(group.count, "user", "users"));
-        finding = evidence(finding, snapshot, seen);
-    }
-    let sample = access
-        .reserved_names
-        .iter()
-        .flat_map(|group| group.sample.iter().cloned())
-        .take(TOLD)
-        .collect();
-    finding.affects(count, Some(users), true, sample)
+    crowd.shown(finding, snapshot, true)
 }
 
 fn own_object(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
@@ -530,41 +553,15 @@ fn remote_sam(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
 }
 
 fn change_password(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
-    let count = across(all, |access| sum(&access.change_denied, |_| true));
-    let users = across(all, |access| access.users);
-    let most = all
-        .iter()
-        .max_by_key(|access| sum(&access.change_denied, |_| true))
-        .filter(|_| count > 0);
-    let Some(access) = most else {
-        let seen = format!("{} weighed", counted(users, "enabled user", "enabled users"));
-        return evidence(CHANGE_PASSWORD.pass("denied to nobody"), snapshot, seen);
+    let Some(crowd) = Crowd::of(snapshot, all, |access| &access.change_denied) else {
+        return none(&CHANGE_PASSWORD, "denied to nobody", snapshot, all);
     };
-    let title = format!(
-        "{} cannot change the password in the cloud",
-        share(
-            count,
-            Some(users),
-            snapshot.facts.directory_access.is_partial(),
-            "user",
-            "users"
-        )
-    );
-    let mut finding = CHANGE_PASSWORD
+    let title = format!("{} cannot change the password in the cloud", crowd.share);
+    let finding = CHANGE_PASSWORD
         .warn(Severity::Low, title)
         .reason("An entry denies Change Password, as \"User cannot change password\" does. A reset still works.")
         .fix("Clear \"User cannot change password\" where it is not meant.");
-    for group in access.change_denied.iter().take(TOLD) {
-        let seen = format!("{}: {}", told(&group.cause), counted(group.count, "user", "users"));
-        finding = evidence(finding, snapshot, seen);
-    }
-    let sample = access
-        .change_denied
-        .iter()
-        .flat_map(|group| group.sample.iter().cloned())
-        .take(TOLD)
-        .collect();
-    finding.affects(count, Some(users), false, sample)
+    crowd.shown(finding, snapshot, false)
 }
 
 #[cfg(test)]

@@ -322,7 +322,7 @@ fn group_policy(snapshot: &Snapshot, all: &[DomainPasswords]) -> Finding {
 }
 
 /// A policy in one line.
-pub fn rules_of(policy: &PasswordPolicy) -> String {
+fn rules_of(policy: &PasswordPolicy) -> String {
     let complexity = if policy.complexity { "complex" } else { "not complex" };
     let lockout = match policy.lockout_threshold {
         0 => "never locked out".into(),
