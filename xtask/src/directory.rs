@@ -149,11 +149,20 @@ impl Running {
             domain,
         })
     }
+}
 
-    /// A program inside the controllers' Debian.
-    pub fn inside() -> Result<Command> {
-        Ok(Lab::new()?.inside())
+/// A Python script of ours inside the controllers' Debian, with the files that it reads beside it.
+pub fn python(script: &Path, files: &[&Path]) -> Result<Command> {
+    let lab = Lab::new()?;
+    lab.install()?;
+    let place = lab.scripts()?;
+    for file in files.iter().chain([&script]) {
+        fs::copy(file, place.join(file.file_name().context("a file has a name")?))?;
     }
+    let mut command = lab.inside();
+    let name = script.file_name().context("a script has a name")?;
+    command.arg("python3").arg(Path::new("/srv/lab").join(name));
+    Ok(command)
 }
 
 impl Drop for Running {
@@ -323,6 +332,13 @@ impl Lab {
         Ok(fs::write(done, "")?)
     }
 
+    /// Where our scripts lie, /srv/lab inside.
+    fn scripts(&self) -> Result<PathBuf> {
+        let place = self.root().join("srv/lab");
+        fs::create_dir_all(&place)?;
+        Ok(place)
+    }
+
     /// Runs in it with mounts and processes of its own, gone when it ends.
     fn inside(&self) -> Command {
         let root = self.root();
@@ -392,8 +408,7 @@ impl Lab {
         ] {
             fs::create_dir_all(folder)?;
         }
-        let lab = self.root().join("srv/lab");
-        fs::create_dir_all(&lab)?;
+        let lab = self.scripts()?;
         fs::copy(source.join("populate.py"), lab.join("populate.py"))?;
         let name = format!("{}.json", domain.folder);
         fs::write(lab.join(&name), cases)?;

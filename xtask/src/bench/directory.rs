@@ -3,7 +3,7 @@
 
 use super::child::{Directory, Job, Took};
 use super::{Bench, Bound, Row, median, output};
-use crate::directory::{Controller, Domain, FEW, Running, SINGLE, SPREAD};
+use crate::directory::{self, Controller, Domain, FEW, Running, SINGLE, SPREAD};
 use crate::{build, machine};
 use anyhow::{Context, Result, bail};
 use serde_json::json;
@@ -213,13 +213,8 @@ pub fn scan(bench: &Bench) -> Result<Vec<Row>> {
 
 /// A million descriptors, parsed and weighed.
 pub fn descriptors(bench: &Bench) -> Result<Vec<Row>> {
-    let running = Running::start(&FEW)?;
-    drop(running);
-    let place = build::target()?.join("directory/root/srv/lab");
-    for file in ["lab/directory/unpack.py", "examples/user.hex"] {
-        let from = build::root().join(file);
-        std::fs::copy(&from, place.join(from.file_name().context("a file has a name")?))?;
-    }
+    let root = build::root();
+    let (script, descriptor) = (root.join("lab/directory/unpack.py"), root.join("examples/user.hex"));
     let mut build = build::cargo();
     build.args(["build", "--quiet", "--profile", &bench.profile, "--example", "weigh"]);
     output(&mut build)?;
@@ -234,8 +229,8 @@ pub fn descriptors(bench: &Bench) -> Result<Vec<Row>> {
     for run in 1..=bench.runs {
         distinct.push(number(&output(Command::new(&weigh).arg("1000000"))?)?);
         same.push(number(&output(Command::new(&weigh).arg("500"))?)?);
-        let mut inside = Running::inside()?;
-        theirs.push(number(&output(inside.args(["python3", "/srv/lab/unpack.py", "200000"]))?)? * 5.0);
+        let mut unpack = directory::python(&script, &[&descriptor])?;
+        theirs.push(number(&output(unpack.arg("200000"))?)? * 5.0);
         eprintln!(
             "bench:   {run}: {:.0} ms, 500 different {:.0} ms, Samba {:.0} ms",
             distinct[run - 1],
