@@ -59,6 +59,14 @@ impl Verdict<'_> {
     pub fn is_allowed(&self) -> bool {
         matches!(self, Verdict::NoList | Verdict::Allowed(_))
     }
+
+    /// For whom the entry is that decided, where one did.
+    pub fn trustee(&self) -> Option<SidBuf> {
+        match self {
+            Verdict::Allowed(ace) | Verdict::Denied(ace) => ace.trustee().map(Sid::keep),
+            Verdict::NoList | Verdict::NotGranted => None,
+        }
+    }
 }
 
 impl<'a> Object<'a> {

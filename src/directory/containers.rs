@@ -16,8 +16,6 @@ const RESERVED: &str = ",+\"\\<>;\r\n=/";
 pub struct Containers {
     /// By their distinguished name in small letters.
     known: HashMap<String, Container>,
-    /// So many could not be looked into.
-    pub unreadable: u64,
 }
 
 /// What counts of a container's descriptor.
@@ -65,7 +63,6 @@ impl Containers {
     fn add(&mut self, entry: &Entry) {
         let descriptor = entry.value("nTSecurityDescriptor").map(Descriptor::read);
         let Some(Ok(descriptor)) = descriptor else {
-            self.unreadable += 1;
             self.keep(&entry.dn, false, Vec::new());
             return;
         };

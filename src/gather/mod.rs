@@ -104,7 +104,9 @@ pub async fn run(
         Err(error) if session.directories().is_empty() => return Err(error),
         Err(_) => {
             let mut snapshot = Snapshot::new(Timestamp::now(), SignedIn::default());
-            Box::pin(directory::gather(session, needs, context, &mut snapshot.facts)).await;
+            if let Some(directory) = Box::pin(directory::gather(session, needs, context)).await {
+                directory.give(&mut snapshot.facts);
+            }
             snapshot.duration_ms = started.elapsed().as_millis() as u64;
             return Ok(snapshot);
         }
@@ -123,16 +125,14 @@ pub async fn run(
         context: context.clone(),
     };
     let mut snapshot = Snapshot::new(Timestamp::now(), state.identity);
-    let (widened, mut on_premises) = (widen(needs), Facts::default());
-    tokio::join!(
+    let widened = widen(needs);
+    let ((), directory) = tokio::join!(
         Box::pin(gatherer.gather(&widened, &mut snapshot.facts)),
-        Box::pin(directory::gather(session, needs, context, &mut on_premises)),
+        Box::pin(directory::gather(session, needs, context)),
     );
-    let facts = &mut snapshot.facts;
-    facts.forests = on_premises.forests;
-    facts.connectors = on_premises.connectors;
-    facts.directory_access = on_premises.directory_access;
-    facts.directory_passwords = on_premises.directory_passwords;
+    if let Some(directory) = directory {
+        directory.give(&mut snapshot.facts);
+    }
     snapshot.duration_ms = started.elapsed().as_millis() as u64;
     Ok(snapshot)
 }
@@ -161,13 +161,10 @@ impl Gatherer {
     fn gap(&self, fact: FactId, gap: &Gap) -> Refusal {
         match gap {
             Gap::Refused(error) => self.refusal(fact, error),
-            Gap::Time => Refusal {
-                kind: RefusalKind::Time,
-                message: "The run's time was over (see -TimeBudget, -Full).".into(),
-                needs: None,
-                code: None,
-                request_id: None,
-            },
+            Gap::Time => refusal::plain(
+                RefusalKind::Time,
+                "The run's time was over (see -TimeBudget, -Full).".into(),
+            ),
         }
     }
 

@@ -43,7 +43,8 @@ pub fn refusal(fact: FactId, error: &AskError, signed_in: &SignedIn) -> Refusal 
     }
 }
 
-fn plain(kind: RefusalKind, message: String) -> Refusal {
+/// A refusal that nothing more is known of.
+pub(super) fn plain(kind: RefusalKind, message: String) -> Refusal {
     Refusal {
         kind,
         message,

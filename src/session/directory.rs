@@ -201,6 +201,18 @@ impl Session {
         }
     }
 
+    /// The same, where there must be one.
+    pub fn connected(&self) -> Result<Vec<Arc<Directory>>> {
+        let directories = self.directories();
+        if directories.is_empty() {
+            return Err(Error::new(
+                Status::DirectoryNeeded,
+                "the session is not connected to a directory",
+            ));
+        }
+        Ok(directories)
+    }
+
     /// The domains that were connected to.
     pub fn directories(&self) -> Vec<Arc<Directory>> {
         self.directories.lock().unwrap_or_else(PoisonError::into_inner).clone()

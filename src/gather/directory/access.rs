@@ -2,12 +2,11 @@
 
 use crate::directory::access::{Object, Token, Verdict};
 use crate::directory::descriptor::{Ace, Descriptor};
-use crate::directory::forest::DomainName;
 use crate::directory::ldap::{Connection, DirectoryError};
 use crate::directory::names::Names;
 use crate::directory::rights::{DOMAIN_DNS, Guid, UNEXPIRE_PASSWORD, Want};
 use crate::directory::scan::{self, Causes, Scan};
-use crate::directory::sid::SidBuf;
+use crate::directory::sid::{Sid, SidBuf};
 use crate::snapshot::directory::{Cause, CauseGroup, Connector, Decision, DomainAccess, Read};
 use std::collections::BTreeSet;
 
@@ -75,54 +74,72 @@ pub(super) fn cause_of(cause: &scan::Cause, names: &Names) -> Cause {
     }
 }
 
-/// What decides on the domain's root, and on what Connect reads besides.
-pub(super) async fn decide(
-    connection: &mut Connection,
-    domain: &DomainName,
-    token: &Token,
-    names: &mut Names,
-    access: &mut DomainAccess,
-) -> Result<(), DirectoryError> {
-    let root = domain.dn.as_str();
-    let mut on = async |dn: &str, class: Guid, want: Want| {
-        let entry = connection.read(dn, &["nTSecurityDescriptor"]).await?;
-        let bytes = entry.as_ref().and_then(|entry| entry.value("nTSecurityDescriptor"));
-        let Some(Ok(descriptor)) = bytes.map(Descriptor::read) else {
-            return Ok(None);
-        };
-        let object = Object {
-            descriptor,
-            class,
-            sid: None,
-        };
-        let [verdict] = object.access(token, [want]);
-        if let Verdict::Allowed(ace) | Verdict::Denied(ace) = &verdict {
-            names
-                .learn(connection, &domain.netbios, ace.trustee().map(|sid| sid.keep()))
-                .await;
+/// What is looked at besides users, read once for all accounts.
+pub(super) struct Watched {
+    /// The domain's SID.
+    pub(super) domain: Option<SidBuf>,
+    /// The domain's root, CN=Builtin and CN=Server,CN=System, in this order: names and security descriptors.
+    objects: Vec<(String, Option<Vec<u8>>)>,
+}
+
+impl Watched {
+    pub(super) async fn read(connection: &mut Connection, root: &str) -> Result<Watched, DirectoryError> {
+        let (mut domain, mut objects) = (None, Vec::new());
+        for dn in [
+            root.to_string(),
+            format!("CN=Builtin,{root}"),
+            format!("CN=Server,CN=System,{root}"),
+        ] {
+            let entry = connection
+                .read(&dn, &["nTSecurityDescriptor", "objectSid"])
+                .await?
+                .unwrap_or_default();
+            if objects.is_empty() {
+                domain = entry.value("objectSid").and_then(Sid::read).map(Sid::keep);
+            }
+            objects.push((dn, entry.value("nTSecurityDescriptor").map(<[u8]>::to_vec)));
         }
-        Ok::<_, DirectoryError>(Some(Decision {
-            allowed: verdict.is_allowed(),
-            by: decided_by(&verdict, names),
-        }))
-    };
-    let unread = || Decision {
-        allowed: false,
-        by: "its security descriptor cannot be read".into(),
-    };
-    access.unexpire = on(root, DOMAIN_DNS, UNEXPIRE_PASSWORD.want)
-        .await?
-        .unwrap_or_else(unread);
-    for dn in [
-        root.to_string(),
-        format!("CN=Builtin,{root}"),
-        format!("CN=Server,CN=System,{root}"),
-    ] {
-        if let Some(decision) = on(&dn, [0; 16], Want::ReadProperties).await? {
-            access.reads.push(Read { object: dn, decision });
+        Ok(Watched { domain, objects })
+    }
+
+    /// What decides on the domain's root, and on what Connect reads besides.
+    pub(super) async fn decide(
+        &self,
+        connection: &mut Connection,
+        netbios: &str,
+        token: &Token,
+        names: &mut Names,
+        access: &mut DomainAccess,
+    ) {
+        let mut on = async |descriptor: &Option<Vec<u8>>, class: Guid, want: Want| {
+            let descriptor = Descriptor::read(descriptor.as_deref()?).ok()?;
+            let object = Object {
+                descriptor,
+                class,
+                sid: None,
+            };
+            let [verdict] = object.access(token, [want]);
+            names.learn(connection, netbios, verdict.trustee()).await;
+            Some(Decision {
+                allowed: verdict.is_allowed(),
+                by: decided_by(&verdict, names),
+            })
+        };
+        let unread = || Decision {
+            allowed: false,
+            by: "its security descriptor cannot be read".into(),
+        };
+        let root = self.objects.first().and_then(|(_, descriptor)| descriptor.clone());
+        access.unexpire = on(&root, DOMAIN_DNS, UNEXPIRE_PASSWORD.want)
+            .await
+            .unwrap_or_else(unread);
+        for (dn, descriptor) in &self.objects {
+            if let Some(decision) = on(descriptor, [0; 16], Want::ReadProperties).await {
+                let object = dn.clone();
+                access.reads.push(Read { object, decision });
+            }
         }
     }
-    Ok(())
 }
 
 /// What decided, in words.

@@ -6,13 +6,13 @@ mod passwords;
 mod place;
 pub mod user;
 
+use super::refusal::plain;
 use crate::directory::affected::{Affected, Sink, Table};
 use crate::directory::containers::Containers;
 use crate::directory::ldap::DirectoryError;
 use crate::directory::names::Names;
 use crate::directory::password_policy as policies;
 use crate::directory::scan::{self, MinimumAges};
-use crate::directory::sid::Sid;
 use crate::error::{Error, Result};
 use crate::file::Private;
 use crate::session::Session;
@@ -21,9 +21,10 @@ use crate::snapshot::directory::{Connector, DomainAccess, DomainPasswords, Fores
 use crate::snapshot::{Fact, FactId, Facts, Refusal, RefusalKind, source};
 use crate::status::Status;
 use crate::task::TaskContext;
+use access::Watched;
 use futures_util::future::join_all;
 use jiff::Timestamp;
-use place::{Candidate, Opened, Place, candidates, forests, places, roots};
+use place::{Candidate, Opened, Place, candidates, opened};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -39,16 +40,19 @@ pub const FACTS: [FactId; 4] = [
     FactId::DirectoryPasswords,
 ];
 
+/// What opens the way to what the directory hides.
+const READER: &str = "an account that may read it";
+
 /// So many accounts are weighed; a forest has one or two.
 const MOST_CONNECTORS: usize = 16;
 
-/// Reads what the steps ask of the directories.
-pub(super) async fn gather(session: &Session, needs: &BTreeSet<FactId>, context: &TaskContext, facts: &mut Facts) {
+/// Reads what the steps ask of the directories; None where the session has none, or no step asks.
+pub(super) async fn gather(session: &Session, needs: &BTreeSet<FactId>, context: &TaskContext) -> Option<Gathered> {
     let directories = session.directories();
     if directories.is_empty() || FACTS.iter().all(|fact| !needs.contains(fact)) {
-        return;
+        return None;
     }
-    read(&directories, needs, None, context).await.give(facts);
+    Some(read(&directories, needs, None, context).await)
 }
 
 /// Reads every forest.
@@ -59,8 +63,6 @@ async fn read(
     context: &TaskContext,
 ) -> Gathered {
     context.progress("Reading the directory", 0, None);
-    let roots = roots(directories);
-    let opened = join_all(roots.iter().map(|root| places(root, directories))).await;
     let one = |opened: Opened| async move {
         match opened {
             Ok((told, places)) => forest(told, places, needs, sink, context).await,
@@ -68,7 +70,7 @@ async fn read(
         }
     };
     let mut whole = Gathered::default();
-    for gathered in join_all(forests(opened).into_iter().map(one)).await {
+    for gathered in join_all(opened(directories).await.into_iter().map(one)).await {
         whole.join(gathered);
     }
     whole
@@ -85,13 +87,7 @@ pub struct ExportRequest {
 
 /// Writes everyone whom a connector account may not reset into a table.
 pub async fn export(session: &Session, request: ExportRequest, context: &TaskContext) -> Result<Value> {
-    let directories = session.directories();
-    if directories.is_empty() {
-        return Err(Error::new(
-            Status::DirectoryNeeded,
-            "the session is not connected to a directory",
-        ));
-    }
+    let directories = session.connected()?;
     let path = request.path.display().to_string();
     let failed = |e: std::io::Error| Error::new(Status::FileWrite, format!("{path} cannot be written")).caused_by(&e);
     let table = Table::new(BufWriter::new(Private::create(&request.path, request.overwrite)?)).map_err(failed)?;
@@ -113,7 +109,7 @@ pub async fn export(session: &Session, request: ExportRequest, context: &TaskCon
 
 /// What was read, and what could not be.
 #[derive(Default)]
-struct Gathered {
+pub(super) struct Gathered {
     forests: Vec<Forest>,
     connectors: Vec<Connector>,
     access: Vec<DomainAccess>,
@@ -143,7 +139,8 @@ impl Gathered {
         }
     }
 
-    fn give(self, facts: &mut Facts) {
+    /// Makes facts of it.
+    pub(super) fn give(self, facts: &mut Facts) {
         let Gathered {
             forests,
             connectors,
@@ -189,7 +186,7 @@ fn fact<T>(id: FactId, value: Vec<T>, domains: u64, gaps: &[(FactId, Refusal)]) 
 fn refusal(domain: &str, cause: &DirectoryError) -> Refusal {
     let own = error(cause);
     let (kind, needs) = match cause {
-        DirectoryError::Refused { code: 50, .. } => (RefusalKind::Permission, Some("an account that may read it")),
+        DirectoryError::Refused { code: 50, .. } => (RefusalKind::Permission, Some(READER)),
         DirectoryError::Refused { code: 49, .. } | DirectoryError::NoTicket { .. } => (RefusalKind::SignIn, None),
         DirectoryError::Refused { .. } => (RefusalKind::Answer, None),
         _ => (RefusalKind::Unreachable, None),
@@ -199,11 +196,9 @@ fn refusal(domain: &str, cause: &DirectoryError) -> Refusal {
         _ => None,
     };
     Refusal {
-        kind,
-        message: format!("{domain}: {}.", sentence(&own)),
         needs: needs.map(str::to_string),
         code,
-        request_id: None,
+        ..plain(kind, format!("{domain}: {}.", sentence(&own)))
     }
 }
 
@@ -220,17 +215,8 @@ async fn forest(
     };
     gathered.domains = places.len() as u64;
     for place in places.iter().filter(|place| place.reached.is_none()) {
-        let refusal = Refusal {
-            kind: RefusalKind::Unreachable,
-            message: format!(
-                "{}: {}.",
-                place.name.dns,
-                place.told.unread.as_deref().unwrap_or_default()
-            ),
-            needs: None,
-            code: None,
-            request_id: None,
-        };
+        let why = place.told.unread.as_deref().unwrap_or_default();
+        let refusal = plain(RefusalKind::Unreachable, format!("{}: {why}.", place.name.dns));
         gathered.gaps.extend(FACTS.iter().map(|fact| (*fact, refusal.clone())));
     }
     if let Some(forest) = gathered.forests.first_mut() {
@@ -310,17 +296,19 @@ async fn read_domain(
         return Ok(());
     };
     let root = place.name.dn.as_str();
-    let mut tokens = Vec::new();
-    for candidate in weighed {
-        tokens.push(candidate.member.token(connection, root).await?);
-    }
+    let tokens = place::tokens(connection, root, weighed).await?;
     let own_policy = policies::domain(connection, root).await?;
     let fine = policies::fine_grained(connection, root).await?;
     if own_policy.is_none() {
-        read.gaps.push((
-            FactId::DirectoryPasswords,
-            hidden(&place.name.dns, "the domain's password policy"),
-        ));
+        let message = format!(
+            "{}: the domain's password policy cannot be seen with this account.",
+            place.name.dns
+        );
+        let refusal = Refusal {
+            needs: Some(READER.into()),
+            ..plain(RefusalKind::Permission, message)
+        };
+        read.gaps.push((FactId::DirectoryPasswords, refusal));
     }
     let (own_policy, links) = own_policy.unwrap_or_default();
     let ages = MinimumAges {
@@ -355,29 +343,16 @@ async fn read_domain(
         .await;
     let linked = linked::read(connection, &place.directory, links).await?;
     let controllers = linked::remote_sam(connection, &place.directory, &place.name, &linked).await?;
-    let domain = connection.read(root, &["objectSid"]).await?;
-    let domain = domain
-        .as_ref()
-        .and_then(|entry| entry.value("objectSid"))
-        .and_then(Sid::read)
-        .map(Sid::keep);
+    let watched = Watched::read(connection, root).await?;
     for (at, candidate) in weighed.iter().enumerate() {
         let mut access = access::access(place.name.dns.clone(), &candidate.told, &scan, at, &names);
         access.own_object.clone_from(&candidate.own_rights);
-        access.remote_sam = controllers.of(&tokens[at], domain.as_ref());
-        access::decide(connection, &place.name, &tokens[at], &mut names, &mut access).await?;
+        access.remote_sam = controllers.of(&tokens[at], watched.domain.as_ref());
+        watched
+            .decide(connection, &place.name.netbios, &tokens[at], &mut names, &mut access)
+            .await;
         read.access.push(access);
     }
     read.passwords = Some(passwords::passwords(&place.name.dns, own_policy, fine, &linked, &scan));
     end
-}
-
-fn hidden(domain: &str, what: &str) -> Refusal {
-    Refusal {
-        kind: RefusalKind::Permission,
-        message: format!("{domain}: {what} cannot be seen with this account."),
-        needs: Some("an account that may read it".into()),
-        code: None,
-        request_id: None,
-    }
 }

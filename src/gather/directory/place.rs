@@ -1,5 +1,6 @@
 //! The domains of a forest while they are read, and the connector accounts in each.
 
+use crate::directory::access::Token;
 use crate::directory::connector::{self, Account};
 use crate::directory::forest::{self, DomainName, Login, RootDse, dns_name};
 use crate::directory::ldap::{Connection, DirectoryError};
@@ -28,8 +29,27 @@ pub(super) struct Candidate {
     pub(super) own_rights: Vec<String>,
 }
 
+/// The forests that were connected to, each domain once.
+pub(super) async fn opened(directories: &[Arc<Directory>]) -> Vec<Opened> {
+    let roots = roots(directories);
+    forests(join_all(roots.iter().map(|root| places(root, directories))).await)
+}
+
+/// What each of these accounts is in a domain.
+pub(super) async fn tokens(
+    connection: &mut Connection,
+    root: &str,
+    candidates: &[&Candidate],
+) -> Result<Vec<Token>, DirectoryError> {
+    let mut tokens = Vec::new();
+    for candidate in candidates {
+        tokens.push(candidate.member.token(connection, root).await?);
+    }
+    Ok(tokens)
+}
+
 /// The root domains of the forests that were connected to.
-pub(super) fn roots(directories: &[Arc<Directory>]) -> Vec<String> {
+fn roots(directories: &[Arc<Directory>]) -> Vec<String> {
     let mut roots: Vec<String> = directories.iter().map(|directory| directory.forest.clone()).collect();
     roots.sort_unstable();
     roots.dedup();
@@ -40,7 +60,7 @@ pub(super) fn roots(directories: &[Arc<Directory>]) -> Vec<String> {
 pub(super) type Opened = Result<(Forest, Vec<Place>), (String, DirectoryError)>;
 
 /// The forest of a root domain, and its domains with a connection to each that can be reached.
-pub(super) async fn places(root: &str, directories: &[Arc<Directory>]) -> Opened {
+async fn places(root: &str, directories: &[Arc<Directory>]) -> Opened {
     let mut last = None;
     for directory in directories.iter().filter(|directory| directory.forest == root) {
         let asked = async {
@@ -66,7 +86,7 @@ pub(super) async fn places(root: &str, directories: &[Arc<Directory>]) -> Opened
 }
 
 /// Each domain once: one that two forests claim is of the one that has more domains.
-pub(super) fn forests(mut opened: Vec<Opened>) -> Vec<Opened> {
+fn forests(mut opened: Vec<Opened>) -> Vec<Opened> {
     let domains = |opened: &Opened| opened.as_ref().map_or(0, |(_, places)| places.len());
     opened.sort_by_key(|opened| std::cmp::Reverse(domains(opened)));
     let mut seen = BTreeSet::new();

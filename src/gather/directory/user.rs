@@ -2,7 +2,7 @@
 
 use super::access::{cause_of, decided_by};
 use super::passwords::policy;
-use super::place::{Candidate, Place, candidates, forests, places, roots};
+use super::place::{Candidate, Place, candidates, opened, tokens};
 use crate::directory::access::{Object, Token, Verdict};
 use crate::directory::containers::Containers;
 use crate::directory::descriptor::Descriptor;
@@ -17,7 +17,6 @@ use crate::session::Session;
 use crate::session::directory::error;
 use crate::snapshot::directory::{Cause, PasswordPolicy};
 use crate::status::Status;
-use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -106,26 +105,19 @@ const ATTRIBUTES: [&str; 11] = [
 
 /// Looks at users, in the order in which they were named: `{users:[...], missing:[...]}`.
 pub async fn look(session: &Session, request: Request) -> Result<Value> {
-    let directories = session.directories();
-    if directories.is_empty() {
-        return Err(Error::new(
-            Status::DirectoryNeeded,
-            "the session is not connected to a directory",
-        ));
-    }
+    let directories = session.connected()?;
     if request.users.is_empty() || request.users.len() > MOST {
         return Err(Error::new(Status::ArgumentInvalid, format!("name 1 to {MOST} users")).target("users"));
     }
     let mut open = Vec::new();
-    let roots = roots(&directories);
-    let opened = join_all(roots.iter().map(|root| places(root, &directories))).await;
-    for opened in forests(opened) {
+    for opened in opened(&directories).await {
         let (_, mut of_forest) = opened.map_err(|(_, e)| error(&e))?;
         let mut accounts = Vec::new();
         for place in &mut of_forest {
             accounts.extend(candidates(place).await.map_err(|e| error(&e))?);
         }
         accounts.retain(|account| account.told.enabled);
+        let accounts: Vec<&Candidate> = accounts.iter().collect();
         for place in of_forest.into_iter().filter(|place| place.reached.is_some()) {
             open.push(Reader::new(place, &accounts).await.map_err(|e| error(&e))?);
         }
@@ -158,18 +150,14 @@ struct Reader {
 }
 
 impl Reader {
-    async fn new(mut place: Place, candidates: &[Candidate]) -> std::result::Result<Reader, DirectoryError> {
+    async fn new(mut place: Place, candidates: &[&Candidate]) -> std::result::Result<Reader, DirectoryError> {
         let root = place.name.dn.clone();
         let Some((_, connection)) = &mut place.reached else {
             return Err(DirectoryError::NoController);
         };
-        let mut accounts = Vec::new();
-        for candidate in candidates {
-            accounts.push((
-                candidate.told.name.clone(),
-                candidate.member.token(connection, &root).await?,
-            ));
-        }
+        let tokens = tokens(connection, &root, candidates).await?;
+        let names = candidates.iter().map(|candidate| candidate.told.name.clone());
+        let accounts = names.zip(tokens).collect();
         let containers = Containers::read(connection, &root).await?;
         let own_policy = policies::domain(connection, &root).await?.map(|(policy, _)| policy);
         let fine = policies::fine_grained(connection, &root).await?;
@@ -201,11 +189,7 @@ impl Reader {
         let mut sids = Vec::new();
         for (_, token) in &self.accounts {
             if let Some((_, verdicts)) = weigh(&entry, token) {
-                let trustee = |verdict: &Verdict<'_>| match verdict {
-                    Verdict::Allowed(ace) | Verdict::Denied(ace) => ace.trustee().map(|sid| sid.keep()),
-                    _ => None,
-                };
-                sids.extend(verdicts.iter().filter_map(trustee));
+                sids.extend(verdicts.iter().filter_map(Verdict::trustee));
             }
         }
         self.names.learn(connection, &netbios, sids).await;
