@@ -13,6 +13,7 @@ const V1: &[(&str, &str, bool)] = &[
     ("organization", "organization", true),
     ("organization/{tenant}", "organization", false),
     ("domains", "domain", true),
+    ("groupSettings", "groupSetting", true),
     ("domains/contoso.example", "domain", false),
     ("groups", "group", true),
     (

@@ -2,7 +2,7 @@
 
 use super::Gatherer;
 use crate::json;
-use crate::snapshot::graph::{BUSINESS_STANDARD, P1, P2};
+use crate::snapshot::graph::{BUSINESS_STANDARD, P1, P2, SmartLockout};
 use crate::snapshot::people::{LicensedMembers, UserCounts};
 use crate::snapshot::{Fact, FactId, Facts};
 use crate::tenant::error::AskError;
@@ -50,6 +50,28 @@ fn first<T: DeserializeOwned>(value: Value) -> Result<T, AskError> {
     } else {
         Ok(all.swap_remove(0))
     }
+}
+
+/// The template of the setting "Password Rule Settings".
+const PASSWORD_RULES: &str = "5cf42378-d67d-4f36-ba46-e8b86229381d";
+
+/// A tenant that never changed it has no such setting.
+fn smart_lockout(value: Value) -> Result<SmartLockout, AskError> {
+    let settings: Vec<Value> = list(value)?;
+    let rules = settings.iter().find(|setting| {
+        setting["templateId"]
+            .as_str()
+            .is_some_and(|id| id.eq_ignore_ascii_case(PASSWORD_RULES))
+    });
+    let number = |name: &str| {
+        let mut values = rules?["values"].as_array()?.iter();
+        let own = values.find(|value| value["name"].as_str() == Some(name))?;
+        own["value"].as_str()?.parse().ok()
+    };
+    Ok(SmartLockout {
+        threshold: number("LockoutThreshold"),
+        seconds: number("LockoutDurationInSeconds"),
+    })
 }
 
 fn count(value: &Value) -> Result<u64, AskError> {
@@ -112,6 +134,7 @@ fn singles() -> Vec<Single> {
             "/v1.0/policies/identitySecurityDefaultsEnforcementPolicy",
             read
         ),
+        single!(SmartLockout, smart_lockout, "/v1.0/groupSettings", smart_lockout),
         Single {
             fact: FactId::Synchronization,
             ask: Ask::directory("/v1.0/directory/onPremisesSynchronization"),

@@ -423,6 +423,16 @@ pub struct SynchronizationFeatures {
     pub cloud_password_policy_for_password_synced_users_enabled: Option<bool>,
 }
 
+/// Smart lockout, as the group setting "Password Rule Settings" has it; what is None was never changed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SmartLockout {
+    /// After so many wrong passwords sign-in is locked.
+    pub threshold: Option<u64>,
+    /// For so many seconds at first.
+    pub seconds: Option<u64>,
+}
+
 /// Microsoft's recommendation `selfServicePasswordReset` (beta).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

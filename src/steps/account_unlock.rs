@@ -2,8 +2,9 @@
 
 use super::Step;
 use super::hybrid::{OnPremises, on_premises};
+use super::on_premises as directory;
 use super::policy::{self, Kind, Portal, Setting, Sources, Stated, Switch, date, outdated, page, truth};
-use crate::finding::{Check, Evidence, Finding, Severity, number};
+use crate::finding::{Check, Evidence, Finding, Outcome, Severity, number, refused};
 use crate::snapshot::{FactId, Snapshot};
 
 /// The step.
@@ -33,11 +34,16 @@ const ALLOWED: Check = Check {
 const LOCKOUT: Check = Check {
     id: "account_unlock.lockout",
     title: "The directory's lockout against smart lockout",
-    looks_at: "The directory's lockout threshold against that of Microsoft Entra's smart lockout. The directory is not read in this version, so the two are not compared.",
+    looks_at: "The lockout threshold and duration of every domain and fine-grained policy against Microsoft Entra's smart lockout (the setting \"Password Rule Settings\"; never changed: 10 wrong passwords, in US Government clouds 3, and 60 seconds).",
     why: "Where a wrong password is tried in the cloud, smart lockout should stop it before it locks the account on premises.",
     doc: "https://learn.microsoft.com/entra/identity/authentication/howto-password-smart-lockout",
     decides: false,
-    facts: &[FactId::Organization, FactId::UserCounts],
+    facts: &[
+        FactId::SmartLockout,
+        FactId::DirectoryPasswords,
+        FactId::Organization,
+        FactId::UserCounts,
+    ],
 };
 
 const SWITCH: Setting<Switch> = Setting {
@@ -75,16 +81,78 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
     vec![allowed(snapshot), lockout(snapshot)]
 }
 
+/// What smart lockout does where nobody changed it.
+const THRESHOLD: u64 = 10;
+const GOVERNMENT_THRESHOLD: u64 = 3;
+const SECONDS: u64 = 60;
+/// The directory's threshold should be at least so many times as high.
+const APART: u64 = 2;
+/// Two lockouts, of which a user sees one.
+const APART_FROM_EACH_OTHER: &str = "An unlock on premises, by a user or an administrator, does not end smart lockout in the cloud, nor the other way round.";
+
 fn lockout(snapshot: &Snapshot) -> Finding {
-    match on_premises(snapshot) {
-        OnPremises::None(why) => LOCKOUT.not_applicable(why),
-        _ => LOCKOUT.skipped(
-            "lockout thresholds not compared: the directory was not looked at",
-            "Smart lockout stops after 10 wrong passwords (3 in US Government clouds) for 60 seconds, unless it was changed. \
-             The directory's own threshold comes with the on-premises steps; where passwords are checked on premises, it \
-             should be two to three times as high.",
-        ),
+    let fact = &snapshot.facts.directory_passwords;
+    if let Some(mut finding) = directory::unread(&LOCKOUT, snapshot, fact) {
+        if finding.status == Outcome::Skipped {
+            finding.evidence.extend(refused(snapshot, &[FactId::SmartLockout]));
+        }
+        return finding;
     }
+    let Some(own) = snapshot.facts.smart_lockout.value() else {
+        return LOCKOUT.unreadable(snapshot);
+    };
+    let government = snapshot.signed_in.cloud.starts_with("UsGovernment");
+    let usual = if government { GOVERNMENT_THRESHOLD } else { THRESHOLD };
+    let (threshold, seconds) = (own.threshold.unwrap_or(usual), own.seconds.unwrap_or(SECONDS));
+    let domains = fact.value().map(Vec::as_slice).unwrap_or_default();
+    let policies = domains.iter().flat_map(|domain| {
+        let fine = domain.fine_grained.iter().flatten().filter(|policy| policy.users > 0);
+        let fine = fine.map(|policy| (policy.name.as_str(), &policy.policy));
+        std::iter::once((domain.domain.as_str(), &domain.policy)).chain(fine)
+    });
+    // One that never locks is no lower than any.
+    let locking = policies.clone().filter(|(_, policy)| policy.lockout_threshold > 0);
+    let lowest = locking.clone().min_by_key(|(_, policy)| policy.lockout_threshold);
+    let longest = locking.max_by_key(|(_, policy)| policy.lockout_duration.unwrap_or(u64::MAX));
+    let finding = match (lowest, longest) {
+        (Some((name, policy)), _) if u64::from(policy.lockout_threshold) < threshold.saturating_mul(APART) => LOCKOUT
+            .warn(
+                Severity::Low,
+                format!("{name} locks after {} wrong passwords, smart lockout after {threshold}", policy.lockout_threshold),
+            )
+            .reason(format!("Where passwords are checked on premises (pass-through authentication, federation), guessing in the cloud locks the account on premises before smart lockout steps in. {APART_FROM_EACH_OTHER}"))
+            .fix("Let the directory lock after two to three times as many wrong passwords as smart lockout."),
+        (_, Some((name, policy))) if policy.lockout_duration.is_none_or(|lasts| lasts > seconds) => LOCKOUT
+            .warn(
+                Severity::Low,
+                format!("{name} stays locked longer than smart lockout's {seconds} seconds"),
+            )
+            .reason(format!("Where passwords are checked on premises, smart lockout should last longer than the directory's, so that it is what stops a guesser. {APART_FROM_EACH_OTHER}"))
+            .fix("Let smart lockout last longer than the directory's lockout, where passwords are checked on premises."),
+        _ => LOCKOUT
+            .pass(format!("smart lockout steps in first, after {threshold} wrong passwords"))
+            .reason(APART_FROM_EACH_OTHER),
+    };
+    let set = match (own.threshold, own.seconds) {
+        (None, None) => " (never changed)",
+        _ => "",
+    };
+    let finding = finding.evidence(
+        &snapshot.facts.smart_lockout,
+        format!("smart lockout: {threshold} wrong passwords, {seconds} seconds{set}"),
+    );
+    policies.fold(finding, |finding, (name, policy)| {
+        let lasts = policy
+            .lockout_duration
+            .map_or("until somebody unlocks it".into(), |lasts| {
+                format!("for {lasts} seconds")
+            });
+        let seen = match policy.lockout_threshold {
+            0 => format!("{name}: never locks"),
+            threshold => format!("{name}: locks after {threshold} wrong passwords, {lasts}"),
+        };
+        finding.evidence(fact, seen)
+    })
 }
 
 fn allowed(snapshot: &Snapshot) -> Finding {
@@ -140,10 +208,10 @@ fn allowed(snapshot: &Snapshot) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::finding::Outcome;
     use crate::snapshot::RefusalKind;
     use crate::snapshot::audit::ResetActivity;
-    use crate::snapshot::graph::Organization;
+    use crate::snapshot::directory::{DomainPasswords, PasswordPolicy};
+    use crate::snapshot::graph::{Organization, SmartLockout};
     use crate::snapshot::people::UserCounts;
     use crate::snapshot::portal::OnPremisesResetPolicy;
     use crate::steps::testing::{at, find, known, log, refused, snapshot};
@@ -249,7 +317,14 @@ mod tests {
         );
         let f = find(&STEP, &LOCKOUT, &s);
         assert_eq!(f.status, Outcome::Skipped);
-        assert!(f.reason.unwrap().contains("on-premises steps") && !f.decides);
+        assert!(
+            f.remediation
+                .unwrap()
+                .command
+                .unwrap()
+                .starts_with("Connect-SsprDirectory")
+                && !f.decides
+        );
         portal(&mut s, false);
         s.facts.organization = known(Organization::default());
         for check in STEP.checks {
@@ -257,5 +332,57 @@ mod tests {
         }
         s.facts.organization = refused(RefusalKind::Permission, "no", None);
         assert_eq!(find(&STEP, &ALLOWED, &s).status, Outcome::Skipped);
+    }
+
+    #[test]
+    fn smart_lockout_should_step_in_first() {
+        let lockout = |own: SmartLockout, threshold: u32, lasts: Option<u64>| {
+            let mut s = hybrid();
+            s.facts.smart_lockout = known(own);
+            s.facts.directory_passwords = known(vec![DomainPasswords {
+                domain: "example.test".into(),
+                policy: PasswordPolicy {
+                    lockout_threshold: threshold,
+                    lockout_duration: lasts,
+                    ..Default::default()
+                },
+                ..Default::default()
+            }]);
+            let f = find(&STEP, &LOCKOUT, &s);
+            assert!(
+                f.reason
+                    .as_deref()
+                    .is_some_and(|reason| reason.contains("does not end smart lockout"))
+            );
+            (f.status, f.title)
+        };
+        let usual = SmartLockout::default;
+        let set = |threshold, seconds| SmartLockout {
+            threshold: Some(threshold),
+            seconds: Some(seconds),
+        };
+        assert_eq!(
+            lockout(usual(), 10, Some(30)),
+            (
+                Outcome::Warn,
+                "example.test locks after 10 wrong passwords, smart lockout after 10".into()
+            )
+        );
+        assert_eq!(lockout(usual(), 20, Some(60)).0, Outcome::Pass);
+        assert_eq!(lockout(usual(), 0, None).0, Outcome::Pass);
+        assert_eq!(lockout(set(5, 3600), 10, Some(1800)).0, Outcome::Pass);
+        assert_eq!(
+            lockout(usual(), 30, Some(1800)),
+            (
+                Outcome::Warn,
+                "example.test stays locked longer than smart lockout's 60 seconds".into()
+            )
+        );
+        assert_eq!(lockout(usual(), 30, None).0, Outcome::Warn);
+        let mut s = hybrid();
+        s.facts.directory_passwords = known(Vec::new());
+        s.facts.smart_lockout = refused(RefusalKind::Permission, "no", Some("GroupSettings.Read.All"));
+        let f = find(&STEP, &LOCKOUT, &s);
+        assert!(f.status == Outcome::Skipped && f.title.contains("GroupSettings.Read.All"));
     }
 }

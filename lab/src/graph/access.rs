@@ -124,6 +124,14 @@ pub(super) const GROUPS: Readers = both(&[
     "Group.ReadWrite.All",
     "Directory.ReadWrite.All",
 ]);
+pub(super) const GROUP_SETTINGS: Readers = both(&[
+    "GroupSettings.Read.All",
+    "GroupSettings.ReadWrite.All",
+    "Directory.Read.All",
+    "Directory.ReadWrite.All",
+    "Group.Read.All",
+    "Group.ReadWrite.All",
+]);
 pub(super) const APPLICATIONS: Readers = both(&[
     "Application.Read.All",
     "Directory.Read.All",

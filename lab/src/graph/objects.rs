@@ -183,6 +183,18 @@ pub(super) fn domains(ask: &Ask) -> Result<Reply, GraphError> {
     )
 }
 
+/// `GET /groupSettings`
+pub(super) fn group_settings(ask: &Ask) -> Result<Reply, GraphError> {
+    many(
+        ask,
+        &ask.tenant.objects.group_settings,
+        "microsoft.graph.groupSetting",
+        WHOLE,
+        None,
+        100,
+    )
+}
+
 /// `GET /domains/{id}/federationConfiguration`
 pub(super) fn federation(ask: &Ask) -> Result<Reply, GraphError> {
     let name = &ask.segments[1];

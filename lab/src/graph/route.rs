@@ -91,6 +91,12 @@ const ROUTES: &[Route] = &[
     ),
     route("domains", access::listed("/domains"), Directory(1), objects::domains),
     route(
+        "groupSettings",
+        access::GROUP_SETTINGS,
+        Directory(1),
+        objects::group_settings,
+    ),
+    route(
         "domains/{}/federationConfiguration",
         access::listed("/domains/{id}/federationConfiguration"),
         Directory(1),

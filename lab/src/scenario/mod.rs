@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::when;
 
-pub(crate) use spec::{AppSpec, AuditSpec, GroupSpec, OnPremises, PopulationSpec, Scenario};
+pub(crate) use spec::{AppSpec, AuditSpec, GroupSettingSpec, GroupSpec, OnPremises, PopulationSpec, Scenario};
 
 static FILES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/scenarios");
 

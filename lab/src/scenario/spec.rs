@@ -7,6 +7,15 @@ use serde_json::{Map, Value};
 
 use crate::fault::Fault;
 
+/// A setting of the tenant.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct GroupSettingSpec {
+    pub template_id: String,
+    /// Its values by name; Graph gives every one as a text.
+    pub values: BTreeMap<String, String>,
+}
+
 /// A tenant with everything in it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -31,6 +40,9 @@ pub(crate) struct Scenario {
     pub populations: BTreeMap<String, PopulationSpec>,
     #[serde(default)]
     pub groups: BTreeMap<String, GroupSpec>,
+    /// Settings of the tenant by name, such as "Password Rule Settings"; those that nobody changed are not there.
+    #[serde(default)]
+    pub group_settings: BTreeMap<String, GroupSettingSpec>,
     pub policies: PoliciesSpec,
     /// The organisation's branding; without it Graph answers 404.
     #[serde(default)]

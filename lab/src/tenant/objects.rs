@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Names;
 use super::directory::{Directory, assigned_plans, derived, overlay};
 use crate::contract::{Version, contract};
-use crate::scenario::Scenario;
+use crate::scenario::{GroupSettingSpec, Scenario};
 
 /// The objects, in v1.0 form unless said.
 pub(crate) struct Objects {
@@ -23,6 +23,7 @@ pub(crate) struct Objects {
     pub security_defaults: RwLock<Value>,
     pub conditional_access: RwLock<Vec<Value>>,
     pub branding: Option<Value>,
+    pub group_settings: Vec<Value>,
     pub synchronization: Vec<Value>,
     pub recommendations: Vec<Value>,
     pub secure_scores: Vec<Value>,
@@ -57,6 +58,7 @@ impl Objects {
                 overlay(&mut branding, &object(json!({"id": "0"})));
                 whole(branding, "organizationalBranding")
             }),
+            group_settings: group_settings(names, scenario),
             synchronization: synchronization(tenant, scenario),
             recommendations: recommendations(tenant, scenario),
             secure_scores: secure_scores(tenant, names, scenario, directory),
@@ -231,6 +233,23 @@ fn conditional_access(names: &Names, scenario: &Scenario) -> Vec<Value> {
         whole(value, "conditionalAccessPolicy")
     };
     scenario.policies.conditional_access.iter().map(policy).collect()
+}
+
+/// A tenant that never changed a setting has no object for it.
+fn group_settings(names: &Names, scenario: &Scenario) -> Vec<Value> {
+    let setting = |(name, spec): (&String, &GroupSettingSpec)| {
+        let values: Vec<Value> = spec
+            .values
+            .iter()
+            .map(|(name, value)| json!({"name": name, "value": value}))
+            .collect();
+        let value = json!({
+            "id": derived(&names.seed, "groupSetting", name), "displayName": name, "templateId": spec.template_id,
+            "values": values,
+        });
+        whole(value, "groupSetting")
+    };
+    scenario.group_settings.iter().map(setting).collect()
 }
 
 fn synchronization(tenant: &str, scenario: &Scenario) -> Vec<Value> {
