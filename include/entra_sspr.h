@@ -140,7 +140,7 @@ const char *sspr_version(void);
 // `graph`, `portal`, `imds`}: other addresses, plain HTTP on loopback only), `caFile` (trust this PEM file and nothing
 // else; the sign-in reads it), `proxy` ("none" or an address, without user or password), `proxyUser` (who signs in to
 // that proxy; the password is the secret "proxyPassword"), `hostActions` (what the caller can do: "openBrowser",
-// "signAssertion"), `interactive` (a person is there), `budgets` ("documented" or "off"), `requestTimeoutSeconds`,
+// "readConnectServer", "signAssertion"), `interactive` (a person is there), `budgets` ("documented" or "off"), `requestTimeoutSeconds`,
 // `caller` (your program's name, for the services' logs: 200 bytes at the most, without control characters).
 //
 // `out_session` receives the handle, for `sspr_session_close`. `out_error` receives the error document (free it with
@@ -514,6 +514,18 @@ int32_t sspr_check_password_policy(uint64_t session,
                                    const char *request_json,
                                    uint64_t *out_task,
                                    char **out_error);
+
+// Checks the step `connect_writeback`: password writeback as the Entra Connect server itself shows it: switched on, listening, its service, scope, events by
+// their cause, and what gets in its way. Asks the caller for the host action "readConnectServer" {`days`, `endpoints`: [{`host`, `port`}]},
+// answered by {`servers`: [...]}: one JSON document of each server as a string (docs/connect-server.md), or none. A sign-in to a tenant is not needed
+// where the caller offers that action.
+// Request, result and statuses as of `sspr_check_readiness`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_check_connect_writeback(uint64_t session,
+                                     const char *request_json,
+                                     uint64_t *out_task,
+                                     char **out_error);
 
 // Checks the step `cloud_writeback`: password writeback on in the tenant, for Connect and for cloud sync, and resets
 // of synced users that never reached the directory. Request, result and statuses

@@ -4,6 +4,7 @@
 //! chosen `steps` need, into a `snapshot`; the steps judge it into findings; `readiness` makes them one answer, which
 //! `report` shows. `ffi` is the C interface over all of it, `task` what lets a caller watch and cancel.
 
+pub mod catalogue;
 pub mod directory;
 pub mod error;
 pub mod ffi;
@@ -22,6 +23,7 @@ mod shapes;
 pub mod snapshot;
 pub mod status;
 pub mod steps;
+mod sync_engine;
 pub mod task;
 pub mod tenant;
 mod tls;

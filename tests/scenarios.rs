@@ -70,6 +70,7 @@ const WANTED: &[(&str, &str)] = &[
     ("service_account", "NotApplicable Skipped"),
     ("directory_permissions", "NotApplicable Skipped"),
     ("password_policy", "NotApplicable Skipped"),
+    ("connect_writeback", "NotApplicable Pass Skipped"),
     ("cloud_writeback", "Fail NotApplicable Pass Skipped Warn"),
     ("account_unlock", "Fail NotApplicable Pass Skipped"),
     ("user_registration", "Fail NotApplicable Pass Skipped Warn"),

@@ -44,10 +44,17 @@ fn an_app_reads_every_fact_that_is_open_to_apps() {
             ) => {
                 assert_eq!(refusal.map(|r| r.kind), Some(RefusalKind::SignIn), "{id:?}");
             }
-            (FactId::Forests | FactId::Connectors | FactId::DirectoryAccess | FactId::DirectoryPasswords, refusal) => {
+            (
+                FactId::ConnectServers
+                | FactId::Forests
+                | FactId::Connectors
+                | FactId::DirectoryAccess
+                | FactId::DirectoryPasswords,
+                refusal,
+            ) => {
                 assert!(
                     refusal.is_none() && !facts.has(id),
-                    "{id:?}: no directory is connected to"
+                    "{id:?}: nothing on premises is connected to"
                 );
             }
             (FactId::FeatureSummary, refusal) => {

@@ -12,11 +12,13 @@
     FormatsToProcess     = @('EntraSspr.format.ps1xml')
     FunctionsToExport    = @(
         'Assert-SsprReadiness'
+        'Connect-SsprConnectServer'
         'Connect-SsprDirectory'
         'Connect-SsprTenant'
         'Disconnect-Sspr'
         'Export-SsprSnapshot'
         'Get-SsprCheck'
+        'Get-SsprConnectServer'
         'Get-SsprConnector'
         'Get-SsprDirectoryPermission'
         'Get-SsprEnvironment'

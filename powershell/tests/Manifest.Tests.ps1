@@ -102,6 +102,7 @@ Describe 'Help' {
 Describe 'The examples in the help' {
     BeforeAll {
         . ([System.IO.Path]::Combine($PSScriptRoot, 'Lab.ps1'))
+        . ([System.IO.Path]::Combine($PSScriptRoot, 'ConnectServer.ps1'))
         Import-ModuleUnderTest
         $lab = Start-Lab -Scenario hybrid-ready
         # What the examples name, as the lab has it.
@@ -131,6 +132,7 @@ Describe 'The examples in the help' {
             [void](Connect-SsprDirectory @other)
         }
     }
+    AfterEach { Stop-ConnectServer }
     AfterAll {
         Pop-Location
         Disconnect-Sspr -All
@@ -139,6 +141,7 @@ Describe 'The examples in the help' {
 
     It 'of <_> run' -ForEach $cmdlets {
         if ($_ -match 'Directory|Connector|PasswordPolicy' -and (Skip-WithoutController)) { return }
+        if ($_ -match 'ConnectServer') { Start-ConnectServer }
         $PSDefaultParameterValues = $defaults
         foreach ($example in @((Get-Help -Name $_ -Full).examples.example)) {
             # Not a new scope: the defaults and the names above are for it.

@@ -53,15 +53,19 @@ pub struct Installation {
     pub tenant: String,
 }
 
-/// Looks for the accounts of a domain: those of these names, or those that look like a connector's.
-pub async fn find(connection: &mut Connection, root: &str, names: &[String]) -> Result<Vec<Account>, DirectoryError> {
+/// Looks for the accounts of a domain: those of these names, or those that look like a connector's and those of `more`.
+pub async fn find(
+    connection: &mut Connection,
+    root: &str,
+    names: &[String],
+    more: &[String],
+) -> Result<Vec<Account>, DirectoryError> {
+    let own = |name: &String| name.rsplit('\\').next().unwrap_or(name).to_string();
+    let one = |name: String| format!("(sAMAccountName={0})(userPrincipalName={0})", ldap_escape(name));
+    let named = |names: &[String]| names.iter().map(|name| one(own(name))).collect::<String>();
     let filter = match names {
-        [] => FILTER.to_string(),
-        names => {
-            let own = |name: &String| name.rsplit('\\').next().unwrap_or(name).to_string();
-            let one = |name: String| format!("(sAMAccountName={0})(userPrincipalName={0})", ldap_escape(name));
-            format!("(|{})", names.iter().map(|name| one(own(name))).collect::<String>())
-        }
+        [] => format!("(|{FILTER}{})", named(more)),
+        names => format!("(|{})", named(names)),
     };
     let found = connection.list(root, Depth::Subtree, &filter, &ATTRIBUTES).await?;
     let account = |entry: Entry| {

@@ -286,6 +286,25 @@ pub unsafe extern "C" fn sspr_check_password_policy(
     unsafe { check(session, Some("password_policy"), request_json, out_task, out_error) }
 }
 
+/// Checks the step `connect_writeback`: password writeback as the Entra Connect server itself shows it: switched on, listening, its service, scope, events by
+/// their cause, and what gets in its way. Asks the caller for the host action "readConnectServer" {`days`, `endpoints`: [{`host`, `port`}]},
+/// answered by {`servers`: [...]}: one JSON document of each server as a string (docs/connect-server.md), or none. A sign-in to a tenant is not needed
+/// where the caller offers that action.
+/// Request, result and statuses as of `sspr_check_readiness`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_check_connect_writeback(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { check(session, Some("connect_writeback"), request_json, out_task, out_error) }
+}
+
 /// Checks the step `cloud_writeback`: password writeback on in the tenant, for Connect and for cloud sync, and resets
 /// of synced users that never reached the directory. Request, result and statuses
 /// as of `sspr_check_readiness`.

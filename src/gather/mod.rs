@@ -1,6 +1,7 @@
 //! Gathers the facts that steps ask for, each once, as concurrently as the sources allow.
 
 mod audit;
+mod connect;
 pub mod directory;
 mod groups;
 mod people;
@@ -13,6 +14,7 @@ use crate::error::Result;
 use crate::json;
 use crate::session::Session;
 use crate::session::config::Budgets;
+use crate::snapshot::connect::ConnectServer;
 use crate::snapshot::graph::{ConditionalAccessPolicy, DomainFederation, FeatureSummary};
 use crate::snapshot::source;
 use crate::snapshot::{Fact, FactId, Facts, Refusal, RefusalKind, SignedIn, Snapshot};
@@ -100,11 +102,15 @@ pub async fn run(
     let started = Instant::now();
     let state = match session.state() {
         Ok(state) => state,
-        // The directory alone: the tenant is read elsewhere, and the two are joined.
-        Err(error) if session.directories().is_empty() => return Err(error),
-        Err(_) => {
+        // What is on premises alone: the tenant is read elsewhere, and the two are joined.
+        Err(error) => {
             let mut snapshot = Snapshot::new(Timestamp::now(), SignedIn::default());
-            if let Some(directory) = Box::pin(directory::gather(session, needs, context)).await {
+            let (servers, directory) = Box::pin(on_premises(session, needs, context)).await;
+            if session.directories().is_empty() && matches!(servers, Fact::NotAsked) {
+                return Err(error);
+            }
+            snapshot.facts.connect_servers = servers;
+            if let Some(directory) = directory {
                 directory.give(&mut snapshot.facts);
             }
             snapshot.duration_ms = started.elapsed().as_millis() as u64;
@@ -126,15 +132,28 @@ pub async fn run(
     };
     let mut snapshot = Snapshot::new(Timestamp::now(), state.identity);
     let widened = widen(needs);
-    let ((), directory) = tokio::join!(
+    let ((), (servers, directory)) = tokio::join!(
         Box::pin(gatherer.gather(&widened, &mut snapshot.facts)),
-        Box::pin(directory::gather(session, needs, context)),
+        Box::pin(on_premises(session, needs, context)),
     );
+    snapshot.facts.connect_servers = servers;
     if let Some(directory) = directory {
         directory.give(&mut snapshot.facts);
     }
     snapshot.duration_ms = started.elapsed().as_millis() as u64;
     Ok(snapshot)
+}
+
+/// What is read on premises. The Connect servers come first: they say which accounts count in the directories.
+async fn on_premises(
+    session: &Session,
+    needs: &BTreeSet<FactId>,
+    context: &TaskContext,
+) -> (Fact<Vec<ConnectServer>>, Option<directory::Gathered>) {
+    let servers = connect::gather(session, needs, context).await;
+    let accounts = connect::accounts(&servers);
+    let directory = directory::gather(session, needs, &accounts, context).await;
+    (servers, directory)
 }
 
 impl Gatherer {

@@ -49,6 +49,8 @@ pub enum ConnectorKind {
     CloudSync,
     /// The administrator named it.
     Named,
+    /// An Entra Connect server says that it works as this account.
+    Configured,
 }
 
 /// An account by which Microsoft Entra writes passwords back.

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 /// The facts that are put together item by item, and what tells their items apart.
 const LISTS: &[(&str, &[&str])] = &[
+    ("connectServers", &["computer"]),
     ("forests", &["name"]),
     ("connectors", &["sid"]),
     ("directoryAccess", &["domain", "connector"]),

@@ -1,6 +1,7 @@
 //! The snapshot: all facts of a run, plain data that can be saved, loaded, joined and assessed anywhere.
 
 pub mod audit;
+pub mod connect;
 pub mod directory;
 mod fact;
 pub mod graph;
@@ -170,10 +171,14 @@ facts! {
     synchronization: graph::SynchronizationFeatures => Synchronization, "synchronization";
     /// How many users have an anchor on premises without being synced: managed in the cloud, or left over.
     cloud_managed_users: u64 => CloudManagedUsers, "cloudManagedUsers";
+    /// Smart lockout.
+    smart_lockout: graph::SmartLockout => SmartLockout, "smartLockout";
     /// Microsoft's recommendation.
     recommendation: graph::Recommendation => Recommendation, "recommendation";
     /// Secure Score's control.
     secure_score: graph::SecureScoreControl => SecureScore, "secureScore";
+    /// The Entra Connect servers that were asked.
+    connect_servers: Vec<connect::ConnectServer> => ConnectServers, "connectServers";
     /// The forests that were connected to, and their domains.
     forests: Vec<directory::Forest> => Forests, "forests";
     /// The accounts by which passwords are written back.

@@ -149,11 +149,16 @@ pub fn source(fact: FactId) -> &'static Source {
             "GET /v1.0/users?$count=true (with an anchor on premises, not synced)",
             ["User.Read.All", "Directory.Read.All"]
         ),
+        FactId::SmartLockout => source!(
+            "GET /v1.0/groupSettings",
+            ["GroupSettings.Read.All", "Directory.Read.All"]
+        ),
         FactId::Recommendation => source!(
             "GET /beta/directory/recommendations",
             ["DirectoryRecommendations.Read.All"]
         ),
         FactId::SecureScore => source!("GET /v1.0/security/secureScores", ["SecurityEvents.Read.All"]),
+        FactId::ConnectServers => source!("Entra Connect server: ADSync cmdlets, registry, Application log", []),
         FactId::Forests => source!("LDAP: rootDSE, CN=Partitions", []),
         FactId::Connectors => source!("LDAP: MSOL_* and pGMSA_* accounts, or those that were named", []),
         FactId::DirectoryAccess => source!("LDAP: nTSecurityDescriptor of users and containers", []),

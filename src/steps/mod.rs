@@ -4,6 +4,7 @@ pub mod account_unlock;
 pub mod authentication_methods;
 pub mod cloud_writeback;
 mod conditional_access;
+pub mod connect_writeback;
 mod coverage;
 pub mod directory_permissions;
 #[cfg(test)]
@@ -56,6 +57,7 @@ pub const STEPS: &[&Step] = &[
     &service_account::STEP,
     &directory_permissions::STEP,
     &password_policy::STEP,
+    &connect_writeback::STEP,
     &cloud_writeback::STEP,
     &account_unlock::STEP,
     &user_registration::STEP,

@@ -2,7 +2,7 @@
 
 use super::hybrid::{OnPremises, on_premises};
 use crate::finding::{Check, Finding};
-use crate::snapshot::directory::{Connector, DomainAccess};
+use crate::snapshot::directory::{Connector, ConnectorKind, DomainAccess};
 use crate::snapshot::{Fact, Snapshot};
 use jiff::SignedDuration;
 use std::collections::BTreeMap;
@@ -34,12 +34,20 @@ pub fn unread<T>(check: &Check, snapshot: &Snapshot, fact: &Fact<T>) -> Option<F
 /// Whether an account is left over from an installation that is gone.
 pub fn is_stale(connector: &Connector, snapshot: &Snapshot) -> bool {
     let last = connector.last_sign_in.or(connector.created);
-    !connector.enabled || last.is_some_and(|last| snapshot.taken_at.duration_since(last) > UNUSED)
+    let unused = last.is_some_and(|last| snapshot.taken_at.duration_since(last) > UNUSED);
+    connector.kind != ConnectorKind::Configured && (!connector.enabled || unused)
 }
 
-/// The accounts that are in use. Where all seem left over, those that may sign in.
+/// The accounts that are in use: those that Connect servers name, beside cloud sync's; else those that seem alive. Where
+/// all seem left over, those that may sign in.
 pub fn in_use(snapshot: &Snapshot) -> Vec<&Connector> {
     let all = snapshot.facts.connectors.value().map(Vec::as_slice).unwrap_or_default();
+    let configured = |connector: &&Connector| connector.kind == ConnectorKind::Configured;
+    if all.iter().any(|connector| configured(&connector)) {
+        let cloud =
+            |connector: &&Connector| connector.kind == ConnectorKind::CloudSync && !is_stale(connector, snapshot);
+        return all.iter().filter(|one| configured(one) || cloud(one)).collect();
+    }
     let live: Vec<&Connector> = all.iter().filter(|connector| !is_stale(connector, snapshot)).collect();
     if live.is_empty() {
         return all.iter().filter(|connector| connector.enabled).collect();

@@ -1,18 +1,22 @@
 //! Step `service_account`: the accounts by which passwords are written back: which, whether they work, how strong they are.
 
+pub(super) mod versions;
+
 use super::Step;
+use super::connect_writeback;
 use super::on_premises::{in_use, is_stale, listed, unread};
 use super::policy::date;
 use crate::finding::{Check, Finding, Severity, counted};
 use crate::snapshot::directory::{Connector, ConnectorKind};
 use crate::snapshot::{FactId, Snapshot};
 use jiff::SignedDuration;
+use versions::Support;
 
 /// The step.
 pub const STEP: Step = Step {
     name: "service_account",
     title: "Service account",
-    checks: &[&FOUND, &USABLE, &COVERAGE, &PRIVILEGED, &STALE, &PASSWORD_AGE],
+    checks: &[&FOUND, &USABLE, &COVERAGE, &PRIVILEGED, &STALE, &PASSWORD_AGE, &VERSION],
     check,
 };
 
@@ -80,6 +84,16 @@ const PASSWORD_AGE: Check = Check {
     facts: FACTS,
 };
 
+pub(super) const VERSION: Check = Check {
+    id: "service_account.version",
+    title: "Entra Connect's version is supported",
+    looks_at: "The version that the Connect server tells, against a table of versions and their end of support, with the day on which the table was checked.",
+    why: "Microsoft switches old versions off: synchronisation and writeback stop on that day.",
+    doc: "https://learn.microsoft.com/entra/identity/hybrid/connect/reference-connect-version-history",
+    decides: false,
+    facts: &[FactId::ConnectServers, FactId::Organization, FactId::UserCounts],
+};
+
 /// A password older than this was set before much else that counts.
 const OLD: SignedDuration = SignedDuration::from_hours(5 * 365 * 24);
 
@@ -102,6 +116,7 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
         known(&PRIVILEGED, privileged),
         make(&STALE, stale),
         known(&PASSWORD_AGE, password_age),
+        version(snapshot),
     ]
 }
 
@@ -119,6 +134,7 @@ fn seen(account: &Connector) -> String {
         ConnectorKind::Connect => "made by Entra Connect",
         ConnectorKind::CloudSync => "cloud sync's managed service account",
         ConnectorKind::Named => "named by you",
+        ConnectorKind::Configured => "as Entra Connect says on its server",
     };
     let from = account.installation.as_ref().map_or_else(String::new, |from| {
         format!(", on {} for {}", from.computer, from.tenant)
@@ -329,6 +345,63 @@ fn password_age(snapshot: &Snapshot, used: &[&Connector]) -> Finding {
         PASSWORD_AGE.pass(format!("set on {}", date(set)))
     };
     with(finding, snapshot, used)
+}
+
+/// Half a year before a version ends, the next one should be planned.
+const SOON: i64 = 180;
+
+fn version(snapshot: &Snapshot) -> Finding {
+    if let Some(why) = connect_writeback::absent(snapshot) {
+        return VERSION.not_applicable(why);
+    }
+    if let Some(finding) = connect_writeback::unread(&VERSION, snapshot) {
+        return finding;
+    }
+    let fact = &snapshot.facts.connect_servers;
+    let servers = fact.value().map(Vec::as_slice).unwrap_or_default();
+    let told = servers
+        .iter()
+        .filter_map(|server| Some((server, server.version.as_deref()?)));
+    let today = snapshot.taken_at.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let mut worst: Option<(i64, Finding)> = None;
+    for (server, text) in told.clone() {
+        let Ok(number) = text.parse() else { continue };
+        let at = &server.computer;
+        let upgrade =
+            |finding: Finding| finding.fix("Upgrade Entra Connect: the installer is in the Entra admin center.");
+        let (rank, finding) = match versions::support(number) {
+            Support::Stopped => (0, upgrade(VERSION.fail(Severity::High, format!("{text} on {at} no longer works")))
+                .reason("Microsoft stopped versions before 2.5.79.0 on 2026-09-30: nothing is synchronised or written back.")),
+            Support::Withdrawn => (1, upgrade(VERSION.warn(Severity::High, format!("{text} on {at} was withdrawn")))
+                .reason("Microsoft took this version back; it asks to uninstall it and to take 2.6.84.0 or newer.")),
+            Support::Until(end) if end < today => (2, upgrade(VERSION.warn(Severity::High, format!("support of {text} on {at} ended on {end}")))
+                .reason("Microsoft may switch it off without further notice.")),
+            Support::Until(end) if today.until(end).map_or(0, |left| left.get_days().into()) <= SOON => (3, upgrade(
+                VERSION.warn(Severity::Medium, format!("support of {text} on {at} ends on {end}")))
+                .reason("Synchronisation and writeback may stop after that day.")),
+            Support::Unlisted => (4, VERSION.skipped(format!("{text} on {at} is not in the table"), "It stands between two versions that are; when its support ends is not known.")),
+            Support::Until(end) => (5, VERSION.pass(format!("{text} on {at}, supported until {end}"))),
+            Support::Current => (6, VERSION.pass(format!("{text} on {at} is the newest known, or newer"))),
+        };
+        if worst.as_ref().is_none_or(|(known, _)| rank < *known) {
+            worst = Some((rank, finding));
+        }
+    }
+    let finding = worst.map_or_else(
+        || {
+            VERSION.skipped(
+                "not told by the server",
+                "Its answer holds no version that is understood.",
+            )
+        },
+        |(_, finding)| finding,
+    );
+    let table = versions::checked().map_or_else(String::new, |day| format!(" (table checked on {day})"));
+    servers.iter().fold(finding, |finding, server| {
+        let why = server.unread.get("version").map(String::as_str);
+        let seen = server.version.as_deref().or(why).unwrap_or("no version");
+        finding.evidence(fact, format!("{}: {seen}{table}", server.computer))
+    })
 }
 
 #[cfg(test)]

@@ -132,6 +132,21 @@ fn full() -> Value {
         "links": [{"name": "Default Domain Policy", "dn": "CN={31}", "order": 1, "enabled": true, "computerSettings": true, "minimumAgeDays": 0, "version": 3, "fileVersion": 4},
             {"name": "Other", "order": 2, "enabled": true, "unsound": true, "unread": null}]}]),
     );
+    facts["connectServers"] = known(
+        json!([{"computer": "SYNC1", "readAt": "2026-11-23T08:58:00Z", "version": "2.4.18.0", "service": "Running",
+        "connectors": [{"name": "contoso.example", "kind": "AD", "account": "MSOL_16fb75d0227d", "accountDomain": "CONTOSO",
+            "partitions": [{"dn": "DC=contoso,DC=example", "included": ["DC=contoso,DC=example"], "excluded": ["OU=Old,DC=contoso,DC=example"]}]}],
+        "settings": [{"of": "passwordReset", "name": "Enabled", "value": true}, {"of": "scheduler", "name": "SyncCycleEnabled", "value": false},
+            {"of": "HKLM:\\A", "name": "Enabled", "value": null}, {"of": "parameters", "name": "sign", "value": "1"}],
+        "rules": [{"name": "In from AD - User AccountEnabled", "precedence": 100, "disabled": false, "passwordSync": true, "scoped": false},
+            {"name": "No hashes", "precedence": 90, "disabled": false, "passwordSync": false, "scoped": true}],
+        "remoteSam": "O:BAG:BAD:(A;;RC;;;BA)", "domainController": true, "relays": [{"host": "r1", "connected": false, "error": "timed out"}],
+        "events": [{"provider": "PasswordResetService", "id": 31019, "line": "", "count": 9, "first": "2026-11-20T08:00:00Z", "last": "2026-11-23T08:57:00Z"},
+            {"provider": "ADSync", "id": 6329, "line": "hr=8023062C", "count": 2, "first": null, "last": "2026-11-23T07:00:00Z"},
+            {"provider": "PasswordResetService", "id": 31003, "line": "", "count": 2, "first": null, "last": "2026-11-23T07:00:00Z"}],
+        "eventsSince": "2026-11-16T08:58:00Z", "unread": {"globalSettings": "Access is denied"}}]),
+    );
+    facts["smartLockout"] = known(json!({"threshold": 5, "seconds": 120}));
     facts["eligibleAdministrators"] = known(json!(["33333333-3333-3333-3333-333333333333"]));
     document
 }

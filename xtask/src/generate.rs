@@ -1,10 +1,10 @@
-//! Writes the files that follow from the library's source: the header, and the C# declarations.
+//! Writes the files that follow from the library's source: the header, the C# declarations, and the failure catalogue.
 
 mod csharp;
 pub mod header;
 
 use crate::build;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::Path;
 
@@ -13,12 +13,21 @@ const HEADER: &str = "include/entra_sspr.h";
 /// The declarations, as checked in.
 const DECLARATIONS: &str = "powershell/native/EntraSspr.Native.cs";
 
-/// Writes both.
+/// Writes all.
 pub fn run() -> Result<()> {
     let library = build::library("dev")?;
     let header = fs::read_to_string(&library.header).with_context(|| library.header.display().to_string())?;
     write(HEADER, &header)?;
-    write(DECLARATIONS, &csharp::declarations(&header::read(&header)?)?)
+    write(DECLARATIONS, &csharp::declarations(&header::read(&header)?)?)?;
+    // The test that compares the catalogue's page with its table writes it when told to.
+    let mut test = build::cargo();
+    test.args(["test", "--quiet", "--lib", "--", "catalogue::"])
+        .env("SSPR_WRITE", "1");
+    ensure!(
+        test.current_dir(build::root()).status()?.success(),
+        "the catalogue could not be written"
+    );
+    Ok(())
 }
 
 fn write(name: &str, text: &str) -> Result<()> {

@@ -155,10 +155,12 @@ function Send-SsprHostAction {
     try {
         if ($null -eq $HostAction -or -not $HostAction.ContainsKey($Action.Action)) {
             $reply['error'] = "this session's host cannot do '$($Action.Action)'"
-        } elseif ($Action.Action -eq 'signAssertion') {
-            $reply['result'] = New-SsprSignature -Certificate $HostAction['signAssertion'] -Arguments $Action.Arguments
         } else {
-            $reply['result'] = Open-SsprBrowser -Url $Action.Arguments.Url
+            switch ($Action.Action) {
+                'signAssertion' { $reply['result'] = New-SsprSignature -Certificate $HostAction['signAssertion'] -Arguments $Action.Arguments }
+                'readConnectServer' { $reply['result'] = Get-SsprConnectServerReply -Cmdlet $Cmdlet -Server $HostAction['readConnectServer'] -Arguments $Action.Arguments }
+                'openBrowser' { $reply['result'] = Open-SsprBrowser -Url $Action.Arguments.Url }
+            }
         }
     } catch {
         $reply['error'] = $_.Exception.Message

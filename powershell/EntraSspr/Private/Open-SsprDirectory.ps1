@@ -9,16 +9,12 @@ function Open-SsprDirectory {
         [hashtable] $Secret = @{}
     )
 
-    $native = Get-SsprNative -Cmdlet $Cmdlet
     [uint64]$handle = 0
     $own = $null -eq $Session
     $connected = $false
-    $failure = [IntPtr]::Zero
     try {
         if ($own) {
-            $json = $native::Text((ConvertTo-Json -InputObject @{ interactive = (Test-SsprInteractive) } -Compress))
-            $status = $native::sspr_session_open($json, [ref]$handle, [ref]$failure)
-            Assert-SsprStatus -Cmdlet $Cmdlet -Status $status -Failure $failure
+            $handle = Open-SsprHandle -Cmdlet $Cmdlet
         } else {
             $handle = $Session.Handle
         }
@@ -29,13 +25,38 @@ function Open-SsprDirectory {
         if ($own -and -not $connected -and $handle -ne 0) { Close-SsprHandle -Handle $handle }
     }
     $Cmdlet.WriteVerbose("$($found.Domain) by $($found.Controller); domains of the forest: $(@($found.Domains) -join ', ')")
-    if ($own) {
-        $Session = New-SsprSession -Handle $handle
-        $script:Sessions[$handle] = $Session
-        $script:CurrentSession = $Session
-    }
+    if ($own) { $Session = Add-SsprSession -Handle $handle }
     $Session.Directory = @(@($Session.Directory) + $found.Domain | Where-Object { $_ } | Select-Object -Unique)
     $Session
+}
+
+function Open-SsprHandle {
+    # Opens a native session that belongs to no tenant.
+    [CmdletBinding()]
+    [OutputType([uint64])]
+    param([Parameter(Mandatory = $true)] [System.Management.Automation.PSCmdlet] $Cmdlet)
+
+    $native = Get-SsprNative -Cmdlet $Cmdlet
+    $hostAction = @{ readConnectServer = @() }
+    $json = $native::Text((ConvertTo-Json -InputObject @{ interactive = (Test-SsprInteractive); hostActions = @($hostAction.Keys) } -Compress))
+    [uint64]$handle = 0
+    $failure = [IntPtr]::Zero
+    $status = $native::sspr_session_open($json, [ref]$handle, [ref]$failure)
+    Assert-SsprStatus -Cmdlet $Cmdlet -Status $status -Failure $failure
+    $native::Hosts[$handle] = $hostAction
+    $handle
+}
+
+function Add-SsprSession {
+    # Makes an open handle the runspace's current session.
+    [CmdletBinding()]
+    [OutputType([psobject])]
+    param([uint64] $Handle)
+
+    $session = New-SsprSession -Handle $Handle
+    $script:Sessions[$Handle] = $session
+    $script:CurrentSession = $session
+    $session
 }
 
 function New-SsprSession {
@@ -49,6 +70,7 @@ function New-SsprSession {
         $members[$name] = if ($null -ne $Identity) { $Identity.$name }
     }
     $members['Directory'] = @()
+    $members['ConnectServer'] = @()
     $members['SignedInAt'] = [datetime]::Now
     Add-SsprTypeName -InputObject ([pscustomobject]$members) -Name Session
 }

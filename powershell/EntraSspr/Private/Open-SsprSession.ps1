@@ -15,6 +15,7 @@ function Open-SsprSession {
     )
 
     $native = Get-SsprNative -Cmdlet $Cmdlet
+    $HostAction['readConnectServer'] = @()
     $Configuration['hostActions'] = @($HostAction.Keys)
     $Configuration['interactive'] = Test-SsprInteractive
     $Configuration['budgets'] = $script:Budgets
@@ -35,13 +36,16 @@ function Open-SsprSession {
         if (-not $signedIn -and $handle -ne 0) { Close-SsprHandle -Handle $handle }
     }
     $session = New-SsprSession -Handle $handle -Identity $identity
-    # A directory that was connected to before there was a tenant comes along.
+    # What was connected to before there was a tenant comes along.
     $before = $script:CurrentSession
     if ($null -ne $before -and $null -eq $before.TenantId) {
         $failure = [IntPtr]::Zero
         $status = $native::sspr_directory_adopt($handle, $before.Handle, [ref]$failure)
         Assert-SsprStatus -Cmdlet $Cmdlet -Status $status -Failure $failure
         $session.Directory = $before.Directory
+        $session.ConnectServer = $before.ConnectServer
+        $other = $null
+        if ($native::Hosts.TryGetValue($before.Handle, [ref]$other)) { $HostAction['readConnectServer'] = $other['readConnectServer'] }
         Close-SsprHandle -Handle $before.Handle
     }
     $script:Sessions[$handle] = $session

@@ -47,25 +47,31 @@ const READER: &str = "an account that may read it";
 const MOST_CONNECTORS: usize = 16;
 
 /// Reads what the steps ask of the directories; None where the session has none, or no step asks.
-pub(super) async fn gather(session: &Session, needs: &BTreeSet<FactId>, context: &TaskContext) -> Option<Gathered> {
+pub(super) async fn gather(
+    session: &Session,
+    needs: &BTreeSet<FactId>,
+    accounts: &[String],
+    context: &TaskContext,
+) -> Option<Gathered> {
     let directories = session.directories();
     if directories.is_empty() || FACTS.iter().all(|fact| !needs.contains(fact)) {
         return None;
     }
-    Some(read(&directories, needs, None, context).await)
+    Some(read(&directories, needs, accounts, None, context).await)
 }
 
-/// Reads every forest.
+/// Reads every forest; `accounts` are those that Connect servers say they work as.
 async fn read(
     directories: &[Arc<Directory>],
     needs: &BTreeSet<FactId>,
+    accounts: &[String],
     sink: Option<&dyn Sink>,
     context: &TaskContext,
 ) -> Gathered {
     context.progress("Reading the directory", 0, None);
     let one = |opened: Opened| async move {
         match opened {
-            Ok((told, places)) => forest(told, places, needs, sink, context).await,
+            Ok((told, places)) => forest(told, places, needs, accounts, sink, context).await,
             Err((domain, error)) => Gathered::nothing(&domain, &error),
         }
     };
@@ -92,7 +98,7 @@ pub async fn export(session: &Session, request: ExportRequest, context: &TaskCon
     let failed = |e: std::io::Error| Error::new(Status::FileWrite, format!("{path} cannot be written")).caused_by(&e);
     let table = Table::new(BufWriter::new(Private::create(&request.path, request.overwrite)?)).map_err(failed)?;
     let needs = BTreeSet::from([FactId::DirectoryAccess]);
-    let whole = read(&directories, &needs, Some(&table), context).await;
+    let whole = read(&directories, &needs, &[], Some(&table), context).await;
     // A table that lacks some domain would look whole.
     if let Some((_, refusal)) = whole.gaps.first() {
         return Err(Error::new(
@@ -206,6 +212,7 @@ async fn forest(
     told: Forest,
     mut places: Vec<Place>,
     needs: &BTreeSet<FactId>,
+    accounts: &[String],
     sink: Option<&dyn Sink>,
     context: &TaskContext,
 ) -> Gathered {
@@ -222,7 +229,7 @@ async fn forest(
     if let Some(forest) = gathered.forests.first_mut() {
         forest.domains = places.iter().map(|place| place.told.clone()).collect();
     }
-    let candidates = join_all(places.iter_mut().map(candidates)).await;
+    let candidates = join_all(places.iter_mut().map(|place| candidates(place, accounts))).await;
     let mut all = Vec::new();
     for (place, found) in places.iter().zip(candidates) {
         match found {

@@ -138,8 +138,8 @@ async fn place(name: DomainName, known: &[Arc<Directory>], other: &Arc<Directory
     }
 }
 
-/// The connector accounts of a domain.
-pub(super) async fn candidates(place: &mut Place) -> Result<Vec<Candidate>, DirectoryError> {
+/// The connector accounts of a domain; `configured` are those that Connect servers say they work as.
+pub(super) async fn candidates(place: &mut Place, configured: &[String]) -> Result<Vec<Candidate>, DirectoryError> {
     let Some((_, connection)) = &mut place.reached else {
         return Ok(Vec::new());
     };
@@ -149,9 +149,19 @@ pub(super) async fn candidates(place: &mut Place) -> Result<Vec<Candidate>, Dire
     if !own && !place.directory.connectors.is_empty() {
         return Ok(Vec::new());
     }
+    let here = |account: &&String| {
+        account.split_once('\\').is_some_and(|(domain, _)| {
+            domain.eq_ignore_ascii_case(&place.name.dns) || domain.eq_ignore_ascii_case(&place.name.netbios)
+        })
+    };
+    let configured: Vec<String> = configured.iter().filter(here).cloned().collect();
+    let is_configured = |account: &Account| {
+        let names = configured.iter().filter_map(|name| Some(name.split_once('\\')?.1));
+        names.into_iter().any(|name| name.eq_ignore_ascii_case(account.name()))
+    };
     let mut found = Vec::new();
     let mut known = Names::default();
-    for account in connector::find(connection, &place.name.dn, names).await? {
+    for account in connector::find(connection, &place.name.dn, names, &configured).await? {
         let Some(member) = Member::read(connection, account.dn()).await? else {
             continue;
         };
@@ -160,7 +170,12 @@ pub(super) async fn candidates(place: &mut Place) -> Result<Vec<Candidate>, Dire
         let told = told(
             &account,
             &place.name,
-            !names.is_empty(),
+            match (names.is_empty(), is_configured(&account), account.is_managed()) {
+                (_, true, _) => ConnectorKind::Configured,
+                (false, ..) => ConnectorKind::Named,
+                (true, _, true) => ConnectorKind::CloudSync,
+                (true, _, false) => ConnectorKind::Connect,
+            },
             &member,
             privileged.iter().map(|sid| known.get(sid)).collect(),
         );
@@ -176,7 +191,7 @@ pub(super) async fn candidates(place: &mut Place) -> Result<Vec<Candidate>, Dire
 fn told(
     account: &Account,
     domain: &DomainName,
-    named: bool,
+    kind: ConnectorKind,
     member: &Member,
     privileged_groups: Vec<String>,
 ) -> Connector {
@@ -194,11 +209,7 @@ fn told(
         sid: account.sid.to_string(),
         dn: account.dn().into(),
         domain: domain.dns.clone(),
-        kind: match (named, account.is_managed()) {
-            (true, _) => ConnectorKind::Named,
-            (false, true) => ConnectorKind::CloudSync,
-            (false, false) => ConnectorKind::Connect,
-        },
+        kind,
         installation: account.installation().map(|read| Installation {
             id: read.id,
             computer: read.computer,

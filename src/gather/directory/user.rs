@@ -114,7 +114,7 @@ pub async fn look(session: &Session, request: Request) -> Result<Value> {
         let (_, mut of_forest) = opened.map_err(|(_, e)| error(&e))?;
         let mut accounts = Vec::new();
         for place in &mut of_forest {
-            accounts.extend(candidates(place).await.map_err(|e| error(&e))?);
+            accounts.extend(candidates(place, &[]).await.map_err(|e| error(&e))?);
         }
         accounts.retain(|account| account.told.enabled);
         let accounts: Vec<&Candidate> = accounts.iter().collect();

@@ -1,0 +1,104 @@
+//! What the Entra Connect servers say, which only the caller can ask: by host action.
+
+use super::refusal::plain;
+use crate::session::Session;
+use crate::session::config::Cloud;
+use crate::snapshot::connect::ConnectServer;
+use crate::snapshot::{Fact, FactId, RefusalKind, source};
+use crate::task::TaskContext;
+use crate::{json, sync_engine};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// The host action.
+pub const ACTION: &str = "readConnectServer";
+/// So many days of events are asked for.
+const DAYS: u32 = 7;
+/// A busy server's event log takes its time.
+const DEADLINE: Duration = Duration::from_secs(300);
+
+/// The services that password writeback talks to, by name where names are known.
+fn endpoints(cloud: Cloud) -> &'static [&'static str] {
+    match cloud {
+        Cloud::Public => &[
+            "passwordreset.microsoftonline.com",
+            "ssprdedicatedsbprodncu.servicebus.windows.net",
+            "ssprdedicatedsbprodscu.servicebus.windows.net",
+        ],
+        Cloud::UsGovernment | Cloud::UsGovernmentDod => &["passwordreset.microsoftonline.us"],
+        Cloud::China => &[
+            "ssprdedicatedsbmcprodcne.servicebus.chinacloudapi.cn",
+            "ssprdedicatedsbmcprodcnn.servicebus.chinacloudapi.cn",
+        ],
+    }
+}
+
+/// Asks for the servers, where a step wants them and the caller offers that.
+pub(super) async fn gather(
+    session: &Session,
+    needs: &BTreeSet<FactId>,
+    context: &TaskContext,
+) -> Fact<Vec<ConnectServer>> {
+    if !needs.contains(&FactId::ConnectServers) || !context.offers(ACTION) {
+        return Fact::NotAsked;
+    }
+    let endpoints: Vec<Value> = endpoints(session.config.cloud)
+        .iter()
+        .map(|host| json!({"host": host, "port": 443}))
+        .collect();
+    let arguments = json!({"days": DAYS, "endpoints": endpoints});
+    let refused = |message: String| Fact::Unreadable {
+        refusal: plain(RefusalKind::Answer, message),
+    };
+    let answer = match context.host_action(ACTION, arguments, DEADLINE).await {
+        Ok(answer) => answer,
+        Err(error) => return refused(format!("The Connect server could not be read: {}.", error.message)),
+    };
+    let Some(documents) = answer["servers"].as_array() else {
+        return refused("The caller's answer of the Connect server is not understood.".into());
+    };
+    let (mut servers, mut gaps) = (Vec::new(), Vec::new());
+    for document in documents {
+        let document: Option<Value> = document.as_str().and_then(|text| json::read(text).ok());
+        match sync_engine::server(&document.unwrap_or_default()) {
+            Ok(server) => servers.push(server),
+            Err(why) => gaps.push(format!("{}.", why.trim_end_matches('.'))),
+        }
+    }
+    let path = source(FactId::ConnectServers).path;
+    match (servers.is_empty(), gaps.is_empty()) {
+        (true, true) => Fact::NotAsked,
+        (true, false) => refused(gaps.join(" ")),
+        (false, true) => Fact::known(servers, path, Timestamp::now()),
+        (false, false) => Fact::Partial {
+            read: servers.len() as u64,
+            of: Some(documents.len() as u64),
+            value: servers,
+            source: path.into(),
+            as_of: Timestamp::now(),
+            reason: gaps.join(" "),
+        },
+    }
+}
+
+/// The accounts by which the servers work in directories, as `DOMAIN\name`.
+pub(super) fn accounts(servers: &Fact<Vec<ConnectServer>>) -> Vec<String> {
+    let connectors = servers
+        .value()
+        .into_iter()
+        .flatten()
+        .flat_map(|server| &server.connectors);
+    let account = |connector: &crate::snapshot::connect::SyncConnector| {
+        let name = connector.account.as_deref()?;
+        Some(format!(
+            "{}\\{name}",
+            connector.account_domain.as_deref().unwrap_or_default()
+        ))
+    };
+    let mut accounts: Vec<String> = connectors.filter_map(account).collect();
+    accounts.sort_unstable();
+    accounts.dedup();
+    accounts
+}

@@ -1,0 +1,178 @@
+//! What the events of the Connect server tell, by the failure catalogue.
+
+use super::{TROUBLESHOOT, computers, last, reading};
+use crate::catalogue::{self, Row};
+use crate::finding::{Check, Finding, Severity, counted};
+use crate::snapshot::Snapshot;
+use crate::snapshot::connect::{ConnectServer, SyncEvent};
+use crate::steps::policy::date;
+
+pub(super) const EVENTS: Check = Check {
+    id: "connect_writeback.events",
+    title: "What its events tell",
+    looks_at: "Events of PasswordResetService and ADSync in the Connect server's Application log of the last days, each known failure by its cause (docs/catalogue.md).",
+    why: "The user sees one error for thirty causes; the server's log tells which it was.",
+    doc: TROUBLESHOOT,
+    decides: false,
+    facts: super::FACTS,
+};
+
+/// Resets and changes that were written, and those that failed.
+const WRITTEN: [u32; 3] = [31002, 31007, 31010];
+const FAILED: [u32; 3] = [31003, 31008, 31011];
+/// The service was well after these.
+const WELL: [u32; 3] = [31015, 31017, 31019];
+/// From here on up to 33009 an event speaks of one user.
+const OF_A_USER: std::ops::RangeInclusive<u32> = 33001..=33009;
+/// What keeps the service from all users; 6329 and those of one user are not among them.
+const OF_THE_SERVICE: [u32; 16] = [
+    31034, 31044, 32000, 32001, 32002, 32003, 32004, 32005, 32007, 32008, 32009, 32010, 32011, 32013, 32014, 6800,
+];
+
+fn is_of_a_user(event: &SyncEvent) -> bool {
+    OF_A_USER.contains(&event.id) || event.id == 6329
+}
+
+fn sum(server: &ConnectServer, ids: &[u32]) -> u64 {
+    let counts = server
+        .events
+        .iter()
+        .filter(|event| ids.contains(&event.id))
+        .map(|event| event.count);
+    counts.fold(0, u64::saturating_add)
+}
+
+/// A failure, and its cause where the catalogue knows it.
+struct Failure<'a> {
+    server: &'a ConnectServer,
+    event: &'a SyncEvent,
+    row: Option<&'static Row>,
+}
+
+impl Failure<'_> {
+    fn cause(&self) -> String {
+        match self.row {
+            Some(row) => row.cause.into(),
+            None => format!("event {} of {}", self.event.id, self.event.provider),
+        }
+    }
+
+    fn seen(&self) -> String {
+        let event = self.event;
+        let text = if event.line.is_empty() {
+            String::new()
+        } else {
+            format!(", {}", event.line)
+        };
+        let cause = self.row.map_or_else(String::new, |row| {
+            format!(": {} (catalogue, row {})", row.cause, row.number)
+        });
+        let last = event
+            .last
+            .map_or_else(String::new, |at| format!(", last on {}", date(at)));
+        let times = counted(event.count, "time", "times");
+        format!(
+            "{}: event {} {times}{last}{text}{cause}",
+            self.server.computer, event.id
+        )
+    }
+}
+
+pub(super) fn events(snapshot: &Snapshot, servers: &[&ConnectServer]) -> Finding {
+    let read = match reading(&EVENTS, servers, "events") {
+        Ok(read) => read,
+        Err(finding) => return *finding,
+    };
+    let failures = |wanted: fn(&SyncEvent) -> bool| {
+        let events = read
+            .iter()
+            .copied()
+            .flat_map(|server| server.events.iter().map(move |event| (server, event)));
+        let failure = |(server, event)| Failure {
+            server,
+            event,
+            row: catalogue::recognised(event),
+        };
+        let mut all: Vec<Failure<'_>> = events.filter(|(_, event)| wanted(event)).map(failure).collect();
+        // What is known goes before what is not, what is frequent before what is rare.
+        all.sort_by_key(|failure| (failure.row.is_none(), std::cmp::Reverse(failure.event.count)));
+        all
+    };
+    let service = failures(|event| OF_THE_SERVICE.contains(&event.id));
+    let users = failures(is_of_a_user);
+    // What was well again afterwards is history.
+    let open = service.iter().find(|failure| {
+        let well = last(failure.server, &WELL);
+        failure
+            .event
+            .last
+            .is_none_or(|failed| well.is_none_or(|well| well < failed))
+    });
+    let written: u64 = read
+        .iter()
+        .map(|server| sum(server, &WRITTEN))
+        .fold(0, u64::saturating_add);
+    let failed: u64 = read
+        .iter()
+        .map(|server| sum(server, &FAILED))
+        .fold(0, u64::saturating_add);
+    let since = read.iter().filter_map(|server| server.events_since).min();
+    let since = since.map_or_else(String::new, |since| format!(" since {}", date(since)));
+    let finding = if let Some(failure) = open {
+        let fix = failure
+            .row
+            .map_or("Look at the event's text on the server.", |row| row.fix);
+        EVENTS
+            .fail(
+                Severity::High,
+                format!("{}: {}", failure.server.computer, failure.cause()),
+            )
+            .reason(format!(
+                "Event {} came after the last sign that password writeback was well.",
+                failure.event.id
+            ))
+            .fix(fix)
+    } else if let Some(failure) = users.first() {
+        let of = failed.saturating_add(written);
+        let title = match failed {
+            0 => format!("resets failed{since}: {}", failure.cause()),
+            _ => format!("{failed} of {of} resets failed{since}: {}", failure.cause()),
+        };
+        let finding = match written {
+            // Nothing at all was written.
+            0 if failed > 0 => EVENTS.fail(Severity::High, title),
+            _ => EVENTS.warn(Severity::Medium, title),
+        };
+        finding.reason("Each of these was a user who got no new password.").fix(
+            failure
+                .row
+                .map_or("Look at the events' texts on the server.", |row| row.fix),
+        )
+    } else if failed > 0 {
+        EVENTS
+            .warn(
+                Severity::Medium,
+                format!("{failed} of {} resets failed{since}", failed.saturating_add(written)),
+            )
+            .reason("No event says why.")
+            .fix("Look at the server's Application log.")
+    } else {
+        let what = match written {
+            0 => format!("no failure{since}, and no reset"),
+            _ => format!("{} written{since}, none failed", counted(written, "reset", "resets")),
+        };
+        EVENTS.pass(format!("{}: {what}", computers(&read)))
+    };
+    let fact = &snapshot.facts.connect_servers;
+    let finding = read.iter().fold(finding, |finding, server| {
+        let seen = format!(
+            "{}: {} written, {} failed{since}",
+            server.computer,
+            sum(server, &WRITTEN),
+            sum(server, &FAILED)
+        );
+        finding.evidence(fact, seen)
+    });
+    let told = service.iter().chain(&users).take(20);
+    told.fold(finding, |finding, failure| finding.evidence(fact, failure.seen()))
+}
