@@ -431,8 +431,12 @@ mod tests {
         assert_eq!(status(&page), 200);
         assert!(page.contains("&lt;script&gt;no") && page.contains("no-store") && page.contains("default-src 'none'"));
         drop((idle, half));
-        // And it is gone.
-        assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err());
+        // And it is gone. One try may still meet whoever took the port next, or itself.
+        let mut gone = false;
+        for _ in 0..20 {
+            gone |= TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err();
+        }
+        assert!(gone);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
