@@ -517,7 +517,7 @@ int32_t sspr_check_password_policy(uint64_t session,
 
 // Checks the step `connect_writeback`: password writeback as the Entra Connect server itself shows it: switched on, listening, its service, scope, events by
 // their cause, and what gets in its way. Asks the caller for the host action "readConnectServer" {`days`, `endpoints`: [{`host`, `port`}]},
-// answered by {`servers`: [...]}: one JSON document of each server as a string (docs/connect-server.md), or none. A sign-in to a tenant is not needed
+// answered by {`servers`: [...]}: one JSON document of each server as a string (its members: docs/c-guide.md), or none. A sign-in to a tenant is not needed
 // where the caller offers that action.
 // Request, result and statuses as of `sspr_check_readiness`.
 //
