@@ -9,6 +9,7 @@ use crate::directory;
 use anyhow::Result;
 use clap::ValueEnum;
 use std::process::ExitCode;
+use std::time::Instant;
 use tally::Tally;
 
 /// A kind of test.
@@ -68,6 +69,7 @@ pub fn run(only: &[Suite]) -> Result<ExitCode> {
         if matches!(suite, Suite::Module | Suite::Windows | Suite::Directory) && controllers.is_none() {
             controllers = Some(directory::start());
         }
+        let begun = Instant::now();
         let controllers = controllers.as_ref();
         let outcome = match suite {
             Suite::Rust => suite::rust(&mut missing),
@@ -79,6 +81,7 @@ pub fn run(only: &[Suite]) -> Result<ExitCode> {
             Suite::Compatibility => suite::compatibility(),
             Suite::Clients => suite::clients(),
         };
+        println!("{suite:?} took {} s", begun.elapsed().as_secs());
         match outcome {
             Ok(Outcome::Ran(tally)) => total += tally,
             Ok(Outcome::NotRun { what, install }) => missing.push(format!("{what}: needs {install}")),
