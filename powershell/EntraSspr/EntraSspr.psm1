@@ -12,6 +12,8 @@ $script:Interactive = $null
 $script:Edition = $PSVersionTable.PSEdition
 # Whether the services' documented request budgets are kept; a test against the lab does without.
 $script:Budgets = 'documented'
+# What a Connect server tries to reach, where a test names something on its own machine.
+$script:Relays = $null
 
 #region Files
 # `cargo xtask module` puts their text in this place: one file is imported several times faster than many.

@@ -499,7 +499,7 @@ Describe 'Connect-SsprConnectServer' {
             $of
         }
     }
-    BeforeEach { Start-ConnectServer }
+    BeforeEach { Start-ConnectServer -With @{ Relays = @('127.0.0.1:1') } }
     AfterEach {
         Disconnect-Sspr -All
         Stop-ConnectServer
@@ -568,6 +568,7 @@ Describe 'Connect-SsprConnectServer' {
         }
         $of['connect_writeback.enabled'].Status | Should -Be 'Pass'
         $of['connect_writeback.service'].Status | Should -Be 'Pass'
+        $of['connect_writeback.relays'].Title | Should -Be '127.0.0.1 not reached'
         $of['connect_writeback.listening'].Status | Should -Be 'Pass'
         $of['connect_writeback.controller'].Status | Should -Be 'Pass'
         $of['connect_writeback.scheduler'].Status | Should -Be 'Pass'

@@ -179,6 +179,7 @@ function Start-ConnectServer {
     $global:SsprConnectServer = $data
     # PowerShell 7 on Windows would ask Windows PowerShell, which does not know what is made up here.
     & (Get-Module -Name EntraSspr) { $script:Edition = 'Desktop' }
+    if ($data.Contains('Relays')) { & (Get-Module -Name EntraSspr) { $script:Relays = $args[0] } $data.Relays }
     foreach ($name in $connectServerCommands.Keys) {
         if ($data.Missing -contains $name) { continue }
         $body = $connectServerCommands[$name].ToString()
@@ -193,5 +194,5 @@ function Stop-ConnectServer {
         if ($null -ne (Get-Item -Path "Function:\$name" -ErrorAction SilentlyContinue)) { Remove-Item -Path "Function:\$name" }
     }
     $global:SsprConnectServer = $null
-    & (Get-Module -Name EntraSspr) { $script:Edition = $PSVersionTable.PSEdition }
+    & (Get-Module -Name EntraSspr) { $script:Edition = $PSVersionTable.PSEdition; $script:Relays = $null }
 }

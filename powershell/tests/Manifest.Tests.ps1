@@ -141,7 +141,7 @@ Describe 'The examples in the help' {
 
     It 'of <_> run' -ForEach $cmdlets {
         if ($_ -match 'Directory|Connector|PasswordPolicy' -and (Skip-WithoutController)) { return }
-        if ($_ -match 'ConnectServer') { Start-ConnectServer }
+        if ($_ -match 'ConnectServer') { Start-ConnectServer -With @{ Relays = @('127.0.0.1:1') } }
         $PSDefaultParameterValues = $defaults
         foreach ($example in @((Get-Help -Name $_ -Full).examples.example)) {
             # Not a new scope: the defaults and the names above are for it.

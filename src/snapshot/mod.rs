@@ -212,7 +212,7 @@ impl Snapshot {
         Cow::Owned(settled)
     }
 
-    /// The tenant's name for a person: its name, else its default domain, else its id; of a directory alone, the forest's.
+    /// The tenant's name for a person: its name, else its default domain, else its id; of what is on premises alone, the forest's or the Connect server's.
     pub fn tenant_name(&self) -> String {
         let organization = self.facts.organization.value();
         organization
@@ -226,6 +226,7 @@ impl Snapshot {
             })
             .or_else(|| Some(self.signed_in.tenant_id.clone()).filter(|id| !id.is_empty()))
             .or_else(|| Some(self.facts.forests.value()?.first()?.name.clone()))
+            .or_else(|| Some(self.facts.connect_servers.value()?.first()?.computer.clone()))
             .unwrap_or_default()
     }
 

@@ -158,7 +158,7 @@ pub fn source(fact: FactId) -> &'static Source {
             ["DirectoryRecommendations.Read.All"]
         ),
         FactId::SecureScore => source!("GET /v1.0/security/secureScores", ["SecurityEvents.Read.All"]),
-        FactId::ConnectServers => source!("Entra Connect server: ADSync cmdlets, registry, Application log", []),
+        FactId::ConnectServers => source!("Entra Connect server (ADSync, registry, event log)", []),
         FactId::Forests => source!("LDAP: rootDSE, CN=Partitions", []),
         FactId::Connectors => source!("LDAP: MSOL_* and pGMSA_* accounts, or those that were named", []),
         FactId::DirectoryAccess => source!("LDAP: nTSecurityDescriptor of users and containers", []),

@@ -263,7 +263,7 @@ fn enabled(snapshot: &Snapshot, servers: &[&ConnectServer]) -> Finding {
             .command("Start-Service ADSync")
     } else if !off.is_empty() {
         ENABLED
-            .fail(Severity::High, format!("off on {}", computers(&off)))
+            .fail(Severity::High, format!("password writeback is off on {}", computers(&off)))
             .reason("The tenant finds no Connect server that takes a new password (SSPR_0010).")
             .fix("Run the Entra Connect wizard there: Configure, Customize synchronization options, Optional features, Password writeback.")
     } else if servers.iter().all(|server| is_listening(server)) {

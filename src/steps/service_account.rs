@@ -370,18 +370,18 @@ fn version(snapshot: &Snapshot) -> Finding {
         let upgrade =
             |finding: Finding| finding.fix("Upgrade Entra Connect: the installer is in the Entra admin center.");
         let (rank, finding) = match versions::support(number) {
-            Support::Stopped => (0, upgrade(VERSION.fail(Severity::High, format!("{text} on {at} no longer works")))
+            Support::Stopped => (0, upgrade(VERSION.fail(Severity::High, format!("Entra Connect {text} on {at} no longer works")))
                 .reason("Microsoft stopped versions before 2.5.79.0 on 2026-09-30: nothing is synchronised or written back.")),
-            Support::Withdrawn => (1, upgrade(VERSION.warn(Severity::High, format!("{text} on {at} was withdrawn")))
+            Support::Withdrawn => (1, upgrade(VERSION.warn(Severity::High, format!("Entra Connect {text} on {at} was withdrawn")))
                 .reason("Microsoft took this version back; it asks to uninstall it and to take 2.6.84.0 or newer.")),
-            Support::Until(end) if end < today => (2, upgrade(VERSION.warn(Severity::High, format!("support of {text} on {at} ended on {end}")))
+            Support::Until(end) if end < today => (2, upgrade(VERSION.warn(Severity::High, format!("support of Entra Connect {text} on {at} ended on {end}")))
                 .reason("Microsoft may switch it off without further notice.")),
             Support::Until(end) if today.until(end).map_or(0, |left| left.get_days().into()) <= SOON => (3, upgrade(
-                VERSION.warn(Severity::Medium, format!("support of {text} on {at} ends on {end}")))
+                VERSION.warn(Severity::Medium, format!("support of Entra Connect {text} on {at} ends on {end}")))
                 .reason("Synchronisation and writeback may stop after that day.")),
-            Support::Unlisted => (4, VERSION.skipped(format!("{text} on {at} is not in the table"), "It stands between two versions that are; when its support ends is not known.")),
-            Support::Until(end) => (5, VERSION.pass(format!("{text} on {at}, supported until {end}"))),
-            Support::Current => (6, VERSION.pass(format!("{text} on {at} is the newest known, or newer"))),
+            Support::Unlisted => (4, VERSION.skipped(format!("Entra Connect {text} on {at} is not in the table"), "It stands between two versions that are; when its support ends is not known.")),
+            Support::Until(end) => (5, VERSION.pass(format!("Entra Connect {text} on {at}, supported until {end}"))),
+            Support::Current => (6, VERSION.pass(format!("Entra Connect {text} on {at} is the newest known, or newer"))),
         };
         if worst.as_ref().is_none_or(|(known, _)| rank < *known) {
             worst = Some((rank, finding));

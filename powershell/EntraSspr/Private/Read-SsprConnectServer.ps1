@@ -464,6 +464,7 @@ function Get-SsprConnectServerReply {
     $Server = @($Server | Where-Object { $_ })
     if ($Server.Count -eq 0 -and (Test-SsprConnectServerHere)) { $Server = @(@{ Name = [Environment]::MachineName; ComputerName = '' }) }
     $endpoint = @(foreach ($one in @(Get-SsprMember -InputObject $Arguments -Name Endpoints)) { if ($null -ne $one) { '{0}:{1}' -f $one.Host, $one.Port } })
+    if ($null -ne $script:Relays) { $endpoint = @($script:Relays) }
     $texts = [System.Collections.Generic.List[string]]::new()
     foreach ($one in $Server) {
         $Cmdlet.WriteVerbose("Reading the Connect server $($one['Name']).")

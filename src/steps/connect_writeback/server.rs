@@ -131,9 +131,9 @@ pub(super) fn service(snapshot: &Snapshot, servers: &[&ConnectServer]) -> Findin
     };
     let stopped = those(&read, |server| is_running(server) == Some(false));
     let finding = match stopped.is_empty() {
-        true => SERVICE.pass(format!("it runs on {}", computers(&read))),
+        true => SERVICE.pass(format!("ADSync runs on {}", computers(&read))),
         false => SERVICE
-            .fail(Severity::High, format!("it does not run on {}", computers(&stopped)))
+            .fail(Severity::High, format!("ADSync does not run on {}", computers(&stopped)))
             .reason("Nothing is synchronised and no password is written back.")
             .fix("Start it; if it stops again after an upgrade, see whether miiserver.exe.config had been edited (docs/catalogue.md, row 43).")
             .command("Start-Service ADSync"),
@@ -239,7 +239,7 @@ pub(super) fn scope(snapshot: &Snapshot, servers: &[&ConnectServer]) -> Finding 
     } else if !left_out.is_empty() || !part.is_empty() {
         let what = match left_out.is_empty() {
             true => format!("only parts of {} are synchronised", listed(&part)),
-            false => format!("{} left out", listed(&left_out)),
+            false => format!("{} is out of Connect's scope", listed(&left_out)),
         };
         SCOPE
             .warn(Severity::Low, what)
@@ -291,7 +291,7 @@ pub(super) fn password_hash_sync(snapshot: &Snapshot, servers: &[&ConnectServer]
     let finding = if leaving.is_empty() {
         PASSWORD_HASH_SYNC.pass("none does")
     } else {
-        let title = format!("{} leaves users out", listed(&leaving));
+        let title = format!("{} leaves users out of password hash sync", listed(&leaving));
         PASSWORD_HASH_SYNC
             .warn(Severity::Medium, title)
             .reason("A reset of a user whom such a rule takes in is not written back.")
@@ -322,7 +322,10 @@ pub(super) fn scheduler(snapshot: &Snapshot, servers: &[&ConnectServer]) -> Find
     let staging = those(&read, is_staging);
     let finding = if !paused.is_empty() {
         SCHEDULER
-            .warn(Severity::Medium, format!("paused on {}", computers(&paused)))
+            .warn(
+                Severity::Medium,
+                format!("synchronisation is paused on {}", computers(&paused)),
+            )
             .reason("New users, and changes of users, do not reach Microsoft Entra until it goes on.")
             .fix("Let it go on, if nobody paused it for a reason.")
             .command("Set-ADSyncScheduler -SyncCycleEnabled $true")
@@ -418,7 +421,7 @@ pub(super) fn remote_sam(snapshot: &Snapshot, servers: &[&ConnectServer]) -> Fin
     let set = those(&read, |server| server.remote_sam.is_some());
     let finding = if !strict.is_empty() {
         REMOTE_SAM
-            .warn(Severity::High, format!("set on {} without naming the connector account", computers(&strict)))
+            .warn(Severity::High, format!("RestrictRemoteSam on {} does not name the connector account", computers(&strict)))
             .reason("Whether a group that it names holds the account is not known from here. Where it does not, every reset fails (event 6329, access denied).")
             .fix("Name the connector account in it; where no policy sets it any more, delete the value that was left over (HKLM\\System\\CurrentControlSet\\Control\\Lsa, RestrictRemoteSam).")
     } else if set.is_empty() {
@@ -496,7 +499,10 @@ pub(super) fn tls(snapshot: &Snapshot, servers: &[&ConnectServer]) -> Finding {
     let finding = match lacking.is_empty() {
         true => TLS.pass("all values are set"),
         false => TLS
-            .warn(Severity::Low, format!("values are missing on {}", computers(&lacking)))
+            .warn(
+                Severity::Low,
+                format!("TLS 1.2 is not switched on for good on {}", computers(&lacking)),
+            )
             .reason("Versions 2.3.20.0 to 2.4.129.0 ask for them; newer ones do not.")
             .fix("Upgrade Entra Connect, or set the values that Microsoft's page lists and restart the server."),
     };

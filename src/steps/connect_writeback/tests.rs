@@ -200,7 +200,10 @@ fn on_is_what_was_heard_and_not_what_was_said() {
     );
     assert_eq!(outcome(&server::SERVICE, &s).0, Outcome::Fail);
     let s = with(|own| own.settings[0].value = "False".into());
-    assert_eq!(outcome(&ENABLED, &s), (Outcome::Fail, "off on SYNC1".into()));
+    assert_eq!(
+        outcome(&ENABLED, &s),
+        (Outcome::Fail, "password writeback is off on SYNC1".into())
+    );
     // Names that nobody documented say nothing; the heartbeat does.
     let s = with(|own| own.settings[0].name = "State".into());
     assert_eq!(outcome(&ENABLED, &s).0, Outcome::Pass);
@@ -329,7 +332,7 @@ fn what_gets_in_the_way_is_told() {
     });
     assert_eq!(
         outcome(&server::PASSWORD_HASH_SYNC, &s),
-        (Outcome::Warn, "No hashes leaves users out".into())
+        (Outcome::Warn, "No hashes leaves users out of password hash sync".into())
     );
     let s = with(|own| own.rules[0].password_sync = None);
     assert_eq!(outcome(&server::PASSWORD_HASH_SYNC, &s).0, Outcome::Skipped);
@@ -392,7 +395,10 @@ fn domains_and_containers_that_are_left_out_are_named() {
         (Outcome::Warn, "child.example.test is in no connector's scope".into())
     );
     let s = with(|own| own.connectors[0].partitions[0].excluded = vec!["OU=Old,DC=example,DC=test".into()]);
-    assert_eq!(outcome(&server::SCOPE, &s), (Outcome::Warn, "OU=Old left out".into()));
+    assert_eq!(
+        outcome(&server::SCOPE, &s),
+        (Outcome::Warn, "OU=Old is out of Connect's scope".into())
+    );
     let s = with(|own| own.connectors[0].partitions[0].included = vec!["OU=Staff,DC=example,DC=test".into()]);
     assert_eq!(
         outcome(&server::SCOPE, &s).1,
@@ -440,19 +446,28 @@ fn the_version_is_held_against_the_table() {
     };
     assert_eq!(
         of("2.4.18.0"),
-        (Outcome::Fail, "2.4.18.0 on SYNC1 no longer works".into())
+        (Outcome::Fail, "Entra Connect 2.4.18.0 on SYNC1 no longer works".into())
     );
     assert_eq!(
         of("2.5.79.0"),
-        (Outcome::Warn, "support of 2.5.79.0 on SYNC1 ended on 2026-10-23".into())
+        (
+            Outcome::Warn,
+            "support of Entra Connect 2.5.79.0 on SYNC1 ended on 2026-10-23".into()
+        )
     );
     assert_eq!(
         of("2.5.190.0"),
-        (Outcome::Warn, "support of 2.5.190.0 on SYNC1 ends on 2027-02-02".into())
+        (
+            Outcome::Warn,
+            "support of Entra Connect 2.5.190.0 on SYNC1 ends on 2027-02-02".into()
+        )
     );
     assert_eq!(
         of("2.6.3.0"),
-        (Outcome::Pass, "2.6.3.0 on SYNC1, supported until 2027-07-07".into())
+        (
+            Outcome::Pass,
+            "Entra Connect 2.6.3.0 on SYNC1, supported until 2027-07-07".into()
+        )
     );
     assert_eq!(of("2.6.79.0").0, Outcome::Warn);
     assert_eq!(of("2.6.92.0").0, Outcome::Pass);
