@@ -322,6 +322,16 @@ mod tests {
     }
 
     #[test]
+    fn names_of_hosts_are_ascii() {
+        let config = |proxy: &str| serde_json::json!({"proxy": proxy});
+        assert_eq!(
+            refused(config("http://b\u{fc}cher.example:8080")).target.as_deref(),
+            Some("proxy")
+        );
+        assert!(Config::from_json(&config("http://xn--bcher-kva.example:8080").to_string()).is_ok());
+    }
+
+    #[test]
     fn a_proxy_s_address_holds_no_secret() {
         for address in [
             "http://user:canary@proxy:8080",

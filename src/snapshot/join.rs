@@ -3,6 +3,7 @@
 
 use super::Snapshot;
 use crate::error::{Error, Result};
+use crate::json;
 use crate::status::Status;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -43,9 +44,10 @@ fn two(own: &Snapshot, other: &Snapshot) -> Result<Snapshot> {
                 .help("Join the snapshots of one tenant and of its own directories."),
         );
     }
-    let document = |snapshot: &Snapshot| {
-        serde_json::to_value(snapshot)
-            .map_err(|e| Error::new(Status::Internal, "a snapshot cannot be written").caused_by(&e))
+    // By its text: facts are written in one way only, so that each type is compiled once.
+    let document = |snapshot: &Snapshot| -> Result<Value> {
+        json::read(&snapshot.to_json()?)
+            .map_err(|e| Error::new(Status::Internal, "a snapshot cannot be read again").caused_by(&e))
     };
     let (mut whole, mut next) = (document(own)?, document(other)?);
     if mine.is_empty() {
