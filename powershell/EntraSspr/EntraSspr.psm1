@@ -1,15 +1,16 @@
-# The module's own state, one for each runspace: the library is the process's, the sessions are the runspace's.
+# The module's own state, one for each runspace: the library is the process's, the sessions are the runspace's. Nothing here
+# but plain values: each expression would cost every import milliseconds.
 Set-StrictMode -Version 3.0
 
 # The type of the native declarations, once bound.
 $script:Native = $null
 # The sessions that were opened here, by handle, and the one that a cmdlet uses when none is named.
-$script:Sessions = [System.Collections.Generic.Dictionary[uint64,object]]::new()
+$script:Sessions = @{}
 $script:CurrentSession = $null
 # Whether a person is there: found out when first asked, or set by a test.
 $script:Interactive = $null
 # Which PowerShell this is, 'Core' or Windows's own, 'Desktop'; a test says another.
-$script:Edition = $PSVersionTable.PSEdition
+$script:Edition = $PSEdition
 # Whether the services' documented request budgets are kept; a test against the lab does without.
 $script:Budgets = 'documented'
 # What a Connect server tries to reach, where a test names something on its own machine.
@@ -23,7 +24,3 @@ foreach ($folder in 'Private', 'Public') {
     }
 }
 #endregion
-
-$ExecutionContext.SessionState.Module.OnRemove = {
-    foreach ($handle in @($script:Sessions.Keys)) { Close-SsprHandle -Handle $handle }
-}

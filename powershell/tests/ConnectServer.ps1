@@ -194,5 +194,5 @@ function Stop-ConnectServer {
         if ($null -ne (Get-Item -Path "Function:\$name" -ErrorAction SilentlyContinue)) { Remove-Item -Path "Function:\$name" }
     }
     $global:SsprConnectServer = $null
-    & (Get-Module -Name EntraSspr) { $script:Edition = $PSVersionTable.PSEdition; $script:Relays = $null }
+    & (Get-Module -Name EntraSspr) { $script:Edition = $PSEdition; $script:Relays = $null }
 }

@@ -163,7 +163,7 @@ fn join(module: &Path) -> Result<()> {
     let stubs: Vec<String> = hidden
         .lines()
         .filter_map(name)
-        .map(|name| format!("function {name} {{ . $script:Hidden; {name} @args }}\n"))
+        .map(|name| format!("function {name} {{ . ([System.IO.Path]::Combine($PSScriptRoot, '{HIDDEN}')); {name} @args }}\n"))
         .collect();
     // Into the module's own scope, wherever the file is read from.
     let hidden: String = hidden
@@ -175,8 +175,7 @@ fn join(module: &Path) -> Result<()> {
         .collect();
     fs::write(module.join(HIDDEN), hidden)?;
     let text = format!(
-        "{before}# The functions that are not exported stand in a file that the first of them to be called reads.\n\
-         $script:Hidden = [System.IO.Path]::Combine($PSScriptRoot, '{HIDDEN}')\n{}\n{shown}{after}",
+        "{before}# The functions that are not exported stand in a file that the first of them to be called reads.\n{}\n{shown}{after}",
         stubs.concat()
     );
     Ok(fs::write(&file, text)?)

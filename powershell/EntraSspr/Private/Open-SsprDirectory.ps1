@@ -48,15 +48,17 @@ function Open-SsprHandle {
 }
 
 function Add-SsprSession {
-    # Makes an open handle the runspace's current session.
+    # Makes a session of an open handle the runspace's current one. All are closed when the module is removed.
     [CmdletBinding()]
     [OutputType([psobject])]
-    param([uint64] $Handle)
+    param([uint64] $Handle, [psobject] $Session = (New-SsprSession -Handle $Handle))
 
-    $session = New-SsprSession -Handle $Handle
-    $script:Sessions[$Handle] = $session
-    $script:CurrentSession = $session
-    $session
+    $ExecutionContext.SessionState.Module.OnRemove = {
+        foreach ($handle in @($script:Sessions.Keys)) { Close-SsprHandle -Handle $handle }
+    }
+    $script:Sessions[$Handle] = $Session
+    $script:CurrentSession = $Session
+    $Session
 }
 
 function New-SsprSession {

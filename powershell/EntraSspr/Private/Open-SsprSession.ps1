@@ -48,9 +48,7 @@ function Open-SsprSession {
         if ($native::Hosts.TryGetValue($before.Handle, [ref]$other)) { $HostAction['readConnectServer'] = $other['readConnectServer'] }
         Close-SsprHandle -Handle $before.Handle
     }
-    $script:Sessions[$handle] = $session
-    $script:CurrentSession = $session
-    $session
+    Add-SsprSession -Handle $handle -Session $session
 }
 
 function Set-SsprSecret {

@@ -24,7 +24,7 @@ function Get-SsprSession {
     param([switch] $All)
 
     if ($All) {
-        $script:Sessions.Values
+        $script:Sessions.Values | Sort-Object -Property SignedInAt
     } elseif ($null -ne $script:CurrentSession) {
         $script:CurrentSession
     }
