@@ -5,8 +5,10 @@
 
 CASES is a JSON document:
     units    [{name, in?, protected?}]           organizational units; `in` is another unit's name
-    users    [{name, account?, in?, count?, class?, attributes?, uac?}]   `{n}` in the names counts from 1
-    groups   [{name, in?, scope?, members}]      scope: global (the default), domainLocal, universal
+    users    [{name, account?, in?, count?, class?, attributes?, uac?, ageDays?}]   `{n}` in the names counts from 1; `ageDays` is
+             the password's age
+    groups   [{name, in?, count?, scope?, members}]      scope: global (the default), domainLocal, universal; `{1..9}` in a
+             member's name is nine members
     members  {group: [member]}                   further members of groups that are there already
     access   [{on, add?, repeat?, protected?, owner?}]    SDDL entries put in front of an object's list; {NAME} is that account's SID
     domains  [{name, dnsRoot}]                   further domains of the forest, as cross references
@@ -20,7 +22,9 @@ CASES is a JSON document:
 
 import json
 import os
+import re
 import sys
+import time
 
 import ldb
 from samba.auth import system_session
@@ -34,7 +38,19 @@ from samba.sd_utils import SDUtils
 DAY = 24 * 60 * 60 * 10_000_000
 SCOPES = {"global": 0x2, "domainLocal": 0x4, "universal": 0x8}
 SECURITY_ENABLED = -0x80000000
+# The steps of 100 ns between 1601 and 1970.
+UNIX = 116444736000000000
+# Samba's own control to write what it else derives from a change of the password.
+BYPASS = "local_oid:1.3.6.1.4.1.7165.4.3.12:0"
 NORMAL_ACCOUNT = 0x200
+
+
+def series(name):
+    """`a{1..3}` as a1, a2, a3."""
+    found = re.search(r"\{(\d+)\.\.(\d+)\}", name)
+    if not found:
+        return [name]
+    return [name.replace(found[0], str(n)) for n in range(int(found[1]), int(found[2]) + 1)]
 
 
 def escaped(name):
@@ -95,17 +111,25 @@ class Domain:
                 record["sn"] = name
             record.update(item.get("attributes", {}))
             self.db.add(record)
+            if "ageDays" in item:
+                message = ldb.Message(ldb.Dn(self.db, record["dn"]))
+                when = str(UNIX + int(time.time()) * 10_000_000 - item["ageDays"] * DAY)
+                message["pwdLastSet"] = ldb.MessageElement(when, ldb.FLAG_MOD_REPLACE, "pwdLastSet")
+                self.db.modify(message, controls=[BYPASS])
 
     def group(self, item):
         kind = SCOPES[item.get("scope", "global")] + SECURITY_ENABLED
-        dn = f"CN={item['name']},{self.place(item)}"
-        self.db.add({"dn": dn, "objectClass": "group", "sAMAccountName": item["name"], "groupType": str(kind)})
-        self.join(item["name"], item.get("members", []))
+        for n in range(1, item.get("count", 1) + 1):
+            name = item["name"].replace("{n}", str(n))
+            dn = f"CN={name},{self.place(item)}"
+            self.db.add({"dn": dn, "objectClass": "group", "sAMAccountName": name, "groupType": str(kind)})
+            self.join(name, item.get("members", []))
 
     def join(self, group, members):
-        for member in members:
-            # A SID stands for somebody of no domain, such as Authenticated Users.
-            who = f"<SID={member}>" if member.startswith("S-1-") else str(self.account(member).dn)
+        names = [one for member in members for one in series(member)]
+        # A SID stands for somebody of no domain, such as Authenticated Users.
+        who = [f"<SID={name}>" if name.startswith("S-1-") else str(self.account(name).dn) for name in names]
+        if who:
             message = ldb.Message(self.account(group).dn)
             message["member"] = ldb.MessageElement(who, ldb.FLAG_MOD_ADD, "member")
             self.db.modify(message)

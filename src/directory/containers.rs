@@ -50,14 +50,9 @@ pub struct Above {
 impl Containers {
     /// Reads a domain's.
     pub async fn read(connection: &mut Connection, root: &str) -> Result<Containers, DirectoryError> {
-        let mut containers = Containers::default();
         let attributes = ["nTSecurityDescriptor"];
-        connection
-            .search(root, Depth::Subtree, FILTER, &attributes, |entry| {
-                containers.add(&entry)
-            })
-            .await?;
-        Ok(containers)
+        let add = |containers: &mut Containers, entry| containers.add(&entry);
+        connection.fold(root, Depth::Subtree, FILTER, &attributes, add).await
     }
 
     fn add(&mut self, entry: &Entry) {

@@ -1,11 +1,16 @@
 //! LDAP as a domain controller is spoken to: always over TLS, with Active Directory's controls, lists in pages.
 
+mod entry;
+mod error;
+
+pub use entry::Entry;
+pub use error::DirectoryError;
+
 use crate::tls;
 use ldap3::adapters::{Adapter, EntriesOnly, PagedResults};
-use ldap3::asn1::{PL, StructureTag};
 use ldap3::controls::RawControl;
-use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapResult, Mod, ResultEntry, Scope, StdStream};
-use std::collections::HashSet;
+use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapResult, Mod, Scope, StdStream};
+use std::collections::{BTreeSet, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,6 +22,8 @@ use tokio::task::JoinHandle;
 const SD_FLAGS: &str = "1.2.840.113556.1.4.801";
 /// How many entries a page has: what a controller gives at the most.
 const PAGE: i32 = 1000;
+/// How often a list is begun that a controller breaks off between two pages.
+const TRIES: usize = 3;
 
 /// Which parts of a security descriptor are read or written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,130 +77,7 @@ impl Default for Options {
     }
 }
 
-/// Why a controller did not do what it was asked for.
-#[derive(Debug, thiserror::Error)]
-pub enum DirectoryError {
-    /// No connection, or it broke.
-    #[error("the domain controller {host} could not be reached")]
-    Unreachable {
-        /// Which.
-        host: String,
-        /// Why.
-        #[source]
-        source: ldap3::LdapError,
-    },
-    /// Nothing can be sent: the CA file is not usable.
-    #[error(transparent)]
-    Unusable(#[from] crate::error::Error),
-    /// The current identity has no ticket that a controller takes.
-    #[error("whoever runs this cannot sign in to {host} by Kerberos: {why}")]
-    NoTicket {
-        /// Which.
-        host: String,
-        /// Why.
-        why: String,
-    },
-    /// There is no controller left to ask.
-    #[error("no domain controller is known that could be asked")]
-    NoController,
-    /// It refused, by LDAP's result code.
-    #[error("the domain controller refused with result {code}: {text}")]
-    Refused {
-        /// The result code.
-        code: u32,
-        /// What it said.
-        text: String,
-    },
-}
-
-impl DirectoryError {
-    /// Whether another controller may do better.
-    pub fn is_the_controller_s(&self) -> bool {
-        match self {
-            DirectoryError::Unreachable { .. } => true,
-            // Busy, unavailable.
-            DirectoryError::Refused { code, .. } => matches!(code, 51 | 52),
-            _ => false,
-        }
-    }
-
-    /// What a refused sign-in means, from the number that Active Directory puts into its words (`data 532`).
-    pub fn sign_in_refusal(&self) -> Option<&'static str> {
-        let DirectoryError::Refused { code: 49, text } = self else {
-            return None;
-        };
-        let number = text
-            .split_once("data ")
-            .and_then(|(_, rest)| rest.split([',', ' ']).next());
-        Some(match number {
-            Some("530") => "the account may not sign in at this time",
-            Some("531") => "the account may not sign in at this machine",
-            Some("532") => "the account's password has expired",
-            Some("533") => "the account is disabled",
-            Some("701") => "the account has expired",
-            Some("773") => "the account's password must be changed first",
-            Some("775") => "the account is locked out",
-            _ => "the user or the password is wrong",
-        })
-    }
-}
-
 type Result<T> = std::result::Result<T, DirectoryError>;
-
-/// An entry, with the values as bytes.
-#[derive(Clone, Debug, Default)]
-pub struct Entry {
-    /// Its distinguished name.
-    pub dn: String,
-    attributes: Vec<(String, Vec<Vec<u8>>)>,
-}
-
-impl Entry {
-    /// An attribute's values.
-    pub fn values(&self, name: &str) -> &[Vec<u8>] {
-        let found = self
-            .attributes
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name));
-        found.map_or(&[], |(_, values)| values)
-    }
-
-    /// The value of an attribute that has one.
-    pub fn value(&self, name: &str) -> Option<&[u8]> {
-        self.values(name).first().map(Vec::as_slice)
-    }
-
-    /// The same, where it is text.
-    pub fn text(&self, name: &str) -> Option<&str> {
-        std::str::from_utf8(self.value(name)?).ok()
-    }
-}
-
-/// The bytes of a SearchResultEntry (RFC 4511, 4.5.2) are moved, not copied; what is not of its form is left out.
-impl From<ResultEntry> for Entry {
-    fn from(entry: ResultEntry) -> Self {
-        let text = |tag: Option<StructureTag>| {
-            let bytes = tag.and_then(StructureTag::expect_primitive).unwrap_or_default();
-            String::from_utf8(bytes).unwrap_or_else(|bytes| String::from_utf8_lossy(bytes.as_bytes()).into_owned())
-        };
-        let inner = |tag: Option<StructureTag>| match tag.map(|tag| tag.payload) {
-            Some(PL::C(tags)) => tags.into_iter(),
-            _ => Vec::new().into_iter(),
-        };
-        let mut parts = inner(Some(entry.0));
-        let dn = text(parts.next());
-        let attribute = |tag| {
-            let mut parts = inner(Some(tag));
-            let name = text(parts.next());
-            let values = inner(parts.next()).filter_map(StructureTag::expect_primitive);
-            (name, values.collect())
-        };
-        Entry {
-            dn,
-            attributes: inner(parts.next()).map(attribute).collect(),
-        }
-    }
-}
 
 /// A connection to a controller; it ends when it is dropped.
 #[derive(Debug)]
@@ -203,6 +87,7 @@ pub struct Connection {
     ldap: Ldap,
     timeout: Duration,
     page_size: i32,
+    references: BTreeSet<String>,
     driver: JoinHandle<()>,
 }
 
@@ -244,6 +129,7 @@ impl Connection {
             ldap,
             timeout: options.timeout,
             page_size: options.page_size,
+            references: BTreeSet::new(),
             // Its end is seen by whoever asks next.
             driver: tokio::spawn(async move {
                 let _ = driver.drive().await;
@@ -259,6 +145,11 @@ impl Connection {
     /// The controller's name.
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// Where searches were referred to for what lies in other naming contexts, as LDAP URLs. None was followed.
+    pub fn references(&self) -> &BTreeSet<String> {
+        &self.references
     }
 
     /// Signs in with a name (`DOMAIN\user`, a user principal name or a distinguished name) and a password.
@@ -290,20 +181,44 @@ impl Connection {
         })
     }
 
-    /// Reads one object; None where there is none, or none that may be seen.
+    /// Reads one object; None where there is none, or none that may be seen. Values that the controller gives in ranges
+    /// come whole.
     pub async fn read(&mut self, dn: &str, attributes: &[&str]) -> Result<Option<Entry>> {
+        match self.base(dn, attributes).await? {
+            Some(entry) => self.whole(entry).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn base(&mut self, dn: &str, attributes: &[&str]) -> Result<Option<Entry>> {
         self.prepare(attributes);
         let answer = self.ldap.search(dn, Scope::Base, "(objectClass=*)", attributes).await;
         let found = answer.map_err(|source| self.broke(source))?;
         if found.1.rc == NO_SUCH_OBJECT {
             return Ok(None);
         }
-        let first = found.0.into_iter().find(|entry| !entry.is_ref());
-        refused(found.1)?;
+        let first = found.0.into_iter().next();
+        self.refused(found.1)?;
         Ok(first.map(Entry::from))
     }
 
-    /// Reads all objects below a place that a filter takes, page by page. References to other servers are not followed.
+    /// Asks for the rest of values of which the controller gave the first range: 1,500 by its defaults.
+    async fn whole(&mut self, mut entry: Entry) -> Result<Entry> {
+        while let Some((attribute, next)) = entry.cut() {
+            let range = format!("{attribute};range={next}-*");
+            let more = self.base(&entry.dn, &[&range]).await?.unwrap_or_default();
+            if !entry.goes_on(&attribute, more) {
+                return Err(DirectoryError::Cut {
+                    host: self.host.clone(),
+                    attribute,
+                });
+            }
+        }
+        Ok(entry)
+    }
+
+    /// Reads all objects below a place that a filter takes, page by page. References to other servers are kept, and not
+    /// followed. Values that come in ranges are cut short.
     pub async fn search(
         &mut self,
         base: &str,
@@ -331,18 +246,54 @@ impl Connection {
             .streaming_search_with(adapters, base, scope, filter, attributes)
             .await;
         let mut stream = started.map_err(broke)?;
+        let mut begun = false;
         while let Some(entry) = stream.next().await.map_err(broke)? {
+            begun = true;
             each(entry.into());
         }
-        refused(stream.finish().await)
+        let mut result = stream.finish().await;
+        // A sign that something was given before is that the rest is refused: by its cookie, not for what was asked.
+        if begun && NO_SUCH_COOKIE.contains(&result.rc) {
+            return Err(DirectoryError::BrokenOff {
+                host,
+                code: result.rc,
+                text: plain(&result.text),
+            });
+        }
+        if result.rc == 0 {
+            self.references.append(&mut result.refs.drain(..).collect());
+        }
+        self.refused(result)
     }
 
-    /// The same, as a list.
+    /// The same, folded into something that is begun anew where the controller breaks the list off between two pages.
+    pub async fn fold<T: Default>(
+        &mut self,
+        base: &str,
+        depth: Depth,
+        filter: &str,
+        attributes: &[&str],
+        mut add: impl FnMut(&mut T, Entry),
+    ) -> Result<T> {
+        let mut tries = 1;
+        loop {
+            let mut whole = T::default();
+            let each = |entry| add(&mut whole, entry);
+            match self.search(base, depth, filter, attributes, each).await {
+                Err(DirectoryError::BrokenOff { .. }) if tries < TRIES => tries += 1,
+                end => return end.map(|()| whole),
+            }
+        }
+    }
+
+    /// The same, as a list, with values that come in ranges whole.
     pub async fn list(&mut self, base: &str, depth: Depth, filter: &str, attributes: &[&str]) -> Result<Vec<Entry>> {
-        let mut found = Vec::new();
-        self.search(base, depth, filter, attributes, |entry| found.push(entry))
-            .await?;
-        Ok(found)
+        let found: Vec<Entry> = self.fold(base, depth, filter, attributes, Vec::push).await?;
+        let mut whole = Vec::with_capacity(found.len());
+        for entry in found {
+            whole.push(self.whole(entry).await?);
+        }
+        Ok(whole)
     }
 
     fn prepare(&mut self, attributes: &[&str]) {
@@ -364,7 +315,21 @@ impl Connection {
     }
 
     fn done(&self, answer: std::result::Result<LdapResult, ldap3::LdapError>) -> Result<()> {
-        refused(answer.map_err(|source| self.broke(source))?)
+        self.refused(answer.map_err(|source| self.broke(source))?)
+    }
+
+    fn refused(&self, result: LdapResult) -> Result<()> {
+        match result.rc {
+            0 => Ok(()),
+            REFERRAL => Err(DirectoryError::Referred {
+                host: self.host.clone(),
+                to: result.refs,
+            }),
+            code => Err(DirectoryError::Refused {
+                code,
+                text: plain(&result.text),
+            }),
+        }
     }
 
     fn broke(&self, source: ldap3::LdapError) -> DirectoryError {
@@ -376,16 +341,15 @@ impl Connection {
 }
 
 /// LDAP's result codes (RFC 4511).
+const REFERRAL: u32 = 10;
 const NO_SUCH_OBJECT: u32 = 32;
+/// By these a controller refuses to go on with a list: it has forgotten it, or never knew it. Operations error, critical
+/// extension unavailable, unwilling to perform.
+const NO_SUCH_COOKIE: [u32; 3] = [1, 12, 53];
 
-fn refused(result: LdapResult) -> Result<()> {
-    match result.rc {
-        0 => Ok(()),
-        code => Err(DirectoryError::Refused {
-            code,
-            text: result.text,
-        }),
-    }
+/// What a controller says, which may end in a NUL or a line break.
+fn plain(text: &str) -> String {
+    text.trim_matches(|c: char| c.is_whitespace() || c.is_control()).into()
 }
 
 fn parts(parts: Parts) -> RawControl {

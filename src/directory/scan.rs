@@ -43,6 +43,8 @@ pub const SAMPLE: usize = 10;
 const KEPT: usize = 1 << 16;
 /// So many parts for each connection: a small one need not wait for a large one.
 const PARTS: usize = 8;
+/// How often a part is begun that a controller breaks off between two pages.
+const TRIES: usize = 3;
 
 /// Of `userAccountControl`: disabled.
 const DISABLED: u32 = 0x2;
@@ -189,8 +191,9 @@ pub struct Task<'a> {
     pub affected: Option<Affected<'a>>,
 }
 
-/// Reads a domain's users over so many connections. A part whose connection breaks is begun anew with another controller;
-/// where there is none, what was read whole so far comes with the error.
+/// Reads a domain's users over so many connections. A part whose connection breaks is begun anew with another controller, one
+/// that is broken off over a new connection to the same; where that does not help, what was read whole so far comes with the
+/// error.
 pub async fn scan(task: Task<'_>, login: &Login, connections: usize) -> (Scan, Result<(), DirectoryError>) {
     let connections = connections.max(1);
     let parts = match connections {
@@ -230,6 +233,7 @@ async fn work(
         .chain(names);
     let attributes: Vec<&str> = attributes.collect();
     while let Some(part) = take(queue) {
+        let mut tries = 1;
         loop {
             let mut open: Connection = match connection.take() {
                 Some(open) => open,
@@ -263,6 +267,7 @@ async fn work(
                     failed.push(open.address().clone());
                     broke = Some(error);
                 }
+                Err(DirectoryError::BrokenOff { .. }) if tries < TRIES => tries += 1,
                 Err(refused) => return (done, Err(refused)),
             }
         }

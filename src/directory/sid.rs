@@ -26,6 +26,11 @@ impl<'a> Sid<'a> {
         self.0
     }
 
+    /// As a filter's value.
+    pub fn escaped(self) -> String {
+        self.0.iter().map(|byte| format!("\\{byte:02x}")).collect()
+    }
+
     /// The SID of the domain that made it, and its number there (RID); None for one without parts.
     pub fn split(self) -> Option<(SidBuf, u32)> {
         let (front, last) = self.0.split_last_chunk::<4>()?;

@@ -47,14 +47,8 @@ impl Member {
         let mut sids: BTreeSet<SidBuf> = everybody.iter().cloned().collect();
         sids.insert(self.sid.clone());
         sids.extend(self.groups.iter().cloned());
-        let mut names = vec![self.dn.clone()];
-        for sid in &sids {
-            // Of another domain or of none: known by a placeholder. Of this one: by its name.
-            names.push(format!("CN={sid},CN=ForeignSecurityPrincipals,{root}"));
-            if let Some(group) = there.read(&format!("<SID={sid}>"), &["objectSid"]).await.ok().flatten() {
-                names.push(group.dn);
-            }
-        }
+        let mut names = names(there, root, &sids).await?;
+        names.push(self.dn.clone());
         let mut asked: BTreeSet<String> = BTreeSet::new();
         while !names.is_empty() {
             let mut found = Vec::new();
@@ -75,4 +69,32 @@ impl Member {
         }
         Ok(sids.into_iter().collect())
     }
+}
+
+/// What somebody's SIDs are called in a domain: those of another domain or of none are known by a placeholder, which may be
+/// out of the reader's sight.
+async fn names(there: &mut Connection, root: &str, sids: &BTreeSet<SidBuf>) -> Result<Vec<String>, DirectoryError> {
+    let mut unknown = sids.clone();
+    let mut names = Vec::new();
+    for some in sids.iter().collect::<Vec<_>>().chunks(NAMES) {
+        let filter: String = some
+            .iter()
+            .map(|sid| format!("(objectSid={})", sid.sid().escaped()))
+            .collect();
+        let found = there
+            .list(root, Depth::Subtree, &format!("(|{filter})"), &["objectSid"])
+            .await?;
+        for entry in found {
+            if let Some(sid) = entry.value("objectSid").and_then(Sid::read) {
+                unknown.remove(&sid.keep());
+            }
+            names.push(entry.dn);
+        }
+    }
+    names.extend(
+        unknown
+            .iter()
+            .map(|sid| format!("CN={sid},CN=ForeignSecurityPrincipals,{root}")),
+    );
+    Ok(names)
 }

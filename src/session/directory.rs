@@ -303,5 +303,8 @@ pub fn error(error: &DirectoryError) -> Error {
         DirectoryError::NoTicket { host, .. } => Error::new(Status::DirectorySignIn, error.to_string()).target(host),
         DirectoryError::NoController => Error::new(Status::DirectoryNotFound, error.to_string()),
         DirectoryError::Refused { .. } => Error::new(Status::DirectoryRefused, error.to_string()),
+        DirectoryError::Referred { host, .. }
+        | DirectoryError::BrokenOff { host, .. }
+        | DirectoryError::Cut { host, .. } => Error::new(Status::DirectoryRefused, error.to_string()).target(host),
     }
 }

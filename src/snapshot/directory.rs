@@ -36,6 +36,9 @@ pub struct Domain {
     /// Why it could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unread: Option<String>,
+    /// Where its controller refers to outside the forest, as LDAP URLs; nobody went there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<String>,
 }
 
 /// What a connector account is.

@@ -258,13 +258,13 @@ fn coverage(snapshot: &Snapshot) -> Finding {
                 format!("{} could not be read", listed(&unread)),
                 domains
                     .iter()
-                    .filter_map(|domain| domain.unread.clone())
+                    .filter_map(|domain| Some(format!("{}: {}", domain.name, domain.unread.as_deref()?)))
                     .collect::<Vec<_>>()
                     .join("; "),
             )
             .fix("Connect to that domain too, with an account of it or a controller that can be reached.")
             .command(format!(
-                "Connect-SsprDirectory -Domain {}",
+                "Connect-SsprDirectory -Domain {} -Credential (Get-Credential)",
                 unread.first().map_or("", String::as_str)
             ))
     } else {
@@ -275,7 +275,14 @@ fn coverage(snapshot: &Snapshot) -> Finding {
             (Some(controller), _) => format!("{}: read from {controller}", domain.name),
             (None, why) => format!("{}: {}", domain.name, why.as_deref().unwrap_or("not read")),
         };
-        finding.evidence(fact, seen)
+        let finding = finding.evidence(fact, seen);
+        domain.elsewhere.iter().fold(finding, |finding, url| {
+            let seen = format!(
+                "{}: refers to {url}, outside the forest, which was not followed",
+                domain.name
+            );
+            finding.evidence(fact, seen)
+        })
     })
 }
 

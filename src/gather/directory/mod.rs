@@ -194,11 +194,14 @@ fn refusal(domain: &str, cause: &DirectoryError) -> Refusal {
     let (kind, needs) = match cause {
         DirectoryError::Refused { code: 50, .. } => (RefusalKind::Permission, Some(READER)),
         DirectoryError::Refused { code: 49, .. } | DirectoryError::NoTicket { .. } => (RefusalKind::SignIn, None),
-        DirectoryError::Refused { .. } => (RefusalKind::Answer, None),
+        DirectoryError::Refused { .. }
+        | DirectoryError::Referred { .. }
+        | DirectoryError::BrokenOff { .. }
+        | DirectoryError::Cut { .. } => (RefusalKind::Answer, None),
         _ => (RefusalKind::Unreachable, None),
     };
     let code = match cause {
-        DirectoryError::Refused { code, .. } => Some(code.to_string()),
+        DirectoryError::Refused { code, .. } | DirectoryError::BrokenOff { code, .. } => Some(code.to_string()),
         _ => None,
     };
     Refusal {
@@ -221,15 +224,15 @@ async fn forest(
         ..Gathered::default()
     };
     gathered.domains = places.len() as u64;
-    for place in places.iter().filter(|place| place.reached.is_none()) {
-        let why = place.told.unread.as_deref().unwrap_or_default();
-        let refusal = plain(RefusalKind::Unreachable, format!("{}: {why}.", place.name.dns));
+    for refusal in places.iter().filter_map(|place| place.reached.as_ref().err()) {
         gathered.gaps.extend(FACTS.iter().map(|fact| (*fact, refusal.clone())));
     }
+    let candidates = join_all(places.iter_mut().map(|place| candidates(place, accounts))).await;
+    let domains: Vec<String> = places.iter().map(|place| place.name.dns.clone()).collect();
+    places.iter_mut().for_each(|place| place.note_elsewhere(&domains));
     if let Some(forest) = gathered.forests.first_mut() {
         forest.domains = places.iter().map(|place| place.told.clone()).collect();
     }
-    let candidates = join_all(places.iter_mut().map(|place| candidates(place, accounts))).await;
     let mut all = Vec::new();
     for (place, found) in places.iter().zip(candidates) {
         match found {
@@ -299,7 +302,7 @@ async fn read_domain(
     context: &TaskContext,
     read: &mut DomainRead,
 ) -> std::result::Result<(), DirectoryError> {
-    let Some((login, connection)) = &mut place.reached else {
+    let Ok((login, connection)) = &mut place.reached else {
         return Ok(());
     };
     let root = place.name.dn.as_str();

@@ -7,8 +7,12 @@ use crate::directory::ldap::{Connection, DirectoryError};
 use crate::directory::names::Names;
 use crate::directory::password_policy as policies;
 use crate::directory::token::Member;
+use crate::error::Error;
+use crate::gather::refusal::plain;
 use crate::session::directory::{Directory, error, sentence};
 use crate::snapshot::directory::{Connector, ConnectorKind, Domain, Forest, Installation};
+use crate::snapshot::{Refusal, RefusalKind};
+use crate::status::Status;
 use futures_util::future::join_all;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,8 +22,31 @@ pub(super) struct Place {
     pub(super) name: DomainName,
     pub(super) directory: Arc<Directory>,
     pub(super) told: Domain,
-    /// How it is reached; None where it is not.
-    pub(super) reached: Option<(Login, Connection)>,
+    /// How it is reached, or why it is not.
+    pub(super) reached: Result<(Login, Connection), Refusal>,
+}
+
+impl Place {
+    /// Notes where its controller refers to outside a forest of these domains.
+    pub(super) fn note_elsewhere(&mut self, forest: &[String]) {
+        let Ok((_, connection)) = &self.reached else { return };
+        let outside = connection.references().iter().filter(|url| !is_of(url, forest));
+        self.told.elsewhere = outside.cloned().collect();
+    }
+}
+
+/// Whether an LDAP URL leads to a host of a forest of these domains.
+fn is_of(url: &str, forest: &[String]) -> bool {
+    let Some((_, rest)) = url.split_once("://") else {
+        return false;
+    };
+    let host = rest.split(['/', ':']).next().unwrap_or_default().to_lowercase();
+    let below = |domain: &String| {
+        let above = host.strip_suffix(domain.to_lowercase().as_str());
+        above.is_some_and(|front| front.is_empty() || front.ends_with('.'))
+    };
+    // Without a host: whoever was asked.
+    host.is_empty() || forest.iter().any(below)
 }
 
 /// An account with what it is at home.
@@ -113,9 +140,9 @@ async fn place(name: DomainName, known: &[Arc<Directory>], other: &Arc<Directory
             Some(own) => own.login.clone(),
             None => directory.login_to(&name).await?,
         };
-        let mut connection = login.open().await.map_err(|e| error(&e))?;
+        let mut connection = login.open().await.map_err(|e| by_whom(&e, &login))?;
         let root = RootDse::read(&mut connection).await.map_err(|e| error(&e))?;
-        Ok::<_, crate::error::Error>((login, connection, root))
+        Ok::<_, Error>((login, connection, root))
     };
     let reached = match opened.await {
         Ok((login, connection, root)) => {
@@ -123,11 +150,11 @@ async fn place(name: DomainName, known: &[Arc<Directory>], other: &Arc<Directory
             told.controller = Some(root.host);
             told.controller_level = root.controller_level;
             told.policy_hints = root.policy_hints;
-            Some((login, connection))
+            Ok((login, connection))
         }
         Err(error) => {
             told.unread = Some(sentence(&error));
-            None
+            Err(unreached(&name.dns, &error))
         }
     };
     Place {
@@ -138,9 +165,31 @@ async fn place(name: DomainName, known: &[Arc<Directory>], other: &Arc<Directory
     }
 }
 
+/// A refused sign-in names the account, which another domain may not know.
+fn by_whom(cause: &DirectoryError, login: &Login) -> Error {
+    let mut own = error(cause);
+    if let Some(why) = cause.sign_in_refusal() {
+        own.message = format!("the directory refused the sign-in of {:?}: {why}", login.identity);
+    }
+    own
+}
+
+/// Why a domain was not read, and what to do where it is another's account that it refused.
+fn unreached(domain: &str, error: &Error) -> Refusal {
+    let why = format!("{domain}: {}.", sentence(error));
+    if error.status != Status::DirectorySignIn {
+        return plain(RefusalKind::Unreachable, why);
+    }
+    let how = format!("Connect-SsprDirectory -Domain {domain} -Credential (Get-Credential)");
+    plain(
+        RefusalKind::SignIn,
+        format!("{why} Connect to it with an account that it knows: {how}."),
+    )
+}
+
 /// The connector accounts of a domain; `configured` are those that Connect servers say they work as.
 pub(super) async fn candidates(place: &mut Place, configured: &[String]) -> Result<Vec<Candidate>, DirectoryError> {
-    let Some((_, connection)) = &mut place.reached else {
+    let Ok((_, connection)) = &mut place.reached else {
         return Ok(Vec::new());
     };
     let own = place.directory.domain.dn.eq_ignore_ascii_case(&place.name.dn);
@@ -224,5 +273,30 @@ fn told(
         last_sign_in: moment("lastLogonTimestamp"),
         privileged_groups,
         groups: member.groups.len() as u64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_of_the_forest_is_known_by_its_name() {
+        let forest = ["example.test".to_string(), "Other.test".to_string()];
+        for (url, own) in [
+            ("ldap://example.test/CN=Configuration,DC=example,DC=test", true),
+            (
+                "ldap://DomainDnsZones.example.test/DC=DomainDnsZones,DC=example,DC=test",
+                true,
+            ),
+            ("ldap://dc7.child.example.test:3268/DC=x", true),
+            ("ldap://dc.OTHER.test", true),
+            ("ldap:///DC=example,DC=test", true),
+            ("ldap://notexample.test/DC=example,DC=test", false),
+            ("ldap://example.test.evil.invalid/DC=example,DC=test", false),
+            ("example.test", false),
+        ] {
+            assert_eq!(is_of(url, &forest), own, "{url}");
+        }
     }
 }

@@ -118,7 +118,7 @@ pub async fn look(session: &Session, request: Request) -> Result<Value> {
         }
         accounts.retain(|account| account.told.enabled);
         let accounts: Vec<&Candidate> = accounts.iter().collect();
-        for place in of_forest.into_iter().filter(|place| place.reached.is_some()) {
+        for place in of_forest.into_iter().filter(|place| place.reached.is_ok()) {
             open.push(Reader::new(place, &accounts).await.map_err(|e| error(&e))?);
         }
     }
@@ -152,7 +152,7 @@ struct Reader {
 impl Reader {
     async fn new(mut place: Place, candidates: &[&Candidate]) -> std::result::Result<Reader, DirectoryError> {
         let root = place.name.dn.clone();
-        let Some((_, connection)) = &mut place.reached else {
+        let Ok((_, connection)) = &mut place.reached else {
             return Err(DirectoryError::NoController);
         };
         let tokens = tokens(connection, &root, candidates).await?;
@@ -177,7 +177,7 @@ impl Reader {
         let Some(filter) = self.filter(asked) else {
             return Ok(None);
         };
-        let Some((_, connection)) = &mut self.place.reached else {
+        let Ok((_, connection)) = &mut self.place.reached else {
             return Ok(None);
         };
         let filter = format!("(&{USERS}{filter})");
@@ -202,8 +202,7 @@ impl Reader {
         let lower = asked.to_lowercase();
         if lower.starts_with("s-1-") {
             let sid: crate::directory::sid::SidBuf = asked.parse().ok()?;
-            let bytes = sid.sid().bytes().iter().map(|byte| format!("\\{byte:02x}"));
-            return Some(format!("(objectSid={})", bytes.collect::<String>()));
+            return Some(format!("(objectSid={})", sid.sid().escaped()));
         }
         if lower.contains("dc=") && lower.contains('=') {
             return lower

@@ -151,4 +151,23 @@ fn a_domain_that_was_not_read_is_no_pass_and_an_old_controller_fails() {
     assert_eq!(forest(domain(Some("dc1"), Some(true))).status, Outcome::Pass);
     assert_eq!(forest(domain(Some("dc1"), Some(false))).status, Outcome::Fail);
     assert_eq!(forest(domain(None, None)).status, Outcome::Skipped);
+    let found = forest(Domain {
+        unread: Some("the directory refused the sign-in".into()),
+        ..domain(None, None)
+    });
+    assert_eq!(found.reason.as_deref(), Some("x: the directory refused the sign-in"));
+    assert_eq!(
+        found.remediation.unwrap().command.as_deref(),
+        Some("Connect-SsprDirectory -Domain x -Credential (Get-Credential)")
+    );
+    // What lies outside the forest is no part of it.
+    let found = forest(Domain {
+        elsewhere: vec!["ldap://other.invalid/DC=other".into()],
+        ..domain(Some("dc1"), Some(true))
+    });
+    assert_eq!(found.status, Outcome::Pass);
+    assert_eq!(
+        found.evidence.last().unwrap().seen,
+        "x: refers to ldap://other.invalid/DC=other, outside the forest, which was not followed"
+    );
 }

@@ -1,4 +1,11 @@
-//! The directory's half against real domain controllers: `cargo xtask test --only directory` starts them.
+//! The directory's half against real domain controllers: `cargo xtask test --only directory` starts them. What these cannot be
+//! brought to do is done by a server of our own, or by one that changes on the way what they are asked.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod faults;
+mod forest;
+mod wire;
 
 use entra_sspr::directory::access::{Object, Token};
 use entra_sspr::directory::containers::Containers;
@@ -23,8 +30,11 @@ const ROOT: &str = "DC=example,DC=test";
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Lab {
+    domain: String,
     host: String,
     address: String,
+    dns_server: String,
+    sysvol: PathBuf,
     ca_file: PathBuf,
     administrator: String,
     password: String,

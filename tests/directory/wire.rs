@@ -1,0 +1,285 @@
+//! LDAP over TLS on loopback: a server that answers as a test says, and one that passes on to a real controller what a test has
+//! changed.
+
+use crate::Lab;
+use entra_sspr::directory::forest::{Identity, Login};
+use entra_sspr::directory::ldap::{Address, Options};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+/// Application tags of LDAP's operations (RFC 4511, 4.2).
+pub const BIND: u8 = 0x60;
+const BOUND: u8 = 0x61;
+pub const SEARCH: u8 = 0x63;
+const ENTRY: u8 = 0x64;
+const DONE: u8 = 0x65;
+const REFERENCE: u8 = 0x73;
+const PAGED: &str = "1.2.840.113556.1.4.319";
+
+/// A value with its tag and length.
+pub fn tlv(tag: u8, value: &[u8]) -> Vec<u8> {
+    let length = value.len().to_be_bytes();
+    let mut bytes = vec![tag];
+    if value.len() < 0x80 {
+        bytes.push(length[7]);
+    } else {
+        let short: Vec<u8> = length.into_iter().skip_while(|byte| *byte == 0).collect();
+        bytes.push(0x80 | short.len() as u8);
+        bytes.extend(short);
+    }
+    bytes.extend(value);
+    bytes
+}
+
+fn text(text: &str) -> Vec<u8> {
+    tlv(4, text.as_bytes())
+}
+
+/// An answer to a search: an operation, and the controls behind it.
+pub type Answer = (Vec<u8>, Vec<u8>);
+
+/// An entry with attributes of many values.
+pub fn entry(dn: &str, attributes: &[(&str, Vec<Vec<u8>>)]) -> Answer {
+    let attribute = |(name, values): &(&str, Vec<Vec<u8>>)| {
+        let values: Vec<u8> = values.iter().flat_map(|value| tlv(4, value)).collect();
+        tlv(0x30, &[text(name), tlv(0x31, &values)].concat())
+    };
+    let attributes: Vec<u8> = attributes.iter().flat_map(attribute).collect();
+    (tlv(ENTRY, &[text(dn), tlv(0x30, &attributes)].concat()), Vec::new())
+}
+
+/// A reference to another server, which goes on with the search.
+pub fn reference(url: &str) -> Answer {
+    (tlv(REFERENCE, &text(url)), Vec::new())
+}
+
+/// The end of a search.
+pub fn done(code: u8, said: &str) -> Answer {
+    (result(DONE, code, said, &[]), Vec::new())
+}
+
+/// The end of a search that another server is to answer.
+pub fn referral(url: &str) -> Answer {
+    (result(DONE, 10, "0000202B: RefErr", &tlv(0xa3, &text(url))), Vec::new())
+}
+
+/// The end of a page.
+pub fn page(cookie: &str) -> Answer {
+    let value = tlv(0x30, &[tlv(2, &[0]), text(cookie)].concat());
+    let control = tlv(0x30, &[text(PAGED), tlv(4, &value)].concat());
+    (result(DONE, 0, "", &[]), tlv(0xa0, &control))
+}
+
+fn result(tag: u8, code: u8, said: &str, more: &[u8]) -> Vec<u8> {
+    tlv(tag, &[tlv(10, &[code]), text(""), text(said), more.to_vec()].concat())
+}
+
+/// A request: its number, the tag of its operation, and all its bytes.
+#[derive(Clone)]
+pub struct Asked {
+    id: Vec<u8>,
+    pub operation: u8,
+    bytes: Vec<u8>,
+}
+
+impl Asked {
+    fn of(bytes: Vec<u8>) -> Asked {
+        // The message's own tag and length, then the number's.
+        let start = 2 + if bytes[1] & 0x80 == 0 {
+            0
+        } else {
+            usize::from(bytes[1] & 0x7f)
+        };
+        let end = start + 2 + usize::from(bytes[start + 1]);
+        Asked {
+            id: bytes[start..end].to_vec(),
+            operation: bytes[end],
+            bytes,
+        }
+    }
+
+    /// Whether something stands in it.
+    pub fn has(&self, text: &str) -> bool {
+        self.bytes.windows(text.len()).any(|some| some == text.as_bytes())
+    }
+
+    /// The place of the cookie by which it asks for a further page.
+    fn cookie(&self) -> Option<usize> {
+        let at = self
+            .bytes
+            .windows(PAGED.len())
+            .position(|some| some == PAGED.as_bytes())?;
+        // The control's value: a sequence of a number and the cookie.
+        let value = at + PAGED.len() + if self.bytes[at + PAGED.len()] == 1 { 3 } else { 0 };
+        let number = value + 4;
+        let cookie = number + 2 + usize::from(self.bytes[number + 1]);
+        (self.bytes[cookie + 1] > 0).then_some(cookie + 2)
+    }
+
+    /// Changes the cookie of a further page; says whether there was one.
+    pub fn spoil_cookie(&mut self) -> bool {
+        let cookie = self.cookie();
+        if let Some(at) = cookie {
+            self.bytes[at] ^= 0x55;
+        }
+        cookie.is_some()
+    }
+}
+
+/// One message of a connection; None at its end.
+async fn message(stream: &mut (impl AsyncRead + Unpin)) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; 2];
+    stream.read_exact(&mut bytes).await.ok()?;
+    let mut length = usize::from(bytes[1]);
+    if length & 0x80 != 0 {
+        let mut long = vec![0; length & 0x7f];
+        stream.read_exact(&mut long).await.ok()?;
+        length = long.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
+        bytes.extend(long);
+    }
+    let front = bytes.len();
+    bytes.resize(front + length, 0);
+    stream.read_exact(&mut bytes[front..]).await.ok()?;
+    Some(bytes)
+}
+
+/// A server on loopback with a certificate of its own.
+pub struct Server {
+    pub address: SocketAddr,
+    folder: tempfile::TempDir,
+    host: String,
+}
+
+impl Server {
+    async fn listen(host: &str) -> (Server, TcpListener, TlsAcceptor) {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new(vec![host.to_string()]).unwrap();
+        let certificate = certificate.signed_by(&key, &ca).unwrap();
+        let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![certificate.der().clone()],
+                PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+            )
+            .unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("ca.pem"), ca.pem()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = Server {
+            address: listener.local_addr().unwrap(),
+            folder,
+            host: host.into(),
+        };
+        (server, listener, TlsAcceptor::from(Arc::new(config)))
+    }
+
+    /// Answers searches as a test says; lets everybody in.
+    pub async fn start(answers: impl Fn(&Asked) -> Vec<Answer> + Send + Sync + 'static) -> Server {
+        let (server, listener, acceptor) = Server::listen("dc9.example.test").await;
+        let answers = Arc::new(answers);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (acceptor, answers) = (acceptor.clone(), Arc::clone(&answers));
+                tokio::spawn(async move {
+                    let Ok(mut stream) = acceptor.accept(stream).await else {
+                        return;
+                    };
+                    while let Some(bytes) = message(&mut stream).await {
+                        let asked = Asked::of(bytes);
+                        let all = match asked.operation {
+                            BIND => vec![(result(BOUND, 0, "", &[]), Vec::new())],
+                            SEARCH => answers(&asked),
+                            _ => return,
+                        };
+                        for (operation, controls) in all {
+                            let message = tlv(0x30, &[asked.id.clone(), operation, controls].concat());
+                            if stream.write_all(&message).await.is_err() {
+                                return;
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        server
+    }
+
+    /// Passes requests on to a controller, after a test has changed them; answers come back as they are.
+    pub async fn before(lab: &Lab, change: impl FnMut(&mut Asked) + Send + 'static) -> Server {
+        let (server, listener, acceptor) = Server::listen(&lab.host).await;
+        let connector = TlsConnector::from(Arc::new(trusting(&lab.ca_file)));
+        let (name, target) = (lab.host.clone(), format!("{}:636", lab.address));
+        let change = Arc::new(Mutex::new(change));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (acceptor, connector) = (acceptor.clone(), connector.clone());
+                let (name, target, change) = (name.clone(), target.clone(), Arc::clone(&change));
+                tokio::spawn(async move {
+                    let Ok(stream) = acceptor.accept(stream).await else {
+                        return;
+                    };
+                    let controller = TcpStream::connect(target).await.unwrap();
+                    let controller = connector.connect(ServerName::try_from(name).unwrap(), controller);
+                    let (mut from, mut to) = tokio::io::split(controller.await.unwrap());
+                    let (mut asking, mut answered) = tokio::io::split(stream);
+                    let back = tokio::spawn(async move { tokio::io::copy(&mut from, &mut answered).await });
+                    while let Some(bytes) = message(&mut asking).await {
+                        let mut asked = Asked::of(bytes);
+                        change.lock().unwrap()(&mut asked);
+                        if to.write_all(&asked.bytes).await.is_err() {
+                            break;
+                        }
+                    }
+                    back.abort();
+                });
+            }
+        });
+        server
+    }
+
+    /// How it is signed in to.
+    pub fn login(&self, user: &str, password: &str) -> Login {
+        Login {
+            servers: vec![Address {
+                host: self.host.clone(),
+                socket: Some(self.address),
+                port: None,
+                start_tls: false,
+            }],
+            identity: Identity::Password {
+                user: user.into(),
+                password: Arc::new(password.to_string().into()),
+            },
+            options: Options {
+                ca_file: Some(self.folder.path().join("ca.pem")),
+                timeout: Duration::from_secs(20),
+                ..Options::default()
+            },
+        }
+    }
+}
+
+fn trusting(ca_file: &Path) -> rustls::ClientConfig {
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(ca_file).unwrap() {
+        roots.add(certificate.unwrap()).unwrap();
+    }
+    rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
