@@ -41,6 +41,8 @@ Describe 'The directory' {
         $of['directory_permissions.denied'].Title | Should -Match '^6 of .*Reset Password is denied to EXAMPLE\\Writers of Writers at OU=Field,OU=Staff'
         $of['directory_permissions.inet_org_person'].Status | Should -Be 'Fail'
         $of['directory_permissions.administrators'].Status | Should -Be 'Warn'
+        $of['directory_permissions.administrators'].Title | Should -Match '^CHILD\\MSOL_cccccccccccc may reset administrators of child\.example\.test'
+        ($of['directory_permissions.administrators'].Evidence.Seen -join "`n") | Should -Match 'AdminSDHolder itself does not grant EXAMPLE\\MSOL_16fb75d0227d Reset Password'
         $of['directory_permissions.remote_sam'].Title | Should -Be 'Hardened controllers keeps EXAMPLE\MSOL_16fb75d0227d from asking the controllers'
         $of['directory_permissions.own_object'].Status | Should -Be 'Pass' -Because 'the account that has such rights is disabled'
         $of['password_policy.fine_grained'].Title | Should -Match '^Strict asks for 5 days of 1 user: 1 could not reset today'

@@ -112,10 +112,17 @@ pub struct DomainAccess {
     pub domain: String,
     /// The account, as in `Connector`.
     pub connector: String,
-    /// Unexpire Password on the domain's root.
-    pub unexpire: Decision,
+    /// Unexpire Password on the domain's root; None where its security descriptor cannot be read.
+    pub unexpire: Option<Decision>,
     /// What Connect must be able to read: the domain's root, CN=Builtin, CN=Server,CN=System.
     pub reads: Vec<Read>,
+    /// What AdminSDHolder itself grants of the rights that a reset needs, in their order. Members of protected groups get
+    /// its entries, and no others. Empty where its security descriptor cannot be read.
+    pub admin_sd_holder: Vec<Held>,
+    /// Of the domain's root and these objects the ones whose security descriptor cannot be read, by their distinguished
+    /// names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<String>,
     /// Whether group policy keeps the account from asking the domain controllers about users.
     pub remote_sam: RemoteSam,
     /// The rights on users that the account has on its own object: where there are some, they may have been meant for the
@@ -155,6 +162,16 @@ pub struct Decision {
     pub allowed: bool,
     /// What decided it, in words: `allowed to Authenticated Users on this object`.
     pub by: String,
+}
+
+/// Whether a right is granted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Held {
+    /// The right, as Windows shows it: `Reset Password`.
+    pub right: String,
+    /// Whether it is granted.
+    pub decision: Decision,
 }
 
 /// RestrictRemoteSam for the domain controllers, as group policy sets it.

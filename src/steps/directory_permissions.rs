@@ -84,8 +84,8 @@ const INET_ORG_PERSON: Check = Check {
 const ADMINISTRATORS: Check = Check {
     id: "directory_permissions.administrators",
     title: "Users whom AdminSDHolder protects, or once protected",
-    looks_at: "Users with adminCount 1 and inheritance switched off, whom the account may not reset.",
-    why: "For members of protected groups that is by design; those who left such a group keep it, and cannot reset either.",
+    looks_at: "Users with adminCount 1 and inheritance switched off, whom the account may not reset; and what AdminSDHolder itself grants the account.",
+    why: "For members of protected groups that is by design; those who left such a group keep it, and cannot reset either. An account with rights on AdminSDHolder could reset administrators.",
     doc: "https://learn.microsoft.com/troubleshoot/entra/entra-id/user-prov-sync/password-writeback-error-code-sspr-0029",
     decides: false,
     facts: FACTS,
@@ -174,15 +174,27 @@ fn evidence(finding: Finding, snapshot: &Snapshot, seen: impl Into<String>) -> F
     finding.evidence(&snapshot.facts.directory_access, seen)
 }
 
+/// What opens the way to a security descriptor.
+const READ_PERMISSIONS: &str = "Check with an account that has the right Read permissions there.";
+
 fn unexpire(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
-    let lacking: Vec<&&DomainAccess> = all.iter().filter(|access| !access.unexpire.allowed).collect();
+    let decided = |access: &DomainAccess| access.unexpire.as_ref().map(|decision| decision.allowed);
+    let lacking: Vec<&&DomainAccess> = all.iter().filter(|access| decided(access) == Some(false)).collect();
+    let unread: Vec<&&DomainAccess> = all.iter().filter(|access| decided(access).is_none()).collect();
     let domains = |of: &[&&DomainAccess]| {
         let mut names: Vec<String> = of.iter().map(|access| access.domain.clone()).collect();
         names.dedup();
         listed(&names)
     };
-    let mut finding = if lacking.is_empty() {
+    let mut finding = if lacking.is_empty() && unread.is_empty() {
         UNEXPIRE.pass(format!("granted on {}", domains(&all.iter().collect::<Vec<_>>())))
+    } else if lacking.is_empty() {
+        UNEXPIRE
+            .skipped(
+                format!("the security descriptor of {} cannot be read", domains(&unread)),
+                "What is granted on the domain's root is not known.",
+            )
+            .fix(READ_PERMISSIONS)
     } else {
         UNEXPIRE
             .fail(Severity::Medium, format!("not granted on {}", domains(&lacking)))
@@ -190,7 +202,8 @@ fn unexpire(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
             .fix("Grant the connector account Unexpire Password on the domain's root, this object only.")
     };
     for access in all {
-        let seen = format!("{} on {}: {}", access.connector, access.domain, access.unexpire.by);
+        let by = access.unexpire.as_ref().map_or(UNREAD, |decision| &decision.by);
+        let seen = format!("{} on {}: {by}", access.connector, access.domain);
         finding = evidence(finding, snapshot, seen);
     }
     finding
@@ -232,6 +245,8 @@ fn sum(groups: &[CauseGroup], wanted: fn(&Cause) -> bool) -> u64 {
 /// How many groups are told one by one.
 const TOLD: usize = 10;
 
+const UNREAD: &str = "the security descriptor cannot be read";
+
 /// What a cause is, for a sentence.
 fn told(cause: &Cause) -> String {
     match cause {
@@ -247,7 +262,7 @@ fn told(cause: &Cause) -> String {
         Cause::InetOrgPerson => "what is granted is for the class user".into(),
         Cause::NotGranted { right } => format!("nothing grants {right}"),
         Cause::ReservedName { container } => format!("the name of {} holds a reserved character", place(container)),
-        Cause::Unreadable => "the security descriptor cannot be read".into(),
+        Cause::Unreadable => UNREAD.into(),
     }
 }
 
@@ -355,13 +370,16 @@ fn granted(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
     let refused = Refused {
         check: &GRANTED,
         severity: Severity::High,
-        wanted: |cause| matches!(cause, Cause::NotGranted { .. } | Cause::Unreadable),
+        wanted: |cause| matches!(cause, Cause::NotGranted { .. }),
         none: "granted wherever nothing stands in the way",
         reason: "These users choose a new password and then get SSPR_0029: the directory refuses the connector account.",
         fix: "Grant the connector account the rights on descendant users, at the domain's root or at the unit that is named.",
     };
     let mut finding = refused.finding(snapshot, all);
-    if finding.affected.is_none() {
+    let unread = groups(all, |cause| matches!(cause, Cause::Unreadable));
+    if !unread.is_empty() {
+        finding = undecided(finding, snapshot, all, &unread);
+    } else if finding.affected.is_none() {
         let users = across(all, |access| access.users);
         let lacking = across(all, DomainAccess::refused_users);
         finding.title = match lacking {
@@ -383,6 +401,30 @@ fn granted(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
         }
     }
     finding
+}
+
+/// A finding, with the users of whom nothing is known as their descriptors cannot be read.
+fn undecided(
+    finding: Finding,
+    snapshot: &Snapshot,
+    all: &[&DomainAccess],
+    unread: &[(&DomainAccess, &CauseGroup)],
+) -> Finding {
+    let count = total(unread.iter().map(|(_, group)| group.count));
+    let users = across(all, |access| access.users);
+    let partial = snapshot.facts.directory_access.is_partial();
+    let seen = format!("{}: {UNREAD}", share(count, Some(users), partial, "user", "users"));
+    if finding.affected.is_some() {
+        return evidence(finding, snapshot, seen);
+    }
+    let names = sample(unread.iter().map(|(_, group)| *group)).join("; ");
+    let skipped = GRANTED
+        .skipped(
+            seen,
+            "Whether the connector account may reset these users is not known.",
+        )
+        .fix(READ_PERMISSIONS);
+    evidence(skipped, snapshot, names)
 }
 
 fn inheritance(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
@@ -438,7 +480,58 @@ fn administrators(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
     if finding.status == crate::finding::Outcome::Fail {
         finding.status = crate::finding::Outcome::Warn;
     }
-    finding
+    let trusted = all.iter().find(|access| resets_protected(access));
+    if let Some(access) = trusted {
+        let title = format!(
+            "{} may reset administrators of {}: AdminSDHolder grants it Reset Password",
+            access.connector, access.domain
+        );
+        let warned = ADMINISTRATORS
+            .warn(Severity::Low, title)
+            .reason("Members of protected groups get AdminSDHolder's entries. Whoever takes the Connect server could set an administrator's password.")
+            .fix("Take the account's rights off CN=AdminSDHolder,CN=System, unless administrators are meant to reset by writeback.");
+        // Whom it may not reset all the same stays told.
+        finding = Finding {
+            evidence: finding.evidence,
+            affected: finding.affected,
+            ..warned
+        };
+    }
+    all.iter()
+        .fold(finding, |finding, access| evidence(finding, snapshot, holder(access)))
+}
+
+/// Whether AdminSDHolder lets an account set the passwords of protected users.
+fn resets_protected(access: &DomainAccess) -> bool {
+    let held = access.admin_sd_holder.first();
+    held.is_some_and(|held| held.right == "Reset Password" && held.decision.allowed)
+}
+
+/// What AdminSDHolder itself grants an account, in words.
+fn holder(access: &DomainAccess) -> String {
+    let (domain, connector) = (&access.domain, &access.connector);
+    let rights = |granted: bool| -> Vec<String> {
+        let held = access.admin_sd_holder.iter();
+        let named = |held: &crate::snapshot::directory::Held| match held.decision.by.as_str() {
+            "" => held.right.clone(),
+            by => format!("{} ({by})", held.right),
+        };
+        held.filter(|held| held.decision.allowed == granted)
+            .map(named)
+            .collect()
+    };
+    let (granted, missing) = (rights(true), rights(false));
+    let told = match (granted.is_empty(), missing.is_empty()) {
+        (true, true) => return format!("{domain}: what AdminSDHolder itself grants {connector} is not known"),
+        (true, false) => format!("does not grant {connector} {}", missing.join(", ")),
+        (false, true) => format!("grants {connector} {}", granted.join(", ")),
+        (false, false) => format!(
+            "grants {connector} {}, and does not grant {}",
+            granted.join(", "),
+            missing.join(", ")
+        ),
+    };
+    format!("{domain}: AdminSDHolder itself {told}")
 }
 
 fn reserved_names(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
@@ -489,11 +582,24 @@ fn connect_reads(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
         .filter(|(_, read)| !read.decision.allowed)
         .map(|(_, read)| place(&read.object))
         .collect();
-    if reads().next().is_none() {
-        return CONNECT_READS.skipped(
-            "what decides it could not be seen",
-            "The security descriptors of the domain's root, CN=Builtin and CN=Server,CN=System could not be read.",
-        );
+    let mut unread: Vec<String> = all
+        .iter()
+        .flat_map(|access| &access.unread)
+        .filter(|object| !object.starts_with("CN=AdminSDHolder,"))
+        .map(|object| place(object))
+        .collect();
+    unread.dedup();
+    if lacking.is_empty() && (reads().next().is_none() || !unread.is_empty()) {
+        let whose = match unread.is_empty() {
+            true => "the domain's root, CN=Builtin and CN=Server,CN=System".into(),
+            false => listed(&unread),
+        };
+        return CONNECT_READS
+            .skipped(
+                "what decides it could not be seen",
+                format!("The security descriptors of {whose} could not be read."),
+            )
+            .fix(READ_PERMISSIONS);
     }
     let mut finding = if lacking.is_empty() {
         CONNECT_READS.pass("the domain's root, CN=Builtin and CN=Server,CN=System can be read")

@@ -116,6 +116,7 @@ fn full() -> Value {
     facts["directoryAccess"] = known(
         json!([{"domain": "contoso.example", "connector": "CONTOSO\\MSOL_16fb75d0227d", "unexpire": decision(false),
         "reads": [{"object": "CN=Builtin,DC=contoso,DC=example", "decision": decision(false)}], "ownObject": ["Reset Password"],
+        "adminSdHolder": [{"right": "Reset Password", "decision": decision(true)}],
         "users": 1000, "disabled": 5, "inetOrgPersons": 3, "descriptors": 12,
         "refused": [
             crowd(json!({"kind": "inheritance", "container": "OU=Sales,DC=contoso,DC=example"}), 412),

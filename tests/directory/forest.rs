@@ -192,3 +192,38 @@ fn a_child_that_refuses_the_sign_in_is_named_with_what_to_do() {
         "{unexpire}"
     );
 }
+
+/// The connector account of the child has rights on AdminSDHolder, that of the parent has none.
+#[test]
+#[ignore = "needs the directory lab"]
+fn what_adminsdholder_grants_is_told_of_each_account() {
+    let all = Lab::all();
+    let session = open(&json!({}));
+    for lab in &all[..2] {
+        connect(&session, lab, &lab.dns_server);
+    }
+    let readiness = judged(&session);
+    let administrators = finding(&readiness, "directory_permissions.administrators");
+    assert_eq!(
+        (&administrators["status"], &administrators["severity"]),
+        (&json!("Warn"), &json!("Low"))
+    );
+    assert_eq!(
+        administrators["title"],
+        "CHILD\\MSOL_cccccccccccc may reset administrators of child.example.test: AdminSDHolder grants it Reset Password"
+    );
+    let seen: Vec<&str> = administrators["evidence"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|evidence| evidence["seen"].as_str())
+        .collect();
+    for told in [
+        "example.test: AdminSDHolder itself does not grant EXAMPLE\\MSOL_16fb75d0227d Reset Password (no entry grants it), Write lockoutTime (no entry grants it), Write pwdLastSet (no entry grants it)",
+        "child.example.test: AdminSDHolder itself grants CHILD\\MSOL_cccccccccccc Reset Password (allowed to CHILD\\MSOL_cccccccccccc (explicit)), Write lockoutTime (allowed to CHILD\\MSOL_cccccccccccc (explicit)), and does not grant Write pwdLastSet (no entry grants it)",
+    ] {
+        assert!(seen.contains(&told), "{seen:#?}");
+    }
+    // Who is protected cannot be reset all the same.
+    assert!(administrators["affected"]["count"].as_u64() > Some(0));
+}

@@ -4,10 +4,10 @@ use crate::directory::access::{Object, Token, Verdict};
 use crate::directory::descriptor::{Ace, Descriptor};
 use crate::directory::ldap::{Connection, DirectoryError};
 use crate::directory::names::Names;
-use crate::directory::rights::{DOMAIN_DNS, Guid, UNEXPIRE_PASSWORD, Want};
-use crate::directory::scan::{self, Causes, Scan};
+use crate::directory::rights::{DOMAIN_DNS, Guid, UNEXPIRE_PASSWORD, USER, Want};
+use crate::directory::scan::{self, Causes, NEEDED, Scan};
 use crate::directory::sid::{Sid, SidBuf};
-use crate::snapshot::directory::{Cause, CauseGroup, Connector, Decision, DomainAccess, Read};
+use crate::snapshot::directory::{Cause, CauseGroup, Connector, Decision, DomainAccess, Held, Read};
 use std::collections::BTreeSet;
 
 /// Everybody whom an entry that denies names.
@@ -76,33 +76,49 @@ pub(super) fn cause_of(cause: &scan::Cause, names: &Names) -> Cause {
 
 /// What is looked at besides users, read once for all accounts.
 pub(super) struct Watched {
-    /// The domain's SID.
-    pub(super) domain: Option<SidBuf>,
-    /// The domain's root, CN=Builtin and CN=Server,CN=System, in this order: names and security descriptors.
-    objects: Vec<(String, Option<Vec<u8>>)>,
+    root: Seen,
+    builtin: Seen,
+    server: Seen,
+    /// Whose entries members of protected groups get.
+    admin_sd_holder: Seen,
+}
+
+/// An object.
+struct Seen {
+    dn: String,
+    sid: Option<SidBuf>,
+    /// None where it cannot be read.
+    descriptor: Option<Vec<u8>>,
+}
+
+impl Seen {
+    async fn read(connection: &mut Connection, dn: String) -> Result<Seen, DirectoryError> {
+        let attributes = ["nTSecurityDescriptor", "objectSid"];
+        let entry = connection.read(&dn, &attributes).await?.unwrap_or_default();
+        Ok(Seen {
+            dn,
+            sid: entry.value("objectSid").and_then(Sid::read).map(Sid::keep),
+            descriptor: entry.value("nTSecurityDescriptor").map(<[u8]>::to_vec),
+        })
+    }
 }
 
 impl Watched {
     pub(super) async fn read(connection: &mut Connection, root: &str) -> Result<Watched, DirectoryError> {
-        let (mut domain, mut objects) = (None, Vec::new());
-        for dn in [
-            root.to_string(),
-            format!("CN=Builtin,{root}"),
-            format!("CN=Server,CN=System,{root}"),
-        ] {
-            let entry = connection
-                .read(&dn, &["nTSecurityDescriptor", "objectSid"])
-                .await?
-                .unwrap_or_default();
-            if objects.is_empty() {
-                domain = entry.value("objectSid").and_then(Sid::read).map(Sid::keep);
-            }
-            objects.push((dn, entry.value("nTSecurityDescriptor").map(<[u8]>::to_vec)));
-        }
-        Ok(Watched { domain, objects })
+        Ok(Watched {
+            root: Seen::read(connection, root.into()).await?,
+            builtin: Seen::read(connection, format!("CN=Builtin,{root}")).await?,
+            server: Seen::read(connection, format!("CN=Server,CN=System,{root}")).await?,
+            admin_sd_holder: Seen::read(connection, format!("CN=AdminSDHolder,CN=System,{root}")).await?,
+        })
     }
 
-    /// What decides on the domain's root, and on what Connect reads besides.
+    /// The domain's SID.
+    pub(super) fn domain(&self) -> Option<&SidBuf> {
+        self.root.sid.as_ref()
+    }
+
+    /// What decides on the domain's root, on what Connect reads besides, and on AdminSDHolder.
     pub(super) async fn decide(
         &self,
         connection: &mut Connection,
@@ -111,8 +127,8 @@ impl Watched {
         names: &mut Names,
         access: &mut DomainAccess,
     ) {
-        let mut on = async |descriptor: &Option<Vec<u8>>, class: Guid, want: Want| {
-            let descriptor = Descriptor::read(descriptor.as_deref()?).ok()?;
+        let mut on = async |seen: &Seen, class: Guid, want: Want| {
+            let descriptor = Descriptor::read(seen.descriptor.as_deref()?).ok()?;
             let object = Object {
                 descriptor,
                 class,
@@ -125,19 +141,23 @@ impl Watched {
                 by: decided_by(&verdict, names),
             })
         };
-        let unread = || Decision {
-            allowed: false,
-            by: "its security descriptor cannot be read".into(),
-        };
-        let root = self.objects.first().and_then(|(_, descriptor)| descriptor.clone());
-        access.unexpire = on(&root, DOMAIN_DNS, UNEXPIRE_PASSWORD.want)
-            .await
-            .unwrap_or_else(unread);
-        for (dn, descriptor) in &self.objects {
-            if let Some(decision) = on(descriptor, [0; 16], Want::ReadProperties).await {
-                let object = dn.clone();
-                access.reads.push(Read { object, decision });
+        access.unexpire = on(&self.root, DOMAIN_DNS, UNEXPIRE_PASSWORD.want).await;
+        for seen in [&self.root, &self.builtin, &self.server] {
+            let object = seen.dn.clone();
+            match on(seen, [0; 16], Want::ReadProperties).await {
+                Some(decision) => access.reads.push(Read { object, decision }),
+                None => access.unread.push(object),
             }
+        }
+        for right in NEEDED {
+            // Its entries come to be on users, and are weighed as there.
+            if let Some(decision) = on(&self.admin_sd_holder, USER, right.want).await {
+                let right = right.name.into();
+                access.admin_sd_holder.push(Held { right, decision });
+            }
+        }
+        if access.admin_sd_holder.is_empty() {
+            access.unread.push(self.admin_sd_holder.dn.clone());
         }
     }
 }

@@ -357,7 +357,7 @@ async fn read_domain(
     for (at, candidate) in weighed.iter().enumerate() {
         let mut access = access::access(place.name.dns.clone(), &candidate.told, &scan, at, &names);
         access.own_object.clone_from(&candidate.own_rights);
-        access.remote_sam = controllers.of(&tokens[at], watched.domain.as_ref());
+        access.remote_sam = controllers.of(&tokens[at], watched.domain());
         watched
             .decide(connection, &place.name.netbios, &tokens[at], &mut names, &mut access)
             .await;

@@ -32,10 +32,10 @@ fn domain(connector: &str, groups: Vec<CauseGroup>) -> DomainAccess {
         domain: "x".into(),
         connector: connector.into(),
         users: 20_006,
-        unexpire: Decision {
+        unexpire: Some(Decision {
             allowed: true,
             by: "allowed to Authenticated Users (explicit)".into(),
-        },
+        }),
         refused: groups,
         ..Default::default()
     }
@@ -144,7 +144,6 @@ fn each_cause_has_its_own_check() {
         ),
         (&ADMINISTRATORS, Cause::AdminSdHolder, Outcome::Warn, "AdminSDHolder"),
         (&INHERITANCE, Cause::UserInheritance, Outcome::Fail, "on the user"),
-        (&GRANTED, Cause::Unreadable, Outcome::Fail, "cannot be read"),
     ] {
         let found = find(&STEP, check, &of(vec![domain("X\\MSOL_1", vec![group(cause, 3)])]));
         assert_eq!(found.status, status, "{}", check.id);
@@ -166,15 +165,126 @@ fn each_cause_has_its_own_check() {
 #[test]
 fn unexpire_fails_where_nothing_grants_it() {
     let mut lacking = domain("X\\MSOL_1", Vec::new());
-    lacking.unexpire = Decision {
+    lacking.unexpire = Some(Decision {
         allowed: false,
         by: "no entry grants it".into(),
-    };
-    let found = find(&STEP, &UNEXPIRE, &of(vec![lacking]));
+    });
+    let found = find(&STEP, &UNEXPIRE, &of(vec![lacking.clone()]));
     assert_eq!(
         (found.status, found.title.as_str()),
         (Outcome::Fail, "not granted on x")
     );
+    // What cannot be read proves nothing.
+    lacking.unexpire = None;
+    let found = find(&STEP, &UNEXPIRE, &of(vec![lacking]));
+    assert_eq!(
+        (found.status, found.title.as_str()),
+        (Outcome::Skipped, "the security descriptor of x cannot be read")
+    );
+}
+
+#[test]
+fn users_whose_descriptor_cannot_be_read_are_neither_granted_nor_refused() {
+    let unread = || group(Cause::Unreadable, 3);
+    let found = find(&STEP, &GRANTED, &of(vec![domain("X\\MSOL_1", vec![unread()])]));
+    assert_eq!(
+        (found.status, found.title.as_str()),
+        (
+            Outcome::Skipped,
+            "3 of 20,006 users: the security descriptor cannot be read"
+        )
+    );
+    assert!(found.remediation.unwrap().text.contains("Read permissions"));
+    assert!(found.evidence[0].seen.contains("o'neil"));
+    let missing = Cause::NotGranted {
+        right: "Reset Password".into(),
+    };
+    let all = vec![group(missing, 5), unread()];
+    let found = find(&STEP, &GRANTED, &of(vec![domain("X\\MSOL_1", all)]));
+    assert_eq!(found.status, Outcome::Fail);
+    assert_eq!(found.affected.unwrap().count, 5);
+    assert!(found.evidence.iter().any(|seen| seen.seen.starts_with("3 of 20,006")));
+}
+
+#[test]
+fn objects_whose_descriptor_cannot_be_read_are_named() {
+    let mut access = domain("X\\MSOL_1", Vec::new());
+    access.reads = vec![crate::snapshot::directory::Read {
+        object: "DC=x".into(),
+        decision: Decision {
+            allowed: true,
+            by: String::new(),
+        },
+    }];
+    access.unread = vec!["CN=AdminSDHolder,CN=System,DC=x".into()];
+    let status = |access: &DomainAccess| find(&STEP, &CONNECT_READS, &of(vec![access.clone()]));
+    assert_eq!(status(&access).status, Outcome::Pass);
+    access.unread.push("CN=Builtin,DC=x".into());
+    let found = status(&access);
+    assert_eq!(found.status, Outcome::Skipped);
+    assert_eq!(
+        found.reason.unwrap(),
+        "The security descriptors of CN=Builtin could not be read."
+    );
+}
+
+/// What AdminSDHolder grants, of the rights in their order.
+fn held(granted: [bool; 3]) -> Vec<crate::snapshot::directory::Held> {
+    let rights = ["Reset Password", "Write lockoutTime", "Write pwdLastSet"];
+    let one = |(right, allowed): (&str, bool)| crate::snapshot::directory::Held {
+        right: right.into(),
+        decision: Decision {
+            allowed,
+            by: if allowed {
+                "allowed to X\\MSOL_1 (explicit)"
+            } else {
+                "no entry grants it"
+            }
+            .into(),
+        },
+    };
+    rights.into_iter().zip(granted).map(one).collect()
+}
+
+#[test]
+fn an_account_that_may_reset_administrators_is_a_risk() {
+    let with = |granted: Option<[bool; 3]>, refused: Vec<CauseGroup>| {
+        let mut access = domain("X\\MSOL_1", refused);
+        access.admin_sd_holder = granted.map(held).unwrap_or_default();
+        find(&STEP, &ADMINISTRATORS, &of(vec![access]))
+    };
+    let found = with(Some([true, true, false]), Vec::new());
+    assert_eq!((found.status, found.severity), (Outcome::Warn, Severity::Low));
+    assert_eq!(
+        found.title,
+        "X\\MSOL_1 may reset administrators of x: AdminSDHolder grants it Reset Password"
+    );
+    let seen = &found.evidence.last().unwrap().seen;
+    assert_eq!(
+        seen,
+        "x: AdminSDHolder itself grants X\\MSOL_1 Reset Password (allowed to X\\MSOL_1 (explicit)), Write lockoutTime (allowed to X\\MSOL_1 (explicit)), and does not grant Write pwdLastSet (no entry grants it)"
+    );
+    // Those who are refused all the same are still told.
+    let found = with(Some([true; 3]), vec![group(Cause::AdminSdHolder, 4)]);
+    assert_eq!(found.affected.unwrap().count, 4);
+    assert!(found.title.starts_with("X\\MSOL_1 may reset"));
+
+    let found = with(Some([false; 3]), vec![group(Cause::AdminSdHolder, 4)]);
+    assert_eq!(found.status, Outcome::Warn);
+    assert!(found.title.starts_with("4 of 20,006 users refused"), "{}", found.title);
+    assert!(
+        found
+            .evidence
+            .last()
+            .unwrap()
+            .seen
+            .starts_with("x: AdminSDHolder itself does not grant X\\MSOL_1 Reset Password"),
+    );
+    let found = with(Some([false, true, true]), Vec::new());
+    assert_eq!(found.status, Outcome::Pass);
+    let found = with(None, Vec::new());
+    assert_eq!(found.status, Outcome::Pass);
+    assert!(found.evidence.last().unwrap().seen.ends_with("is not known"));
 }
 
 #[test]
