@@ -88,3 +88,49 @@ fn what_is_not_understood_is_a_gap_and_kept() {
         "A: no answer"
     );
 }
+
+/// Every place in a document.
+fn places(value: &Value, at: &str, all: &mut Vec<String>) {
+    all.push(at.into());
+    match value {
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .for_each(|(n, item)| places(item, &format!("{at}/{n}"), all)),
+        Value::Object(members) => members
+            .iter()
+            .for_each(|(name, item)| places(item, &format!("{at}/{name}"), all)),
+        _ => {}
+    }
+}
+
+#[test]
+fn whatever_stands_in_a_place_the_rest_is_read() {
+    let whole = document();
+    let mut all = Vec::new();
+    places(&whole, "", &mut all);
+    for place in all {
+        for odd in [
+            json!(null),
+            json!(-1),
+            json!(1e300),
+            json!(""),
+            json!("\u{202e}\u{0}x"),
+            json!([]),
+            json!({}),
+            json!([[7]]),
+        ] {
+            let mut text = whole.clone();
+            *text.pointer_mut(&place).unwrap() = odd;
+            if let Ok(read) = server(&text) {
+                assert!(
+                    read.unread.values().all(|why| why.chars().count() <= KEPT + 20),
+                    "{place}"
+                );
+                // What was read is written and read again.
+                let saved = serde_json::to_string(&read).unwrap();
+                assert_eq!(serde_json::from_str::<ConnectServer>(&saved).unwrap(), read, "{place}");
+            }
+        }
+    }
+}

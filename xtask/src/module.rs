@@ -163,7 +163,9 @@ fn join(module: &Path) -> Result<()> {
     let stubs: Vec<String> = hidden
         .lines()
         .filter_map(name)
-        .map(|name| format!("function {name} {{ . ([System.IO.Path]::Combine($PSScriptRoot, '{HIDDEN}')); {name} @args }}\n"))
+        .map(|name| {
+            format!("function {name} {{ . ([System.IO.Path]::Combine($PSScriptRoot, '{HIDDEN}')); {name} @args }}\n")
+        })
         .collect();
     // Into the module's own scope, wherever the file is read from.
     let hidden: String = hidden
