@@ -2,6 +2,7 @@
 Describe 'The directory' {
     BeforeAll {
         . ([System.IO.Path]::Combine($PSScriptRoot, 'Lab.ps1'))
+        . ([System.IO.Path]::Combine($PSScriptRoot, 'ConnectServer.ps1'))
         Import-ModuleUnderTest
 
         $controllers = @(Get-LabController)
@@ -49,6 +50,21 @@ Describe 'The directory' {
         $of['password_policy.minimum_age'].Status | Should -Be 'Fail'
         $of['password_policy.group_policy'].Title | Should -Match 'Corporate passwords sets 1 day in example.test'
         ($of['password_policy.group_policy'].Evidence.Seen -join "`n") | Should -Match 'Switched off, link disabled: minimum age 9 days'
+    }
+
+    It 'is judged by the account that the Connect server says it works as' {
+        if (Skip-WithoutController) { return }
+        Start-ConnectServer -With @{ Relays = @('127.0.0.1:1') }
+        try {
+            [void](Connect-Lab)
+            $of = @{}
+            foreach ($finding in (Test-SsprReadiness -Step service_account, connect_writeback).Findings) { $of[$finding.Id] = $finding }
+        } finally {
+            Stop-ConnectServer
+        }
+        $of['service_account.found'].Title | Should -Be 'EXAMPLE\MSOL_16fb75d0227d'
+        ($of['service_account.found'].Evidence.Seen -join "`n") | Should -Match 'MSOL_16fb75d0227d: as Entra Connect says on its server'
+        $of['connect_writeback.scope'].Title | Should -Match 'child.example.test is in no connector'
     }
 
     It 'tells each right on a user and what decides it' {
