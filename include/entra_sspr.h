@@ -240,13 +240,14 @@ int32_t sspr_session_sign_in(uint64_t session,
 // have any number of domains, and be signed in to a tenant or not; the domains of a forest that are not connected to are
 // found by DNS and read with the same sign-in.
 //
-// `session` is the session's handle. `request_json` is an object; every member may be left out: `domain` (its DNS name;
-// else that of `user`, else the machine's own), `servers` (its controllers, "name" or "name:port"; else those that DNS
-// names), `user` ("DOMAIN\user", a user principal name or a distinguished name, whose password is the secret
-// "directoryPassword"; else whoever runs this, by Kerberos), `tls` ("LDAPS" or "StartTls"), `caFile` (trust this PEM file
-// and nothing else), `dnsServer` ("address:port", in place of the system's), `pageSize` (1 to 1000), `maxConnections` (over
-// how many a scan reads, 1 to 16), `timeoutSeconds` (of a request), `connectors` (the connector accounts, where they are
-// not to be looked for), `sysvol` (where the domain's SYSVOL is mounted, where the system does not reach it by name).
+// `session` is the session's handle. `request_json` is an object; every member may be left out: `domain` (its DNS
+// name; else that of `user`, else the machine's own), `servers` (its controllers, "name" or "name:port"; else those
+// that DNS names), `user` ("DOMAIN\user", a user principal name or a distinguished name, whose password is the secret
+// "directoryPassword"; else whoever runs this, by Kerberos), `tls` ("LDAPS", "StartTls", or "None": without `user`
+// only, signed and sealed by Kerberos), `caFile` (trust this PEM file and nothing else), `dnsServer` ("address:port",
+// in place of the system's), `pageSize` (1 to 1000), `maxConnections` (over how many a scan reads, 1 to 16),
+// `timeoutSeconds` (of a request), `connectors` (the connector accounts, where they are not to be looked for),
+// `sysvol` (where the domain's SYSVOL is mounted, where the system does not reach it by name).
 //
 // `out_task` receives a task for `sspr_task_next`. Its result is `{domain, forest, controller, domains[]}`. Its errors are
 // SSPR_STATUS_ARGUMENT_INVALID, SSPR_STATUS_CREDENTIAL_UNUSABLE, SSPR_STATUS_FILE_READ, a DIRECTORY status, or those of

@@ -65,6 +65,7 @@ class Domain:
         path = lp.private_path("sam.ldb")
         self.sysvol = lp.get("path", "sysvol")
         self.realm = lp.get("realm").lower()
+        self.host = lp.get("netbios name")
         self.db = SamDB(url=path, session_info=system_session(), lp=lp)
         self.root = str(self.db.domain_dn())
         self.units = {}
@@ -87,6 +88,13 @@ class Domain:
 
     def sid(self, name):
         return str(ndr_unpack(security.dom_sid, self.account(name)["objectSid"][0]))
+
+    def service(self):
+        """The name by which the controller's LDAP is known to Kerberos, which a service adds that does not run here."""
+        message = ldb.Message(self.account(f"{self.host}$").dn)
+        name = f"ldap/{self.host.lower()}.{self.realm}"
+        message["name"] = ldb.MessageElement(name, ldb.FLAG_MOD_ADD, "servicePrincipalName")
+        self.db.modify(message)
 
     def unit(self, item):
         above = self.units[item["in"]] if "in" in item else self.root
@@ -236,6 +244,7 @@ def main():
     # One transaction: a domain is filled whole or not at all.
     domain.db.transaction_start()
     try:
+        domain.service()
         for unit in cases.get("units", []):
             domain.unit(unit)
         for user in cases.get("users", []):

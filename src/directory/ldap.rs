@@ -1,15 +1,21 @@
-//! LDAP as a domain controller is spoken to: always over TLS, with Active Directory's controls, lists in pages.
+//! LDAP as a domain controller is spoken to: over TLS, or signed and sealed by Kerberos; with Active Directory's controls,
+//! lists in pages.
 
 mod entry;
 mod error;
+#[cfg(any(windows, feature = "kerberos"))]
+mod sealed;
 
 pub use entry::Entry;
 pub use error::DirectoryError;
 
+use crate::error::Error;
+use crate::status::Status;
 use crate::tls;
 use ldap3::adapters::{Adapter, EntriesOnly, PagedResults};
 use ldap3::controls::RawControl;
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapResult, Mod, Scope, StdStream};
+use serde::Deserialize;
 use std::collections::{BTreeSet, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -43,6 +49,30 @@ pub enum Depth {
     Subtree,
 }
 
+/// What keeps a connection from others' eyes and hands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum Protection {
+    /// TLS from the first byte, on port 636.
+    #[default]
+    #[serde(rename = "LDAPS")]
+    Ldaps,
+    /// TLS begun on an open connection, on port 389.
+    StartTls,
+    /// Kerberos, which signs and seals, on port 389. No password goes over such a connection.
+    #[serde(rename = "None")]
+    Sealed,
+}
+
+impl Protection {
+    /// The port where it is usual.
+    pub fn port(self) -> u16 {
+        match self {
+            Protection::Ldaps => 636,
+            Protection::StartTls | Protection::Sealed => 389,
+        }
+    }
+}
+
 /// How a controller is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
@@ -52,8 +82,8 @@ pub struct Address {
     pub socket: Option<SocketAddr>,
     /// Where it listens, where not at the usual place.
     pub port: Option<u16>,
-    /// TLS from the first byte (LDAPS), or begun on an open connection (StartTLS).
-    pub start_tls: bool,
+    /// What protects it.
+    pub protection: Protection,
 }
 
 /// What all connections of a domain have in common.
@@ -98,31 +128,38 @@ impl Drop for Connection {
 }
 
 impl Connection {
-    /// Connects. The controller's certificate is held against the system's trust, or against the CA file alone.
+    /// Connects. The controller's certificate is held against the system's trust, or against the CA file alone. A connection
+    /// without TLS is one of whoever runs this, signed in by Kerberos.
     pub async fn open(address: &Address, options: &Options) -> Result<Self> {
         let unreachable = |source| DirectoryError::Unreachable {
             host: address.host.clone(),
             source,
         };
         let config = Arc::new(tls::config(options.ca_file.as_deref())?);
-        let (scheme, port) = if address.start_tls {
-            ("ldap", 389)
-        } else {
-            ("ldaps", 636)
+        let scheme = match address.protection {
+            Protection::Ldaps => "ldaps",
+            Protection::StartTls | Protection::Sealed => "ldap",
         };
+        let port = address.port.unwrap_or(address.protection.port());
         let connecting = async {
             let stream = match address.socket {
                 Some(socket) => TcpStream::connect(socket).await,
-                None => TcpStream::connect((address.host.as_str(), address.port.unwrap_or(port))).await,
+                None => TcpStream::connect((address.host.as_str(), port)).await,
             };
+            let mut stream = stream.map_err(|e| unreachable(e.into()))?;
+            if address.protection == Protection::Sealed {
+                stream = sealed::open(stream, &address.host).await?;
+            }
+            let stream = stream.into_std().map_err(|e| unreachable(e.into()))?;
             let settings = LdapConnSettings::new()
                 .set_config(config)
-                .set_starttls(address.start_tls)
-                .set_std_stream(StdStream::Tcp(stream?.into_std()?));
-            LdapConnAsync::with_settings(settings, &format!("{scheme}://{}", address.host)).await
+                .set_starttls(address.protection == Protection::StartTls)
+                .set_std_stream(StdStream::Tcp(stream));
+            let opened = LdapConnAsync::with_settings(settings, &format!("{scheme}://{}", address.host)).await;
+            opened.map_err(unreachable)
         };
         let connected = tokio::time::timeout(options.timeout, connecting).await;
-        let (driver, ldap) = connected.map_err(|e| unreachable(e.into()))?.map_err(unreachable)?;
+        let (driver, ldap) = connected.map_err(|e| unreachable(e.into()))??;
         Ok(Connection {
             address: address.clone(),
             host: address.host.clone(),
@@ -154,6 +191,9 @@ impl Connection {
 
     /// Signs in with a name (`DOMAIN\user`, a user principal name or a distinguished name) and a password.
     pub async fn bind(&mut self, user: &str, password: &str) -> Result<()> {
+        if self.address.protection == Protection::Sealed {
+            return Err(Error::new(Status::ArgumentInvalid, "a password is sent over TLS only").into());
+        }
         let answer = self.ldap.with_timeout(self.timeout).simple_bind(user, password).await;
         self.done(answer)
     }
@@ -161,6 +201,10 @@ impl Connection {
     /// Signs in as whoever runs this, by Kerberos.
     #[cfg(any(windows, feature = "kerberos"))]
     pub async fn bind_current(&mut self) -> Result<()> {
+        if self.address.protection == Protection::Sealed {
+            // That was done before anything else could be sent.
+            return Ok(());
+        }
         let host = self.host.clone();
         let answer = self.ldap.with_timeout(self.timeout).sasl_gssapi_bind(&host).await;
         match answer {
@@ -175,10 +219,7 @@ impl Connection {
     /// This build knows no Kerberos.
     #[cfg(not(any(windows, feature = "kerberos")))]
     pub async fn bind_current(&mut self) -> Result<()> {
-        Err(DirectoryError::NoTicket {
-            host: self.host.clone(),
-            why: "this build of the library has no Kerberos".into(),
-        })
+        Err(no_kerberos(&self.host))
     }
 
     /// Reads one object; None where there is none, or none that may be seen. Values that the controller gives in ranges
@@ -337,6 +378,22 @@ impl Connection {
             host: self.host.clone(),
             source,
         }
+    }
+}
+
+#[cfg(not(any(windows, feature = "kerberos")))]
+fn no_kerberos(host: &str) -> DirectoryError {
+    DirectoryError::NoTicket {
+        host: host.into(),
+        why: "this build of the library has no Kerberos".into(),
+    }
+}
+
+/// This build seals nothing.
+#[cfg(not(any(windows, feature = "kerberos")))]
+mod sealed {
+    pub(super) async fn open(_: super::TcpStream, host: &str) -> super::Result<super::TcpStream> {
+        Err(super::no_kerberos(host))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where a domain's controllers are: DNS names them (MS-ADTS 6.3.6).
 
-use super::ldap::Address;
+use super::ldap::{Address, Protection};
 use crate::platform;
 use simple_dns::rdata::RData;
 use simple_dns::{CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, Question, RCODE, TYPE};
@@ -42,7 +42,7 @@ impl Dns {
     }
 
     /// A domain's controllers, those that DNS prefers first.
-    pub async fn controllers(&self, domain: &str, start_tls: bool) -> Result<Vec<Address>> {
+    pub async fn controllers(&self, domain: &str, protection: Protection) -> Result<Vec<Address>> {
         let name = format!("_ldap._tcp.dc._msdcs.{domain}");
         let mut services = match self.server {
             Some(server) => services(&ask(server, &name, TYPE::SRV, self.time).await?)?,
@@ -62,14 +62,13 @@ impl Dns {
         }
         let mut addresses = Vec::new();
         for service in services.into_iter().take(MOST) {
-            addresses.push(self.address(&service.target, None, start_tls).await);
+            addresses.push(self.address(&service.target, None, protection).await);
         }
         Ok(addresses)
     }
 
     /// A controller by its name. Where it is, is left to the system, unless a server was named.
-    pub async fn address(&self, host: &str, port: Option<u16>, start_tls: bool) -> Address {
-        let usual = if start_tls { 389 } else { 636 };
+    pub async fn address(&self, host: &str, port: Option<u16>, protection: Protection) -> Address {
         let mut found = None;
         if let Some(server) = self.server {
             for kind in [TYPE::A, TYPE::AAAA] {
@@ -79,9 +78,9 @@ impl Dns {
         }
         Address {
             host: host.into(),
-            socket: found.map(|ip| SocketAddr::new(ip, port.unwrap_or(usual))),
+            socket: found.map(|ip| SocketAddr::new(ip, port.unwrap_or(protection.port()))),
             port,
-            start_tls,
+            protection,
         }
     }
 }
@@ -258,7 +257,7 @@ mod tests {
     }
 
     async fn hosts(server: SocketAddr) -> Result<Vec<String>> {
-        let found = Dns::new(Some(server)).controllers("x", false).await?;
+        let found = Dns::new(Some(server)).controllers("x", Protection::Ldaps).await?;
         Ok(found.into_iter().map(|address| address.host).collect())
     }
 
@@ -313,7 +312,7 @@ mod tests {
             time: Duration::from_millis(300),
         };
         // Its name has no address there, which is no reason to leave it out.
-        let found = dns.controllers("x", false).await.unwrap();
+        let found = dns.controllers("x", Protection::Ldaps).await.unwrap();
         assert_eq!((found[0].host.as_str(), found[0].socket), ("a.x", None));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Session, utf8};
 use crate::directory::forest::{self, DomainName, Identity, Login, RootDse, distinguished_name, dns_name};
-use crate::directory::ldap::{Address, DirectoryError, Options};
+use crate::directory::ldap::{Address, DirectoryError, Options, Protection};
 use crate::directory::locate::Dns;
 use crate::error::{Error, Result};
 use crate::status::Status;
@@ -24,8 +24,8 @@ pub struct Request {
     servers: Vec<String>,
     /// Who signs in, with the secret `directoryPassword`; absent: whoever runs this.
     user: Option<String>,
-    /// How TLS begins.
-    tls: Tls,
+    /// What protects the connections.
+    tls: Protection,
     /// Trust the certificates in this PEM file, and no others.
     ca_file: Option<PathBuf>,
     /// Ask this DNS server, `address:port`, and not the system's.
@@ -40,17 +40,6 @@ pub struct Request {
     connectors: Vec<String>,
     /// Where the domain's SYSVOL lies; absent: `\\domain\SYSVOL`, on Windows.
     sysvol: Option<PathBuf>,
-}
-
-/// How TLS begins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-enum Tls {
-    /// With the first byte, on port 636.
-    #[default]
-    #[serde(rename = "LDAPS")]
-    Ldaps,
-    /// On an open connection, on port 389.
-    StartTls,
 }
 
 /// Two connections: gentle, and about as fast as one controller answers.
@@ -82,8 +71,8 @@ pub struct Directory {
 impl Directory {
     /// How the controllers of another domain of the forest are reached, with the same sign-in.
     pub async fn login_to(&self, domain: &DomainName) -> Result<Login> {
-        let start_tls = self.login.servers.first().is_some_and(|server| server.start_tls);
-        let servers = located(&domain.dns, self.dns_server, start_tls).await?;
+        let protection = self.login.servers.first().map(|server| server.protection);
+        let servers = located(&domain.dns, self.dns_server, protection.unwrap_or_default()).await?;
         Ok(Login {
             servers,
             ..self.login.clone()
@@ -92,7 +81,7 @@ impl Directory {
 }
 
 /// The controllers that DNS names.
-async fn located(domain: &str, dns_server: Option<SocketAddr>, start_tls: bool) -> Result<Vec<Address>> {
+async fn located(domain: &str, dns_server: Option<SocketAddr>, protection: Protection) -> Result<Vec<Address>> {
     let none = |cause: &(dyn std::error::Error + 'static)| {
         Error::new(
             Status::DirectoryNotFound,
@@ -102,7 +91,7 @@ async fn located(domain: &str, dns_server: Option<SocketAddr>, start_tls: bool) 
         .caused_by(cause)
     };
     let dns = Dns::new(dns_server);
-    dns.controllers(domain, start_tls).await.map_err(|e| none(&e))
+    dns.controllers(domain, protection).await.map_err(|e| none(&e))
 }
 
 impl Session {
@@ -123,20 +112,25 @@ impl Session {
             }
         };
         let wanted = request.domain().filter(|name| !name.is_empty());
-        let start_tls = request.tls == Tls::StartTls;
+        let protection = request.tls;
+        if let (Identity::Password { .. }, Protection::Sealed) = (&identity, protection) {
+            return Err(Error::new(Status::ArgumentInvalid, "a password is sent over TLS only")
+                .target("tls")
+                .help("Use LDAPS or StartTls, or leave the credential out to sign in by Kerberos as yourself."));
+        }
         let servers = if request.servers.is_empty() {
             let domain = wanted.as_deref().ok_or_else(|| {
                 Error::new(Status::ArgumentInvalid, "the domain is not known")
                     .target("domain")
                     .help("Name it: Connect-SsprDirectory -Domain.")
             })?;
-            located(domain, request.dns_server, start_tls).await?
+            located(domain, request.dns_server, protection).await?
         } else {
             let dns = Dns::new(request.dns_server);
             let mut servers = Vec::new();
             for text in &request.servers {
                 let (host, port) = host_and_port(text)?;
-                servers.push(dns.address(host, port, start_tls).await);
+                servers.push(dns.address(host, port, protection).await);
             }
             servers
         };

@@ -227,3 +227,18 @@ fn what_adminsdholder_grants_is_told_of_each_account() {
     // Who is protected cannot be reset all the same.
     assert!(administrators["affected"]["count"].as_u64() > Some(0));
 }
+
+/// Without TLS there is Kerberos or nothing.
+#[test]
+fn a_password_is_sent_over_tls_only() {
+    let session = open(&json!({}));
+    session
+        .set_secret("directoryPassword", b"canary-7f3a")
+        .expect("a secret");
+    let request = json!({"servers": ["127.0.0.1:1"], "user": "X\\u", "tls": "None"});
+    let request = serde_json::from_value(request).expect("the request is good");
+    let runtime = entra_sspr::task::runtime().expect("a runtime");
+    let error = runtime.block_on(session.connect_directory(request)).unwrap_err();
+    assert_eq!(error.status, entra_sspr::status::Status::ArgumentInvalid);
+    assert_eq!(error.message, "a password is sent over TLS only");
+}

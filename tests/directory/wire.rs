@@ -3,7 +3,7 @@
 
 use crate::Lab;
 use entra_sspr::directory::forest::{Identity, Login};
-use entra_sspr::directory::ldap::{Address, Options};
+use entra_sspr::directory::ldap::{Address, Options, Protection};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -250,6 +250,34 @@ impl Server {
         server
     }
 
+    /// Passes bytes between a client and a controller's port without TLS; shows each part of an answer to a test, which may
+    /// change it.
+    #[cfg(feature = "kerberos")]
+    pub async fn between(lab: &Lab, port: u16, change: impl FnMut(&mut [u8]) + Send + 'static) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let target = format!("{}:{port}", lab.address);
+        let change = Arc::new(Mutex::new(change));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (target, change) = (target.clone(), Arc::clone(&change));
+                tokio::spawn(async move {
+                    let (mut from, mut to) = TcpStream::connect(target).await.unwrap().into_split();
+                    let (mut asking, mut answered) = stream.into_split();
+                    tokio::spawn(async move { tokio::io::copy(&mut asking, &mut to).await });
+                    let mut bytes = vec![0; 1 << 16];
+                    while let Ok(length @ 1..) = from.read(&mut bytes).await {
+                        change.lock().unwrap()(&mut bytes[..length]);
+                        if answered.write_all(&bytes[..length]).await.is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        address
+    }
+
     /// How it is signed in to.
     pub fn login(&self, user: &str, password: &str) -> Login {
         Login {
@@ -257,7 +285,7 @@ impl Server {
                 host: self.host.clone(),
                 socket: Some(self.address),
                 port: None,
-                start_tls: false,
+                protection: Protection::Ldaps,
             }],
             identity: Identity::Password {
                 user: user.into(),

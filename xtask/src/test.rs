@@ -77,7 +77,7 @@ pub fn run(only: &[Suite]) -> Result<ExitCode> {
             Suite::Miri => suite::miri(),
             Suite::Module => ways::here(&mut ways, controllers),
             Suite::Windows => ways::windows(&mut ways, controllers),
-            Suite::Directory => suite::directory(controllers),
+            Suite::Directory => suite::directory(controllers, &mut missing),
             Suite::Compatibility => suite::compatibility(),
             Suite::Clients => suite::clients(),
         };

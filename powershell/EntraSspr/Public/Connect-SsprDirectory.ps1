@@ -10,7 +10,7 @@ function Connect-SsprDirectory {
     One domain leads to the whole forest: the others are found by DNS and read with the same sign-in. Connect to a domain by
     itself where it needs another account or a certain controller.
 
-    Everything is read over TLS; nothing is changed. A scan reads every user's security descriptor, by default over two
+    Everything is read over TLS, or signed and sealed by Kerberos; nothing is changed. A scan reads every user's security descriptor, by default over two
     connections.
     .PARAMETER Domain
     The domain's DNS name. By default that of the user's name, or on Windows this machine's own.
@@ -20,7 +20,8 @@ function Connect-SsprDirectory {
     .PARAMETER Credential
     The account to read with: DOMAIN\user, or user@domain. By default whoever runs this, by Kerberos (Windows).
     .PARAMETER UseTls
-    LDAPS (port 636, the default), or StartTls on port 389.
+    LDAPS (port 636, the default), or StartTls on port 389. None is for a controller without a certificate: Kerberos then signs
+    and seals on port 389, so it works without -Credential only.
     .PARAMETER CaFile
     Trust the certificates in this PEM file, and no others.
     .PARAMETER DnsServer
@@ -63,7 +64,7 @@ function Connect-SsprDirectory {
         [ValidateNotNull()]
         [pscredential] $Credential,
 
-        [ValidateSet('LDAPS', 'StartTls')]
+        [ValidateSet('LDAPS', 'StartTls', 'None')]
         [string] $UseTls = 'LDAPS',
 
         [ValidateNotNullOrEmpty()]

@@ -95,7 +95,28 @@ pub fn has_module(powershell: &Path, name: &str, major: u32) -> Result<bool> {
     Ok(String::from_utf8_lossy(&found.stdout).contains("yes"))
 }
 
-pub fn directory(controllers: Option<&Result<String>>) -> Result<Outcome> {
+/// What building with Kerberos and getting a ticket need, by their Debian packages.
+const KERBEROS: &[&str] = &["libkrb5-dev", "libclang-dev", "clang", "krb5-user"];
+
+/// Whether Kerberos is asked for, and can be had: it needs the library built anew, which takes minutes.
+fn kerberos(missing: &mut Vec<String>) -> bool {
+    if std::env::var_os("SSPR_TEST_KERBEROS").is_none_or(|value| value != "1") {
+        return false;
+    }
+    let there = Path::new("/usr/include/gssapi/gssapi.h").exists()
+        && machine::which("clang").is_some()
+        && machine::which("kinit").is_some();
+    let installed = match there {
+        true => Ok(()),
+        false => KERBEROS.iter().try_for_each(|package| machine::install(package)),
+    };
+    if let Err(error) = &installed {
+        missing.push(format!("signing in to the directory by Kerberos: {error:#}"));
+    }
+    installed.is_ok()
+}
+
+pub fn directory(controllers: Option<&Result<String>>, missing: &mut Vec<String>) -> Result<Outcome> {
     let controllers = match controllers.context("they are started")? {
         Ok(controllers) => controllers,
         Err(error) => {
@@ -106,15 +127,11 @@ pub fn directory(controllers: Option<&Result<String>>) -> Result<Outcome> {
         }
     };
     let mut tests = build::cargo();
-    tests.args([
-        "test",
-        "--test",
-        "directory",
-        "--color=never",
-        "--",
-        "--ignored",
-        "--test-threads=1",
-    ]);
+    tests.args(["test", "--test", "directory"]);
+    if kerberos(missing) {
+        tests.args(["--features", "kerberos"]);
+    }
+    tests.args(["--color=never", "--", "--ignored", "--test-threads=1"]);
     ran(tests.env("SSPR_LAB_DIRECTORY", controllers)).map(Outcome::Ran)
 }
 
