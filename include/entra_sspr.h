@@ -486,7 +486,8 @@ int32_t sspr_check_hybrid(uint64_t session,
                           char **out_error);
 
 // Checks the step `service_account`: the accounts by which passwords are written back: found, able to sign in, in no group with rights over the domain, none left over; every
-// domain of the forest read. Needs `sspr_directory_connect`; a sign-in to a tenant is not needed.
+// domain of the forest read; Entra Connect's version supported. Needs `sspr_directory_connect`, and for the version and the accounts that Connect names the
+// host action "readConnectServer" (see `sspr_check_connect_writeback`); a sign-in to a tenant is not needed.
 // Request, result and statuses as of `sspr_check_readiness`.
 //
 // Pointers are NULL or valid; texts are NUL-terminated.

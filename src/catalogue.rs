@@ -31,18 +31,18 @@ pub struct Sign {
     pub provider: &'static str,
     /// Its number.
     pub id: u32,
-    /// What its text holds, whatever the case; empty: anything.
-    pub says: &'static str,
+    /// What its text holds, all of it, whatever the case and as whole words; empty: anything.
+    pub says: &'static [&'static str],
 }
 
 const RESET: &str = "PasswordResetService";
 const ENGINE: &str = "ADSync";
 
 const fn reset(id: u32) -> Sign {
-    reset_says(id, "")
+    reset_says(id, &[])
 }
 
-const fn reset_says(id: u32, says: &'static str) -> Sign {
+const fn reset_says(id: u32, says: &'static [&'static str]) -> Sign {
     Sign {
         provider: RESET,
         id,
@@ -50,7 +50,7 @@ const fn reset_says(id: u32, says: &'static str) -> Sign {
     }
 }
 
-const fn engine(id: u32, says: &'static str) -> Sign {
+const fn engine(id: u32, says: &'static [&'static str]) -> Sign {
     Sign {
         provider: ENGINE,
         id,
@@ -71,11 +71,11 @@ const BARE: Row = Row {
 };
 
 /// Refused by the directory, whatever the reason.
-const DENIED: &[Sign] = &[reset(33004), engine(6329, "80230626")];
+const DENIED: &[Sign] = &[reset(33004), engine(6329, &["80230626"])];
 /// Connect may not ask a controller about the user.
 const NOT_ASKED: &[Sign] = &[
-    engine(6329, "user information: ERROR_ACCESS_DENIED"),
-    engine(6329, "user information: 0x5"),
+    engine(6329, &["acquire user information", "ERROR_ACCESS_DENIED"]),
+    engine(6329, &["acquire user information", "0x5"]),
 ];
 
 /// Every known cause.
@@ -117,7 +117,7 @@ pub const ROWS: &[Row] = &[
         cause: "the user has adminCount 1",
         fix: "Take the user out of the protected group, clear adminCount and turn inheritance on again.",
         before: &["directory_permissions.administrators"],
-        events: &[reset_says(33004, "80231367"), engine(6329, "80231367")],
+        events: &[reset_says(33004, &["80231367"]), engine(6329, &["80231367"])],
         ..BARE
     },
     Row {
@@ -152,7 +152,7 @@ pub const ROWS: &[Row] = &[
         symptom: "6329 \"Failed to acquire user information: 0x6ba\"",
         cause: "Connect reaches no RPC server on the controller",
         fix: "Open ports 135, 445 and 49152 to 65535 to the controllers, and see that their names resolve.",
-        events: &[engine(6329, "0x6ba")],
+        events: &[engine(6329, &["0x6ba"])],
         ..BARE
     },
     Row {
@@ -161,7 +161,7 @@ pub const ROWS: &[Row] = &[
         cause: "the new password breaks the password policy: age, history, length or complexity",
         fix: "Set the minimum age to 0; for the rest, the user needs another password.",
         before: &["password_policy.minimum_age", "password_policy.rules"],
-        events: &[reset_says(33008, "80230619"), engine(6329, "80230619")],
+        events: &[reset_says(33008, &["80230619"]), engine(6329, &["80230619"])],
         ..BARE
     },
     Row {
@@ -178,7 +178,7 @@ pub const ROWS: &[Row] = &[
         cause: "the domain has a minimum password age",
         fix: "Set it to 0 in the group policy object that password_policy.group_policy names.",
         before: &["password_policy.minimum_age", "password_policy.group_policy"],
-        events: &[reset_says(33008, "80230619")],
+        events: &[reset_says(33008, &["80230619"])],
         ..BARE
     },
     Row {
@@ -187,7 +187,7 @@ pub const ROWS: &[Row] = &[
         cause: "a fine-grained policy with a minimum age is for the user",
         fix: "Set msDS-MinimumPasswordAge of that policy to 0.",
         before: &["password_policy.fine_grained"],
-        events: &[reset_says(33008, "80230619")],
+        events: &[reset_says(33008, &["80230619"])],
         ..BARE
     },
     Row {
@@ -196,7 +196,7 @@ pub const ROWS: &[Row] = &[
         cause: "the controller is too old to hold a reset against the policy",
         fix: "Upgrade the controllers to Windows Server 2016 or newer, or let Connect prefer one that is.",
         before: &["service_account.coverage"],
-        events: &[engine(6329, "LDAP password policy control")],
+        events: &[engine(6329, &["LDAP password policy control"])],
         ..BARE
     },
     Row {
@@ -206,9 +206,9 @@ pub const ROWS: &[Row] = &[
         fix: "Turn it on in all places of the connector's properties, and restart ADSync.",
         before: &["connect_writeback.signing"],
         events: &[
-            engine(6329, "8023062C"),
-            reset_says(33001, "8023062C"),
-            reset_says(33004, "8023062C"),
+            engine(6329, &["8023062C"]),
+            reset_says(33001, &["8023062C"]),
+            reset_says(33004, &["8023062C"]),
         ],
         ..BARE
     },
@@ -217,7 +217,7 @@ pub const ROWS: &[Row] = &[
         symptom: "6329 0x8023061f",
         cause: "a forest was added after writeback was turned on",
         fix: "Turn password writeback off and on again in Entra Connect.",
-        events: &[engine(6329, "8023061f"), reset_says(33001, "8023061f")],
+        events: &[engine(6329, &["8023061f"]), reset_says(33001, &["8023061f"])],
         ..BARE
     },
     Row {
@@ -226,10 +226,10 @@ pub const ROWS: &[Row] = &[
         cause: "two objects have the same anchor, such as one user enabled in two forests",
         fix: "Keep one enabled object for the user.",
         events: &[
-            reset_says(33003, "80230402"),
-            reset_says(33003, "8023042"),
-            reset_says(33001, "80230402"),
-            reset_says(33001, "8023042"),
+            reset_says(33003, &["80230402"]),
+            reset_says(33003, &["8023042"]),
+            reset_says(33001, &["80230402"]),
+            reset_says(33001, &["8023042"]),
         ],
         ..BARE
     },
@@ -255,7 +255,7 @@ pub const ROWS: &[Row] = &[
         symptom: "hr=800700CE, file name too long",
         cause: "the connector account's password has more than 256 characters",
         fix: "Give the account a shorter password and enter it in Connect.",
-        events: &[reset_says(33001, "800700CE"), engine(6329, "800700CE")],
+        events: &[reset_says(33001, &["800700CE"]), engine(6329, &["800700CE"])],
         ..BARE
     },
     Row {
@@ -307,7 +307,7 @@ pub const ROWS: &[Row] = &[
         cause: "a firewall, a proxy that opens TLS, or a wrong clock keeps the Connect server from Microsoft's relays",
         fix: "Open *.servicebus.windows.net on 443 without inspection, and set the clock right.",
         before: &["connect_writeback.relays", "connect_writeback.listening"],
-        events: &[reset(31044), engine(6800, ""), reset(32014)],
+        events: &[reset(31044), engine(6800, &[]), reset(32014)],
         ..BARE
     },
     Row {
@@ -365,7 +365,7 @@ pub const ROWS: &[Row] = &[
         cause: "the writeback endpoint did not start again with ADSync",
         fix: "Restart ADSync; if that does not help, turn writeback off and on again.",
         before: &["connect_writeback.listening"],
-        events: &[engine(6800, "")],
+        events: &[engine(6800, &[])],
         ..BARE
     },
     Row {
@@ -405,7 +405,6 @@ pub const ROWS: &[Row] = &[
         symptom: "33005 or 33006",
         cause: "the account is disabled or locked out on premises",
         fix: "Enable it, or unlock it.",
-        before: &["directory_permissions.granted"],
         events: &[reset(33005), reset(33006)],
         ..BARE
     },
@@ -415,7 +414,6 @@ pub const ROWS: &[Row] = &[
         cause: "the unit's name has a character that writeback cannot take",
         fix: "Rename the unit.",
         before: &["directory_permissions.reserved_names"],
-        events: &[reset(33001)],
         ..BARE
     },
     Row {
@@ -465,7 +463,7 @@ pub const ROWS: &[Row] = &[
         symptom: "ADSync does not start after an upgrade (FileLoadException)",
         cause: "miiserver.exe.config was edited",
         fix: "Add the binding redirect that Microsoft's version history names.",
-        after: &["connect_writeback.service"],
+        neither: "connect_writeback.service sees that ADSync does not run; why it does not stands in .NET's own events, which are not read.",
         ..BARE
     },
     Row {
@@ -492,15 +490,22 @@ pub fn recognised(event: &SyncEvent) -> Option<&'static Row> {
     let fits = |sign: &&Sign| {
         sign.id == event.id
             && sign.provider.eq_ignore_ascii_case(&event.provider)
-            && line.contains(&sign.says.to_lowercase())
+            && sign.says.iter().all(|text| holds(&line, &text.to_lowercase()))
     };
-    let says = |row: &'static Row| Some((row, row.events.iter().filter(fits).map(|sign| sign.says.len()).max()?));
+    let length = |sign: &Sign| sign.says.iter().map(|text| text.len()).sum::<usize>();
+    let says = |row: &'static Row| Some((row, row.events.iter().filter(fits).map(length).max()?));
     // Of equals the first: it is the more general.
     ROWS.iter()
         .filter_map(says)
         .rev()
         .max_by_key(|(_, says)| *says)
         .map(|(row, _)| row)
+}
+
+/// Whether a line holds a text that does not go on: 0x5 is not in 0x54b.
+fn holds(line: &str, text: &str) -> bool {
+    line.match_indices(text)
+        .any(|(at, _)| !line[at + text.len()..].starts_with(|next: char| next.is_alphanumeric()))
 }
 
 #[cfg(test)]

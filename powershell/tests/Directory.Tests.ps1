@@ -67,6 +67,18 @@ Describe 'The directory' {
         $of['connect_writeback.scope'].Title | Should -Match 'child.example.test is in no connector'
     }
 
+    It 'says that no account is known, and makes no empty table' {
+        if (Skip-WithoutController) { return }
+        [void](Connect-Lab -With @{ Connector = @('nobody') })
+        $file = [System.IO.Path]::Combine($TestDrive, 'none.csv')
+        foreach ($with in @{}, @{ User = @('staff1') }, @{ CsvPath = $file }) {
+            $failure = $null
+            try { [void](Get-SsprDirectoryPermission @with -ErrorAction Stop) } catch { $failure = $_ }
+            "$failure" | Should -Match 'no connector account was found'
+        }
+        [System.IO.File]::Exists($file) | Should -BeFalse
+    }
+
     It 'tells each right on a user and what decides it' {
         if (Skip-WithoutController) { return }
         [void](Connect-Lab)

@@ -23,7 +23,7 @@ fn every_row_is_found_before_or_after_or_says_why_not() {
             let event = SyncEvent {
                 provider: sign.provider.into(),
                 id: sign.id,
-                line: format!("x {} y", sign.says),
+                line: format!("x {} y", sign.says.join(" then ")),
                 ..SyncEvent::default()
             };
             let found = recognised(&event).unwrap();
@@ -67,6 +67,13 @@ fn an_event_is_known_by_what_its_text_says() {
         row(6329, "ERR_: Failed to acquire user information: ERROR_ACCESS_DENIED"),
         Some(5)
     );
+    let asked = "ERR_: MMS(1234): admaexport.cpp(2944): Failed to acquire user information: Contoso\\MSOL_1. Error Code: ERROR_ACCESS_DENIED";
+    assert_eq!(row(6329, asked), Some(5));
+    assert_eq!(row(6329, "Failed to acquire user information: 0x5"), Some(5));
+    for other in ["0x54b", "0x57", "0x5a"] {
+        assert_eq!(row(6329, &format!("Failed to acquire user information: {other}")), None);
+    }
+    assert_eq!(row(33001, "hr=80004005"), None);
     assert_eq!(row(6329, "something else"), None);
     assert_eq!(row(31019, ""), None);
 }
@@ -79,8 +86,8 @@ fn page() -> String {
     };
     let events = |row: &Row| {
         let one = |sign: &Sign| match sign.says {
-            "" => format!("{} {}", sign.provider, sign.id),
-            says => format!("{} {} \"{says}\"", sign.provider, sign.id),
+            [] => format!("{} {}", sign.provider, sign.id),
+            says => format!("{} {} \"{}\"", sign.provider, sign.id, says.join("\" and \"")),
         };
         row.events.iter().map(one).collect::<Vec<_>>().join("; ")
     };

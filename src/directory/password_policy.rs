@@ -108,7 +108,9 @@ pub async fn domain(connection: &mut Connection, root: &str) -> Result<Option<(P
 /// The fine-grained policies, the one that wins first; None where they cannot be seen.
 pub async fn fine_grained(connection: &mut Connection, root: &str) -> Result<Option<Vec<FineGrained>>, DirectoryError> {
     let place = format!("CN=Password Settings Container,CN=System,{root}");
-    if connection.read(&place, &["objectClass"]).await?.is_none() {
+    // Who may not look into it sees that it is there, and nothing of it: its list would be empty.
+    let container = connection.read(&place, &["objectClass"]).await?;
+    if container.is_none_or(|entry| entry.text("objectClass").is_none()) {
         return Ok(None);
     }
     let attributes = [

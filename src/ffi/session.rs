@@ -259,7 +259,7 @@ pub unsafe extern "C" fn sspr_directory_user(
             request_json,
             out_task,
             out_error,
-            |session, request, _| async move { gather::directory::user::look(&session, request).await },
+            |session, request, context| async move { gather::directory::user::look(&session, request, &context).await },
         )
     }
 }

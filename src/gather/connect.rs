@@ -48,7 +48,10 @@ pub(super) async fn gather(
         .iter()
         .map(|host| json!({"host": host, "port": 443}))
         .collect();
-    let arguments = json!({"days": DAYS, "endpoints": endpoints});
+    ask(json!({"days": DAYS, "endpoints": endpoints}), context).await
+}
+
+async fn ask(arguments: Value, context: &TaskContext) -> Fact<Vec<ConnectServer>> {
     let refused = |message: String| Fact::Unreadable {
         refusal: plain(RefusalKind::Answer, message),
     };
@@ -83,13 +86,24 @@ pub(super) async fn gather(
     }
 }
 
-/// The accounts by which the servers work in directories, as `DOMAIN\name`.
+/// The accounts by which the servers work now, where the caller can say that: without their events and relays.
+pub(super) async fn accounts_now(context: &TaskContext) -> Vec<String> {
+    if !context.offers(ACTION) {
+        return Vec::new();
+    }
+    accounts(&ask(json!({"days": 0, "endpoints": []}), context).await)
+}
+
+/// The accounts by which the servers that write back work in directories, as `DOMAIN\name`.
 pub(super) fn accounts(servers: &Fact<Vec<ConnectServer>>) -> Vec<String> {
-    let connectors = servers
+    let active = servers
         .value()
         .into_iter()
         .flatten()
-        .flat_map(|server| &server.connectors);
+        .filter(|server| !server.is_staging().unwrap_or_default());
+    let connectors = active
+        .flat_map(|server| &server.connectors)
+        .filter(|connector| connector.is_of_a_directory());
     let account = |connector: &crate::snapshot::connect::SyncConnector| {
         let name = connector.account.as_deref()?;
         Some(format!(

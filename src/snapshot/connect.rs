@@ -31,6 +31,8 @@ pub struct ConnectServer {
     pub relays: Vec<Relay>,
     /// Its events, like ones counted together, the newest first.
     pub events: Vec<SyncEvent>,
+    /// Whether there were more events than are read; heartbeats do not count.
+    pub events_cut: bool,
     /// From when on there are events.
     pub events_since: Option<Timestamp>,
     /// What could not be read: the section, and why.
@@ -125,6 +127,13 @@ pub struct SyncEvent {
     pub last: Option<Timestamp>,
 }
 
+impl SyncConnector {
+    /// Whether it is one of Active Directory, and not Microsoft Entra's own.
+    pub fn is_of_a_directory(&self) -> bool {
+        self.kind.eq_ignore_ascii_case("AD") || self.kind.is_empty() && !self.name.ends_with("- AAD")
+    }
+}
+
 impl ConnectServer {
     /// A setting's value by its owner and name, whatever their case.
     pub fn setting(&self, of: &str, name: &str) -> Option<&Value> {
@@ -143,5 +152,11 @@ impl ConnectServer {
             Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
             _ => None,
         }
+    }
+
+    /// Whether it is in staging mode: it reads and computes, and writes nothing. None where it does not say.
+    pub fn is_staging(&self) -> Option<bool> {
+        self.switch("scheduler", "StagingModeEnabled")
+            .or_else(|| self.switch("globalSettings", "Microsoft.Synchronize.StagingMode"))
     }
 }

@@ -52,8 +52,6 @@ pub enum ConnectorKind {
     CloudSync,
     /// The administrator named it.
     Named,
-    /// An Entra Connect server says that it works as this account.
-    Configured,
 }
 
 /// An account by which Microsoft Entra writes passwords back.
@@ -90,6 +88,16 @@ pub struct Connector {
     pub privileged_groups: Vec<String>,
     /// How many groups it is in.
     pub groups: u64,
+}
+
+impl Connector {
+    /// Whether it is the account of that name in that domain, by its DNS or its short name; empty: in any.
+    pub fn is(&self, domain: &str, account: &str) -> bool {
+        let (netbios, name) = self.name.split_once('\\').unwrap_or(("", &self.name));
+        let there =
+            domain.is_empty() || domain.eq_ignore_ascii_case(netbios) || domain.eq_ignore_ascii_case(&self.domain);
+        there && account.eq_ignore_ascii_case(name)
+    }
 }
 
 /// What an account's description says of the installation that made it.

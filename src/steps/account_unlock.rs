@@ -122,13 +122,17 @@ fn lockout(snapshot: &Snapshot) -> Finding {
             )
             .reason(format!("Where passwords are checked on premises (pass-through authentication, federation), guessing in the cloud locks the account on premises before smart lockout steps in. {APART_FROM_EACH_OTHER}"))
             .fix("Let the directory lock after two to three times as many wrong passwords as smart lockout."),
-        (_, Some((name, policy))) if policy.lockout_duration.is_none_or(|lasts| lasts > seconds) => LOCKOUT
+        (_, Some((name, policy))) if policy.lockout_duration.is_none_or(|lasts| lasts >= seconds) => LOCKOUT
             .warn(
                 Severity::Low,
-                format!("{name} stays locked longer than smart lockout's {seconds} seconds"),
+                format!("{name} stays locked no shorter than smart lockout's {seconds} seconds"),
             )
             .reason(format!("Where passwords are checked on premises, smart lockout should last longer than the directory's, so that it is what stops a guesser. {APART_FROM_EACH_OTHER}"))
             .fix("Let smart lockout last longer than the directory's lockout, where passwords are checked on premises."),
+        _ if domains.is_empty() || domains.iter().any(|domain| domain.fine_grained.is_none()) => LOCKOUT.skipped(
+            "not every lockout policy could be read",
+            "Fine-grained policies, which may lock sooner, are visible to administrators only by default.",
+        ),
         _ => LOCKOUT
             .pass(format!("smart lockout steps in first, after {threshold} wrong passwords"))
             .reason(APART_FROM_EACH_OTHER),
@@ -341,6 +345,7 @@ mod tests {
             s.facts.smart_lockout = known(own);
             s.facts.directory_passwords = known(vec![DomainPasswords {
                 domain: "example.test".into(),
+                fine_grained: Some(Vec::new()),
                 policy: PasswordPolicy {
                     lockout_threshold: threshold,
                     lockout_duration: lasts,
@@ -368,14 +373,15 @@ mod tests {
                 "example.test locks after 10 wrong passwords, smart lockout after 10".into()
             )
         );
-        assert_eq!(lockout(usual(), 20, Some(60)).0, Outcome::Pass);
+        assert_eq!(lockout(usual(), 20, Some(60)).0, Outcome::Warn);
+        assert_eq!(lockout(usual(), 20, Some(30)).0, Outcome::Pass);
         assert_eq!(lockout(usual(), 0, None).0, Outcome::Pass);
         assert_eq!(lockout(set(5, 3600), 10, Some(1800)).0, Outcome::Pass);
         assert_eq!(
             lockout(usual(), 30, Some(1800)),
             (
                 Outcome::Warn,
-                "example.test stays locked longer than smart lockout's 60 seconds".into()
+                "example.test stays locked no shorter than smart lockout's 60 seconds".into()
             )
         );
         assert_eq!(lockout(usual(), 30, None).0, Outcome::Warn);

@@ -7,7 +7,7 @@ use super::Step;
 use super::hybrid::{OnPremises, on_premises};
 use super::on_premises::listed;
 use super::policy::date;
-use crate::finding::{Check, Finding, Severity};
+use crate::finding::{Check, Finding, Outcome, Severity};
 use crate::snapshot::connect::ConnectServer;
 use crate::snapshot::directory::ConnectorKind;
 use crate::snapshot::{Fact, FactId, Snapshot};
@@ -75,16 +75,25 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
         return STEP.checks.iter().map(|check| check.not_applicable(why)).collect();
     }
     let fact = &snapshot.facts.connect_servers;
-    let all = fact.value().map(Vec::as_slice).unwrap_or_default();
-    let active: Vec<&ConnectServer> = all.iter().filter(|server| !is_staging(server)).collect();
-    let make = |check: &'static Check, judge: fn(&Snapshot, &[&ConnectServer]) -> Finding| match unread(check, snapshot)
-    {
-        Some(finding) => finding,
-        None if active.is_empty() => check.skipped(
-            "only servers in staging mode were read",
-            "A server in staging mode writes nothing back; the active one is another.",
-        ),
-        None => judge(snapshot, &active),
+    let active = active(snapshot);
+    let make = |check: &'static Check, section: &str, judge: fn(&Snapshot, &[&ConnectServer]) -> Finding| {
+        if let Some(finding) = unread(check, snapshot) {
+            return finding;
+        }
+        if active.is_empty() {
+            return check.skipped("no active server was read", idle(snapshot));
+        }
+        let finding = judge(snapshot, &active);
+        // What one server does not say, another's answer does not make good.
+        match active.iter().find(|server| server.unread.contains_key(section)) {
+            Some(server) if finding.status == Outcome::Pass => {
+                let why = format!("{}: {}", server.computer, gap(server, section).unwrap_or_default());
+                let mut open = check.skipped(format!("not readable on {}", server.computer), why);
+                open.evidence = finding.evidence;
+                open
+            }
+            _ => finding,
+        }
     };
     let enabled = match (written(snapshot), fact.value()) {
         (Some(at), None) => ENABLED
@@ -93,24 +102,63 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
                 &snapshot.facts.audit_resets,
                 format!("the newest reset that Entra Connect wrote: {}", date(at)),
             ),
-        _ => make(&ENABLED, enabled),
+        _ => make(&ENABLED, "events", enabled),
     };
     vec![
         enabled,
-        make(&server::SERVICE, server::service),
-        make(&LISTENING, listening),
-        make(&events::EVENTS, events::events),
-        make(&server::RELAYS, server::relays),
-        make(&server::SCOPE, server::scope),
-        make(&server::PASSWORD_HASH_SYNC, server::password_hash_sync),
-        // A server in staging mode is worth a word here.
-        unread(&server::SCHEDULER, snapshot)
-            .unwrap_or_else(|| server::scheduler(snapshot, &all.iter().collect::<Vec<_>>())),
-        make(&server::SIGNING, server::signing),
-        make(&server::REMOTE_SAM, server::remote_sam),
-        make(&server::CONTROLLER, server::controller),
-        make(&server::TLS, server::tls),
+        make(&server::SERVICE, "service", server::service),
+        make(&LISTENING, "events", listening),
+        make(&events::EVENTS, "events", events::events),
+        make(&server::RELAYS, "relays", server::relays),
+        make(&server::SCOPE, "connectors", server::scope),
+        make(&server::PASSWORD_HASH_SYNC, "rules", server::password_hash_sync),
+        make(&server::SCHEDULER, "scheduler", server::scheduler),
+        make(&server::SIGNING, "events", server::signing),
+        make(&server::REMOTE_SAM, "restrictRemoteSam", server::remote_sam),
+        make(&server::CONTROLLER, "domainController", server::controller),
+        make(&server::TLS, "version", server::tls),
     ]
+}
+
+/// The servers that write back, as they were lately: neither in staging mode nor read long ago. One that does not say its
+/// mode counts where it listens, for the others do not.
+pub(super) fn active(snapshot: &Snapshot) -> Vec<&ConnectServer> {
+    let all = snapshot
+        .facts
+        .connect_servers
+        .value()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let counts =
+        |server: &&ConnectServer| !is_old(server, snapshot) && !server.is_staging().unwrap_or(!is_listening(server));
+    all.iter().filter(counts).collect()
+}
+
+/// Why none of the servers that were read counts.
+pub(super) fn idle(snapshot: &Snapshot) -> String {
+    let all = snapshot
+        .facts
+        .connect_servers
+        .value()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let why = |server: &ConnectServer| match (is_old(server, snapshot), server.is_staging(), server.read_at) {
+        (true, _, Some(at)) => format!(
+            "{} was read on {}: what it said then may no longer be so.",
+            server.computer,
+            date(at)
+        ),
+        (true, ..) => format!("When {} was read is not known.", server.computer),
+        (_, Some(true), _) => format!(
+            "{} is in staging mode and writes nothing back; the active server is another.",
+            server.computer
+        ),
+        _ => format!(
+            "Whether {} is in staging mode could not be read, and it was not heard.",
+            server.computer
+        ),
+    };
+    all.iter().map(why).collect::<Vec<_>>().join(" ")
 }
 
 /// Why there is no Connect server to look at.
@@ -142,11 +190,13 @@ pub(super) fn unread(check: &Check, snapshot: &Snapshot) -> Option<Finding> {
     }
 }
 
-/// A server in staging mode reads and computes, and writes nothing.
-fn is_staging(server: &ConnectServer) -> bool {
-    let of = |owner: &str, name: &str| server.switch(owner, name);
-    of("scheduler", "StagingModeEnabled").or_else(|| of("globalSettings", "Microsoft.Synchronize.StagingMode"))
-        == Some(true)
+/// What was read longer ago says nothing of today.
+const OLD: SignedDuration = SignedDuration::from_hours(24);
+
+fn is_old(server: &ConnectServer, snapshot: &Snapshot) -> bool {
+    server
+        .read_at
+        .is_none_or(|read| snapshot.taken_at.duration_since(read) > OLD)
 }
 
 /// When Entra Connect last wrote a reset, where that is new enough to prove that it does.

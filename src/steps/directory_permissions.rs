@@ -29,6 +29,7 @@ pub const STEP: Step = Step {
 const TUTORIAL: &str = "https://learn.microsoft.com/entra/identity/authentication/tutorial-enable-sspr-writeback";
 const RIGHTS: &str = "https://learn.microsoft.com/troubleshoot/entra/entra-id/user-prov-sync/password-writeback-access-rights-permissions";
 const FACTS: &[FactId] = &[
+    FactId::ConnectServers,
     FactId::DirectoryAccess,
     FactId::Connectors,
     FactId::Forests,

@@ -1,5 +1,6 @@
 //! What the steps on premises have in common: whether they apply, and which connector accounts count.
 
+use super::connect_writeback;
 use super::hybrid::{OnPremises, on_premises};
 use crate::finding::{Check, Finding};
 use crate::snapshot::directory::{Connector, ConnectorKind, DomainAccess};
@@ -35,18 +36,42 @@ pub fn unread<T>(check: &Check, snapshot: &Snapshot, fact: &Fact<T>) -> Option<F
 pub fn is_stale(connector: &Connector, snapshot: &Snapshot) -> bool {
     let last = connector.last_sign_in.or(connector.created);
     let unused = last.is_some_and(|last| snapshot.taken_at.duration_since(last) > UNUSED);
-    connector.kind != ConnectorKind::Configured && (!connector.enabled || unused)
+    !is_among(connector, &configured(snapshot)) && (!connector.enabled || unused)
+}
+
+/// The accounts that the active Connect servers say they work as: domain and name.
+pub fn configured(snapshot: &Snapshot) -> Vec<(&str, &str)> {
+    let connectors = connect_writeback::active(snapshot)
+        .into_iter()
+        .flat_map(|server| &server.connectors);
+    connectors
+        .filter(|connector| connector.is_of_a_directory())
+        .filter_map(|connector| {
+            Some((
+                connector.account_domain.as_deref().unwrap_or_default(),
+                connector.account.as_deref()?,
+            ))
+        })
+        .collect()
+}
+
+/// Whether an account is one of these.
+pub fn is_among(connector: &Connector, accounts: &[(&str, &str)]) -> bool {
+    accounts.iter().any(|(domain, account)| connector.is(domain, account))
 }
 
 /// The accounts that are in use: those that Connect servers name, beside cloud sync's; else those that seem alive. Where
 /// all seem left over, those that may sign in.
 pub fn in_use(snapshot: &Snapshot) -> Vec<&Connector> {
     let all = snapshot.facts.connectors.value().map(Vec::as_slice).unwrap_or_default();
-    let configured = |connector: &&Connector| connector.kind == ConnectorKind::Configured;
-    if all.iter().any(|connector| configured(&connector)) {
+    let configured = configured(snapshot);
+    if !configured.is_empty() {
         let cloud =
-            |connector: &&Connector| connector.kind == ConnectorKind::CloudSync && !is_stale(connector, snapshot);
-        return all.iter().filter(|one| configured(one) || cloud(one)).collect();
+            |connector: &Connector| connector.kind == ConnectorKind::CloudSync && !is_stale(connector, snapshot);
+        return all
+            .iter()
+            .filter(|one| is_among(one, &configured) || cloud(one))
+            .collect();
     }
     let live: Vec<&Connector> = all.iter().filter(|connector| !is_stale(connector, snapshot)).collect();
     if live.is_empty() {

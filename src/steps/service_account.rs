@@ -4,7 +4,7 @@ pub(super) mod versions;
 
 use super::Step;
 use super::connect_writeback;
-use super::on_premises::{in_use, is_stale, listed, unread};
+use super::on_premises::{configured, in_use, is_among, is_stale, listed, unread};
 use super::policy::date;
 use crate::finding::{Check, Finding, Severity, counted};
 use crate::snapshot::directory::{Connector, ConnectorKind};
@@ -23,6 +23,7 @@ pub const STEP: Step = Step {
 const ACCOUNTS: &str =
     "https://learn.microsoft.com/entra/identity/hybrid/connect/reference-connect-accounts-permissions";
 const FACTS: &[FactId] = &[
+    FactId::ConnectServers,
     FactId::Connectors,
     FactId::Forests,
     FactId::Organization,
@@ -129,12 +130,12 @@ fn names(accounts: &[&Connector]) -> String {
     listed(&accounts.iter().map(name).collect::<Vec<_>>())
 }
 
-fn seen(account: &Connector) -> String {
+fn seen(account: &Connector, snapshot: &Snapshot) -> String {
     let kind = match account.kind {
+        _ if is_among(account, &configured(snapshot)) => "as Entra Connect says on its server",
         ConnectorKind::Connect => "made by Entra Connect",
         ConnectorKind::CloudSync => "cloud sync's managed service account",
         ConnectorKind::Named => "named by you",
-        ConnectorKind::Configured => "as Entra Connect says on its server",
     };
     let from = account.installation.as_ref().map_or_else(String::new, |from| {
         format!(", on {} for {}", from.computer, from.tenant)
@@ -148,7 +149,7 @@ fn seen(account: &Connector) -> String {
 
 fn with(finding: Finding, snapshot: &Snapshot, accounts: &[&Connector]) -> Finding {
     accounts.iter().fold(finding, |finding, account| {
-        finding.evidence(&snapshot.facts.connectors, seen(account))
+        finding.evidence(&snapshot.facts.connectors, seen(account, snapshot))
     })
 }
 
@@ -166,6 +167,21 @@ fn found(snapshot: &Snapshot, used: &[&Connector]) -> Finding {
         })
         .copied()
         .collect();
+    let all = snapshot.facts.connectors.value().map(Vec::as_slice).unwrap_or_default();
+    let missing: Vec<String> = configured(snapshot)
+        .iter()
+        .filter(|account| !all.iter().any(|known| is_among(known, std::slice::from_ref(account))))
+        .map(|(domain, name)| format!("{domain}\\{name}"))
+        .collect();
+    if !missing.is_empty() {
+        return FOUND
+            .skipped(
+                format!("{} was not looked at", listed(&missing)),
+                "Entra Connect works as this account, and it was not found in the domains that were read, or these were read before the server was.",
+            )
+            .fix("Check the directory and the Connect server in one run, with a connection to the account's domain.")
+            .command("Connect-SsprConnectServer; Connect-SsprDirectory; Test-SsprReadiness");
+    }
     if used.is_empty() {
         let finding = FOUND.skipped(
             "no connector account was found",
@@ -365,7 +381,10 @@ fn version(snapshot: &Snapshot) -> Finding {
         return finding;
     }
     let fact = &snapshot.facts.connect_servers;
-    let servers = fact.value().map(Vec::as_slice).unwrap_or_default();
+    let servers = connect_writeback::active(snapshot);
+    if servers.is_empty() {
+        return VERSION.skipped("no active server was read", connect_writeback::idle(snapshot));
+    }
     let told = servers
         .iter()
         .filter_map(|server| Some((server, server.version.as_deref()?)));

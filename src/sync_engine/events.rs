@@ -46,14 +46,29 @@ pub fn folded(items: &[Value]) -> Vec<SyncEvent> {
     all
 }
 
-/// What of an event's text tells the cause: of 6329 the last line that names an error and is no noise, of others the
-/// error code and what stands behind it.
+/// What names a cause by itself, wherever it stands in a trace.
+const TELLING: [&str; 2] = ["acquire user information", "password policy control"];
+/// "Unspecified error": what follows from the cause, and stands behind it.
+const UNSPECIFIED: &str = "0x80004005";
+
+/// What of an event's text tells the cause: of 6329 the line that says most, of others the error code and what stands behind
+/// it.
 fn line(id: u32, message: &str) -> String {
     let found = if id == 6329 {
-        let mut lines = message
+        let lines = message
             .lines()
             .filter(|line| !NOISE.iter().any(|noise| line.contains(noise)));
-        lines.rfind(|line| line.contains("ERR_") || line.contains("0x") || line.contains("hr="))
+        let says = |line: &&str| {
+            let is_error = line.contains("ERR_") || line.contains("0x") || line.contains("hr=");
+            match () {
+                () if TELLING.iter().any(|text| line.contains(text)) => 3,
+                () if is_error && !line.contains(UNSPECIFIED) => 2,
+                () if is_error => 1,
+                () => 0,
+            }
+        };
+        // Of equals the last.
+        lines.filter(|line| says(line) > 0).max_by_key(says)
     } else {
         // The context behind it names a user, and would make every event one of its own.
         message
@@ -74,14 +89,37 @@ mod tests {
 
     #[test]
     fn the_last_line_that_says_something_tells_the_cause() {
-        // After the sample in Microsoft's troubleshooting article, its noise around it.
-        let message = "An unexpected error has occurred during a password set operation.\r\n\
-             \"ERR_: MMS(1224): admaexport.cpp(2939): Failed to acquire user information: 0x6ba\r\n\
-             BAIL: MMS(1224): utils.cpp(2): Failed getting registry value 'ADMADoNormalization', 0x2\r\n\
-             BAIL: MMS(1224): utils.cpp(2): 0x80070002 (The system cannot find the file specified.)\r\n";
+        // In the shape of the samples in Microsoft's troubleshooting articles: noise before the cause, its consequences behind it.
+        let trace = |cause: &str, code: &str| {
+            format!(
+                "An unexpected error has occurred during a password set operation.\r\n\
+                 \"BAIL: MMS(1224): dnutils.cpp(1341): 0x800700b7 (Cannot create a file when that file already exists.)\r\n\
+                 ERR_: MMS(1224): MAUtils.h(58): Failed getting registry value 'ADMADoNormalization', 0x2\r\n\
+                 BAIL: MMS(1224): MAUtils.h(59): 0x80070002 (The system cannot find the file specified.)\r\n\
+                 {cause}\r\n\
+                 BAIL: MMS(1224): admaexport.cpp(3296): {code}\r\n\
+                 ERR_: MMS(1224): ma.cpp(8000): ExportPasswordSet failed with {code}\r\n\
+                 Azure AD Sync 1.4.18.0\""
+            )
+        };
+        let unspecified = "0x80004005 (Unspecified error)";
+        for cause in [
+            "ERR_: MMS(1224): admaexport.cpp(2939): Failed to acquire user information: 0x6ba",
+            "ERR_: MMS(1224): admaexport.cpp(2944): Failed to acquire user information: Contoso\\MSOL_1. Error Code: ERROR_ACCESS_DENIED",
+            "MMS(3040): admaexport.cpp(2837): The server does not contain the LDAP password policy control.",
+        ] {
+            assert_eq!(line(6329, &trace(cause, unspecified)), cause);
+            assert_eq!(line(6329, cause), cause);
+        }
         assert_eq!(
-            line(6329, message),
-            "\"ERR_: MMS(1224): admaexport.cpp(2939): Failed to acquire user information: 0x6ba"
+            line(
+                6329,
+                &trace(
+                    "BAIL: MMS(1): admaexport.cpp(1): 0x80230619 (A restriction)",
+                    "0x80230619"
+                )
+            ),
+            "ERR_: MMS(1224): ma.cpp(8000): ExportPasswordSet failed with 0x80230619"
         );
         let reset = "TrackingId: 1, Reason: Synchronization Engine returned an error hr=80230619, message=A restriction prevents \
              the password from being changed., Context: cloudAnchor: User_1, UserPrincipalName: a@b";

@@ -61,9 +61,10 @@ pub fn server(document: &Value) -> Result<ConnectServer, String> {
     server
         .settings
         .extend(parameters.take(MOST).filter_map(|item| setting("parameters", item)));
-    (server.events, server.events_since) = server.section(document, "events", |value| {
+    (server.events, server.events_since, server.events_cut) = server.section(document, "events", |value| {
         let since = value["since"].as_str()?.parse().ok();
-        Some((events::folded(value["items"].as_array()?), since.or(at)))
+        let cut = value["cut"].as_bool().unwrap_or_default();
+        Some((events::folded(value["items"].as_array()?), since.or(at), cut))
     });
     Ok(server)
 }

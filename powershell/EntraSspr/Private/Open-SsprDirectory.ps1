@@ -147,6 +147,19 @@ function Resolve-SsprDirectorySession {
     $active
 }
 
+function New-SsprNoConnectorError {
+    # The error of whoever asks for rights where no account is known that could have them.
+    [CmdletBinding()]
+    [OutputType([System.Management.Automation.ErrorRecord])]
+    param([string] $Target)
+
+    New-SsprErrorRecord -Document ([pscustomobject]@{
+            name = 'Directory.NotFound'; category = 'ObjectNotFound'; target = $Target
+            message = 'no connector account was found whose rights could be weighed'
+            help = 'Name it: Connect-SsprDirectory -Connector. Get-ADSyncADConnectorAccount on the Connect server tells it.'
+        })
+}
+
 function Get-SsprCauseText {
     # Why an account may not reset a user, in words.
     [CmdletBinding()]

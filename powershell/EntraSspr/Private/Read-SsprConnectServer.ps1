@@ -301,7 +301,8 @@ $script:ConnectServerReader = {
             if ($others.Count -gt $most) { $cut = $true; $others = $others[0..($most - 1)] }
             $most = $mostEvents - $others.Count
             $heartbeats = @(Read-Event -Since $since -Most ($most + 1) -Provider @{ PasswordResetService = Join-Range -Range 31019 })
-            if ($heartbeats.Count -gt $most) { $cut = $true; $heartbeats = $heartbeats[0..($most - 1)] }
+            # Older heartbeats tell nothing that newer ones do not.
+            if ($heartbeats.Count -gt $most) { $heartbeats = $heartbeats[0..($most - 1)] }
             $found = @($others + $heartbeats | Sort-Object -Property 'TimeCreated' -Descending)
         }
         $left = $mostCharacters

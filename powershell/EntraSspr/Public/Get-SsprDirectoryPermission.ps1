@@ -75,7 +75,7 @@ function Get-SsprDirectoryPermission {
         }
         if ($PSCmdlet.ParameterSetName -eq 'All') {
             $domains = Get-SsprDirectoryFact -Cmdlet $PSCmdlet -Session $Session -Step 'directory_permissions' -Fact 'DirectoryAccess' -Activity 'Weighing the rights of the connector account'
-            foreach ($domain in $domains) {
+            foreach ($domain in @($domains | Where-Object { $_ })) {
                 if (@($domain.Refused).Count -eq 0) {
                     Add-SsprTypeName -Name DirectoryPermission -InputObject ([pscustomobject][ordered]@{
                             Domain = $domain.Domain; Connector = $domain.Connector; Users = $domain.Users; Refused = 0
@@ -90,9 +90,11 @@ function Get-SsprDirectoryPermission {
                         })
                 }
             }
+            if (-not $domains) { $PSCmdlet.WriteError((New-SsprNoConnectorError)) }
             return
         }
         foreach ($case in (Get-SsprDirectoryUser -Cmdlet $PSCmdlet -Session $Session -User $asked)) {
+            if (@($case.Accounts).Count -eq 0) { $PSCmdlet.WriteError((New-SsprNoConnectorError -Target $case.Name)) }
             foreach ($account in $case.Accounts) {
                 $cause = Get-SsprMember -InputObject $account -Name Cause
                 foreach ($right in $account.Rights) {

@@ -6,6 +6,7 @@ mod passwords;
 mod place;
 pub mod user;
 
+use super::connect;
 use super::refusal::plain;
 use crate::directory::affected::{Affected, Sink, Table};
 use crate::directory::containers::Containers;
@@ -24,7 +25,7 @@ use crate::task::TaskContext;
 use access::Watched;
 use futures_util::future::join_all;
 use jiff::Timestamp;
-use place::{Candidate, Opened, Place, candidates, opened};
+use place::{Candidate, Opened, Place, candidates, opened, weighed};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -98,7 +99,8 @@ pub async fn export(session: &Session, request: ExportRequest, context: &TaskCon
     let failed = |e: std::io::Error| Error::new(Status::FileWrite, format!("{path} cannot be written")).caused_by(&e);
     let table = Table::new(BufWriter::new(Private::create(&request.path, request.overwrite)?)).map_err(failed)?;
     let needs = BTreeSet::from([FactId::DirectoryAccess]);
-    let whole = read(&directories, &needs, &[], Some(&table), context).await;
+    let accounts = connect::accounts_now(context).await;
+    let whole = read(&directories, &needs, &accounts, Some(&table), context).await;
     // A table that lacks some domain would look whole.
     if let Some((_, refusal)) = whole.gaps.first() {
         return Err(Error::new(
@@ -106,6 +108,16 @@ pub async fn export(session: &Session, request: ExportRequest, context: &TaskCon
             "not all of the directory could be read, and no table was written",
         )
         .detail(refusal.message.clone()));
+    }
+    // An empty table would say that everybody may be reset.
+    if whole.access.is_empty() {
+        return Err(Error::new(
+            Status::DirectoryNotFound,
+            "no connector account was found whose rights could be weighed",
+        )
+        .help(
+            "Name it: Connect-SsprDirectory -Connector. Get-ADSyncADConnectorAccount on the Connect server tells it.",
+        ));
     }
     let (out, rows) = table.finish();
     out.into_inner().map_err(|e| failed(e.into_error()))?.finish()?;
@@ -242,7 +254,7 @@ async fn forest(
                 .push((FactId::Connectors, refusal(&place.name.dns, &error))),
         }
     }
-    let mut weighed: Vec<&Candidate> = all.iter().filter(|candidate| candidate.told.enabled).collect();
+    let mut weighed = weighed(&all, accounts);
     weighed.truncate(MOST_CONNECTORS);
     // Whom the forest's other accounts may not reset says nothing where a domain has accounts of its own.
     let serving = |place: &Place| -> Vec<&Candidate> {

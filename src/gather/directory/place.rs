@@ -187,6 +187,21 @@ fn unreached(domain: &str, error: &Error) -> Refusal {
     )
 }
 
+/// The accounts that are weighed, of those that may sign in: those that Connect servers name, and cloud sync's; where they
+/// name none that was found, all.
+pub(super) fn weighed<'a>(all: &'a [Candidate], configured: &[String]) -> Vec<&'a Candidate> {
+    let named = |account: &Candidate| {
+        let mut names = configured.iter().filter_map(|name| name.split_once('\\'));
+        names.any(|(domain, name)| account.told.is(domain, name))
+    };
+    let known = all.iter().any(named);
+    let counts = |account: &&Candidate| !known || named(account) || account.told.kind == ConnectorKind::CloudSync;
+    all.iter()
+        .filter(|account| account.told.enabled)
+        .filter(counts)
+        .collect()
+}
+
 /// The connector accounts of a domain; `configured` are those that Connect servers say they work as.
 pub(super) async fn candidates(place: &mut Place, configured: &[String]) -> Result<Vec<Candidate>, DirectoryError> {
     let Ok((_, connection)) = &mut place.reached else {
@@ -204,10 +219,6 @@ pub(super) async fn candidates(place: &mut Place, configured: &[String]) -> Resu
         })
     };
     let configured: Vec<String> = configured.iter().filter(here).cloned().collect();
-    let is_configured = |account: &Account| {
-        let names = configured.iter().filter_map(|name| Some(name.split_once('\\')?.1));
-        names.into_iter().any(|name| name.eq_ignore_ascii_case(account.name()))
-    };
     let mut found = Vec::new();
     let mut known = Names::default();
     for account in connector::find(connection, &place.name.dn, names, &configured).await? {
@@ -219,11 +230,10 @@ pub(super) async fn candidates(place: &mut Place, configured: &[String]) -> Resu
         let told = told(
             &account,
             &place.name,
-            match (names.is_empty(), is_configured(&account), account.is_managed()) {
-                (_, true, _) => ConnectorKind::Configured,
-                (false, ..) => ConnectorKind::Named,
-                (true, _, true) => ConnectorKind::CloudSync,
-                (true, _, false) => ConnectorKind::Connect,
+            match (names.is_empty(), account.is_managed()) {
+                (false, _) => ConnectorKind::Named,
+                (true, true) => ConnectorKind::CloudSync,
+                (true, false) => ConnectorKind::Connect,
             },
             &member,
             privileged.iter().map(|sid| known.get(sid)).collect(),

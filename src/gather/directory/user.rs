@@ -1,8 +1,9 @@
 //! One user's case: each right of each connector account, the entry that decides it, and the password policy that counts.
 
+use super::super::connect;
 use super::access::{cause_of, decided_by};
 use super::passwords::policy;
-use super::place::{Candidate, Place, candidates, opened, tokens};
+use super::place::{Candidate, Place, candidates, opened, tokens, weighed};
 use crate::directory::access::{Object, Token, Verdict};
 use crate::directory::containers::Containers;
 use crate::directory::descriptor::Descriptor;
@@ -17,6 +18,7 @@ use crate::session::Session;
 use crate::session::directory::error;
 use crate::snapshot::directory::{Cause, PasswordPolicy};
 use crate::status::Status;
+use crate::task::TaskContext;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -104,20 +106,20 @@ const ATTRIBUTES: [&str; 11] = [
 ];
 
 /// Looks at users, in the order in which they were named: `{users:[...], missing:[...]}`.
-pub async fn look(session: &Session, request: Request) -> Result<Value> {
+pub async fn look(session: &Session, request: Request, context: &TaskContext) -> Result<Value> {
     let directories = session.connected()?;
     if request.users.is_empty() || request.users.len() > MOST {
         return Err(Error::new(Status::ArgumentInvalid, format!("name 1 to {MOST} users")).target("users"));
     }
+    let configured = connect::accounts_now(context).await;
     let mut open = Vec::new();
     for opened in opened(&directories).await {
         let (_, mut of_forest) = opened.map_err(|(_, e)| error(&e))?;
         let mut accounts = Vec::new();
         for place in &mut of_forest {
-            accounts.extend(candidates(place, &[]).await.map_err(|e| error(&e))?);
+            accounts.extend(candidates(place, &configured).await.map_err(|e| error(&e))?);
         }
-        accounts.retain(|account| account.told.enabled);
-        let accounts: Vec<&Candidate> = accounts.iter().collect();
+        let accounts = weighed(&accounts, &configured);
         for place in of_forest.into_iter().filter(|place| place.reached.is_ok()) {
             open.push(Reader::new(place, &accounts).await.map_err(|e| error(&e))?);
         }

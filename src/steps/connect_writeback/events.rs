@@ -20,17 +20,22 @@ pub(super) const EVENTS: Check = Check {
 /// Resets and changes that were written, and those that failed.
 const WRITTEN: [u32; 3] = [31002, 31007, 31010];
 const FAILED: [u32; 3] = [31003, 31008, 31011];
-/// The service was well after these.
-const WELL: [u32; 3] = [31015, 31017, 31019];
+/// The service reached Microsoft when these came.
+const REACHED: [u32; 3] = [31015, 31017, 31019];
+/// What is over as soon as it reaches Microsoft again: no service bus, no connection, a certificate, a bad answer.
+const OF_THE_WAY: [u32; 6] = [31034, 31044, 32001, 32002, 32008, 6800];
+/// What keeps the service from all users while its heart beats: only a password that was written shows that it is over.
+const OF_THE_SERVICE: [u32; 9] = [32000, 32003, 32004, 32005, 32007, 32009, 32010, 32011, 32013];
+/// What a user can do wrong: the old password, or a new one that the policy refuses.
+const OF_THE_USER_S_OWN: [u32; 2] = [33007, 33008];
 /// From here on up to 33009 an event speaks of one user.
 const OF_A_USER: std::ops::RangeInclusive<u32> = 33001..=33009;
-/// What keeps the service from all users; 6329 and those of one user are not among them.
-const OF_THE_SERVICE: [u32; 16] = [
-    31034, 31044, 32000, 32001, 32002, 32003, 32004, 32005, 32007, 32008, 32009, 32010, 32011, 32013, 32014, 6800,
-];
+
+/// The catalogue's row of a denial, in which other causes end too.
+const DENIED: u8 = 1;
 
 fn is_of_a_user(event: &SyncEvent) -> bool {
-    OF_A_USER.contains(&event.id) || event.id == 6329
+    OF_A_USER.contains(&event.id) || matches!(event.id, 6306 | 6329)
 }
 
 fn sum(server: &ConnectServer, ids: &[u32]) -> u64 {
@@ -94,15 +99,23 @@ pub(super) fn events(snapshot: &Snapshot, servers: &[&ConnectServer]) -> Finding
             row: catalogue::recognised(event),
         };
         let mut all: Vec<Failure<'_>> = events.filter(|(_, event)| wanted(event)).map(failure).collect();
-        // What is known goes before what is not, what is frequent before what is rare.
-        all.sort_by_key(|failure| (failure.row.is_none(), std::cmp::Reverse(failure.event.count)));
+        // What is known goes before what is not, a cause before the denial that it ends in, what is frequent before what is rare.
+        let rank = |failure: &Failure<'_>| match failure.row.map(|row| row.number) {
+            Some(DENIED) => 1,
+            Some(_) => 0,
+            None => 2,
+        };
+        all.sort_by_key(|failure| (rank(failure), std::cmp::Reverse(failure.event.count)));
         all
     };
-    let service = failures(|event| OF_THE_SERVICE.contains(&event.id));
+    let service = failures(|event| OF_THE_WAY.contains(&event.id) || OF_THE_SERVICE.contains(&event.id));
     let users = failures(is_of_a_user);
     // What was well again afterwards is history.
     let open = service.iter().find(|failure| {
-        let well = last(failure.server, &WELL);
+        let well = match OF_THE_WAY.contains(&failure.event.id) {
+            true => last(failure.server, &[REACHED.as_slice(), &WRITTEN].concat()),
+            false => last(failure.server, &WRITTEN),
+        };
         failure
             .event
             .last
@@ -139,8 +152,14 @@ pub(super) fn events(snapshot: &Snapshot, servers: &[&ConnectServer]) -> Finding
             _ => format!("{failed} of {of} resets failed{since}: {}", failure.cause()),
         };
         let finding = match written {
-            // Nothing at all was written.
-            0 if failed > 0 => EVENTS.fail(Severity::High, title),
+            // Nothing at all was written, and not for what the users typed.
+            0 if failed > 0
+                && !users
+                    .iter()
+                    .all(|failure| OF_THE_USER_S_OWN.contains(&failure.event.id)) =>
+            {
+                EVENTS.fail(Severity::High, title)
+            }
             _ => EVENTS.warn(Severity::Medium, title),
         };
         finding.reason("Each of these was a user who got no new password.").fix(
@@ -156,6 +175,11 @@ pub(super) fn events(snapshot: &Snapshot, servers: &[&ConnectServer]) -> Finding
             )
             .reason("No event says why.")
             .fix("Look at the server's Application log.")
+    } else if let Some(server) = read.iter().find(|server| server.events_cut) {
+        EVENTS.skipped(
+            format!("no failure among the newest events of {}", server.computer),
+            "The log held more events than are read, so that older ones are not known.",
+        )
     } else {
         let what = match written {
             0 => format!("no failure{since}, and no reset"),

@@ -1,6 +1,6 @@
 //! What the Connect server's own configuration says: its service, its scope, and what gets in writeback's way.
 
-use super::{TROUBLESHOOT, computers, is_listening, is_running, is_staging, reading};
+use super::{TROUBLESHOOT, computers, is_listening, is_running, reading};
 use crate::finding::{Check, Finding, Severity, counted};
 use crate::snapshot::connect::{ConnectServer, Relay, Setting, SyncEvent, SyncPartition};
 use crate::snapshot::{FactId, Snapshot};
@@ -192,7 +192,10 @@ pub(super) fn scope(snapshot: &Snapshot, servers: &[&ConnectServer]) -> Finding 
         Ok(read) => read,
         Err(finding) => return *finding,
     };
-    let connectors = read.iter().flat_map(|server| &server.connectors);
+    let connectors = read
+        .iter()
+        .flat_map(|server| &server.connectors)
+        .filter(|connector| connector.is_of_a_directory());
     let partitions: Vec<_> = connectors
         .flat_map(|connector| &connector.partitions)
         .filter(|partition| partition.selected != Some(false))
@@ -223,7 +226,7 @@ pub(super) fn scope(snapshot: &Snapshot, servers: &[&ConnectServer]) -> Finding 
         .collect();
     let part: Vec<String> = partitions
         .iter()
-        .filter(|p| !p.included.is_empty() && !p.included.iter().any(|dn| dn.eq_ignore_ascii_case(&p.dn)))
+        .filter(|p| !p.included.iter().any(|dn| dn.eq_ignore_ascii_case(&p.dn)))
         .map(|p| p.dn.clone())
         .collect();
     let finding = if !missing.is_empty() {
@@ -319,7 +322,6 @@ pub(super) fn scheduler(snapshot: &Snapshot, servers: &[&ConnectServer]) -> Find
         server.switch("scheduler", "SyncCycleEnabled") == Some(false)
     });
     let told = those(&read, |server| server.switch("scheduler", "SyncCycleEnabled").is_some());
-    let staging = those(&read, is_staging);
     let finding = if !paused.is_empty() {
         SCHEDULER
             .warn(
@@ -334,14 +336,8 @@ pub(super) fn scheduler(snapshot: &Snapshot, servers: &[&ConnectServer]) -> Find
             "what the scheduler says is not understood",
             "It shows no SyncCycleEnabled.",
         )
-    } else if staging.is_empty() {
-        SCHEDULER.pass(format!("on {}", computers(&told)))
     } else {
-        SCHEDULER.pass(format!(
-            "on {}; {} in staging mode",
-            computers(&told),
-            computers(&staging)
-        ))
+        SCHEDULER.pass(format!("on {}", computers(&told)))
     };
     evidence(finding, snapshot, &read, |server| {
         pairs(server, |setting| setting.of == "scheduler")

@@ -90,6 +90,7 @@ fn server() -> ConnectServer {
             event(31002, "", 12, "2026-11-23T08:00:00Z"),
         ],
         events_since: Some(at("2026-11-16T08:59:00Z")),
+        events_cut: false,
         unread: Default::default(),
     }
 }
@@ -233,17 +234,96 @@ fn on_is_what_was_heard_and_not_what_was_said() {
 }
 
 #[test]
-fn a_server_in_staging_mode_writes_nothing() {
+fn a_server_that_does_not_write_back_or_was_read_long_ago_counts_for_nothing() {
     let mut s = with(|own| own.settings[2].value = true.into());
-    assert_eq!(
-        outcome(&ENABLED, &s),
-        (Outcome::Skipped, "only servers in staging mode were read".into())
-    );
-    assert_eq!(outcome(&server::SCHEDULER, &s).1, "on SYNC1; SYNC1 in staging mode");
+    for check in STEP.checks {
+        let f = find(&STEP, check, &s);
+        assert_eq!(
+            (f.status, f.title.as_str()),
+            (Outcome::Skipped, "no active server was read"),
+            "{}",
+            check.id
+        );
+    }
+    assert!(find(&STEP, &ENABLED, &s).reason.unwrap().contains("staging mode"));
     let mut other = server();
     other.computer = "SYNC2".into();
     s.facts.connect_servers.value_mut().unwrap().push(other);
     assert_eq!(outcome(&ENABLED, &s), (Outcome::Pass, "SYNC2 listens".into()));
+    // One that does not say its mode counts where it listens.
+    let silent = |own: &mut ConnectServer| own.settings.retain(|setting| setting.of != "scheduler");
+    assert_eq!(outcome(&ENABLED, &with(silent)).0, Outcome::Pass);
+    let s = with(|own| {
+        silent(own);
+        own.events.clear();
+    });
+    assert!(find(&STEP, &ENABLED, &s).reason.unwrap().contains("could not be read"));
+    let mut s = with(|own| own.read_at = Some(at("2026-11-21T08:59:00Z")));
+    let f = find(&STEP, &ENABLED, &s);
+    assert_eq!(f.status, Outcome::Skipped);
+    assert!(f.reason.unwrap().contains("SYNC1 was read on 2026-11-21"));
+    assert_eq!(
+        find(&service_account::STEP, &service_account::VERSION, &s).status,
+        Outcome::Skipped
+    );
+    s.facts.connect_servers.value_mut().unwrap()[0].read_at = None;
+    assert_eq!(outcome(&ENABLED, &s).0, Outcome::Skipped);
+}
+
+#[test]
+fn what_one_server_does_not_say_another_s_answer_does_not_make_good() {
+    let mut s = with(|_| {});
+    let mut other = server();
+    other.computer = "SYNC2".into();
+    for section in [
+        "service",
+        "events",
+        "relays",
+        "connectors",
+        "rules",
+        "scheduler",
+        "restrictRemoteSam",
+        "domainController",
+    ] {
+        other.unread.insert(section.into(), "Access is denied".into());
+    }
+    s.facts.connect_servers.value_mut().unwrap().push(other);
+    for check in STEP.checks.iter().filter(|check| check.id != server::TLS.id) {
+        let f = find(&STEP, check, &s);
+        assert_eq!(f.status, Outcome::Skipped, "{f:?}");
+        assert!(
+            f.id == ENABLED.id || f.reason.as_deref().is_some_and(|reason| reason.contains("SYNC2")),
+            "{f:?}"
+        );
+    }
+}
+
+#[test]
+fn the_account_that_a_server_names_is_the_one_that_counts() {
+    let account = |name: &str| Connector {
+        name: format!("EXAMPLE\\{name}"),
+        sid: "S-1-5-21-1-2-3-1104".into(),
+        domain: "example.test".into(),
+        enabled: true,
+        last_sign_in: Some(at("2026-11-20T08:00:00Z")),
+        ..Default::default()
+    };
+    let found = |s: &Snapshot| {
+        let f = find(&service_account::STEP, service_account::STEP.checks[0], s);
+        (f.status, f.title)
+    };
+    let mut s = with(|own| own.connectors[0].account = Some("svc-entra".into()));
+    s.facts.connectors = known(vec![account("MSOL_1"), account("svc-entra")]);
+    assert_eq!(found(&s), (Outcome::Pass, "EXAMPLE\\svc-entra".into()));
+    // It was joined from elsewhere, and nobody looked for that account.
+    s.facts.connectors = known(vec![account("MSOL_1")]);
+    assert_eq!(
+        found(&s),
+        (Outcome::Skipped, "example.test\\svc-entra was not looked at".into())
+    );
+    // A server in staging mode names nobody.
+    s.facts.connect_servers.value_mut().unwrap()[0].settings[2].value = true.into();
+    assert_eq!(found(&s), (Outcome::Pass, "EXAMPLE\\MSOL_1".into()));
 }
 
 #[test]
@@ -288,6 +368,34 @@ fn events_are_told_by_their_cause() {
     assert!(
         f.status == Outcome::Pass && f.evidence.iter().any(|e| e.seen.contains("event 31044 1 time")),
         "{f:?}"
+    );
+    // A heart that beats decrypts nothing: that is over with a password that was written.
+    let keys = |last: &'static str| with(move |own| own.events.push(event(32004, "", 30, last)));
+    assert_eq!(outcome(&events::EVENTS, &keys("2026-11-23T08:30:00Z")).0, Outcome::Fail);
+    assert_eq!(outcome(&events::EVENTS, &keys("2026-11-23T07:30:00Z")).0, Outcome::Pass);
+    // A retry is no fault, and who types the old password wrong shows none.
+    let s = with(|own| own.events.push(event(32014, "", 1, "2026-11-23T08:58:00Z")));
+    assert_eq!(outcome(&events::EVENTS, &s).0, Outcome::Pass);
+    let s = with(|own| {
+        own.events[1] = event(31008, "", 1, "2026-11-22T10:00:00Z");
+        own.events.push(event(33007, "", 1, "2026-11-22T10:00:00Z"));
+    });
+    assert_eq!(outcome(&events::EVENTS, &s).0, Outcome::Warn);
+    // The cause goes before the denial that it ends in.
+    let s = with(|own| {
+        own.events
+            .push(event(33004, "hr=80230626, message=denied", 9, "2026-11-22T10:00:00Z"));
+        own.events.push(event(
+            6329,
+            "ERR_: Failed to acquire user information: X. Error Code: ERROR_ACCESS_DENIED",
+            1,
+            "2026-11-22T10:00:00Z",
+        ));
+    });
+    assert!(outcome(&events::EVENTS, &s).1.contains("RestrictRemoteSam"));
+    assert_eq!(
+        outcome(&events::EVENTS, &with(|own| own.events_cut = true)).0,
+        Outcome::Skipped
     );
     let s = with(|own| own.events.push(event(31044, "", 1, "2026-11-23T08:58:00Z")));
     let f = find(&STEP, &events::EVENTS, &s);
@@ -354,7 +462,7 @@ fn remote_sam_must_name_the_account() {
         s.facts.connectors = known(vec![Connector {
             name: "EXAMPLE\\MSOL_1".into(),
             sid: "S-1-5-21-1-2-3-1104".into(),
-            kind: ConnectorKind::Configured,
+            domain: "example.test".into(),
             enabled: true,
             ..Default::default()
         }]);
@@ -404,6 +512,10 @@ fn domains_and_containers_that_are_left_out_are_named() {
         outcome(&server::SCOPE, &s).1,
         "only parts of DC=example,DC=test are synchronised"
     );
+    let s = with(|own| own.connectors[0].partitions[0].included.clear());
+    assert_eq!(outcome(&server::SCOPE, &s).0, Outcome::Warn);
+    let s = with(|own| own.connectors[0].kind = "Extensible2".into());
+    assert_eq!(outcome(&server::SCOPE, &s).0, Outcome::Skipped);
     let s = with(|own| own.connectors.clear());
     assert_eq!(outcome(&server::SCOPE, &s).0, Outcome::Skipped);
 }
