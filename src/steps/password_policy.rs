@@ -98,12 +98,18 @@ fn minimum_age(snapshot: &Snapshot, all: &[DomainPasswords]) -> Finding {
         None => MINIMUM_AGE.pass("0 in every domain that was read"),
         Some(worst) => {
             let age = lasting(worst.policy.minimum_age);
+            let others = aged.iter().filter(|domain| domain.domain != worst.domain);
+            let places: Vec<String> = std::iter::once(worst)
+                .chain(others)
+                .map(|domain| domain.domain.clone())
+                .collect();
+            let places = listed(&places);
             let finding = if young > 0 {
                 let whole = share(young, Some(users), fact.is_partial(), "user", "users");
                 MINIMUM_AGE
                     .fail(
                         Severity::High,
-                        format!("{age} in {}: {whole} could not reset today", worst.domain),
+                        format!("{age} in {places}: {whole} could not reset today"),
                     )
                     .affects(
                         young,
@@ -117,7 +123,7 @@ fn minimum_age(snapshot: &Snapshot, all: &[DomainPasswords]) -> Finding {
             } else {
                 MINIMUM_AGE.warn(
                     Severity::Medium,
-                    format!("{age} in {}; today nobody's password is so young", worst.domain),
+                    format!("{age} in {places}; today nobody's password is so young"),
                 )
             };
             finding

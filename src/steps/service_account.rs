@@ -4,7 +4,7 @@ pub(super) mod versions;
 
 use super::Step;
 use super::connect_writeback;
-use super::on_premises::{configured, in_use, is_among, is_stale, listed, unread};
+use super::on_premises::{access, configured, in_use, is_among, is_stale, listed, unread};
 use super::policy::date;
 use crate::finding::{Check, Finding, Severity, counted};
 use crate::snapshot::directory::{Connector, ConnectorKind};
@@ -144,7 +144,19 @@ fn seen(account: &Connector, snapshot: &Snapshot) -> String {
         || ", no sign-in noted".into(),
         |last| format!(", last signed in about {}", date(last)),
     );
-    format!("{}: {kind}{from}{last}", account.name)
+    // Of an account that was not weighed nothing is known but where it stands.
+    let mut serves: Vec<String> = access(snapshot)
+        .iter()
+        .filter(|access| access.connector == account.name)
+        .map(|access| access.domain.clone())
+        .collect();
+    serves.dedup();
+    let serves = match (serves.is_empty(), account.domain.as_str()) {
+        (true, "") => String::new(),
+        (true, domain) => format!(", in {domain}"),
+        (false, _) => format!(", for {}", serves.join(" and ")),
+    };
+    format!("{}: {kind}{from}{serves}{last}", account.name)
 }
 
 fn with(finding: Finding, snapshot: &Snapshot, accounts: &[&Connector]) -> Finding {
