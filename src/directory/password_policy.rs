@@ -154,14 +154,11 @@ pub async fn fine_grained(connection: &mut Connection, root: &str) -> Result<Opt
 }
 
 /// What is linked to a unit.
-pub async fn links_of(connection: &mut Connection, dn: &str) -> Result<Vec<Link>, DirectoryError> {
-    let entry = connection.read(dn, &["gPLink"]).await?;
-    Ok(links(
-        entry
-            .as_ref()
-            .and_then(|entry| entry.text("gPLink"))
-            .unwrap_or_default(),
-    ))
+pub async fn links_of(connection: &mut Connection, dn: &str) -> Result<(Vec<Link>, bool), DirectoryError> {
+    let entry = connection.read(dn, &["gPLink", "gPOptions"]).await?.unwrap_or_default();
+    // Bit 1: links from above that are not enforced end here.
+    let options: u32 = number(&entry, "gPOptions");
+    Ok((links(entry.text("gPLink").unwrap_or_default()), options & 1 != 0))
 }
 
 /// What the directory says of a linked group policy object; None where it cannot be seen.

@@ -64,7 +64,7 @@ pub(super) async fn remote_sam(
     of_root: &[Linked],
 ) -> Result<ControllersPolicy, DirectoryError> {
     let unit = format!("OU=Domain Controllers,{}", domain.dn);
-    let links = policies::links_of(connection, &unit).await?;
+    let (links, blocks) = policies::links_of(connection, &unit).await?;
     let of_unit = read(connection, directory, links).await?;
     let enforced = |linked: &&Linked| linked.link.enforced;
     // The domain's enforced ones win over all below.
@@ -72,7 +72,7 @@ pub(super) async fn remote_sam(
         .iter()
         .filter(enforced)
         .chain(&of_unit)
-        .chain(of_root.iter().filter(|linked| !enforced(linked)));
+        .chain(of_root.iter().filter(|linked| !blocks && !enforced(linked)));
     let in_force: Vec<&Linked> = order
         .filter(|linked| linked.link.enabled && linked.link.computer_settings)
         .collect();
