@@ -1,10 +1,8 @@
 //! Active Directory: what stands in it, and who may do what there. Knows nothing of steps.
 
-pub mod access;
 pub mod affected;
 pub mod connector;
 pub mod containers;
-pub mod descriptor;
 pub mod forest;
 pub mod group_policy;
 pub mod ldap;
@@ -12,8 +10,8 @@ pub mod locate;
 pub mod names;
 pub mod password_policy;
 pub mod remote_sam;
-pub mod rights;
 pub mod scan;
-pub mod sid;
 pub mod sysvol;
 pub mod token;
+
+pub use sspr_access::{access, descriptor, rights, sid};

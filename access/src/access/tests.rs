@@ -1,6 +1,6 @@
 use super::*;
-use crate::directory::descriptor::{allowing, control, flag};
-use crate::directory::rights::{
+use crate::descriptor::{allowing, control, flag};
+use crate::rights::{
     ACCOUNT_RESTRICTIONS, CHANGE_PASSWORD, INET_ORG_PERSON, RESET_PASSWORD, USER, WRITE_LOCKOUT_TIME,
     WRITE_PWD_LAST_SET,
 };

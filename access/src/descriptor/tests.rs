@@ -1,6 +1,6 @@
 use super::*;
-use crate::directory::rights::{RESET_PASSWORD, UNEXPIRE_PASSWORD, USER, WRITE_LOCKOUT_TIME, WRITE_PWD_LAST_SET, Want};
-use crate::directory::sid::SidBuf;
+use crate::rights::{RESET_PASSWORD, UNEXPIRE_PASSWORD, USER, WRITE_LOCKOUT_TIME, WRITE_PWD_LAST_SET, Want};
+use crate::sid::SidBuf;
 use proptest::prelude::*;
 
 const CONNECTOR: &str = "S-1-5-21-1-2-3-1104";
