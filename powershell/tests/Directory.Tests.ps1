@@ -57,6 +57,7 @@ Describe 'The directory' {
         Start-ConnectServer -With @{ Relays = @('127.0.0.1:1') }
         try {
             [void](Connect-Lab)
+            [void](Connect-Lab -Index 1)
             $of = @{}
             foreach ($finding in (Test-SsprReadiness -Step service_account, connect_writeback).Findings) { $of[$finding.Id] = $finding }
         } finally {
@@ -69,7 +70,7 @@ Describe 'The directory' {
 
     It 'says that no account is known, and makes no empty table' {
         if (Skip-WithoutController) { return }
-        [void](Connect-Lab -With @{ Connector = @('nobody') })
+        foreach ($index in 0, 1) { [void](Connect-Lab -Index $index -With @{ Connector = @('nobody') }) }
         $file = [System.IO.Path]::Combine($TestDrive, 'none.csv')
         foreach ($with in @{}, @{ User = @('staff1') }, @{ CsvPath = $file }) {
             $failure = $null

@@ -420,7 +420,9 @@ function Test-SsprConnectServerHere {
     [OutputType([bool])]
     param()
 
-    try { $null -ne (Get-Service -Name 'ADSync' -ErrorAction Stop) } catch { $false }
+    # Asked with every check: what is not there must not stand among the errors of whoever calls.
+    if ($null -eq (Get-Command -Name 'Get-Service' -ErrorAction Ignore)) { return $false }
+    try { $null -ne (Get-Service -Name 'ADSync' -ErrorAction Ignore) } catch { $false }
 }
 
 function Get-SsprConnectServerName {
