@@ -154,6 +154,8 @@ fn join(module: &Path) -> Result<()> {
     let (before, rest) = script
         .split_once("#region Files\n")
         .context("EntraSspr.psm1 has no region Files")?;
+    // Strict mode finds mistakes while the sources are worked on and tested; here it would cost every import milliseconds.
+    let before = before.replace(STRICT, "");
     let (_, after) = rest
         .split_once("#endregion\n")
         .context("EntraSspr.psm1: the region has no end")?;
@@ -182,6 +184,9 @@ fn join(module: &Path) -> Result<()> {
     );
     Ok(fs::write(&file, text)?)
 }
+
+/// What the module's script begins with.
+const STRICT: &str = "Set-StrictMode -Version 3.0\n";
 
 /// The functions that are not exported.
 pub const HIDDEN: &str = "EntraSspr.Private.ps1";
