@@ -101,17 +101,10 @@ pub(super) fn accounts(servers: &Fact<Vec<ConnectServer>>) -> Vec<String> {
         .into_iter()
         .flatten()
         .filter(|server| !server.is_staging().unwrap_or_default());
-    let connectors = active
-        .flat_map(|server| &server.connectors)
-        .filter(|connector| connector.is_of_a_directory());
-    let account = |connector: &crate::snapshot::connect::SyncConnector| {
-        let name = connector.account.as_deref()?;
-        Some(format!(
-            "{}\\{name}",
-            connector.account_domain.as_deref().unwrap_or_default()
-        ))
-    };
-    let mut accounts: Vec<String> = connectors.filter_map(account).collect();
+    let mut accounts: Vec<String> = active
+        .flat_map(ConnectServer::accounts)
+        .map(|(domain, name)| format!("{domain}\\{name}"))
+        .collect();
     accounts.sort_unstable();
     accounts.dedup();
     accounts

@@ -135,6 +135,15 @@ impl SyncConnector {
 }
 
 impl ConnectServer {
+    /// The accounts by which it works in directories: domain and name.
+    pub fn accounts(&self) -> impl Iterator<Item = (&str, &str)> {
+        let directories = self.connectors.iter().filter(|connector| connector.is_of_a_directory());
+        directories.filter_map(|connector| {
+            let domain = connector.account_domain.as_deref().unwrap_or_default();
+            Some((domain, connector.account.as_deref()?))
+        })
+    }
+
     /// A setting's value by its owner and name, whatever their case.
     pub fn setting(&self, of: &str, name: &str) -> Option<&Value> {
         let found = self

@@ -120,28 +120,20 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
     ]
 }
 
+fn servers(snapshot: &Snapshot) -> impl Iterator<Item = &ConnectServer> {
+    snapshot.facts.connect_servers.value().into_iter().flatten()
+}
+
 /// The servers that write back, as they were lately: neither in staging mode nor read long ago. One that does not say its
 /// mode counts where it listens, for the others do not.
 pub(super) fn active(snapshot: &Snapshot) -> Vec<&ConnectServer> {
-    let all = snapshot
-        .facts
-        .connect_servers
-        .value()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
     let counts =
         |server: &&ConnectServer| !is_old(server, snapshot) && !server.is_staging().unwrap_or(!is_listening(server));
-    all.iter().filter(counts).collect()
+    servers(snapshot).filter(counts).collect()
 }
 
 /// Why none of the servers that were read counts.
 pub(super) fn idle(snapshot: &Snapshot) -> String {
-    let all = snapshot
-        .facts
-        .connect_servers
-        .value()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
     let why = |server: &ConnectServer| match (is_old(server, snapshot), server.is_staging(), server.read_at) {
         (true, _, Some(at)) => format!(
             "{} was read on {}: what it said then may no longer be so.",
@@ -158,7 +150,7 @@ pub(super) fn idle(snapshot: &Snapshot) -> String {
             server.computer
         ),
     };
-    all.iter().map(why).collect::<Vec<_>>().join(" ")
+    servers(snapshot).map(why).collect::<Vec<_>>().join(" ")
 }
 
 /// Why there is no Connect server to look at.

@@ -3,6 +3,7 @@
 use super::connect_writeback;
 use super::hybrid::{OnPremises, on_premises};
 use crate::finding::{Check, Finding};
+use crate::snapshot::connect::ConnectServer;
 use crate::snapshot::directory::{Connector, ConnectorKind, DomainAccess};
 use crate::snapshot::{Fact, Snapshot};
 use jiff::SignedDuration;
@@ -41,17 +42,9 @@ pub fn is_stale(connector: &Connector, snapshot: &Snapshot) -> bool {
 
 /// The accounts that the active Connect servers say they work as: domain and name.
 pub fn configured(snapshot: &Snapshot) -> Vec<(&str, &str)> {
-    let connectors = connect_writeback::active(snapshot)
+    connect_writeback::active(snapshot)
         .into_iter()
-        .flat_map(|server| &server.connectors);
-    connectors
-        .filter(|connector| connector.is_of_a_directory())
-        .filter_map(|connector| {
-            Some((
-                connector.account_domain.as_deref().unwrap_or_default(),
-                connector.account.as_deref()?,
-            ))
-        })
+        .flat_map(ConnectServer::accounts)
         .collect()
 }
 

@@ -5,6 +5,7 @@ use crate::catalogue::{self, Row};
 use crate::finding::{Check, Finding, Severity, counted};
 use crate::snapshot::Snapshot;
 use crate::snapshot::connect::{ConnectServer, SyncEvent};
+use crate::steps::on_premises::total;
 use crate::steps::policy::date;
 
 pub(super) const EVENTS: Check = Check {
@@ -18,7 +19,7 @@ pub(super) const EVENTS: Check = Check {
 };
 
 /// Resets and changes that were written, and those that failed.
-const WRITTEN: [u32; 3] = [31002, 31007, 31010];
+pub(super) const WRITTEN: [u32; 3] = [31002, 31007, 31010];
 const FAILED: [u32; 3] = [31003, 31008, 31011];
 /// The service reached Microsoft when these came.
 const REACHED: [u32; 3] = [31015, 31017, 31019];
@@ -44,7 +45,7 @@ fn sum(server: &ConnectServer, ids: &[u32]) -> u64 {
         .iter()
         .filter(|event| ids.contains(&event.id))
         .map(|event| event.count);
-    counts.fold(0, u64::saturating_add)
+    total(counts)
 }
 
 /// A failure, and its cause where the catalogue knows it.
@@ -121,14 +122,8 @@ pub(super) fn events(snapshot: &Snapshot, servers: &[&ConnectServer]) -> Finding
             .last
             .is_none_or(|failed| well.is_none_or(|well| well < failed))
     });
-    let written: u64 = read
-        .iter()
-        .map(|server| sum(server, &WRITTEN))
-        .fold(0, u64::saturating_add);
-    let failed: u64 = read
-        .iter()
-        .map(|server| sum(server, &FAILED))
-        .fold(0, u64::saturating_add);
+    let all = |ids: &[u32]| total(read.iter().map(|server| sum(server, ids)));
+    let (written, failed) = (all(&WRITTEN), all(&FAILED));
     let since = read.iter().filter_map(|server| server.events_since).min();
     let since = since.map_or_else(String::new, |since| format!(" since {}", date(since)));
     let finding = if let Some(failure) = open {

@@ -1,8 +1,9 @@
 //! What the Connect server's own configuration says: its service, its scope, and what gets in writeback's way.
 
-use super::{TROUBLESHOOT, computers, is_listening, is_running, reading};
+use super::events::WRITTEN;
+use super::{TROUBLESHOOT, computers, is_listening, is_running, last, reading};
 use crate::finding::{Check, Finding, Severity, counted};
-use crate::snapshot::connect::{ConnectServer, Relay, Setting, SyncEvent, SyncPartition};
+use crate::snapshot::connect::{ConnectServer, Relay, Setting, SyncPartition};
 use crate::snapshot::{FactId, Snapshot};
 use crate::steps::on_premises::{in_use, listed, place};
 use crate::steps::policy::date;
@@ -366,15 +367,12 @@ pub(super) fn signing(snapshot: &Snapshot, servers: &[&ConnectServer]) -> Findin
         Ok(read) => read,
         Err(finding) => return *finding,
     };
-    let newest = |wanted: &dyn Fn(&SyncEvent) -> bool| {
-        let events = read
-            .iter()
-            .flat_map(|server| &server.events)
-            .filter(|event| wanted(event));
-        events.filter_map(|event| event.last).max()
-    };
-    let insecure = newest(&|event| event.line.to_lowercase().contains("8023062c"));
-    let written = newest(&|event| matches!(event.id, 31002 | 31007 | 31010));
+    let refused = read
+        .iter()
+        .flat_map(|server| &server.events)
+        .filter(|event| event.line.to_lowercase().contains("8023062c"));
+    let insecure = refused.filter_map(|event| event.last).max();
+    let written = read.iter().filter_map(|server| last(server, &WRITTEN)).max();
     let finding = match (insecure, written) {
         (Some(insecure), written) if written.is_none_or(|written| written < insecure) => SIGNING
             .fail(Severity::High, format!("a controller refused a password as insecure on {}", date(insecure)))
