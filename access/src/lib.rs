@@ -5,4 +5,5 @@
 pub mod access;
 pub mod descriptor;
 pub mod rights;
+pub mod seen;
 pub mod sid;

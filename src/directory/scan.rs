@@ -3,19 +3,18 @@
 use super::access::{Object, Token, Verdict};
 use super::affected::{Affected, Named, Rows};
 use super::containers::{Above, Containers, Part, body};
-use super::descriptor::{Descriptor, DescriptorError};
+use super::descriptor::Descriptor;
 use super::forest::Login;
 use super::ldap::{Address, Connection, DirectoryError, Entry};
 use super::rights::{
     CHANGE_PASSWORD, Guid, INET_ORG_PERSON, RESET_PASSWORD, Right, USER, WRITE_LOCKOUT_TIME, WRITE_PWD_LAST_SET,
 };
+use super::seen::{Seen, Sight};
 use super::sid::{Sid, SidBuf};
 use crate::error::Error;
 use crate::status::Status;
-use foldhash::quality::RandomState;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::hash::BuildHasher;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 /// What a user's object must grant, in the order in which writeback uses it.
 pub const NEEDED: [Right; 3] = [RESET_PASSWORD, WRITE_LOCKOUT_TIME, WRITE_PWD_LAST_SET];
@@ -39,8 +38,6 @@ const RESULTANT_POLICY: &str = "msDS-ResultantPSO";
 pub const USERS: &str = "(&(objectCategory=person)(objectClass=user))";
 /// So many users are named for a cause: the first by their names, in whatever order they are read.
 pub const SAMPLE: usize = 10;
-/// So many verdicts are kept; then they are made anew.
-const KEPT: usize = 1 << 16;
 /// So many parts for each connection: a small one need not wait for a large one.
 const PARTS: usize = 8;
 /// How often a part is begun that a controller breaks off between two pages.
@@ -315,9 +312,9 @@ struct Denial {
 /// Weighs descriptors, each once.
 pub struct Weigher<'t> {
     tokens: &'t [Token],
-    /// By a hash of class and descriptor that nobody can foresee.
-    weighed: HashMap<[u64; 2], Arc<[Weighed]>>,
-    hashes: [RandomState; 2],
+    seen: Seen,
+    /// What each of them grants, by its number; None where it cannot be read.
+    weighed: Vec<Option<Box<[Weighed]>>>,
     /// So many were weighed.
     count: u64,
 }
@@ -327,38 +324,34 @@ impl<'t> Weigher<'t> {
     pub fn new(tokens: &'t [Token]) -> Self {
         Weigher {
             tokens,
-            weighed: HashMap::new(),
-            hashes: [RandomState::default(), RandomState::default()],
+            seen: Seen::default(),
+            weighed: Vec::new(),
             count: 0,
         }
     }
 
-    /// What a descriptor grants each account.
-    pub fn weigh(
-        &mut self,
-        bytes: &[u8],
-        class: Guid,
-        sid: Option<Sid<'_>>,
-    ) -> Result<Arc<[Weighed]>, DescriptorError> {
+    /// What a descriptor grants each account; None where it cannot be read.
+    pub fn weigh(&mut self, bytes: &[u8], class: Guid, sid: Option<Sid<'_>>) -> Option<&[Weighed]> {
         // For an account's own object SELF means another. There are fewer accounts than bits.
         let own = |own, (at, token): (usize, &Token)| match sid {
             Some(sid) if token.holds(sid) => own | 1u64 << (at % 64),
             _ => own,
         };
         let own = self.tokens.iter().enumerate().fold(0, own);
-        let key = [0, 1].map(|n: usize| self.hashes[n].hash_one((class, own, bytes)));
-        if let Some(known) = self.weighed.get(&key) {
-            return Ok(Arc::clone(known));
-        }
-        let descriptor = Descriptor::read(bytes)?;
-        let object = Object { descriptor, class, sid };
-        let all: Arc<[Weighed]> = self.tokens.iter().map(|token| weigh(&object, token)).collect();
-        self.count += 1;
-        if self.weighed.len() >= KEPT {
-            self.weighed.clear();
-        }
-        self.weighed.insert(key, Arc::clone(&all));
-        Ok(all)
+        let number = match self.seen.look(bytes, class, own) {
+            Sight::Known(number) => number,
+            Sight::New(number) => {
+                self.weighed.truncate(number);
+                self.count += 1;
+                let all = Descriptor::read(bytes).ok().map(|descriptor| {
+                    let object = Object { descriptor, class, sid };
+                    self.tokens.iter().map(|token| weigh(&object, token)).collect()
+                });
+                self.weighed.push(all);
+                number
+            }
+        };
+        self.weighed.get(number)?.as_deref()
     }
 }
 
@@ -453,7 +446,7 @@ impl<'t> Scanner<'t> {
         let sid = user.value("objectSid").and_then(Sid::read);
         let weighed = user
             .value("nTSecurityDescriptor")
-            .and_then(|bytes| self.weigher.weigh(bytes, class, sid).ok());
+            .and_then(|bytes| self.weigher.weigh(bytes, class, sid));
         let Some(weighed) = weighed else {
             for (at, causes) in self.scan.refused.iter_mut().enumerate() {
                 if let Some(affected) = &self.task.affected {
