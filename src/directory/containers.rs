@@ -2,11 +2,21 @@
 
 use super::descriptor::{Ace, Descriptor, Effect};
 use super::ldap::{Connection, Depth, DirectoryError, Entry};
-use std::collections::HashMap;
+use ldap3::ldap_escape;
+use std::collections::{BTreeSet, HashMap};
 
-/// The classes below which the schema lets a user stand.
-const FILTER: &str =
-    "(|(objectClass=organizationalUnit)(objectClass=container)(objectClass=builtinDomain)(objectClass=lostAndFound))";
+/// The classes below which the schema that every forest begins with lets a user stand.
+const SUPERIORS: [&str; 6] = [
+    "organizationalUnit",
+    "container",
+    "builtinDomain",
+    "domainDNS",
+    "lostAndFound",
+    "organization",
+];
+/// The classes that the scan takes for users, and those above them, which also say what they may stand below.
+const USERS: &str = "(|(lDAPDisplayName=user)(lDAPDisplayName=inetOrgPerson)(lDAPDisplayName=organizationalPerson)\
+                     (lDAPDisplayName=person)(lDAPDisplayName=top))";
 
 /// In a unit's name these keep password writeback from finding who is below.
 const RESERVED: &str = ",+\"\\<>;\r\n=/";
@@ -50,9 +60,19 @@ pub struct Above {
 impl Containers {
     /// Reads a domain's.
     pub async fn read(connection: &mut Connection, root: &str) -> Result<Containers, DirectoryError> {
+        let classes = superiors(connection).await?;
+        let classes = classes
+            .iter()
+            .map(|class| format!("(objectClass={})", ldap_escape(class.as_str())));
+        let filter = format!("(|{})", classes.collect::<String>());
         let attributes = ["nTSecurityDescriptor"];
         let add = |containers: &mut Containers, entry| containers.add(&entry);
-        connection.fold(root, Depth::Subtree, FILTER, &attributes, add).await
+        let mut containers: Containers = connection.fold(root, Depth::Subtree, &filter, &attributes, add).await?;
+        // Nothing is handed down to the root: it keeps nothing out.
+        if let Some(own) = containers.known.get_mut(&root.to_lowercase()) {
+            own.protected = false;
+        }
+        Ok(containers)
     }
 
     fn add(&mut self, entry: &Entry) {
@@ -136,9 +156,26 @@ impl Containers {
         let mut parts: Vec<Part> = opened.iter().map(|dn| part(dn, Depth::Children)).collect();
         // The fullest first: they take the longest.
         closed.sort_by_key(|dn| (std::cmp::Reverse(weight(dn)), *dn));
-        parts.extend(closed.iter().map(|dn| part(dn, Depth::Subtree)));
+        parts.extend(closed.iter().map(|dn| match weight(dn) {
+            0 => part(dn, Depth::Children),
+            _ => part(dn, Depth::Subtree),
+        }));
         parts
     }
+}
+
+/// The classes below which the forest's schema lets a user stand.
+async fn superiors(connection: &mut Connection) -> Result<BTreeSet<String>, DirectoryError> {
+    let mut classes: BTreeSet<String> = SUPERIORS.map(String::from).into();
+    let own = connection.read("", &["schemaNamingContext"]).await?;
+    if let Some(schema) = own.as_ref().and_then(|own| own.text("schemaNamingContext")) {
+        let attributes = ["possSuperiors", "systemPossSuperiors"];
+        for class in connection.list(schema, Depth::Children, USERS, &attributes).await? {
+            let named = attributes.iter().flat_map(|attribute| class.values(attribute));
+            classes.extend(named.map(|name| String::from_utf8_lossy(name).into_owned()));
+        }
+    }
+    Ok(classes)
 }
 
 /// What two entries have in common where one was handed down from the other: all but the flags.

@@ -12,17 +12,21 @@ pub use error::DirectoryError;
 use crate::error::Error;
 use crate::status::Status;
 use crate::tls;
+use futures_util::FutureExt;
 use ldap3::adapters::{Adapter, EntriesOnly, PagedResults};
 use ldap3::controls::RawControl;
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapResult, Mod, Scope, StdStream};
 use serde::Deserialize;
 use std::collections::{BTreeSet, HashSet};
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
 
 /// The control that asks for parts of a security descriptor (LDAP_SERVER_SD_FLAGS_OID).
 const SD_FLAGS: &str = "1.2.840.113556.1.4.801";
@@ -118,12 +122,43 @@ pub struct Connection {
     timeout: Duration,
     page_size: i32,
     references: BTreeSet<String>,
-    driver: JoinHandle<()>,
+    driver: Driver,
 }
 
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.driver.abort();
+/// What sends requests and receives answers, while somebody waits for one: in the same task, so that what is read is taken
+/// before more is read, on the processor that read it.
+struct Driver(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
+
+impl std::fmt::Debug for Driver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Driver")
+    }
+}
+
+impl Driver {
+    fn new(connection: LdapConnAsync) -> Self {
+        // ldap3 panics on some answers that are not LDAP. It is over then, as with a connection that is closed.
+        let driven = AssertUnwindSafe(connection.drive()).catch_unwind();
+        Driver(Some(Box::pin(async move {
+            let _ = driven.await;
+        })))
+    }
+
+    /// Drives until something is done. The connection's end is seen by whoever asks next.
+    async fn until<T>(&mut self, done: impl Future<Output = T>) -> T {
+        let mut done = pin!(done);
+        poll_fn(|context| {
+            if let Poll::Ready(value) = done.as_mut().poll(context) {
+                return Poll::Ready(value);
+            }
+            let driven = self.0.as_mut().map(|driver| driver.as_mut().poll(context));
+            if driven.is_some_and(|end| end.is_ready()) {
+                self.0 = None;
+                return done.as_mut().poll(context);
+            }
+            Poll::Pending
+        })
+        .await
     }
 }
 
@@ -167,10 +202,7 @@ impl Connection {
             timeout: options.timeout,
             page_size: options.page_size,
             references: BTreeSet::new(),
-            // Its end is seen by whoever asks next.
-            driver: tokio::spawn(async move {
-                let _ = driver.drive().await;
-            }),
+            driver: Driver::new(driver),
         })
     }
 
@@ -194,7 +226,8 @@ impl Connection {
         if self.address.protection == Protection::Sealed {
             return Err(Error::new(Status::ArgumentInvalid, "a password is sent over TLS only").into());
         }
-        let answer = self.ldap.with_timeout(self.timeout).simple_bind(user, password).await;
+        let bound = self.ldap.with_timeout(self.timeout).simple_bind(user, password);
+        let answer = self.driver.until(bound).await;
         self.done(answer)
     }
 
@@ -206,7 +239,8 @@ impl Connection {
             return Ok(());
         }
         let host = self.host.clone();
-        let answer = self.ldap.with_timeout(self.timeout).sasl_gssapi_bind(&host).await;
+        let bound = self.ldap.with_timeout(self.timeout).sasl_gssapi_bind(&host);
+        let answer = self.driver.until(bound).await;
         match answer {
             Err(source @ ldap3::LdapError::GssapiOperationError(_)) => Err(DirectoryError::NoTicket {
                 host,
@@ -233,7 +267,8 @@ impl Connection {
 
     async fn base(&mut self, dn: &str, attributes: &[&str]) -> Result<Option<Entry>> {
         self.prepare(attributes);
-        let answer = self.ldap.search(dn, Scope::Base, "(objectClass=*)", attributes).await;
+        let found = self.ldap.search(dn, Scope::Base, "(objectClass=*)", attributes);
+        let answer = self.driver.until(found).await;
         let found = answer.map_err(|source| self.broke(source))?;
         if found.1.rc == NO_SUCH_OBJECT {
             return Ok(None);
@@ -284,15 +319,17 @@ impl Connection {
         };
         let started = self
             .ldap
-            .streaming_search_with(adapters, base, scope, filter, attributes)
-            .await;
-        let mut stream = started.map_err(broke)?;
+            .streaming_search_with(adapters, base, scope, filter, attributes);
         let mut begun = false;
-        while let Some(entry) = stream.next().await.map_err(broke)? {
-            begun = true;
-            each(entry.into());
-        }
-        let mut result = stream.finish().await;
+        let read = async {
+            let mut stream = started.await?;
+            while let Some(entry) = stream.next().await? {
+                begun = true;
+                each(entry.into());
+            }
+            Ok(stream.finish().await)
+        };
+        let mut result = self.driver.until(read).await.map_err(broke)?;
         // A sign that something was given before is that the rest is refused: by its cookie, not for what was asked.
         if begun && NO_SUCH_COOKIE.contains(&result.rc) {
             return Err(DirectoryError::BrokenOff {
@@ -351,7 +388,7 @@ impl Connection {
         if attribute == "nTSecurityDescriptor" {
             self.ldap.with_controls(parts(Parts::Dacl));
         }
-        let answer = self.ldap.modify(dn, vec![change]).await;
+        let answer = self.driver.until(self.ldap.modify(dn, vec![change])).await;
         self.done(answer)
     }
 

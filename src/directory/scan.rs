@@ -38,8 +38,9 @@ const RESULTANT_POLICY: &str = "msDS-ResultantPSO";
 pub const USERS: &str = "(&(objectCategory=person)(objectClass=user))";
 /// So many users are named for a cause: the first by their names, in whatever order they are read.
 pub const SAMPLE: usize = 10;
-/// So many parts for each connection: a small one need not wait for a large one.
-const PARTS: usize = 8;
+/// So many parts at the least, where there are so many containers: a small one need not wait for a large one, and a
+/// controller that walks all users for each subtree (Samba) is asked for children.
+const PARTS: usize = 512;
 /// How often a part is begun that a controller breaks off between two pages.
 const TRIES: usize = 3;
 
@@ -193,11 +194,7 @@ pub struct Task<'a> {
 /// error.
 pub async fn scan(task: Task<'_>, login: &Login, connections: usize) -> (Scan, Result<(), DirectoryError>) {
     let connections = connections.max(1);
-    let parts = match connections {
-        1 => task.containers.parts(task.root, 1),
-        many => task.containers.parts(task.root, many * PARTS),
-    };
-    let queue = Mutex::new(VecDeque::from(parts));
+    let queue = Mutex::new(VecDeque::from(task.containers.parts(task.root, PARTS)));
     let failed = Mutex::new(Vec::new());
     let workers = (0..connections).map(|_| Box::pin(work(task, login, &queue, &failed)));
     let mut whole = Scan {

@@ -10,8 +10,9 @@ use entra_sspr::directory::ldap::{Connection, Depth, DirectoryError};
 use entra_sspr::directory::scan::{self, Cause, MinimumAges, Scan, USERS};
 use entra_sspr::directory::sid::{Sid, SidBuf};
 use entra_sspr::directory::token::Member;
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// What a scan without accounts comes to.
 async fn scanned(login: &Login, containers: &Containers, tokens: &[Token]) -> (Scan, Result<(), DirectoryError>) {
@@ -72,8 +73,8 @@ async fn a_part_whose_cookie_is_refused_is_begun_anew() {
     end.unwrap();
     // The third further page, once; then each one.
     for (once, tries) in [(true, 2), (false, 3)] {
-        let (further, first) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let (seen, begun) = (Arc::clone(&further), Arc::clone(&first));
+        let first = Arc::new(Mutex::new(HashMap::<Vec<u8>, usize>::new()));
+        let (seen, begun) = (AtomicUsize::new(0), Arc::clone(&first));
         let server = Server::before(&lab, move |asked| {
             let is_scan = asked.has("userAccountControl");
             let mut kept = asked.clone();
@@ -83,14 +84,15 @@ async fn a_part_whose_cookie_is_refused_is_begun_anew() {
                     *asked = kept;
                 }
             } else if is_scan {
-                begun.fetch_add(1, Ordering::Relaxed);
+                *begun.lock().unwrap().entry(asked.what().to_vec()).or_default() += 1;
             }
         })
         .await;
         let mut login = server.login(&lab.administrator, &lab.password);
         login.options.page_size = 10;
         let (found, end) = scanned(&login, &containers, &[]).await;
-        assert_eq!(first.load(Ordering::Relaxed), tries, "so often it is begun");
+        let most = first.lock().unwrap().values().copied().max();
+        assert_eq!(most, Some(tries), "so often it is begun");
         if once {
             end.unwrap();
             assert_eq!(
@@ -102,7 +104,7 @@ async fn a_part_whose_cookie_is_refused_is_begun_anew() {
             let error = end.unwrap_err();
             assert!(matches!(error, DirectoryError::BrokenOff { .. }), "{error:?}");
             assert!(error.to_string().contains("between two pages"), "{error}");
-            assert_eq!(found.users, 0, "what was read of a part is not kept");
+            assert!(found.users < undisturbed.users, "what was read of a part is not kept");
         }
     }
 }

@@ -87,6 +87,8 @@ fn result(tag: u8, code: u8, said: &str, more: &[u8]) -> Vec<u8> {
 pub struct Asked {
     id: Vec<u8>,
     pub operation: u8,
+    /// Where that begins.
+    at: usize,
     bytes: Vec<u8>,
 }
 
@@ -102,8 +104,14 @@ impl Asked {
         Asked {
             id: bytes[start..end].to_vec(),
             operation: bytes[end],
+            at: end,
             bytes,
         }
+    }
+
+    /// What is asked: the same when it is asked again.
+    pub fn what(&self) -> &[u8] {
+        &self.bytes[self.at..]
     }
 
     /// Whether something stands in it.
