@@ -14,4 +14,4 @@ pub mod scan;
 pub mod sysvol;
 pub mod token;
 
-pub use sspr_access::{access, descriptor, rights, sid};
+pub use sspr_access::{access, descriptor, edit, rights, sid};
