@@ -10,6 +10,7 @@ pub mod ldap;
 pub mod locate;
 pub mod names;
 pub mod password_policy;
+pub mod policy_backup;
 pub mod policy_object;
 pub mod remote_sam;
 pub mod scan;
