@@ -23,8 +23,8 @@ pub enum EditError {
 pub struct Edited {
     /// The descriptor, of which only the DACL is another.
     pub descriptor: Vec<u8>,
-    /// The entries that were added, each with its place in the new list; or removed, each with its place in the old one.
-    /// In the order of the places.
+    /// The entries that were added, each with its place in the new list; or removed, each with its place in the old
+    /// one. In the order of the places.
     pub changed: Vec<(usize, Vec<u8>)>,
 }
 
@@ -43,7 +43,8 @@ pub fn on_descendants(want: &Want, class: &Guid, trustee: Sid<'_>) -> Vec<u8> {
     allowing(flags, mask, object, Some(class), trustee)
 }
 
-/// The entry that grants a right on the object that it stands on, and on no other: Unexpire Password on a domain's root.
+/// The entry that grants a right on the object that it stands on, and on no other: Unexpire Password on a domain's
+/// root.
 pub fn on_object(want: &Want, trustee: Sid<'_>) -> Vec<u8> {
     let (mask, object) = asked(want);
     allowing(0, mask, object, None, trustee)
@@ -61,10 +62,11 @@ fn asked(want: &Want) -> (u32, Option<&Guid>) {
 /// beginning, any other behind all explicit ones that stand before the first inherited one. What is there already, byte
 /// for byte, is not added again.
 ///
-/// A list that is out of order stays so: nothing is moved. A new grant then stands before the first inherited entry, which
-/// is behind the last explicit deny unless that one stands behind an inherited entry.
+/// A list that is out of order stays so: nothing is moved. A new grant then stands before the first inherited entry,
+/// which is behind the last explicit deny unless that one stands behind an inherited entry.
 ///
-/// The list's revision becomes 4 where an entry comes in that names object types, and is kept otherwise; an undo leaves it.
+/// The list's revision becomes 4 where an entry comes in that names object types, and is kept otherwise; an undo leaves
+/// it.
 pub fn add(descriptor: &Descriptor<'_>, entries: &[Vec<u8>]) -> Result<Edited, EditError> {
     let dacl = descriptor.dacl().ok_or(EditError::NoList)?;
     let mut list: Vec<Ace<'_>> = dacl.aces().collect();
@@ -88,8 +90,8 @@ pub fn add(descriptor: &Descriptor<'_>, entries: &[Vec<u8>]) -> Result<Edited, E
     edited(descriptor, dacl, revision, &list, changed)
 }
 
-/// Removes these entries, byte for byte the same, each as often as it is given, the first of several. What is not there is
-/// passed over.
+/// Removes these entries, byte for byte the same, each as often as it is given, the first of several. What is not there
+/// is passed over.
 pub fn remove(descriptor: &Descriptor<'_>, entries: &[Vec<u8>]) -> Result<Edited, EditError> {
     let dacl = descriptor.dacl().ok_or(EditError::NoList)?;
     let mut open: Vec<&[u8]> = entries.iter().map(Vec::as_slice).collect();
@@ -106,8 +108,8 @@ pub fn remove(descriptor: &Descriptor<'_>, entries: &[Vec<u8>]) -> Result<Edited
     edited(descriptor, dacl, 0, &list, changed)
 }
 
-/// Puts removed entries back at their places, as `remove` gave them. The list is the one of before where nobody else has
-/// changed it; in one that has become shorter, what has no place goes to its end.
+/// Puts removed entries back at their places, as `remove` gave them. The list is the one of before where nobody else
+/// has changed it; in one that has become shorter, what has no place goes to its end.
 pub fn put_back(descriptor: &Descriptor<'_>, removed: &[(usize, Vec<u8>)]) -> Result<Edited, EditError> {
     let dacl = descriptor.dacl().ok_or(EditError::NoList)?;
     let mut list: Vec<Ace<'_>> = dacl.aces().collect();

@@ -1,5 +1,5 @@
-//! The text files of group policy (`GptTmpl.inf`, `GPT.INI`): read in whatever encoding, and changed one setting at a time,
-//! every other byte kept.
+//! The text files of group policy (`GptTmpl.inf`, `GPT.INI`): read in whatever encoding, and changed one setting at a
+//! time, every other byte kept.
 
 use std::ops::Range;
 
@@ -139,8 +139,8 @@ impl Ini {
         heading.map(|line| line.whole)
     }
 
-    /// Gives a setting a value wherever it stands; where it does not, puts it first in its section, which is put last where
-    /// it is missing. `equals` is the sign of a new line.
+    /// Gives a setting a value wherever it stands; where it does not, puts it first in its section, which is put last
+    /// where it is missing. `equals` is the sign of a new line.
     pub fn set(&mut self, section: &str, name: &str, equals: &str, value: &str) {
         let found: Vec<_> = self
             .lines()

@@ -1,5 +1,5 @@
-//! What says that a group policy object has changed, what it holds and where it is linked: its version in the directory and
-//! in `GPT.INI`, its `gPCMachineExtensionNames`, a container's `gPLink`. Each changed, and changed back.
+//! What says that a group policy object has changed, what it holds and where it is linked: its version in the directory
+//! and in `GPT.INI`, its `gPCMachineExtensionNames`, a container's `gPLink`. Each changed, and changed back.
 //!
 //! An attribute that is absent is an empty text here, before and after.
 
@@ -31,8 +31,8 @@ pub enum PolicyObjectError {
 }
 
 /// The version after a change of the computer's settings: the low half is one higher, the user's half the same (MS-GPOL
-/// 3.3.4.5). Behind the last comes 1, for 0 says that there is nothing. An undo is a change too: a version never goes back,
-/// or who has seen it would not look again.
+/// 3.3.4.5). Behind the last comes 1, for 0 says that there is nothing. An undo is a change too: a version never goes
+/// back, or who has seen it would not look again.
 pub fn raised(version: u32) -> u32 {
     let computer = (version as u16).checked_add(1).unwrap_or(1);
     version & 0xffff_0000 | u32::from(computer)
@@ -90,9 +90,9 @@ fn place<'a>(mut guids: impl Iterator<Item = &'a str>, new: &str) -> Option<usiz
     guids.position(|guid| guid.to_ascii_uppercase().as_str() > new)
 }
 
-/// `gPCMachineExtensionNames` with the extension for security templates and its tool. Extensions are sorted by their GUIDs,
-/// an extension's tools too, as Windows' own tools write them: the new one goes to its place, the others stay as they are,
-/// even if they are out of order.
+/// `gPCMachineExtensionNames` with the extension for security templates and its tool. Extensions are sorted by their
+/// GUIDs, an extension's tools too, as Windows' own tools write them: the new one goes to its place, the others stay as
+/// they are, even if they are out of order.
 pub fn with_security_extension(names: &str) -> Result<String, PolicyObjectError> {
     let mut all = extensions(names)?;
     let has =
@@ -132,9 +132,9 @@ pub fn without_security_extension(now: &str, before: &str) -> Result<String, Pol
     Ok(text(&all))
 }
 
-/// A container's `gPLink` with a link to this object that wins over all others there: the last of them, and enforced where
-/// another is in force and enforced. The others are kept. An object that is linked already is not linked again, however it is
-/// linked.
+/// A container's `gPLink` with a link to this object that wins over all others there: the last of them, and enforced
+/// where another is in force and enforced. The others are kept. An object that is linked already is not linked again,
+/// however it is linked.
 pub fn with_link(gp_link: &str, object: &str) -> String {
     let there = links(gp_link);
     if there.iter().any(|link| link.object.eq_ignore_ascii_case(object)) {
@@ -153,7 +153,7 @@ pub fn without_link(now: &str, object: &str, before: &str) -> String {
         return before.into();
     }
     let start = format!("[ldap://{object};").to_ascii_lowercase();
-    match now.to_ascii_lowercase().find(&start) {
+    match now.to_ascii_lowercase().rfind(&start) {
         Some(at) if made != before => {
             let end = now[at..].find(']').map_or(now.len(), |end| at + end + 1);
             [&now[..at], &now[end..]].concat()

@@ -11,8 +11,9 @@ const HEAD: &str = "[Unicode]\r\nUnicode=yes\r\n[Version]\r\nsignature=\"$CHICAG
 /// A template with this minimum password age, in days. All else is kept byte for byte, the encoding too.
 ///
 /// Where the setting stands, each of its lines gets the value. Where it does not, it becomes the first line of `[System
-/// Access]`; a section that is missing is put at the end. A file that is missing or empty is made as Windows writes one.
-/// What `Template::read` refuses is refused. Whether Windows takes the ages together, `Template::has_sound_ages` tells.
+/// Access]`; a section that is missing is put at the end. A file that is missing or empty is made as Windows writes
+/// one. What `Template::read` refuses is refused. Whether Windows takes the ages together, `Template::has_sound_ages`
+/// tells.
 pub fn with_minimum_password_age(file: Option<&[u8]>, days: u16) -> Result<Vec<u8>, TemplateError> {
     with(file.unwrap_or_default(), &days.to_string())
 }
@@ -29,9 +30,9 @@ fn with(file: &[u8], value: &str) -> Result<Vec<u8>, TemplateError> {
 
 /// Takes back what `with_minimum_password_age` did to `before`; None where the file is to be deleted.
 ///
-/// Where `now` is what that made, it is the file of before, byte for byte. Where somebody has changed something else since,
-/// that is kept: the setting alone gets its former value, the one that counted, or is taken out, with a section that is
-/// empty then and was not there before.
+/// Where `now` is what that made, it is the file of before, byte for byte. Where somebody has changed something else
+/// since, that is kept: the setting alone gets its former value, the one that counted, or is taken out, with a section
+/// that is empty then and was not there before.
 pub fn without_minimum_password_age(now: &[u8], before: Option<&[u8]>) -> Result<Option<Vec<u8>>, TemplateError> {
     let former = Template::read(before.unwrap_or_default())?.minimum_password_age;
     if let Some(days) = Template::read(now)?.minimum_password_age
