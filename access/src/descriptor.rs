@@ -232,6 +232,20 @@ impl<'a> Acl<'a> {
         })
     }
 
+    /// The same with other entries, whose bytes these are; None where they are too long for a list. The room behind the
+    /// entries is kept. The revision is at least this one.
+    pub(crate) fn with_entries(self, revision: u8, count: usize, bytes: &'a mut Vec<u8>) -> Option<Self> {
+        let used: usize = self.aces().map(|ace| ace.bytes.len()).sum();
+        bytes.extend_from_slice(&self.bytes[used..]);
+        u16::try_from(bytes.len() + LIST_HEADER).ok()?;
+        Some(Acl {
+            revision: self.revision.max(revision),
+            count: u16::try_from(count).ok()?,
+            bytes,
+            ..self
+        })
+    }
+
     fn write(self, bytes: &mut Vec<u8>) {
         // It was read from as many bytes, or made of no more.
         let size = (self.bytes.len() + LIST_HEADER) as u16;
@@ -273,7 +287,7 @@ pub enum Effect {
 
 impl<'a> Ace<'a> {
     /// Reads the entry at the beginning. One of a kind that neither grants nor denies is kept as it is.
-    fn read(bytes: &'a [u8]) -> Result<Self> {
+    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self> {
         let &[kind, flags, low, high, ..] = bytes else {
             return Err(DescriptorError::List);
         };
@@ -328,6 +342,11 @@ impl<'a> Ace<'a> {
     /// Whom it is for; None for a kind that neither grants nor denies.
     pub fn trustee(&self) -> Option<Sid<'a>> {
         Sid::read(self.trustee)
+    }
+
+    /// Whether it is of a kind that may name object types, which a list of revision 2 does not hold.
+    pub(crate) fn is_for_object(&self) -> bool {
+        matches!(self.bytes.first(), Some(5..=8 | 11 | 12 | 15 | 16))
     }
 
     /// Whether it came from a parent.

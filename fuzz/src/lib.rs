@@ -3,8 +3,12 @@
 
 use entra_sspr::directory::access::{Object, Token};
 use entra_sspr::directory::descriptor::Descriptor;
+use entra_sspr::directory::edit::{add, on_descendants, remove};
 use entra_sspr::directory::group_policy::{Template, links};
+use entra_sspr::directory::policy_object::{version, with_link, with_version, without_link};
 use entra_sspr::directory::rights::{CHANGE_PASSWORD, RESET_PASSWORD, USER, WRITE_LOCKOUT_TIME, WRITE_PWD_LAST_SET};
+use entra_sspr::directory::sid::SidBuf;
+use entra_sspr::directory::template_edit::{with_minimum_password_age, without_minimum_password_age};
 use entra_sspr::readiness::{Selection, assess};
 use entra_sspr::run::{LoadRequest, Request, SaveRequest, SavedRequest};
 use entra_sspr::session::claims::Claims;
@@ -158,12 +162,37 @@ pub fn descriptor(data: &[u8]) {
         object.access(&token, wants).map(|verdict| verdict.is_allowed())
     };
     assert_eq!(verdicts(descriptor), verdicts(again));
+    // A grant comes and goes, and the entries are those of before.
+    let connector: SidBuf = "S-1-5-21-9-9-9-1105".parse().expect("a SID");
+    let grant = on_descendants(&RESET_PASSWORD.want, &USER, connector.sid());
+    if let Ok(granted) = add(&descriptor, &[grant]) {
+        let after = Descriptor::read(&granted.descriptor).expect("what was edited can be read");
+        let undone = remove(&after, &granted.aces()).expect("and edited again").descriptor;
+        let undone = Descriptor::read(&undone).expect("and read");
+        let aces = |descriptor: &Descriptor<'_>| -> Vec<Vec<u8>> {
+            let aces = descriptor.dacl().into_iter().flat_map(|dacl| dacl.aces());
+            aces.map(|ace| ace.bytes.to_vec()).collect()
+        };
+        assert_eq!(aces(&undone), aces(&descriptor));
+    }
 }
 
 /// Security templates of group policy, in whatever encoding.
 pub fn security_template(data: &[u8]) {
     if let Ok(template) = Template::read(data) {
         let _ = template.has_sound_ages();
+        let new = with_minimum_password_age(Some(data), 0).expect("what is read can be changed");
+        let changed = Template {
+            minimum_password_age: Some(0),
+            ..template
+        };
+        assert_eq!(Template::read(&new), Ok(changed), "nothing but the age");
+        assert_eq!(without_minimum_password_age(&new, Some(data)), Ok(Some(data.to_vec())));
+    }
+    // GPT.INI is of the same form.
+    if version(data).is_ok() {
+        let new = with_version(data, 7).expect("what is read can be changed");
+        assert_eq!(version(&new), Ok(Some(7)));
     }
 }
 
@@ -173,4 +202,6 @@ pub fn policy_links(data: &[u8]) {
     let links = links(text);
     assert!(links.len() <= text.matches('[').count());
     assert!(links.is_sorted_by_key(|link| !link.enforced), "what is enforced wins");
+    let object = "cn={11111111-2222-3333-4444-555555555555},cn=policies,cn=system,DC=x";
+    assert_eq!(without_link(&with_link(text, object), object, text), text);
 }

@@ -1,6 +1,8 @@
 //! Group policy as far as it decides a domain's passwords: which objects are linked in what order, and what their
 //! security templates say.
 
+use super::ini::Ini;
+
 /// A link in an object's `gPLink`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
@@ -58,7 +60,7 @@ const REMOTE_SAM: &str = r"MACHINE\System\CurrentControlSet\Control\Lsa\Restrict
 /// Why a template cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
-    /// Neither UTF-16 nor UTF-8.
+    /// Neither UTF-16 nor UTF-8 nor of a code page.
     #[error("the security template is not text")]
     NotText,
     /// A setting's value is no number.
@@ -72,25 +74,19 @@ pub enum TemplateError {
 }
 
 impl Template {
-    /// Reads a template: UTF-16 with its mark, as Windows writes it, or UTF-8. A setting that stands twice counts as it
-    /// stands last.
+    /// Reads a template: UTF-16 with its mark, as Windows writes it, UTF-8, or of some code page. A setting that stands
+    /// twice counts as it stands last.
     pub fn read(bytes: &[u8]) -> Result<Self, TemplateError> {
-        let text = decoded(bytes).ok_or(TemplateError::NotText)?;
+        let file = Ini::read(bytes).ok_or(TemplateError::NotText)?;
         let mut template = Template::default();
-        let mut section = "";
-        for line in text.lines().map(str::trim) {
-            if let Some(name) = line.strip_prefix('[') {
-                section = name.trim_end_matches(']').trim();
+        for line in file.lines() {
+            let passwords = line.section.eq_ignore_ascii_case("System Access");
+            if !(passwords || line.section.eq_ignore_ascii_case("Registry Values")) {
                 continue;
             }
-            let passwords = section.eq_ignore_ascii_case("System Access");
-            if line.starts_with(';') || !(passwords || section.eq_ignore_ascii_case("Registry Values")) {
-                continue;
-            }
-            let Some((name, value)) = line.split_once('=') else {
+            let Some((name, value)) = line.setting else {
                 continue;
             };
-            let (name, value) = (name.trim(), value.trim());
             if !passwords {
                 // The kind of the value, 1 for a text, and the value.
                 if name.eq_ignore_ascii_case(REMOTE_SAM)
@@ -124,22 +120,6 @@ impl Template {
         let maximum = self.maximum_password_age;
         (0..=999).contains(&minimum)
             && maximum.is_none_or(|maximum| maximum == -1 || (1..=999).contains(&maximum) && minimum < maximum)
-    }
-}
-
-fn decoded(bytes: &[u8]) -> Option<String> {
-    let utf16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
-        let (units, odd) = bytes.as_chunks::<2>();
-        let text = String::from_utf16(&units.iter().map(|pair| unit(*pair)).collect::<Vec<_>>()).ok();
-        text.filter(|_| odd.is_empty())
-    };
-    match bytes {
-        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
-        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
-        // Some tools leave the mark out: a template begins with `[`.
-        [b'[', 0, ..] => utf16(bytes, u16::from_le_bytes),
-        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8(rest.into()).ok(),
-        _ => String::from_utf8(bytes.into()).ok(),
     }
 }
 
@@ -196,7 +176,7 @@ mod tests {
     #[test]
     fn what_is_no_template_is_told() {
         assert_eq!(Template::read(&[0xff, 0xfe, 0]), Err(TemplateError::NotText));
-        assert_eq!(Template::read(&[0xff, 0xff]), Err(TemplateError::NotText));
+        assert_eq!(Template::read(&[0xff, 0xff, 0]), Err(TemplateError::NotText));
         let error = Template::read(b"[System Access]\nMinimumPasswordAge = soon").unwrap_err();
         assert_eq!(
             error.to_string(),

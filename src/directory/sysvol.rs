@@ -1,6 +1,7 @@
 //! SYSVOL, where group policy objects keep their files.
 
 use super::group_policy::Template;
+use super::policy_object;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -117,21 +118,14 @@ pub async fn files(mounted: Option<&Path>, gpc_file_sys_path: &str) -> Result<Fi
             .map(|bytes| Template::read(&bytes))
             .transpose()?
             .unwrap_or_default(),
-        version: version(&String::from_utf8_lossy(&ini)),
+        version: version(&ini),
     })
 }
 
-/// The low half of `Version=` in GPT.INI.
-fn version(text: &str) -> Option<u32> {
-    let values = text.lines().filter_map(|line| line.split_once('='));
-    let (_, value) = values
-        .into_iter()
-        .find(|(name, _)| name.trim().eq_ignore_ascii_case("Version"))?;
-    value
-        .trim()
-        .parse::<i64>()
-        .ok()
-        .map(|version| (version & 0xffff) as u32)
+/// The low half of `Version=` in GPT.INI; None where it names none.
+fn version(file: &[u8]) -> Option<u32> {
+    let version = policy_object::version(file).ok().flatten();
+    version.map(|version| version & 0xffff)
 }
 
 #[cfg(test)]
@@ -160,7 +154,7 @@ mod tests {
 
     #[test]
     fn the_computer_s_half_of_the_version_counts() {
-        assert_eq!(version("[General]\r\nVersion=65539\r\ndisplayName=New\r\n"), Some(3));
-        assert_eq!(version("[General]\r\n"), None);
+        assert_eq!(version(b"[General]\r\nVersion=65539\r\ndisplayName=New\r\n"), Some(3));
+        assert_eq!(version(b"[General]\r\n"), None);
     }
 }
