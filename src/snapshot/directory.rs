@@ -138,8 +138,6 @@ pub struct DomainAccess {
     pub own_object: Vec<String>,
     /// The enabled users that were looked at.
     pub users: u64,
-    /// The disabled ones, whom nobody resets.
-    pub disabled: u64,
     /// The enabled users that are inetOrgPersons.
     pub inet_org_persons: u64,
     /// So many different security descriptors were weighed.
@@ -150,6 +148,9 @@ pub struct DomainAccess {
     pub change_denied: Vec<CauseGroup>,
     /// The enabled users below a unit whose name writeback cannot take.
     pub reserved_names: Vec<CauseGroup>,
+    /// The users whom nobody resets, as they are disabled or now locked out, the largest group first. That is no fault of
+    /// what the account may do; the locked-out ones are among the enabled.
+    pub barred: Vec<CauseGroup>,
 }
 
 impl DomainAccess {
@@ -253,6 +254,10 @@ pub enum Cause {
         /// The unit.
         container: String,
     },
+    /// The user is disabled.
+    Disabled,
+    /// The user is locked out.
+    LockedOut,
     /// The security descriptor cannot be read.
     #[default]
     Unreadable,

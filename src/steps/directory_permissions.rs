@@ -263,6 +263,8 @@ fn told(cause: &Cause) -> String {
         Cause::InetOrgPerson => "what is granted is for the class user".into(),
         Cause::NotGranted { right } => format!("nothing grants {right}"),
         Cause::ReservedName { container } => format!("the name of {} holds a reserved character", place(container)),
+        Cause::Disabled => "the user is disabled".into(),
+        Cause::LockedOut => "the user is locked out now".into(),
         Cause::Unreadable => UNREAD.into(),
     }
 }

@@ -182,7 +182,11 @@ fn a_container_hands_down_what_is_for_the_class_and_goes_on() {
     assert_eq!(handed(USER, true, &users), [true; 3]);
     assert_eq!(handed(USER, false, &users), [true; 3]);
     assert_eq!(handed(INET_ORG_PERSON, true, &users), [false; 3]);
-    assert_eq!(handed(USER, true, &[allow(0, CR | WP, None, CONNECTOR)]), [false; 3], "stays");
+    assert_eq!(
+        handed(USER, true, &[allow(0, CR | WP, None, CONNECTOR)]),
+        [false; 3],
+        "stays"
+    );
     let once = [allow(below | flag::NO_PROPAGATE, CR, None, GROUP)];
     assert_eq!(handed(INET_ORG_PERSON, true, &once), [true, false, false]);
     assert_eq!(handed(INET_ORG_PERSON, false, &once), [false; 3]);

@@ -13,7 +13,7 @@ use crate::directory::containers::Containers;
 use crate::directory::ldap::DirectoryError;
 use crate::directory::names::Names;
 use crate::directory::password_policy as policies;
-use crate::directory::scan::{self, MinimumAges};
+use crate::directory::scan::{self, Policies};
 use crate::error::{Error, Result};
 use crate::file::Private;
 use crate::session::Session;
@@ -332,17 +332,17 @@ async fn read_domain(
         };
         read.gaps.push((FactId::DirectoryPasswords, refusal));
     }
-    let (own_policy, links) = own_policy.unwrap_or_default();
-    let ages = MinimumAges {
-        domain: own_policy.minimum_age.saturating_neg(),
+    let (own_policy, links) = own_policy.unzip();
+    let ages = Policies {
+        domain: own_policy,
         policies: fine
             .iter()
             .flatten()
-            .map(|policy| (policy.dn.to_lowercase(), policy.policy.minimum_age.saturating_neg()))
+            .map(|policy| (policy.dn.to_lowercase(), policy.policy))
             .collect(),
         now: policies::now(),
     };
-    let containers = Containers::read(connection, root).await?;
+    let containers = Containers::read(connection, root, &tokens).await?;
     let accounts: Vec<String> = weighed.iter().map(|candidate| candidate.told.name.clone()).collect();
     let dns = place.name.dns.as_str();
     let affected = sink.map(|sink| Affected {
@@ -363,7 +363,7 @@ async fn read_domain(
     names
         .learn(connection, &place.name.netbios, access::trustees(&scan))
         .await;
-    let linked = linked::read(connection, &place.directory, links).await?;
+    let linked = linked::read(connection, &place.directory, links.unwrap_or_default()).await?;
     let controllers = linked::remote_sam(connection, &place.directory, &place.name, &linked).await?;
     let watched = Watched::read(connection, root).await?;
     for (at, candidate) in weighed.iter().enumerate() {
@@ -375,6 +375,7 @@ async fn read_domain(
             .await;
         read.access.push(access);
     }
+    let own_policy = own_policy.unwrap_or_default();
     read.passwords = Some(passwords::passwords(&place.name.dns, own_policy, fine, &linked, &scan));
     end
 }

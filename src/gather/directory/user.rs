@@ -158,9 +158,9 @@ impl Reader {
             return Err(DirectoryError::NoController);
         };
         let tokens = tokens(connection, &root, candidates).await?;
+        let containers = Containers::read(connection, &root, &tokens).await?;
         let names = candidates.iter().map(|candidate| candidate.told.name.clone());
         let accounts = names.zip(tokens).collect();
-        let containers = Containers::read(connection, &root).await?;
         let own_policy = policies::domain(connection, &root).await?.map(|(policy, _)| policy);
         let fine = policies::fine_grained(connection, &root).await?;
         Ok(Reader {
@@ -255,13 +255,14 @@ impl Reader {
             accounts: self
                 .accounts
                 .iter()
-                .map(|(name, token)| self.account(name, token, entry))
+                .enumerate()
+                .map(|(at, (name, token))| self.account(at, name, token, entry))
                 .collect(),
             password: self.password(entry, control, number("pwdLastSet")),
         }
     }
 
-    fn account(&self, connector: &str, token: &Token, entry: &Entry) -> Account {
+    fn account(&self, at: usize, connector: &str, token: &Token, entry: &Entry) -> Account {
         let rights = NEEDED.into_iter().chain([CHANGE_PASSWORD]);
         let Some((cause, verdicts)) = weigh(entry, token) else {
             return Account {
@@ -279,7 +280,7 @@ impl Reader {
         };
         let rights: Vec<RightVerdict> = rights.zip(&verdicts).enumerate().map(verdict).collect();
         let can_reset = rights.iter().all(|right| right.allowed || !right.needed);
-        let cause = cause.map(|missing| scan::cause_of(&missing, entry, &self.containers));
+        let cause = cause.map(|missing| scan::cause_of(&missing, entry, at, &self.containers));
         Account {
             connector: connector.into(),
             can_reset,
