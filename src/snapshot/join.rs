@@ -353,7 +353,10 @@ mod tests {
             .map(|d| d.name.as_str())
             .collect();
         assert_eq!(unread, ["c"]);
-        let Fact::Partial { read, of: all, reason, .. } = &whole.facts.directory_passwords else {
+        let Fact::Partial {
+            read, of: all, reason, ..
+        } = &whole.facts.directory_passwords
+        else {
             panic!("{whole:#?}");
         };
         assert_eq!((*read, *all, reason.as_str()), (2, Some(3), "c: no answer."));
