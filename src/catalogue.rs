@@ -405,6 +405,7 @@ pub const ROWS: &[Row] = &[
         symptom: "33005 or 33006",
         cause: "the account is disabled or locked out on premises",
         fix: "Enable it, or unlock it.",
+        before: &["directory_permissions.granted"],
         events: &[reset(33005), reset(33006)],
         ..BARE
     },

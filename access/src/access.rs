@@ -1,6 +1,6 @@
 //! Who may do what to an object, and the entry that decides it (MS-ADTS 5.1.3.3).
 
-use super::descriptor::{Ace, Descriptor, Effect, mask};
+use super::descriptor::{Ace, Acl, Descriptor, Effect, mask};
 use super::rights::{Guid, Want};
 use super::sid::{Sid, SidBuf};
 use foldhash::fast::FixedState;
@@ -73,13 +73,31 @@ impl<'a> Object<'a> {
     /// Whether a token has each of these rights. The entries count in their stored order: the first that speaks of a
     /// right decides it.
     pub fn access<const N: usize>(&self, token: &Token, wants: [Want; N]) -> [Verdict<'a>; N] {
-        let Some(dacl) = self.descriptor.dacl() else {
-            return [Verdict::NoList; N];
-        };
+        match self.descriptor.dacl() {
+            Some(dacl) => self.decide(dacl, token, wants, Ace::is_effective),
+            None => [Verdict::NoList; N],
+        }
+    }
+
+    /// What it hands a token down on an object of this class that stands directly in it, or farther below.
+    pub fn handed_down<const N: usize>(&self, token: &Token, wants: [Want; N], directly: bool) -> [Verdict<'a>; N] {
+        match self.descriptor.dacl() {
+            Some(dacl) => self.decide(dacl, token, wants, |ace| ace.is_handed_to(&self.class, directly)),
+            None => [Verdict::NotGranted; N],
+        }
+    }
+
+    fn decide<const N: usize>(
+        &self,
+        dacl: Acl<'a>,
+        token: &Token,
+        wants: [Want; N],
+        counts: impl Fn(&Ace<'a>) -> bool,
+    ) -> [Verdict<'a>; N] {
         let mut verdicts = [Verdict::NotGranted; N];
         let mut open = N;
         for ace in dacl.aces() {
-            let Some(effect) = ace.effect.filter(|_| ace.is_effective()) else {
+            let Some(effect) = ace.effect.filter(|_| counts(&ace)) else {
                 continue;
             };
             // Whether it is about the token is the dearer question: asked last, and once.

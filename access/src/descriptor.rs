@@ -358,6 +358,13 @@ impl<'a> Ace<'a> {
     pub fn is_effective(&self) -> bool {
         self.flags & flag::INHERIT_ONLY == 0
     }
+
+    /// Whether an object of a class takes it that stands directly in the one that it stands on, or farther below.
+    pub fn is_handed_to(&self, class: &Guid, directly: bool) -> bool {
+        self.flags & flag::CONTAINER_INHERIT != 0
+            && (directly || self.flags & flag::NO_PROPAGATE == 0)
+            && self.inherited_object.is_none_or(|heir| heir == class)
+    }
 }
 
 /// In the manner of SDDL, with mask and flags as numbers.

@@ -95,6 +95,10 @@ Describe 'The directory' {
         $missing = @()
         $found = @('nobody', 'staff1' | Get-SsprDirectoryPermission -ErrorVariable missing -ErrorAction SilentlyContinue)
         $found[0].User | Should -Be 'staff1'
+        $missing[0].FullyQualifiedErrorId | Should -Be 'Sspr.Directory.Unread,Get-SsprDirectoryPermission'
+        "$($missing[0])" | Should -Match 'may be in a domain that was not read: child\.example\.test'
+        $missing = @()
+        [void]@(Get-SsprDirectoryPermission -User 'EXAMPLE\nobody' -ErrorVariable missing -ErrorAction SilentlyContinue)
         $missing[0].FullyQualifiedErrorId | Should -Be 'Sspr.Directory.NotFound,Get-SsprDirectoryPermission'
     }
 
@@ -108,6 +112,7 @@ Describe 'The directory' {
         $causes = @(Get-SsprDirectoryPermission)
         $causes[0].Refused | Should -Be 16
         $causes[0].Where | Should -Match '^OU=Sales'
+        $causes.Cause | Should -Contain 'the user is disabled'
         $policies = @(Get-SsprPasswordPolicy)
         $policies.Name | Should -Be '(domain)', 'Strict'
         $policies.MinimumAge.TotalDays | Should -Be 1, 5
@@ -115,6 +120,18 @@ Describe 'The directory' {
         $mine.Policy | Should -Be 'Strict'
         $mine.ResetFrom | Should -BeGreaterThan ([datetime]::Now.AddDays(4))
         ($accounts + $causes + $policies | Out-String) | Should -Match 'MSOL_16fb75d0227d'
+    }
+
+    It 'judges a domain by its own accounts, in the table as on the screen' {
+        if (Skip-WithoutController) { return }
+        foreach ($index in 0, 1) { [void](Connect-Lab -Index $index) }
+        $path = [System.IO.Path]::Combine($TestDrive, 'own.csv')
+        [void](Get-SsprDirectoryPermission -CsvPath $path)
+        $rows = @(ConvertFrom-Csv -InputObject ([System.IO.File]::ReadAllText($path)))
+        @($rows | Where-Object { $_.domain -eq 'child.example.test' -and $_.account -like 'EXAMPLE*' }).Count | Should -Be 0
+        $causes = @(Get-SsprDirectoryPermission)
+        @($causes | Where-Object { $_.Domain -eq 'child.example.test' -and $_.Connector -like 'EXAMPLE*' }).Count | Should -Be 0
+        @($causes | Where-Object { $_.Domain -eq 'child.example.test' }).Count | Should -BeGreaterThan 0
     }
 
     It 'writes a table of everyone who cannot be reset, in which hostile names are harmless' {

@@ -1,7 +1,10 @@
 //! What users stand in: the containers of a domain, which hand entries down and part a scan into searches of its own.
 
+use super::access::{Object, Token};
 use super::descriptor::{Ace, Descriptor, Effect};
 use super::ldap::{Connection, Depth, DirectoryError, Entry};
+use super::rights::{Guid, INET_ORG_PERSON, USER};
+use super::scan::NEEDED;
 use ldap3::ldap_escape;
 use std::collections::{BTreeSet, HashMap};
 
@@ -35,8 +38,49 @@ struct Container {
     protected: bool,
     /// The entries of its own that deny, without their flags.
     denials: Vec<Box<[u8]>>,
+    /// What it hands down, for each account.
+    grants: Vec<Grants>,
     /// Its own name holds a character that writeback cannot take.
     reserved: bool,
+}
+
+impl Container {
+    fn grants(&self, account: usize, right: &str, class: Guid, directly: bool) -> bool {
+        let bit = Grants::bit(right, class, directly);
+        self.grants.get(account).is_some_and(|grants| grants.0 & bit != 0)
+    }
+}
+
+/// Which of the rights that a reset needs a container hands down to users of either class, a bit for each answer.
+#[derive(Clone, Copy, Debug, Default)]
+struct Grants(u16);
+
+impl Grants {
+    fn of(descriptor: Descriptor<'_>, token: &Token) -> Grants {
+        let mut all = Grants::default();
+        for class in [USER, INET_ORG_PERSON] {
+            let container = Object {
+                descriptor,
+                class,
+                sid: None,
+            };
+            for directly in [true, false] {
+                let verdicts = container.handed_down(token, NEEDED.map(|right| right.want), directly);
+                let granted = NEEDED.iter().zip(verdicts).filter(|(_, verdict)| verdict.is_allowed());
+                for (right, _) in granted {
+                    all.0 |= Grants::bit(right.name, class, directly);
+                }
+            }
+        }
+        all
+    }
+
+    fn bit(right: &str, class: Guid, directly: bool) -> u16 {
+        let at = NEEDED.iter().position(|known| known.name == right);
+        at.map_or(0, |at| {
+            1 << (4 * at + 2 * usize::from(class == USER) + usize::from(directly))
+        })
+    }
 }
 
 /// A search of its own within a scan.
@@ -48,37 +92,50 @@ pub struct Part {
     pub depth: Depth,
 }
 
-/// What stands above an object.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Above {
-    /// The nearest container that does not take its parent's entries.
-    pub protected: Option<String>,
-    /// The nearest whose name holds a reserved character.
-    pub reserved: Option<String>,
+/// The containers above an object, the nearest first.
+#[derive(Debug, Default)]
+pub struct Above<'c> {
+    over: Vec<&'c Container>,
+}
+
+impl<'c> Above<'c> {
+    /// The nearest whose name holds a character that writeback cannot take.
+    pub fn reserved(&self) -> Option<&'c str> {
+        let found = self.over.iter().find(|container| container.reserved);
+        found.map(|container| container.dn.as_str())
+    }
+
+    /// The nearest that does not take its parent's entries, where these would grant an account a right on users of a class.
+    pub fn cut_off(&self, account: usize, right: &str, class: Guid) -> Option<&'c str> {
+        let pairs = self.over.iter().zip(self.over.iter().skip(1));
+        let mut cut = pairs.filter(|(own, parent)| own.protected && parent.grants(account, right, class, false));
+        cut.next().map(|(own, _)| own.dn.as_str())
+    }
+
+    /// Whether the nearest hands a right down to users of a class.
+    pub fn grants(&self, account: usize, right: &str, class: Guid) -> bool {
+        let nearest = self.over.first();
+        nearest.is_some_and(|nearest| nearest.grants(account, right, class, true))
+    }
 }
 
 impl Containers {
-    /// Reads a domain's.
-    pub async fn read(connection: &mut Connection, root: &str) -> Result<Containers, DirectoryError> {
+    /// Reads a domain's, and weighs what each hands down to these accounts.
+    pub async fn read(connection: &mut Connection, root: &str, tokens: &[Token]) -> Result<Containers, DirectoryError> {
         let classes = superiors(connection).await?;
         let classes = classes
             .iter()
             .map(|class| format!("(objectClass={})", ldap_escape(class.as_str())));
         let filter = format!("(|{})", classes.collect::<String>());
         let attributes = ["nTSecurityDescriptor"];
-        let add = |containers: &mut Containers, entry| containers.add(&entry);
-        let mut containers: Containers = connection.fold(root, Depth::Subtree, &filter, &attributes, add).await?;
-        // Nothing is handed down to the root: it keeps nothing out.
-        if let Some(own) = containers.known.get_mut(&root.to_lowercase()) {
-            own.protected = false;
-        }
-        Ok(containers)
+        let add = |containers: &mut Containers, entry| containers.add(&entry, tokens);
+        connection.fold(root, Depth::Subtree, &filter, &attributes, add).await
     }
 
-    fn add(&mut self, entry: &Entry) {
+    pub(super) fn add(&mut self, entry: &Entry, tokens: &[Token]) {
         let descriptor = entry.value("nTSecurityDescriptor").map(Descriptor::read);
         let Some(Ok(descriptor)) = descriptor else {
-            self.keep(&entry.dn, false, Vec::new());
+            self.keep(&entry.dn, false, Vec::new(), Vec::new());
             return;
         };
         let aces = descriptor.dacl().into_iter().flat_map(|dacl| dacl.aces());
@@ -87,34 +144,29 @@ impl Containers {
             &entry.dn,
             descriptor.is_protected(),
             denials.map(|ace| body(&ace)).collect(),
+            tokens.iter().map(|token| Grants::of(descriptor, token)).collect(),
         );
     }
 
-    fn keep(&mut self, dn: &str, protected: bool, denials: Vec<Box<[u8]>>) {
+    fn keep(&mut self, dn: &str, protected: bool, denials: Vec<Box<[u8]>>, grants: Vec<Grants>) {
         let container = Container {
             dn: dn.into(),
             protected,
             denials,
+            grants,
             reserved: is_reserved(dn),
         };
         self.known.insert(dn.to_lowercase(), container);
     }
 
-    /// The containers above an object, the nearest first.
-    fn over<'s>(&'s self, dn: &'s str) -> impl Iterator<Item = &'s Container> {
+    fn over<'s>(&'s self, dn: &str) -> impl Iterator<Item = &'s Container> {
         std::iter::successors(parent(dn), |dn| parent(dn)).filter_map(|dn| self.known.get(&dn.to_lowercase()))
     }
 
-    /// What stands above an object.
-    pub fn above(&self, dn: &str) -> Above {
-        let first = |holds: fn(&Container) -> bool| {
-            self.over(dn)
-                .find(|container| holds(container))
-                .map(|container| container.dn.clone())
-        };
+    /// The containers above an object.
+    pub fn above(&self, dn: &str) -> Above<'_> {
         Above {
-            protected: first(|container| container.protected),
-            reserved: first(|container| container.reserved),
+            over: self.over(dn).collect(),
         }
     }
 
@@ -245,7 +297,7 @@ mod tests {
     fn of(units: &[(&str, bool)]) -> Containers {
         let mut containers = Containers::default();
         for (dn, protected) in units {
-            containers.keep(dn, *protected, Vec::new());
+            containers.keep(dn, *protected, Vec::new(), vec![Grants(u16::MAX)]);
         }
         containers
     }
@@ -260,13 +312,18 @@ mod tests {
     #[test]
     fn the_nearest_container_above_counts() {
         let containers = of(&[
-            ("OU=A,DC=x", true),
-            ("OU=B,OU=A,DC=x", true),
-            ("OU=C,OU=B,OU=A,DC=x", false),
+            ("DC=x", true),
+            (r"OU=A\,,DC=x", true),
+            (r"OU=B,OU=A\,,DC=x", true),
+            (r"OU=C,OU=B,OU=A\,,DC=x", false),
         ]);
-        let above = containers.above("CN=u,ou=c,OU=B,OU=A,DC=x");
-        assert_eq!(above.protected.as_deref(), Some("OU=B,OU=A,DC=x"));
-        assert_eq!(containers.above("CN=u,DC=x"), Above::default());
+        let above = containers.above(r"CN=u,ou=c,OU=B,OU=A\,,DC=x");
+        let cut_off = |account| above.cut_off(account, NEEDED[0].name, USER);
+        assert_eq!(cut_off(0), Some(r"OU=B,OU=A\,,DC=x"));
+        assert_eq!(above.reserved(), Some(r"OU=A\,,DC=x"));
+        assert_eq!(cut_off(1), None, "of another account nothing is known");
+        // Nothing stands above the root that could be handed down.
+        assert_eq!(containers.above("CN=u,DC=x").cut_off(0, NEEDED[0].name, USER), None);
     }
 
     #[test]

@@ -40,6 +40,17 @@ pub struct Policy {
     pub lockout_window: i64,
 }
 
+impl Policy {
+    /// Until when somebody is locked out who was at a moment, in steps since 1601.
+    pub fn locked_until(&self, since: i64) -> i64 {
+        match self.lockout_duration {
+            // Until somebody unlocks it.
+            0 | i64::MIN => i64::MAX,
+            duration => since.saturating_sub(duration),
+        }
+    }
+}
+
 /// A fine-grained policy (PSO).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FineGrained {

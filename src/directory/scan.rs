@@ -6,6 +6,7 @@ use super::containers::{Above, Containers, Part, body};
 use super::descriptor::Descriptor;
 use super::forest::Login;
 use super::ldap::{Address, Connection, DirectoryError, Entry};
+use super::password_policy::Policy;
 use super::rights::{
     CHANGE_PASSWORD, Guid, INET_ORG_PERSON, RESET_PASSWORD, Right, USER, WRITE_LOCKOUT_TIME, WRITE_PWD_LAST_SET,
 };
@@ -21,13 +22,14 @@ pub const NEEDED: [Right; 3] = [RESET_PASSWORD, WRITE_LOCKOUT_TIME, WRITE_PWD_LA
 /// The same, and what is looked at besides.
 pub const LOOKED_AT: [Right; 4] = [RESET_PASSWORD, WRITE_LOCKOUT_TIME, WRITE_PWD_LAST_SET, CHANGE_PASSWORD];
 /// What is read of a user.
-const ATTRIBUTES: [&str; 6] = [
+const ATTRIBUTES: [&str; 7] = [
     "nTSecurityDescriptor",
     "objectClass",
     "objectSid",
     "adminCount",
     "userAccountControl",
     "pwdLastSet",
+    "lockoutTime",
 ];
 /// What is read besides where users are written down.
 const NAMES: [&str; 2] = ["sAMAccountName", "userPrincipalName"];
@@ -50,11 +52,11 @@ const DISABLED: u32 = 0x2;
 /// Why an account may not reset a user.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Cause {
-    /// A container does not take its parent's entries; its distinguished name.
+    /// A container does not take its parent's entries, which would grant it; its distinguished name.
     Protected(String),
-    /// The user does not take its container's entries, as one whom AdminSDHolder protects or protected.
+    /// The user does not take its container's entries, which would grant it, as one whom AdminSDHolder protects or protected.
     AdminSdHolder,
-    /// The user does not take its container's entries.
+    /// The user does not take its container's entries, which would grant it.
     ProtectedUser,
     /// An entry denies a right to somebody whom the account is.
     Denied {
@@ -65,9 +67,9 @@ pub enum Cause {
         /// The container that hands it down; None where it stands on the user.
         from: Option<String>,
     },
-    /// The user is an inetOrgPerson, and what is granted is for the class user.
+    /// The user is an inetOrgPerson, and what its container hands down grants it for the class user.
     InetOrgPerson,
-    /// Nothing grants it, though nothing stands in the way.
+    /// Nothing grants it, nor would if nothing stood in the way.
     NotGranted {
         /// The first right that is missing.
         right: &'static str,
@@ -121,7 +123,9 @@ pub struct Scan {
     /// The enabled users that were read.
     pub users: u64,
     /// The disabled ones: nobody resets these, so what keeps an account from them is not told.
-    pub disabled: u64,
+    pub disabled: Crowd,
+    /// The enabled ones that are locked out now.
+    pub locked: Crowd,
     /// The enabled ones that are inetOrgPersons.
     pub inet_org_persons: u64,
     /// For each account: those whom it may not reset.
@@ -147,7 +151,8 @@ impl Scan {
             }
         }
         self.users += other.users;
-        self.disabled += other.disabled;
+        self.disabled.join(other.disabled);
+        self.locked.join(other.locked);
         self.inet_org_persons += other.inet_org_persons;
         self.descriptors += other.descriptors;
         causes(&mut self.refused, other.refused);
@@ -163,14 +168,14 @@ impl Scan {
     }
 }
 
-/// How old a password must be before it may be reset, in the directory's steps of 100 ns.
+/// What says how old a password must be before it may be reset, and for how long somebody is locked out.
 #[derive(Clone, Debug, Default)]
-pub struct MinimumAges {
-    /// By the domain's policy.
-    pub domain: i64,
-    /// By the fine-grained ones, whose distinguished names are in small letters.
-    pub policies: HashMap<String, i64>,
-    /// The present, in steps since 1601.
+pub struct Policies {
+    /// The domain's own policy, where it can be seen.
+    pub domain: Option<Policy>,
+    /// The fine-grained ones by their distinguished names in small letters.
+    pub policies: HashMap<String, Policy>,
+    /// The present, in the directory's steps since 1601.
     pub now: i64,
 }
 
@@ -183,8 +188,8 @@ pub struct Task<'a> {
     pub containers: &'a Containers,
     /// The accounts.
     pub tokens: &'a [Token],
-    /// The ages that count.
-    pub ages: &'a MinimumAges,
+    /// The policies that count.
+    pub ages: &'a Policies,
     /// Where each user is written down whom an account may not reset.
     pub affected: Option<Affected<'a>>,
 }
@@ -357,7 +362,7 @@ struct Scanner<'t> {
     task: Task<'t>,
     weigher: Weigher<'t>,
     /// What stands above the users of the container that was looked at last.
-    above: (String, Above),
+    above: (String, Above<'t>),
     scan: Scan,
     /// The rows of the part, or why they could not be written.
     rows: Written,
@@ -429,16 +434,17 @@ impl<'t> Scanner<'t> {
             .and_then(|text| text.parse().ok())
             .unwrap_or_default();
         if control & DISABLED != 0 {
-            self.scan.disabled += 1;
+            self.scan.disabled.add(&user.dn);
             return;
         }
         self.scan.users += 1;
         self.age(user);
         let class = class(user);
         self.scan.inet_org_persons += u64::from(class == INET_ORG_PERSON);
-        let above = self.above(&user.dn);
-        if let Some(unit) = above.reserved {
-            self.scan.reserved.entry(unit).or_default().add(&user.dn);
+        self.look_above(&user.dn);
+        let above = &self.above.1;
+        if let Some(unit) = above.reserved() {
+            self.scan.reserved.entry(unit.into()).or_default().add(&user.dn);
         }
         let sid = user.value("objectSid").and_then(Sid::read);
         let weighed = user
@@ -455,7 +461,7 @@ impl<'t> Scanner<'t> {
         };
         for (at, weighed) in weighed.iter().enumerate() {
             if let Some(missing) = &weighed.missing {
-                let cause = cause(missing, user, above.protected.as_deref(), self.task.containers);
+                let cause = cause(missing, user, at, above, self.task.containers);
                 if let Some(affected) = &self.task.affected {
                     self.rows.add(affected, at, user, &cause);
                 }
@@ -469,54 +475,60 @@ impl<'t> Scanner<'t> {
     }
 
     fn age(&mut self, user: &Entry) {
-        let ages = self.task.ages;
-        let policy = user.text(RESULTANT_POLICY).map(str::to_lowercase).unwrap_or_default();
-        let minimum = ages.policies.get(&policy).copied().unwrap_or(ages.domain);
-        let set: i64 = user
-            .text("pwdLastSet")
-            .and_then(|text| text.parse().ok())
-            .unwrap_or_default();
-        let counted = self.scan.ages.entry(policy).or_default();
+        let policies = self.task.ages;
+        let name = user.text(RESULTANT_POLICY).map(str::to_lowercase).unwrap_or_default();
+        let policy = policies.policies.get(&name).or(policies.domain.as_ref());
+        let steps = |attribute| -> i64 {
+            let text = user.text(attribute).and_then(|text| text.parse().ok());
+            text.unwrap_or_default()
+        };
+        let counted = self.scan.ages.entry(name).or_default();
         counted.users += 1;
+        let Some(policy) = policy else { return };
+        let (set, minimum) = (steps("pwdLastSet"), policy.minimum_age.saturating_neg());
         // 0: the password must be changed, which its age does not hinder.
-        if set > 0 && minimum > 0 && set.saturating_add(minimum) > ages.now {
+        if set > 0 && minimum > 0 && set.saturating_add(minimum) > policies.now {
             counted.young.add(&user.dn);
+        }
+        // It stays when the time is over.
+        let locked = steps("lockoutTime");
+        if locked > 0 && policy.locked_until(locked) > policies.now {
+            self.scan.locked.add(&user.dn);
         }
     }
 
-    /// What stands above a user. Users of a container come one after another.
-    fn above(&mut self, dn: &str) -> Above {
+    /// Looks at what stands above a user. Users of a container come one after another.
+    fn look_above(&mut self, dn: &str) {
         let parent = super::containers::parent(dn).unwrap_or_default();
         if self.above.0 != parent {
             self.above = (parent.into(), self.task.containers.above(dn));
         }
-        self.above.1.clone()
     }
 }
 
-/// Why a right is missing on a user.
-pub fn cause_of(missing: &Missing, user: &Entry, containers: &Containers) -> Cause {
-    let above = containers.above(&user.dn);
-    cause(missing, user, above.protected.as_deref(), containers)
+/// Why a right is missing to an account on a user; the account by the place of its token.
+pub fn cause_of(missing: &Missing, user: &Entry, account: usize, containers: &Containers) -> Cause {
+    cause(missing, user, account, &containers.above(&user.dn), containers)
 }
 
-fn cause(missing: &Missing, user: &Entry, protected: Option<&str>, containers: &Containers) -> Cause {
+fn cause(missing: &Missing, user: &Entry, account: usize, above: &Above<'_>, containers: &Containers) -> Cause {
     if let Some(denial) = &missing.denied {
         return denied(denial, &user.dn, containers);
     }
-    if missing.protected {
+    let (right, class) = (missing.right, class(user));
+    if missing.protected && above.grants(account, right, class) {
         return match user.text("adminCount") {
             Some("1") => Cause::AdminSdHolder,
             _ => Cause::ProtectedUser,
         };
     }
-    if let Some(container) = protected {
+    if let Some(container) = above.cut_off(account, right, class) {
         return Cause::Protected(container.into());
     }
-    if class(user) == INET_ORG_PERSON {
+    if class == INET_ORG_PERSON && above.grants(account, right, USER) {
         return Cause::InetOrgPerson;
     }
-    Cause::NotGranted { right: missing.right }
+    Cause::NotGranted { right }
 }
 
 fn denied(denial: &Denial, dn: &str, containers: &Containers) -> Cause {
@@ -568,22 +580,4 @@ pub fn class(user: &Entry) -> Guid {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sample_does_not_hang_on_the_order() {
-        let names: Vec<String> = (0..40).map(|n| format!("CN={:02}", n * 7 % 40)).collect();
-        let mut whole = Crowd::default();
-        names.iter().for_each(|dn| whole.add(dn));
-        let (front, back) = names.split_at(13);
-        let mut parts = [Crowd::default(), Crowd::default()];
-        front.iter().for_each(|dn| parts[0].add(dn));
-        back.iter().rev().for_each(|dn| parts[1].add(dn));
-        let [mut joined, other] = parts;
-        joined.join(other);
-        assert_eq!(whole, joined);
-        assert_eq!((whole.count, whole.sample.len()), (40, SAMPLE));
-        assert_eq!(whole.sample[0], "CN=00");
-    }
-}
+mod tests;

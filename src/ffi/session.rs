@@ -233,11 +233,11 @@ pub unsafe extern "C" fn sspr_directory_adopt(session: u64, other: u64, out_erro
 /// `session` is the handle of a session that is connected to a directory. `request_json` is an object: `users` (1 to 1000:
 /// distinguished names, user principal names, "DOMAIN\\name", account names or SIDs).
 ///
-/// `out_task` receives a task for `sspr_task_next`. Its result is `{users[], missing[]}`: a user has `asked`, `dn`, `name`,
-/// `userPrincipalName`, `sid`, `domain`, `class`, `enabled`, `locked`, `adminCount`, `inheritance`, `accounts[]`
+/// `out_task` receives a task for `sspr_task_next`. Its result is `{users[], missing[], unread[]}`: a user has `asked`, `dn`,
+/// `name`, `userPrincipalName`, `sid`, `domain`, `class`, `enabled`, `locked`, `adminCount`, `inheritance`, `accounts[]`
 /// ({`connector`, `canReset`, `cause`, `rights[]` {`right`, `needed`, `allowed`, `by`}}) and `password` ({`fineGrained`,
 /// `policy`, `set`, `resetFrom`, `mustChange`, `neverExpires`}); `missing` are the names for which there is no user, or more
-/// than one. Its errors are SSPR_STATUS_ARGUMENT_INVALID, a DIRECTORY status (SSPR_STATUS_DIRECTORY_NEEDED where the session
+/// than one; `unread` ({`user`, `why`}) those who were not found and may be of a domain that could not be read. Its errors are SSPR_STATUS_ARGUMENT_INVALID, a DIRECTORY status (SSPR_STATUS_DIRECTORY_NEEDED where the session
 /// is connected to none), or those of any task (see `sspr_task_next`).
 ///
 /// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status (also SSPR_STATUS_HANDLE_LIMIT),

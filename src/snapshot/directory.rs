@@ -1,6 +1,6 @@
 //! What the directories on premises said. Accounts and entries are told by name and SID.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A forest that was connected to.
@@ -100,6 +100,51 @@ impl Connector {
     }
 }
 
+/// An account that has not signed in for so long is not in use: the directory notes a sign-in to within two weeks, and
+/// Connect signs in every half hour.
+const UNUSED: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+impl Connector {
+    /// Whether it is one of these accounts: domain and name.
+    pub fn is_among(&self, accounts: &[(&str, &str)]) -> bool {
+        accounts.iter().any(|(domain, account)| self.is(domain, account))
+    }
+
+    /// Whether it is left over from an installation that is gone; `configured` are those that Connect servers say they work
+    /// as.
+    pub fn is_stale(&self, configured: &[(&str, &str)], now: Timestamp) -> bool {
+        let last = self.last_sign_in.or(self.created);
+        let unused = last.is_some_and(|last| now.duration_since(last) > UNUSED);
+        !self.is_among(configured) && (!self.enabled || unused)
+    }
+}
+
+/// The accounts that are in use: those that Connect servers name, beside cloud sync's; else those that seem alive. Where
+/// all seem left over, those that may sign in.
+pub fn in_use<'a>(
+    all: impl Iterator<Item = &'a Connector> + Clone,
+    configured: &[(&str, &str)],
+    now: Timestamp,
+) -> Vec<&'a Connector> {
+    let live = |account: &&Connector| !account.is_stale(configured, now);
+    if !configured.is_empty() {
+        let cloud = |account: &&Connector| account.kind == ConnectorKind::CloudSync && live(account);
+        return all.filter(|one| one.is_among(configured) || cloud(one)).collect();
+    }
+    let mut used: Vec<&Connector> = all.clone().filter(live).collect();
+    if used.is_empty() {
+        used.extend(all.filter(|account| account.enabled));
+    }
+    used
+}
+
+/// Whether a domain is judged by an account of those in use: by its own; one without any, by those of the others.
+pub fn serves(account: &str, domain: &str, used: &[&Connector]) -> bool {
+    let own = used.iter().any(|one| one.domain == domain);
+    used.iter()
+        .any(|one| one.name == account && (one.domain == domain || !own))
+}
+
 /// What an account's description says of the installation that made it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -120,6 +165,8 @@ pub struct DomainAccess {
     pub domain: String,
     /// The account, as in `Connector`.
     pub connector: String,
+    /// Whether the domain is judged by it, as far as was known when it was read.
+    pub serves: bool,
     /// Unexpire Password on the domain's root; None where its security descriptor cannot be read.
     pub unexpire: Option<Decision>,
     /// What Connect must be able to read: the domain's root, CN=Builtin, CN=Server,CN=System.
@@ -138,8 +185,6 @@ pub struct DomainAccess {
     pub own_object: Vec<String>,
     /// The enabled users that were looked at.
     pub users: u64,
-    /// The disabled ones, whom nobody resets.
-    pub disabled: u64,
     /// The enabled users that are inetOrgPersons.
     pub inet_org_persons: u64,
     /// So many different security descriptors were weighed.
@@ -150,6 +195,9 @@ pub struct DomainAccess {
     pub change_denied: Vec<CauseGroup>,
     /// The enabled users below a unit whose name writeback cannot take.
     pub reserved_names: Vec<CauseGroup>,
+    /// The users whom nobody resets, as they are disabled or now locked out, the largest group first. That is no fault of
+    /// what the account may do; the locked-out ones are among the enabled.
+    pub barred: Vec<CauseGroup>,
 }
 
 impl DomainAccess {
@@ -253,6 +301,10 @@ pub enum Cause {
         /// The unit.
         container: String,
     },
+    /// The user is disabled.
+    Disabled,
+    /// The user is locked out.
+    LockedOut,
     /// The security descriptor cannot be read.
     #[default]
     Unreadable,

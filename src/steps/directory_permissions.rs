@@ -1,8 +1,8 @@
 //! Step `directory_permissions`: may the connector account reset each user in the directory?
 
 use super::Step;
-use super::on_premises::{access, across, listed, place, total, unread};
-use crate::finding::{Check, Finding, Severity, counted, number, share};
+use super::on_premises::{access, across, listed, place, total, unjudged, unread};
+use crate::finding::{Check, Finding, Outcome, Severity, counted, number, share};
 use crate::snapshot::directory::{Cause, CauseGroup, DomainAccess};
 use crate::snapshot::{FactId, Snapshot};
 
@@ -49,7 +49,7 @@ const UNEXPIRE: Check = Check {
 const GRANTED: Check = Check {
     id: "directory_permissions.granted",
     title: "Reset Password and the two attributes granted",
-    looks_at: "For every enabled user: whether the connector account may reset the password and write lockoutTime and pwdLastSet, as the domain controller weighs it: entries in their order, denials, inheritance, object types, property sets, nested groups.",
+    looks_at: "For every enabled user: whether the connector account may reset the password and write lockoutTime and pwdLastSet, as the domain controller weighs it: entries in their order, denials, inheritance, object types, property sets, nested groups. Disabled and locked-out users are counted beside.",
     why: "A user whom the account may not reset gets SSPR_0029, after having chosen a new password.",
     doc: RIGHTS,
     decides: true,
@@ -58,7 +58,7 @@ const GRANTED: Check = Check {
 const INHERITANCE: Check = Check {
     id: "directory_permissions.inheritance",
     title: "Inheritance not switched off",
-    looks_at: "Units and users that do not take the entries of what they stand in, where the rights are missing for that reason.",
+    looks_at: "Units and users that do not take the entries of what they stand in, where these would grant the rights that are missing.",
     why: "What is granted at the domain's root does not get there: users below get SSPR_0029.",
     doc: RIGHTS,
     decides: true,
@@ -153,8 +153,21 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
             })
         })
     };
+    let unjudged = unjudged(snapshot, &all);
     let make = |check: &'static Check, judge: fn(&Snapshot, &[&DomainAccess]) -> Finding| {
-        first(check).unwrap_or_else(|| judge(snapshot, &all))
+        let finding = first(check).unwrap_or_else(|| judge(snapshot, &all));
+        match unjudged.is_empty() || finding.status != Outcome::Pass {
+            true => finding,
+            false => Finding {
+                evidence: finding.evidence,
+                ..check
+                    .skipped(
+                        format!("{}, but not all domains were judged", finding.title),
+                        format!("No account in use was weighed in {}.", listed(&unjudged)),
+                    )
+                    .fix("Connect to all domains of the forest in one session, and check again.")
+            },
+        }
     };
     vec![
         make(&UNEXPIRE, unexpire),
@@ -263,15 +276,56 @@ fn told(cause: &Cause) -> String {
         Cause::InetOrgPerson => "what is granted is for the class user".into(),
         Cause::NotGranted { right } => format!("nothing grants {right}"),
         Cause::ReservedName { container } => format!("the name of {} holds a reserved character", place(container)),
+        Cause::Disabled => "the user is disabled".into(),
+        Cause::LockedOut => "the user is locked out now".into(),
         Cause::Unreadable => UNREAD.into(),
     }
 }
 
-/// That no user was found, of how many.
-fn none(check: &Check, title: &str, snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
-    let users = across(all, |access| access.users);
-    let seen = format!("{} weighed", counted(users, "enabled user", "enabled users"));
+/// That nothing was found on any user, of how many; where users of some domain were not seen, that nothing is known.
+fn none(
+    check: &Check,
+    title: &str,
+    snapshot: &Snapshot,
+    all: &[&DomainAccess],
+    seen: fn(&DomainAccess) -> u64,
+) -> Finding {
+    if let Some(finding) = unseen(check, all) {
+        return finding;
+    }
+    let dark = all.iter().find(|access| access.users > 0 && seen(access) == 0);
+    if let Some(access) = dark {
+        return check
+            .skipped(
+                format!("no security descriptor of a user of {} can be read", access.domain),
+                "Nothing was weighed.",
+            )
+            .fix(READ_PERMISSIONS);
+    }
+    let seen = format!(
+        "{} weighed",
+        counted(across(all, seen), "enabled user", "enabled users")
+    );
     evidence(check.pass(title), snapshot, seen)
+}
+
+/// The users whose security descriptor was read.
+fn weighed(access: &DomainAccess) -> u64 {
+    let unread = sum(&access.refused, |cause| matches!(cause, Cause::Unreadable));
+    access.users.saturating_sub(unread)
+}
+
+/// Why there is nothing to say of users, where the reader saw none of some domain, or none is enabled.
+fn unseen(check: &Check, all: &[&DomainAccess]) -> Option<Finding> {
+    let nobody = |access: &&&DomainAccess| access.users == 0 && sum(&access.barred, |_| true) == 0;
+    if let Some(access) = all.iter().find(nobody) {
+        let title = format!("no enabled user was seen in {}", access.domain);
+        return Some(check.skipped(
+            title,
+            "Nothing was weighed there: the reader may lack the right to see users.",
+        ));
+    }
+    (across(all, |access| access.users) == 0).then(|| check.not_applicable("No user is enabled."))
 }
 
 /// The first users of some groups.
@@ -335,7 +389,7 @@ impl Refused {
         let found = groups(all, self.wanted);
         let count = total(found.iter().map(|(_, group)| group.count));
         let Some((_, largest)) = found.first() else {
-            return none(self.check, self.none, snapshot, all);
+            return none(self.check, self.none, snapshot, all, weighed);
         };
         let whole = share(count, Some(users), partial, "user", "users");
         let title = match found.len() {
@@ -380,7 +434,7 @@ fn granted(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
     let unread = groups(all, |cause| matches!(cause, Cause::Unreadable));
     if !unread.is_empty() {
         finding = undecided(finding, snapshot, all, &unread);
-    } else if finding.affected.is_none() {
+    } else if finding.affected.is_none() && unseen(&GRANTED, all).is_none() {
         let users = across(all, |access| access.users);
         let lacking = across(all, DomainAccess::refused_users);
         finding.title = match lacking {
@@ -394,14 +448,32 @@ fn granted(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
                 counted(users, "enabled user", "enabled users")
             ),
         };
-        if users == 0 {
-            return GRANTED.skipped(
-                "no enabled user was seen in the directory",
-                "Nothing was weighed: the reader may lack the right to see users.",
-            );
-        }
     }
-    finding
+    barred(finding, snapshot, all)
+}
+
+/// Users whom nobody resets as they are disabled or locked out: told with what the account may do, whose fault it is not.
+fn barred(finding: Finding, snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
+    let mut domains: Vec<&DomainAccess> = all.to_vec();
+    domains.sort_by_key(|access| access.domain.as_str());
+    domains.dedup_by_key(|access| access.domain.as_str());
+    let mut groups: Vec<(&str, &CauseGroup)> = domains
+        .iter()
+        .flat_map(|access| access.barred.iter().map(|group| (access.domain.as_str(), group)))
+        .collect();
+    groups.sort_by_key(|(_, group)| std::cmp::Reverse(group.count));
+    groups.into_iter().take(TOLD).fold(finding, |finding, (domain, group)| {
+        let count = counted(group.count, "user", "users");
+        let such = group
+            .sample
+            .first()
+            .map_or_else(String::new, |dn| format!(", such as {dn}"));
+        evidence(
+            finding,
+            snapshot,
+            format!("{domain}: {}: {count}{such}", told(&group.cause)),
+        )
+    })
 }
 
 /// A finding, with the users of whom nothing is known as their descriptors cannot be read.
@@ -454,6 +526,9 @@ fn denied(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
 
 fn inet_org_person(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
     let people = across(all, |access| access.inet_org_persons);
+    if let Some(finding) = unseen(&INET_ORG_PERSON, all) {
+        return finding;
+    }
     if people == 0 && !snapshot.facts.directory_access.is_partial() {
         return INET_ORG_PERSON.not_applicable("No enabled user is of the class inetOrgPerson.");
     }
@@ -478,8 +553,8 @@ fn administrators(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
         fix: "Leave administrators as they are. For those who no longer are: clear adminCount and switch inheritance on again.",
     };
     let mut finding = refused.finding(snapshot, all);
-    if finding.status == crate::finding::Outcome::Fail {
-        finding.status = crate::finding::Outcome::Warn;
+    if finding.status == Outcome::Fail {
+        finding.status = Outcome::Warn;
     }
     let trusted = all.iter().find(|access| resets_protected(access));
     if let Some(access) = trusted {
@@ -537,7 +612,9 @@ fn holder(access: &DomainAccess) -> String {
 
 fn reserved_names(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
     let Some(crowd) = Crowd::of(snapshot, all, |access| &access.reserved_names) else {
-        return none(&RESERVED_NAMES, "none above an enabled user", snapshot, all);
+        return none(&RESERVED_NAMES, "none above an enabled user", snapshot, all, |access| {
+            access.users
+        });
     };
     let title = format!("{} below a unit with a reserved character in its name", crowd.share);
     let finding = RESERVED_NAMES
@@ -661,7 +738,7 @@ fn remote_sam(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
 
 fn change_password(snapshot: &Snapshot, all: &[&DomainAccess]) -> Finding {
     let Some(crowd) = Crowd::of(snapshot, all, |access| &access.change_denied) else {
-        return none(&CHANGE_PASSWORD, "denied to nobody", snapshot, all);
+        return none(&CHANGE_PASSWORD, "denied to nobody", snapshot, all, weighed);
     };
     let title = format!("{} cannot change the password in the cloud", crowd.share);
     let finding = CHANGE_PASSWORD

@@ -4,14 +4,9 @@ use super::connect_writeback;
 use super::hybrid::{OnPremises, on_premises};
 use crate::finding::{Check, Finding};
 use crate::snapshot::connect::ConnectServer;
-use crate::snapshot::directory::{Connector, ConnectorKind, DomainAccess};
+use crate::snapshot::directory::{self, Connector, DomainAccess, serves};
 use crate::snapshot::{Fact, Snapshot};
-use jiff::SignedDuration;
 use std::collections::BTreeMap;
-
-/// An account that has not signed in for so long is not in use: the directory notes a sign-in to within two weeks, and
-/// Connect signs in every half hour.
-const UNUSED: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Why a check of the directory comes to nothing, where it does.
 pub fn unread<T>(check: &Check, snapshot: &Snapshot, fact: &Fact<T>) -> Option<Finding> {
@@ -35,9 +30,7 @@ pub fn unread<T>(check: &Check, snapshot: &Snapshot, fact: &Fact<T>) -> Option<F
 
 /// Whether an account is left over from an installation that is gone.
 pub fn is_stale(connector: &Connector, snapshot: &Snapshot) -> bool {
-    let last = connector.last_sign_in.or(connector.created);
-    let unused = last.is_some_and(|last| snapshot.taken_at.duration_since(last) > UNUSED);
-    !is_among(connector, &configured(snapshot)) && (!connector.enabled || unused)
+    connector.is_stale(&configured(snapshot), snapshot.taken_at)
 }
 
 /// The accounts that the active Connect servers say they work as: domain and name.
@@ -48,33 +41,13 @@ pub fn configured(snapshot: &Snapshot) -> Vec<(&str, &str)> {
         .collect()
 }
 
-/// Whether an account is one of these.
-pub fn is_among(connector: &Connector, accounts: &[(&str, &str)]) -> bool {
-    accounts.iter().any(|(domain, account)| connector.is(domain, account))
-}
-
-/// The accounts that are in use: those that Connect servers name, beside cloud sync's; else those that seem alive. Where
-/// all seem left over, those that may sign in.
+/// The accounts that are in use.
 pub fn in_use(snapshot: &Snapshot) -> Vec<&Connector> {
     let all = snapshot.facts.connectors.value().map(Vec::as_slice).unwrap_or_default();
-    let configured = configured(snapshot);
-    if !configured.is_empty() {
-        let cloud =
-            |connector: &Connector| connector.kind == ConnectorKind::CloudSync && !is_stale(connector, snapshot);
-        return all
-            .iter()
-            .filter(|one| is_among(one, &configured) || cloud(one))
-            .collect();
-    }
-    let live: Vec<&Connector> = all.iter().filter(|connector| !is_stale(connector, snapshot)).collect();
-    if live.is_empty() {
-        return all.iter().filter(|connector| connector.enabled).collect();
-    }
-    live
+    directory::in_use(all.iter(), &configured(snapshot), snapshot.taken_at)
 }
 
-/// What the accounts in use may do, domain by domain. A domain is judged by the accounts that stand in it; one without any,
-/// by those of the others.
+/// What the accounts in use may do, domain by domain: of each domain, those by whom it is judged.
 pub fn access(snapshot: &Snapshot) -> Vec<&DomainAccess> {
     let all = snapshot
         .facts
@@ -82,16 +55,30 @@ pub fn access(snapshot: &Snapshot) -> Vec<&DomainAccess> {
         .value()
         .map(Vec::as_slice)
         .unwrap_or_default();
-    let live = in_use(snapshot);
+    let mut live = in_use(snapshot);
     // A fragment may hold what was weighed, and not the accounts.
     if live.is_empty() && snapshot.facts.connectors.value().is_none() {
         return all.iter().collect();
     }
-    let account = |access: &DomainAccess| live.iter().find(|account| account.name == access.connector);
-    let own = |access: &DomainAccess| account(access).is_some_and(|account| account.domain == access.domain);
-    let served = |domain: &str| all.iter().any(|access| access.domain == domain && own(access));
+    live.retain(|account| all.iter().any(|access| access.connector == account.name));
     all.iter()
-        .filter(|access| account(access).is_some() && (own(access) || !served(&access.domain)))
+        .filter(|access| serves(&access.connector, &access.domain, &live))
+        .collect()
+}
+
+/// The domains that were reached of the forests of accounts in use, where none of these was weighed: they were read by
+/// different readers.
+pub fn unjudged(snapshot: &Snapshot, access: &[&DomainAccess]) -> Vec<String> {
+    let live = in_use(snapshot);
+    let forests = snapshot.facts.forests.value().into_iter().flatten();
+    let served = forests.filter(|forest| {
+        let here = |account: &&Connector| forest.domains.iter().any(|domain| domain.name == account.domain);
+        live.iter().any(here)
+    });
+    served
+        .flat_map(|forest| &forest.domains)
+        .filter(|domain| domain.unread.is_none() && !access.iter().any(|access| access.domain == domain.name))
+        .map(|domain| domain.name.clone())
         .collect()
 }
 

@@ -161,6 +161,11 @@ fn fine_grained(snapshot: &Snapshot, all: &[DomainPasswords]) -> Finding {
         .collect();
     let young = total(aged.iter().map(|policy| policy.young));
     let users = total(aged.iter().map(|policy| policy.users));
+    let read = total(
+        all.iter()
+            .map(|domain| domain.users)
+            .chain(policies.iter().map(|policy| policy.users)),
+    );
     let finding = match aged.iter().max_by_key(|policy| (policy.young, policy.users)) {
         Some(worst) => {
             let title = format!(
@@ -203,6 +208,10 @@ fn fine_grained(snapshot: &Snapshot, all: &[DomainPasswords]) -> Finding {
             return finding.fix("Connect with an account that may read the Password Settings Container.");
         }
         None if policies.is_empty() => FINE_GRAINED.pass("there are none"),
+        None if policies.iter().any(|policy| policy.policy.minimum_age > 0) && read == 0 => FINE_GRAINED.skipped(
+            "no enabled user was seen in the directory",
+            "For whom these policies count is not known: the reader may lack the right to see users.",
+        ),
         None => FINE_GRAINED.pass(format!(
             "{}, none with a minimum age for an enabled user",
             counted(policies.len() as u64, "policy", "policies")

@@ -4,7 +4,7 @@ pub(super) mod versions;
 
 use super::Step;
 use super::connect_writeback;
-use super::on_premises::{access, configured, in_use, is_among, is_stale, listed, unread};
+use super::on_premises::{access, configured, in_use, is_stale, listed, unread};
 use super::policy::date;
 use crate::finding::{Check, Finding, Severity, counted};
 use crate::snapshot::directory::{Connector, ConnectorKind};
@@ -132,7 +132,7 @@ fn names(accounts: &[&Connector]) -> String {
 
 fn seen(account: &Connector, snapshot: &Snapshot) -> String {
     let kind = match account.kind {
-        _ if is_among(account, &configured(snapshot)) => "as Entra Connect says on its server",
+        _ if account.is_among(&configured(snapshot)) => "as Entra Connect says on its server",
         ConnectorKind::Connect => "made by Entra Connect",
         ConnectorKind::CloudSync => "cloud sync's managed service account",
         ConnectorKind::Named => "named by you",
@@ -182,7 +182,7 @@ fn found(snapshot: &Snapshot, used: &[&Connector]) -> Finding {
     let all = snapshot.facts.connectors.value().map(Vec::as_slice).unwrap_or_default();
     let missing: Vec<String> = configured(snapshot)
         .iter()
-        .filter(|account| !all.iter().any(|known| is_among(known, std::slice::from_ref(account))))
+        .filter(|account| !all.iter().any(|known| known.is_among(std::slice::from_ref(account))))
         .map(|(domain, name)| format!("{domain}\\{name}"))
         .collect();
     if !missing.is_empty() {

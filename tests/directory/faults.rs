@@ -7,7 +7,7 @@ use entra_sspr::directory::containers::Containers;
 use entra_sspr::directory::descriptor::{Acl, Descriptor, allowing, mask};
 use entra_sspr::directory::forest::Login;
 use entra_sspr::directory::ldap::{Connection, Depth, DirectoryError};
-use entra_sspr::directory::scan::{self, Cause, MinimumAges, Scan, USERS};
+use entra_sspr::directory::scan::{self, Cause, Policies, Scan, USERS};
 use entra_sspr::directory::sid::{Sid, SidBuf};
 use entra_sspr::directory::token::Member;
 use std::collections::HashMap;
@@ -20,7 +20,7 @@ async fn scanned(login: &Login, containers: &Containers, tokens: &[Token]) -> (S
         root: ROOT,
         containers,
         tokens,
-        ages: &MinimumAges::default(),
+        ages: &Policies::default(),
         affected: None,
     };
     scan::scan(task, login, 1).await
@@ -68,7 +68,7 @@ async fn a_sign_in_that_is_refused_is_told_by_its_reason() {
 async fn a_part_whose_cookie_is_refused_is_begun_anew() {
     let lab = Lab::all().remove(0);
     let mut admin = lab.open(&lab.administrator).await;
-    let containers = Containers::read(&mut admin, ROOT).await.unwrap();
+    let containers = Containers::read(&mut admin, ROOT, &[]).await.unwrap();
     let (undisturbed, end) = scanned(&lab.login(&lab.administrator), &containers, &[]).await;
     end.unwrap();
     // The third further page, once; then each one.
@@ -217,9 +217,10 @@ async fn a_descriptor_that_may_not_be_read_is_no_verdict() {
     assert!(hidden[0].value("nTSecurityDescriptor").is_some());
     let account = users(&mut admin, "(sAMAccountName=MSOL_16fb75d0227d)", &["objectSid"]).await;
     let connector = token(&mut admin, &account[0].dn).await;
-    let containers = Containers::read(&mut admin, ROOT).await.unwrap();
+    let tokens = [connector];
+    let containers = Containers::read(&mut admin, ROOT, &tokens).await.unwrap();
     // The reader is denied to read its permissions.
-    let (found, end) = scanned(&lab.login("EXAMPLE\\svc-trial"), &containers, &[connector]).await;
+    let (found, end) = scanned(&lab.login("EXAMPLE\\svc-trial"), &containers, &tokens).await;
     end.unwrap();
     let unread = &found.refused[0][&Cause::Unreadable];
     assert_eq!(

@@ -6,7 +6,7 @@ use crate::wire::Server;
 use entra_sspr::directory::containers::Containers;
 use entra_sspr::directory::forest::{Identity, Login, RootDse};
 use entra_sspr::directory::ldap::{Address, Connection, Depth, DirectoryError, Protection};
-use entra_sspr::directory::scan::{self, MinimumAges};
+use entra_sspr::directory::scan::{self, Policies};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -142,12 +142,12 @@ async fn everything_is_read(lab: &Lab) {
         let root = RootDse::read(&mut connection).await.unwrap();
         assert_eq!(root.domain, ROOT, "{protection:?}");
         assert_eq!(read(&mut connection, &schema).await, expected, "{protection:?}");
-        let containers = Containers::read(&mut connection, ROOT).await.unwrap();
+        let containers = Containers::read(&mut connection, ROOT, &[]).await.unwrap();
         let task = scan::Task {
             root: ROOT,
             containers: &containers,
             tokens: &[],
-            ages: &MinimumAges::default(),
+            ages: &Policies::default(),
             affected: None,
         };
         let (found, end) = scan::scan(task, &login, 2).await;

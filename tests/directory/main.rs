@@ -18,7 +18,7 @@ use entra_sspr::directory::rights::{
     ACCOUNT_RESTRICTIONS, CHANGE_PASSWORD, DOMAIN_DNS, Guid, INET_ORG_PERSON, RESET_PASSWORD, UNEXPIRE_PASSWORD, USER,
     WRITE_LOCKOUT_TIME, WRITE_PWD_LAST_SET, Want,
 };
-use entra_sspr::directory::scan::{self, Cause, MinimumAges, Scan};
+use entra_sspr::directory::scan::{self, Cause, Policies, Scan};
 use entra_sspr::directory::sid::{Sid, SidBuf};
 use entra_sspr::directory::token::Member;
 use serde::Deserialize;
@@ -421,8 +421,8 @@ async fn a_controller_that_is_lost_in_the_middle_is_replaced_by_another() {
     let all = Lab::all();
     let (first, copy) = (&all[0], &all[2]);
     let mut admin = first.open(&first.administrator).await;
-    let containers = Containers::read(&mut admin, ROOT).await.unwrap();
-    let ages = MinimumAges::default();
+    let containers = Containers::read(&mut admin, ROOT, &[]).await.unwrap();
+    let ages = Policies::default();
     let task = scan::Task {
         root: ROOT,
         containers: &containers,
@@ -475,13 +475,13 @@ async fn users_who_cannot_be_reset_are_told_by_their_cause() {
     let connector = users(&mut admin, "(sAMAccountName=MSOL_16fb75d0227d)", &["objectSid"])
         .await
         .remove(0);
-    let token = token(&mut admin, &connector.dn).await;
-    let containers = Containers::read(&mut admin, ROOT).await.unwrap();
+    let tokens = [token(&mut admin, &connector.dn).await];
+    let containers = Containers::read(&mut admin, ROOT, &tokens).await.unwrap();
     let task = scan::Task {
         root: ROOT,
         containers: &containers,
-        tokens: &[token],
-        ages: &MinimumAges::default(),
+        tokens: &tokens,
+        ages: &Policies::default(),
         affected: None,
     };
     let login = lab.login(&lab.administrator);
@@ -514,6 +514,6 @@ async fn users_who_cannot_be_reset_are_told_by_their_cause() {
     assert!(refused[&everyone].sample.contains(&dan), "{refused:#?}");
     assert!(count(&Cause::InetOrgPerson) >= 3);
     assert!(count(&Cause::AdminSdHolder) >= 1);
-    assert!(found.users > 50 && found.disabled > 1, "{found:#?}");
+    assert!(found.users > 50 && found.disabled.count > 1, "{found:#?}");
     assert!(found.descriptors < found.users, "{found:#?}");
 }

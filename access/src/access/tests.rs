@@ -164,3 +164,40 @@ fn the_entry_that_decided_is_told() {
         (GROUP.to_string(), true)
     );
 }
+
+#[test]
+fn a_container_hands_down_what_is_for_the_class_and_goes_on() {
+    let handed = |class: Guid, directly: bool, entries: &[Vec<u8>]| {
+        let bytes = bytes(control::DACL_PRESENT, entries);
+        let container = Object {
+            descriptor: Descriptor::read(&bytes).unwrap(),
+            class,
+            sid: None,
+        };
+        let verdicts = container.handed_down(&token(), WANTS, directly);
+        verdicts.map(|verdict| verdict.is_allowed())
+    };
+    let below = flag::CONTAINER_INHERIT | flag::INHERIT_ONLY;
+    let users = [allowing(below, CR | WP, None, Some(&USER), sid(CONNECTOR).sid())];
+    assert_eq!(handed(USER, true, &users), [true; 3]);
+    assert_eq!(handed(USER, false, &users), [true; 3]);
+    assert_eq!(handed(INET_ORG_PERSON, true, &users), [false; 3]);
+    assert_eq!(
+        handed(USER, true, &[allow(0, CR | WP, None, CONNECTOR)]),
+        [false; 3],
+        "stays"
+    );
+    let once = [allow(below | flag::NO_PROPAGATE, CR, None, GROUP)];
+    assert_eq!(handed(INET_ORG_PERSON, true, &once), [true, false, false]);
+    assert_eq!(handed(INET_ORG_PERSON, false, &once), [false; 3]);
+    // In their order, as everywhere.
+    let denied = [deny(allow(below, CR, None, GROUP)), users[0].clone()];
+    assert_eq!(handed(USER, false, &denied), [false, true, true]);
+    let none = bytes(0, &[]);
+    let container = Object {
+        descriptor: Descriptor::read(&none).unwrap(),
+        class: USER,
+        sid: None,
+    };
+    assert_eq!(container.handed_down(&token(), WANTS, true), [Verdict::NotGranted; 3]);
+}

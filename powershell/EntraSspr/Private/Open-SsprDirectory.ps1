@@ -78,7 +78,8 @@ function New-SsprSession {
 }
 
 function Get-SsprDirectoryFact {
-    # What one step read of the directory: the fact's value. What could not be read is told as a warning.
+    # What one step read of the directory: the fact, or nothing where it was refused, which is told as an error. What could
+    # not be read of it is told as a warning.
     [CmdletBinding()]
     param(
         [Parameter(Mandatory = $true)] [System.Management.Automation.PSCmdlet] $Cmdlet,
@@ -101,11 +102,12 @@ function Get-SsprDirectoryFact {
                     })))
         return
     }
-    Get-SsprMember -InputObject $read -Name Value
+    $read
 }
 
 function Get-SsprDirectoryUser {
-    # Users looked at one by one. A name for which there is none is a non-terminating error.
+    # Users looked at one by one. A name for which there is none, or that may be in a domain that was not read, is a
+    # non-terminating error.
     [CmdletBinding()]
     param(
         [Parameter(Mandatory = $true)] [System.Management.Automation.PSCmdlet] $Cmdlet,
@@ -122,6 +124,13 @@ function Get-SsprDirectoryUser {
                             name = 'Directory.NotFound'; category = 'ObjectNotFound'; target = $name
                             message = "there is no user '$name', or more than one"
                             help = 'Give a distinguished name, a user principal name, DOMAIN\name, an account name or a SID, of a domain that is connected to.'
+                        })))
+        }
+        foreach ($name in $document.Unread) {
+            $Cmdlet.WriteError((New-SsprErrorRecord -Document ([pscustomobject]@{
+                            name = 'Directory.Unread'; category = 'ReadError'; target = $name.User
+                            message = "the user '$($name.User)' was not found, and may be in a domain that was not read: $($name.Why.TrimEnd('.'))"
+                            help = 'Connect to that domain, with an account that may read it and to a controller that can be reached.'
                         })))
         }
         $document.Users
@@ -174,6 +183,8 @@ function Get-SsprCauseText {
         'inetOrgPerson' { 'what is granted is for the class user' }
         'notGranted' { "nothing grants $($Cause.Right)" }
         'reservedName' { 'a unit has a reserved character in its name' }
+        'disabled' { 'the user is disabled' }
+        'lockedOut' { 'the user is locked out now' }
         default { 'the security descriptor cannot be read' }
     }
 }

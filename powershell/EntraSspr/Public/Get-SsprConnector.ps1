@@ -30,8 +30,9 @@ function Get-SsprConnector {
     )
 
     process {
-        $accounts = Get-SsprDirectoryFact -Cmdlet $PSCmdlet -Session $Session -Step 'service_account' -Fact 'Connectors' -Activity 'Looking for connector accounts'
-        foreach ($account in $accounts) {
+        $fact = Get-SsprDirectoryFact -Cmdlet $PSCmdlet -Session $Session -Step 'service_account' -Fact 'Connectors' -Activity 'Looking for connector accounts'
+        if ($null -eq $fact) { return }
+        foreach ($account in $fact.Value) {
             $from = Get-SsprMember -InputObject $account -Name Installation
             $connector = [pscustomobject][ordered]@{
                 Name             = $account.Name

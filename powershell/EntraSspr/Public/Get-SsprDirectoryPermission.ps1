@@ -4,7 +4,8 @@ function Get-SsprDirectoryPermission {
     Tells whom the connector account may reset in the directory, and which entry decides it.
     .DESCRIPTION
     Without -User every enabled user is weighed, and the users whom the account may not reset are given by cause, the largest
-    first. With -User each right on that user is given with the verdict and the entry of the access control list that
+    first; those among them whom nobody resets, as they are disabled or locked out now, are counted too. Each domain is judged
+    by its own connector accounts that are in use; one without any, by those of the others. With -User each right on that user is given with the verdict and the entry of the access control list that
     decides it.
 
     The verdict is the domain controller's own: entries count in their stored order, denials, inheritance, object types,
@@ -74,15 +75,18 @@ function Get-SsprDirectoryPermission {
             return
         }
         if ($PSCmdlet.ParameterSetName -eq 'All') {
-            $domains = Get-SsprDirectoryFact -Cmdlet $PSCmdlet -Session $Session -Step 'directory_permissions' -Fact 'DirectoryAccess' -Activity 'Weighing the rights of the connector account'
-            foreach ($domain in @($domains | Where-Object { $_ })) {
+            $fact = Get-SsprDirectoryFact -Cmdlet $PSCmdlet -Session $Session -Step 'directory_permissions' -Fact 'DirectoryAccess' -Activity 'Weighing the rights of the connector account'
+            if ($null -eq $fact) { return }
+            $serving = @($fact.Value | Where-Object { $_ -and $_.Serves })
+            if ($serving.Count -eq 0) { $PSCmdlet.WriteError((New-SsprNoConnectorError)) }
+            foreach ($domain in $serving) {
                 if (@($domain.Refused).Count -eq 0) {
                     Add-SsprTypeName -Name DirectoryPermission -InputObject ([pscustomobject][ordered]@{
                             Domain = $domain.Domain; Connector = $domain.Connector; Users = $domain.Users; Refused = 0
                             Cause = 'none is refused'; Where = $null; Sample = @()
                         })
                 }
-                foreach ($group in $domain.Refused) {
+                foreach ($group in @(@($domain.Refused) + @($domain.Barred) | Sort-Object -Property Count -Descending)) {
                     $where = Get-SsprMember -InputObject $group.Cause -Name Container
                     Add-SsprTypeName -Name DirectoryPermission -InputObject ([pscustomobject][ordered]@{
                             Domain = $domain.Domain; Connector = $domain.Connector; Users = $domain.Users; Refused = $group.Count
@@ -90,7 +94,6 @@ function Get-SsprDirectoryPermission {
                         })
                 }
             }
-            if (-not $domains) { $PSCmdlet.WriteError((New-SsprNoConnectorError)) }
             return
         }
         foreach ($case in (Get-SsprDirectoryUser -Cmdlet $PSCmdlet -Session $Session -User $asked)) {

@@ -44,8 +44,9 @@ function Get-SsprPasswordPolicy {
     }
     end {
         if ($PSCmdlet.ParameterSetName -eq 'All') {
-            $domains = Get-SsprDirectoryFact -Cmdlet $PSCmdlet -Session $Session -Step 'password_policy' -Fact 'DirectoryPasswords' -Activity 'Reading the password policies'
-            foreach ($domain in $domains) {
+            $fact = Get-SsprDirectoryFact -Cmdlet $PSCmdlet -Session $Session -Step 'password_policy' -Fact 'DirectoryPasswords' -Activity 'Reading the password policies'
+            if ($null -eq $fact) { return }
+            foreach ($domain in $fact.Value) {
                 New-SsprPasswordPolicy -Domain $domain.Domain -Name '(domain)' -Policy $domain.Policy -Users $domain.Users -Young $domain.Young
                 foreach ($fine in @($domain.FineGrained)) {
                     if ($null -eq $fine) { continue }

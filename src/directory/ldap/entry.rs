@@ -20,6 +20,19 @@ struct Attribute {
 }
 
 impl Entry {
+    /// One that never was in a directory.
+    #[cfg(test)]
+    pub fn of(dn: &str, attributes: &[(&str, &[u8])]) -> Entry {
+        let mut entry = Entry {
+            dn: dn.into(),
+            ..Entry::default()
+        };
+        for (name, value) in attributes {
+            entry.add((*name).into(), vec![value.to_vec()]);
+        }
+        entry
+    }
+
     /// An attribute's values.
     pub fn values(&self, name: &str) -> &[Vec<u8>] {
         let found = self

@@ -25,33 +25,42 @@ pub(super) fn trustees(scan: &Scan) -> BTreeSet<SidBuf> {
 }
 
 pub(super) fn access(domain: String, connector: &Connector, scan: &Scan, at: usize, names: &Names) -> DomainAccess {
-    let groups = |causes: Option<&Causes>| {
-        let group = |(cause, crowd): (&scan::Cause, &scan::Crowd)| CauseGroup {
-            cause: cause_of(cause, names),
-            count: crowd.count,
-            sample: crowd.sample.clone(),
-        };
-        let mut groups: Vec<CauseGroup> = causes.into_iter().flatten().map(group).collect();
-        groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.cause.cmp(&b.cause)));
-        groups
-    };
-    let reserved = |(unit, crowd): (&String, &scan::Crowd)| CauseGroup {
-        cause: Cause::ReservedName {
-            container: unit.clone(),
-        },
+    let group = |cause: Cause, crowd: &scan::Crowd| CauseGroup {
+        cause,
         count: crowd.count,
         sample: crowd.sample.clone(),
     };
+    let largest_first = |mut groups: Vec<CauseGroup>| {
+        groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.cause.cmp(&b.cause)));
+        groups
+    };
+    let groups = |causes: Option<&Causes>| {
+        let causes = causes.into_iter().flatten();
+        largest_first(
+            causes
+                .map(|(cause, crowd)| group(cause_of(cause, names), crowd))
+                .collect(),
+        )
+    };
+    let reserved = |(unit, crowd): (&String, &scan::Crowd)| {
+        let container = unit.clone();
+        group(Cause::ReservedName { container }, crowd)
+    };
+    let mut barred = vec![
+        group(Cause::Disabled, &scan.disabled),
+        group(Cause::LockedOut, &scan.locked),
+    ];
+    barred.retain(|group| group.count > 0);
     DomainAccess {
         domain,
         connector: connector.name.clone(),
         users: scan.users,
-        disabled: scan.disabled,
         inet_org_persons: scan.inet_org_persons,
         descriptors: scan.descriptors,
         refused: groups(scan.refused.get(at)),
         change_denied: groups(scan.change_denied.get(at)),
         reserved_names: scan.reserved.iter().map(reserved).collect(),
+        barred: largest_first(barred),
         ..DomainAccess::default()
     }
 }

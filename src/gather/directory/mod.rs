@@ -13,19 +13,19 @@ use crate::directory::containers::Containers;
 use crate::directory::ldap::DirectoryError;
 use crate::directory::names::Names;
 use crate::directory::password_policy as policies;
-use crate::directory::scan::{self, MinimumAges};
+use crate::directory::scan::{self, Policies};
 use crate::error::{Error, Result};
 use crate::file::Private;
 use crate::session::Session;
 use crate::session::directory::{Directory, error, sentence};
-use crate::snapshot::directory::{Connector, DomainAccess, DomainPasswords, Forest};
+use crate::snapshot::directory::{Connector, DomainAccess, DomainPasswords, Forest, serves};
 use crate::snapshot::{Fact, FactId, Facts, Refusal, RefusalKind, source};
 use crate::status::Status;
 use crate::task::TaskContext;
 use access::Watched;
 use futures_util::future::join_all;
 use jiff::Timestamp;
-use place::{Candidate, Opened, Place, candidates, opened, weighed};
+use place::{Candidate, Opened, Place, candidates, in_use, opened, weighed};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -256,15 +256,11 @@ async fn forest(
     }
     let mut weighed = weighed(&all, accounts);
     weighed.truncate(MOST_CONNECTORS);
-    // Whom the forest's other accounts may not reset says nothing where a domain has accounts of its own.
+    let live = in_use(&weighed, accounts, Timestamp::now());
+    // A table tells of those only by whom a domain is judged; joined with what a Connect server says, that may be others.
     let serving = |place: &Place| -> Vec<&Candidate> {
-        let own = weighed
-            .iter()
-            .filter(|candidate| candidate.told.domain == place.name.dns);
-        match (sink.is_some(), own.clone().next()) {
-            (true, Some(_)) => own.copied().collect(),
-            _ => weighed.clone(),
-        }
+        let counts = |candidate: &&&Candidate| sink.is_none() || serves(&candidate.told.name, &place.name.dns, &live);
+        weighed.iter().filter(counts).copied().collect()
     };
     let scans = needs.contains(&FactId::DirectoryAccess) || needs.contains(&FactId::DirectoryPasswords);
     if scans {
@@ -276,6 +272,9 @@ async fn forest(
             gathered.access.extend(read.access);
             gathered.passwords.extend(read.passwords);
             gathered.gaps.extend(read.gaps);
+        }
+        for access in &mut gathered.access {
+            access.serves = serves(&access.connector, &access.domain, &live);
         }
     }
     gathered.connectors = all.into_iter().map(|candidate| candidate.told).collect();
@@ -332,17 +331,17 @@ async fn read_domain(
         };
         read.gaps.push((FactId::DirectoryPasswords, refusal));
     }
-    let (own_policy, links) = own_policy.unwrap_or_default();
-    let ages = MinimumAges {
-        domain: own_policy.minimum_age.saturating_neg(),
+    let (own_policy, links) = own_policy.unzip();
+    let ages = Policies {
+        domain: own_policy,
         policies: fine
             .iter()
             .flatten()
-            .map(|policy| (policy.dn.to_lowercase(), policy.policy.minimum_age.saturating_neg()))
+            .map(|policy| (policy.dn.to_lowercase(), policy.policy))
             .collect(),
         now: policies::now(),
     };
-    let containers = Containers::read(connection, root).await?;
+    let containers = Containers::read(connection, root, &tokens).await?;
     let accounts: Vec<String> = weighed.iter().map(|candidate| candidate.told.name.clone()).collect();
     let dns = place.name.dns.as_str();
     let affected = sink.map(|sink| Affected {
@@ -363,7 +362,7 @@ async fn read_domain(
     names
         .learn(connection, &place.name.netbios, access::trustees(&scan))
         .await;
-    let linked = linked::read(connection, &place.directory, links).await?;
+    let linked = linked::read(connection, &place.directory, links.unwrap_or_default()).await?;
     let controllers = linked::remote_sam(connection, &place.directory, &place.name, &linked).await?;
     let watched = Watched::read(connection, root).await?;
     for (at, candidate) in weighed.iter().enumerate() {
@@ -375,6 +374,7 @@ async fn read_domain(
             .await;
         read.access.push(access);
     }
+    let own_policy = own_policy.unwrap_or_default();
     read.passwords = Some(passwords::passwords(&place.name.dns, own_policy, fine, &linked, &scan));
     end
 }

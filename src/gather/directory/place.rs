@@ -10,10 +10,11 @@ use crate::directory::token::Member;
 use crate::error::Error;
 use crate::gather::refusal::plain;
 use crate::session::directory::{Directory, error, sentence};
-use crate::snapshot::directory::{Connector, ConnectorKind, Domain, Forest, Installation};
+use crate::snapshot::directory::{self, Connector, ConnectorKind, Domain, Forest, Installation};
 use crate::snapshot::{Refusal, RefusalKind};
 use crate::status::Status;
 use futures_util::future::join_all;
+use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -200,6 +201,12 @@ pub(super) fn weighed<'a>(all: &'a [Candidate], configured: &[String]) -> Vec<&'
         .filter(|account| account.told.enabled)
         .filter(counts)
         .collect()
+}
+
+/// Those of weighed accounts that are in use, as the steps say it.
+pub(super) fn in_use<'a>(weighed: &[&'a Candidate], configured: &[String], now: Timestamp) -> Vec<&'a Connector> {
+    let configured: Vec<(&str, &str)> = configured.iter().filter_map(|name| name.split_once('\\')).collect();
+    directory::in_use(weighed.iter().map(|candidate| &candidate.told), &configured, now)
 }
 
 /// The connector accounts of a domain; `configured` are those that Connect servers say they work as.

@@ -5,8 +5,9 @@ use super::access::{cause_of, decided_by};
 use super::passwords::policy;
 use super::place::{Candidate, Place, candidates, opened, tokens, weighed};
 use crate::directory::access::{Object, Token, Verdict};
-use crate::directory::containers::Containers;
+use crate::directory::containers::{Containers, parent};
 use crate::directory::descriptor::Descriptor;
+use crate::directory::forest::DomainName;
 use crate::directory::ldap::{Depth, DirectoryError, Entry};
 use crate::directory::names::Names;
 use crate::directory::password_policy as policies;
@@ -105,26 +106,36 @@ const ATTRIBUTES: [&str; 11] = [
     "distinguishedName",
 ];
 
-/// Looks at users, in the order in which they were named: `{users:[...], missing:[...]}`.
+/// Looks at users, in the order in which they were named: `{users:[...], missing:[...], unread:[...]}`.
 pub async fn look(session: &Session, request: Request, context: &TaskContext) -> Result<Value> {
     let directories = session.connected()?;
     if request.users.is_empty() || request.users.len() > MOST {
         return Err(Error::new(Status::ArgumentInvalid, format!("name 1 to {MOST} users")).target("users"));
     }
     let configured = connect::accounts_now(context).await;
-    let mut open = Vec::new();
+    let (mut open, mut dark) = (Vec::new(), Dark::default());
     for opened in opened(&directories).await {
-        let (_, mut of_forest) = opened.map_err(|(_, e)| error(&e))?;
+        let mut of_forest = match opened {
+            Ok((_, places)) => places,
+            Err((domain, cause)) if directories.len() > 1 => {
+                dark.0.push((None, super::refusal(&domain, &cause).message));
+                continue;
+            }
+            Err((_, cause)) => return Err(error(&cause)),
+        };
         let mut accounts = Vec::new();
         for place in &mut of_forest {
             accounts.extend(candidates(place, &configured).await.map_err(|e| error(&e))?);
         }
         let accounts = weighed(&accounts, &configured);
-        for place in of_forest.into_iter().filter(|place| place.reached.is_ok()) {
-            open.push(Reader::new(place, &accounts).await.map_err(|e| error(&e))?);
+        for place in of_forest {
+            match &place.reached {
+                Ok(_) => open.push(Reader::new(place, &accounts).await.map_err(|e| error(&e))?),
+                Err(refusal) => dark.0.push((Some(place.name), refusal.message.clone())),
+            }
         }
     }
-    let (mut users, mut missing) = (Vec::new(), Vec::new());
+    let (mut users, mut missing, mut unread) = (Vec::new(), Vec::new(), Vec::new());
     for asked in request.users {
         let mut found = None;
         for reader in &mut open {
@@ -135,10 +146,51 @@ pub async fn look(session: &Session, request: Request, context: &TaskContext) ->
         }
         match found {
             Some(user) => users.push(user),
-            None => missing.push(asked),
+            None => match dark.why(&asked) {
+                Some(why) => unread.push(json!({"user": asked, "why": why})),
+                None => missing.push(asked),
+            },
         }
     }
-    Ok(json!({"users": users, "missing": missing}))
+    Ok(json!({"users": users, "missing": missing, "unread": unread}))
+}
+
+/// The domains that were not reached, each with why; of a forest that was not, its domains are not known.
+#[derive(Default)]
+struct Dark(Vec<(Option<DomainName>, String)>);
+
+impl Dark {
+    /// Why a user was not found, where one of these may be the user's domain.
+    fn why(&self, asked: &str) -> Option<String> {
+        let may_be = |name: &Option<DomainName>| name.as_ref().is_none_or(|name| filter(name, asked).is_some());
+        let why = self.0.iter().filter(|(name, _)| may_be(name));
+        let why: Vec<&str> = why.map(|(_, why)| why.as_str()).collect();
+        (!why.is_empty()).then(|| why.join(" "))
+    }
+}
+
+/// The filter that finds a user in a domain; None for a user of another.
+fn filter(domain: &DomainName, asked: &str) -> Option<String> {
+    let escaped = |text: &str| ldap3::ldap_escape(text).into_owned();
+    let lower = asked.to_lowercase();
+    if lower.starts_with("s-1-") {
+        let sid: crate::directory::sid::SidBuf = asked.parse().ok()?;
+        return Some(format!("(objectSid={})", sid.sid().escaped()));
+    }
+    // Of a distinguished name the first that is a domain's: not one above it.
+    let mut above = std::iter::successors(parent(&lower), |dn| parent(dn));
+    if let Some(root) = above.find(|dn| dn.starts_with("dc=")) {
+        let own = root == domain.dn.to_lowercase();
+        return own.then(|| format!("(distinguishedName={})", escaped(asked)));
+    }
+    if let Some((netbios, name)) = asked.split_once('\\') {
+        let own = netbios.eq_ignore_ascii_case(&domain.netbios);
+        return own.then(|| format!("(sAMAccountName={})", escaped(name)));
+    }
+    Some(format!(
+        "(|(sAMAccountName={0})(userPrincipalName={0}))",
+        escaped(asked)
+    ))
 }
 
 /// A domain, ready to look at users.
@@ -158,9 +210,9 @@ impl Reader {
             return Err(DirectoryError::NoController);
         };
         let tokens = tokens(connection, &root, candidates).await?;
+        let containers = Containers::read(connection, &root, &tokens).await?;
         let names = candidates.iter().map(|candidate| candidate.told.name.clone());
         let accounts = names.zip(tokens).collect();
-        let containers = Containers::read(connection, &root).await?;
         let own_policy = policies::domain(connection, &root).await?.map(|(policy, _)| policy);
         let fine = policies::fine_grained(connection, &root).await?;
         Ok(Reader {
@@ -176,7 +228,7 @@ impl Reader {
     async fn user(&mut self, asked: &str) -> std::result::Result<Option<User>, DirectoryError> {
         let root = self.place.name.dn.clone();
         let netbios = self.place.name.netbios.clone();
-        let Some(filter) = self.filter(asked) else {
+        let Some(filter) = filter(&self.place.name, asked) else {
             return Ok(None);
         };
         let Ok((_, connection)) = &mut self.place.reached else {
@@ -196,29 +248,6 @@ impl Reader {
         }
         self.names.learn(connection, &netbios, sids).await;
         Ok(Some(self.told(asked, &entry)))
-    }
-
-    /// The filter that finds a user here; None for one of another domain.
-    fn filter(&self, asked: &str) -> Option<String> {
-        let escaped = |text: &str| ldap3::ldap_escape(text).into_owned();
-        let lower = asked.to_lowercase();
-        if lower.starts_with("s-1-") {
-            let sid: crate::directory::sid::SidBuf = asked.parse().ok()?;
-            return Some(format!("(objectSid={})", sid.sid().escaped()));
-        }
-        if lower.contains("dc=") && lower.contains('=') {
-            return lower
-                .ends_with(&self.place.name.dn.to_lowercase())
-                .then(|| format!("(distinguishedName={})", escaped(asked)));
-        }
-        if let Some((domain, name)) = asked.split_once('\\') {
-            let own = domain.eq_ignore_ascii_case(&self.place.name.netbios);
-            return own.then(|| format!("(sAMAccountName={})", escaped(name)));
-        }
-        Some(format!(
-            "(|(sAMAccountName={0})(userPrincipalName={0}))",
-            escaped(asked)
-        ))
     }
 
     fn told(&self, asked: &str, entry: &Entry) -> User {
@@ -255,13 +284,14 @@ impl Reader {
             accounts: self
                 .accounts
                 .iter()
-                .map(|(name, token)| self.account(name, token, entry))
+                .enumerate()
+                .map(|(at, (name, token))| self.account(at, name, token, entry))
                 .collect(),
             password: self.password(entry, control, number("pwdLastSet")),
         }
     }
 
-    fn account(&self, connector: &str, token: &Token, entry: &Entry) -> Account {
+    fn account(&self, at: usize, connector: &str, token: &Token, entry: &Entry) -> Account {
         let rights = NEEDED.into_iter().chain([CHANGE_PASSWORD]);
         let Some((cause, verdicts)) = weigh(entry, token) else {
             return Account {
@@ -279,7 +309,7 @@ impl Reader {
         };
         let rights: Vec<RightVerdict> = rights.zip(&verdicts).enumerate().map(verdict).collect();
         let can_reset = rights.iter().all(|right| right.allowed || !right.needed);
-        let cause = cause.map(|missing| scan::cause_of(&missing, entry, &self.containers));
+        let cause = cause.map(|missing| scan::cause_of(&missing, entry, at, &self.containers));
         Account {
             connector: connector.into(),
             can_reset,
@@ -322,4 +352,40 @@ fn weigh<'e>(entry: &'e Entry, token: &Token) -> Option<(Option<scan::Missing>, 
     };
     let verdicts = object.access(token, scan::LOOKED_AT.map(|right| right.want));
     Some((scan::missing(&object, &verdicts), verdicts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn domain(dns: &str, netbios: &str) -> DomainName {
+        DomainName {
+            dn: crate::directory::forest::distinguished_name(dns),
+            dns: dns.into(),
+            netbios: netbios.into(),
+        }
+    }
+
+    #[test]
+    fn a_user_who_may_be_of_a_domain_that_was_not_reached_is_not_missing() {
+        let child = domain("child.example.test", "CHILD");
+        let dark = Dark(vec![(Some(child.clone()), "child.example.test: no answer.".into())]);
+        for (asked, may_be) in [
+            ("ann", true),
+            ("ann@example.test", true),
+            ("S-1-5-21-1-2-3-1104", true),
+            ("child\\ann", true),
+            ("EXAMPLE\\ann", false),
+            ("CN=ann,OU=a,DC=CHILD,DC=example,DC=test", true),
+            ("CN=ann,OU=a,DC=example,DC=test", false),
+            ("CN=ann,DC=grand,DC=child,DC=example,DC=test", false),
+            (r"CN=dc=1\,dc=x,DC=child,DC=example,DC=test", true),
+        ] {
+            assert_eq!(dark.why(asked).is_some(), may_be, "{asked}");
+        }
+        let dark = Dark(vec![(Some(child), "One.".into()), (None, "Two.".into())]);
+        assert_eq!(dark.why("ann").as_deref(), Some("One. Two."));
+        assert_eq!(dark.why("EXAMPLE\\ann").as_deref(), Some("Two."));
+        assert_eq!(Dark::default().why("ann"), None);
+    }
 }

@@ -8,6 +8,7 @@ use crate::snapshot::{FactId, Snapshot};
 use crate::steps::on_premises::{in_use, listed, place};
 use crate::steps::policy::date;
 use crate::steps::service_account::versions::Version;
+use jiff::Timestamp;
 use serde_json::Value;
 
 const REFERENCE: &str = "https://learn.microsoft.com/entra/identity/hybrid/connect/reference-connect-ports";
@@ -67,7 +68,7 @@ pub(super) const SCHEDULER: Check = Check {
 pub(super) const SIGNING: Check = Check {
     id: "connect_writeback.signing",
     title: "Connect signs and encrypts what it tells the controllers",
-    looks_at: "Whether passwords were written, which a controller takes over an encrypted connection only, or were refused as insecure (hr=8023062C). The connectors' setting itself has no documented name; what may be it is shown.",
+    looks_at: "Whether passwords were written, which a controller takes over an encrypted connection only, or were refused as insecure (hr=8023062C); where there are several forests, a written one is no proof of each. The connectors' setting itself has no documented name; what may be it is shown.",
     why: "A controller refuses a password that comes over a connection that is not encrypted.",
     doc: TROUBLESHOOT,
     decides: false,
@@ -367,23 +368,51 @@ pub(super) fn signing(snapshot: &Snapshot, servers: &[&ConnectServer]) -> Findin
         Ok(read) => read,
         Err(finding) => return *finding,
     };
-    let refused = read
-        .iter()
-        .flat_map(|server| &server.events)
-        .filter(|event| event.line.to_lowercase().contains("8023062c"));
-    let insecure = refused.filter_map(|event| event.last).max();
-    let written = read.iter().filter_map(|server| last(server, &WRITTEN)).max();
-    let finding = match (insecure, written) {
-        (Some(insecure), written) if written.is_none_or(|written| written < insecure) => SIGNING
-            .fail(Severity::High, format!("a controller refused a password as insecure on {}", date(insecure)))
+    let insecure = |server: &ConnectServer| {
+        let refused = server.events.iter();
+        let refused = refused.filter(|event| event.line.to_lowercase().contains("8023062c"));
+        refused.filter_map(|event| event.last).max()
+    };
+    let written = |server: &ConnectServer| last(server, &WRITTEN);
+    // Each forest has a connector with a setting of its own, and an event does not tell its forest.
+    let forests = |server: &ConnectServer| server.connectors.iter().filter(|one| one.is_of_a_directory()).count();
+    let newest = |servers: &[&ConnectServer], of: &dyn Fn(&ConnectServer) -> Option<Timestamp>| {
+        servers.iter().filter_map(|server| of(server)).max()
+    };
+    let failing = those(&read, |server| insecure(server) > written(server));
+    let doubtful = those(&read, |server| insecure(server).is_some() && forests(server) != 1);
+    let open = those(&read, |server| written(server).is_none() || forests(server) != 1);
+    let fix = "Turn on \"Sign and Encrypt LDAP Traffic\" in the connector's properties (Synchronization Service Manager), in all three places, and restart ADSync.";
+    let finding = if let Some(at) = newest(&failing, &insecure) {
+        SIGNING
+            .fail(
+                Severity::High,
+                format!("a controller refused a password as insecure on {}", date(at)),
+            )
             .reason("\"Sign and Encrypt LDAP Traffic\" is off in one of the three places where a connector has it.")
-            .fix("Turn it on in the connector's properties (Synchronization Service Manager), in all three places, and restart ADSync.")
-            .command("Restart-Service ADSync"),
-        (_, Some(written)) => SIGNING.pass(format!("a password was written on {}", date(written))),
-        _ => SIGNING.skipped(
-            "no password was written lately",
-            "Only a reset proves it: the setting has no documented name. What may be it is shown.",
-        ),
+            .fix(fix)
+            .command("Restart-Service ADSync")
+    } else if let Some(at) = newest(&doubtful, &insecure) {
+        SIGNING
+            .warn(
+                Severity::Medium,
+                format!("a controller refused a password as insecure on {}", date(at)),
+            )
+            .reason("Passwords were written since, perhaps to another forest: the log does not tell to which.")
+            .fix(fix)
+    } else if let Some(first) = open.first() {
+        let title = match (written(first), forests(first)) {
+            (None, _) => "no password was written lately".into(),
+            (Some(at), 0) => format!("a password was written on {}, to which forest is not known", date(at)),
+            (Some(at), all) => format!("a password was written on {}, to one of {all} forests", date(at)),
+        };
+        SIGNING.skipped(
+            title,
+            "Only a reset proves it, and for its own forest only: the setting has no documented name. What may be it is shown.",
+        )
+    } else {
+        let written = newest(&read, &written).map(date).unwrap_or_default();
+        SIGNING.pass(format!("a password was written on {written}"))
     };
     evidence(finding, snapshot, &read, |server| {
         pairs(server, |setting| setting.of == "parameters")

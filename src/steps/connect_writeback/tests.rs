@@ -456,6 +456,48 @@ fn what_gets_in_the_way_is_told() {
 }
 
 #[test]
+fn a_password_that_was_written_speaks_for_one_forest_only() {
+    let another = |own: &mut ConnectServer| {
+        let mut other = own
+            .connectors
+            .iter()
+            .find(|one| one.is_of_a_directory())
+            .unwrap()
+            .clone();
+        other.name = "other.test".into();
+        own.connectors.push(other);
+    };
+    let f = find(&STEP, &server::SIGNING, &with(another));
+    assert_eq!(
+        (f.status, f.title.as_str()),
+        (
+            Outcome::Skipped,
+            "a password was written on 2026-11-23, to one of 2 forests"
+        )
+    );
+    // Nor does it take back what a controller of perhaps another forest refused.
+    let refused = |own: &mut ConnectServer| own.events.push(event(6329, "hr=8023062c", 1, "2026-11-20T08:00:00Z"));
+    let s = with(|own| {
+        another(own);
+        refused(own);
+    });
+    assert_eq!(outcome(&server::SIGNING, &s).0, Outcome::Warn);
+    // How many there are is not known.
+    let s = with(|own| {
+        own.connectors.clear();
+        own.unread.insert("connectors".into(), "Access is denied".into());
+    });
+    assert_eq!(outcome(&server::SIGNING, &s).0, Outcome::Skipped);
+    // What one server wrote is no proof of another.
+    let mut s = with(|_| {});
+    let mut other = server();
+    other.computer = "SYNC2".into();
+    other.events.retain(|event| event.id == 31019);
+    s.facts.connect_servers.value_mut().unwrap().push(other);
+    assert_eq!(outcome(&server::SIGNING, &s).0, Outcome::Skipped);
+}
+
+#[test]
 fn remote_sam_must_name_the_account() {
     let sam = |sddl: &str| {
         let mut s = with(|own| own.remote_sam = Some(sddl.into()));

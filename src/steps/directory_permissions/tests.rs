@@ -1,7 +1,7 @@
 use super::*;
 use crate::finding::Outcome;
 use crate::snapshot::RefusalKind;
-use crate::snapshot::directory::{Connector, Decision};
+use crate::snapshot::directory::{Connector, Decision, Domain, Forest};
 use crate::snapshot::graph::Organization;
 use crate::steps::testing::{find, known, partial, refused, snapshot};
 
@@ -335,4 +335,136 @@ fn what_was_not_read_or_only_in_part_is_no_pass() {
     assert!(check(&s).iter().all(|found| found.status == Outcome::Skipped));
     s.facts.organization = known(Organization::default());
     assert!(check(&s).iter().all(|found| found.status == Outcome::NotApplicable));
+}
+
+/// The checks of users that a scan must have seen.
+const OF_USERS: [&Check; 5] = [
+    &INHERITANCE,
+    &DENIED,
+    &ADMINISTRATORS,
+    &RESERVED_NAMES,
+    &CHANGE_PASSWORD,
+];
+
+#[test]
+fn where_no_user_was_weighed_nothing_passes() {
+    let nobody = DomainAccess {
+        users: 0,
+        ..domain("X\\MSOL_1", Vec::new())
+    };
+    let s = of(vec![nobody.clone()]);
+    for check in OF_USERS.iter().chain(&[&GRANTED, &INET_ORG_PERSON]) {
+        let found = find(&STEP, check, &s);
+        assert_eq!(
+            (found.status, found.title.as_str()),
+            (Outcome::Skipped, "no enabled user was seen in x"),
+            "{}",
+            check.id
+        );
+        assert!(found.reason.unwrap().contains("lack the right"));
+    }
+    let unread = domain("X\\MSOL_1", vec![group(Cause::Unreadable, 20_006)]);
+    let s = of(vec![unread]);
+    for check in OF_USERS.iter().chain(&[&GRANTED]) {
+        let found = find(&STEP, check, &s);
+        // Names are read without descriptors.
+        let outcome = if check.id == RESERVED_NAMES.id {
+            Outcome::Pass
+        } else {
+            Outcome::Skipped
+        };
+        assert_eq!(found.status, outcome, "{}: {}", check.id, found.title);
+    }
+    // One domain's users are no answer for another's.
+    let mut child = nobody.clone();
+    child.domain = "c.x".into();
+    let s = of(vec![domain("X\\MSOL_1", Vec::new()), child.clone()]);
+    for check in OF_USERS.iter().chain(&[&GRANTED]) {
+        let found = find(&STEP, check, &s);
+        assert_eq!(
+            (found.status, found.title.as_str()),
+            (Outcome::Skipped, "no enabled user was seen in c.x"),
+            "{}",
+            check.id
+        );
+    }
+    // A domain whose users are all disabled was seen.
+    child.barred = vec![group(Cause::Disabled, 1)];
+    let s = of(vec![domain("X\\MSOL_1", Vec::new()), child.clone()]);
+    for check in OF_USERS.iter().chain(&[&GRANTED]) {
+        assert_eq!(find(&STEP, check, &s).status, Outcome::Pass, "{}", check.id);
+    }
+    for check in OF_USERS.iter().chain(&[&GRANTED, &INET_ORG_PERSON]) {
+        assert_eq!(
+            find(&STEP, check, &of(vec![child.clone()])).status,
+            Outcome::NotApplicable,
+            "{}",
+            check.id
+        );
+    }
+    // What is wrong elsewhere is told all the same.
+    let s = of(vec![
+        domain("X\\MSOL_1", vec![group(sales(), 3)]),
+        DomainAccess {
+            domain: "c.x".into(),
+            ..nobody
+        },
+    ]);
+    assert_eq!(find(&STEP, &INHERITANCE, &s).status, Outcome::Fail);
+}
+
+#[test]
+fn a_domain_where_no_account_in_use_was_weighed_is_no_pass() {
+    let mut s = of(vec![domain("X\\MSOL_1", Vec::new())]);
+    let named = |name: &str| Domain {
+        name: name.into(),
+        ..Default::default()
+    };
+    let mut one = account("X\\MSOL_1");
+    one.domain = "x".into();
+    s.facts.connectors = known(vec![one]);
+    s.facts.forests = known(vec![Forest {
+        domains: vec![named("x")],
+        ..Default::default()
+    }]);
+    assert_eq!(find(&STEP, &GRANTED, &s).status, Outcome::Pass);
+    s.facts.forests.value_mut().unwrap()[0].domains.push(named("c.x"));
+    for check in OF_USERS.iter().chain(&[&GRANTED, &UNEXPIRE]) {
+        let found = find(&STEP, check, &s);
+        assert_eq!(found.status, Outcome::Skipped, "{}", check.id);
+        assert!(found.reason.unwrap().contains("c.x"));
+    }
+    // Another forest has accounts of its own, or none that write back.
+    s.facts.forests.value_mut().unwrap()[0].domains.pop();
+    s.facts.forests.value_mut().unwrap().push(Forest {
+        domains: vec![named("y")],
+        ..Default::default()
+    });
+    assert_eq!(find(&STEP, &GRANTED, &s).status, Outcome::Pass);
+}
+
+#[test]
+fn disabled_and_locked_out_users_are_told_and_no_failure() {
+    let mut access = domain("X\\MSOL_1", Vec::new());
+    access.barred = vec![group(Cause::Disabled, 300), group(Cause::LockedOut, 4)];
+    let found = find(
+        &STEP,
+        &GRANTED,
+        &of(vec![
+            access.clone(),
+            DomainAccess {
+                connector: "X\\MSOL_2".into(),
+                ..access
+            },
+        ]),
+    );
+    assert_eq!(found.status, Outcome::Pass);
+    let seen: Vec<&str> = found.evidence.iter().map(|seen| seen.seen.as_str()).collect();
+    assert_eq!(
+        seen[1..],
+        [
+            "x: the user is disabled: 300 users, such as CN=o'neil,OU=Sales,DC=x",
+            "x: the user is locked out now: 4 users, such as CN=o'neil,OU=Sales,DC=x"
+        ]
+    );
 }

@@ -92,6 +92,13 @@ fn a_fine_grained_policy_counts_for_its_users_alone() {
     assert_eq!(with(Some(Vec::new())).status, Outcome::Pass);
     // That none is seen is no proof where they cannot be seen.
     assert_eq!(with(None).status, Outcome::Skipped);
+    // Nor that it is for nobody, where no user was seen.
+    let nobody = DomainPasswords {
+        users: 0,
+        fine_grained: Some(vec![fine(0, 0)]),
+        ..domain(0, 0)
+    };
+    assert_eq!(find(&STEP, &FINE_GRAINED, &of(nobody)).status, Outcome::Skipped);
 }
 
 #[test]

@@ -10,13 +10,14 @@ use serde_json::json;
 use std::process::Command;
 
 const USERS: &str = "(&(objectCategory=person)(objectClass=user))";
-const ATTRIBUTES: [&str; 6] = [
+const ATTRIBUTES: [&str; 7] = [
     "nTSecurityDescriptor",
     "objectClass",
     "objectSid",
     "adminCount",
     "userAccountControl",
     "pwdLastSet",
+    "lockoutTime",
 ];
 
 /// Over so many connections a scan reads.
