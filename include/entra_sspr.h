@@ -104,6 +104,18 @@ enum sspr_status {
   SSPR_STATUS_DIRECTORY_NOT_FOUND = 604,
   // Directory.Needed: The session is not connected to a directory.
   SSPR_STATUS_DIRECTORY_NEEDED = 605,
+  // Plan.DesiredState: The desired state is not acceptable.
+  SSPR_STATUS_DESIRED_STATE = 700,
+  // Plan.Invalid: The plan or its journal is damaged, or is another tenant's.
+  SSPR_STATUS_PLAN_INVALID = 701,
+  // Plan.Drift: Somebody else changed what the plan is about.
+  SSPR_STATUS_PLAN_DRIFT = 702,
+  // Plan.Permission: The sign-in lacks what the plan needs; nothing was changed.
+  SSPR_STATUS_PLAN_PERMISSION = 703,
+  // Plan.Locked: Another plan is being applied to the same tenant.
+  SSPR_STATUS_PLAN_LOCKED = 704,
+  // Plan.NotKept: What was written is not there when it is read again.
+  SSPR_STATUS_PLAN_NOT_KEPT = 705,
   // Internal.Panic: A defect of the library was caught; the process is unharmed.
   SSPR_STATUS_PANIC = 900,
   // Internal.Error: A defect of the library.

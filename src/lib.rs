@@ -5,6 +5,8 @@
 //! `report` shows. `ffi` is the C interface over all of it, `task` what lets a caller watch and cancel.
 
 pub mod catalogue;
+pub mod change;
+pub mod desired;
 pub mod directory;
 pub mod error;
 pub mod ffi;
@@ -13,6 +15,7 @@ pub mod finding;
 pub mod gather;
 mod json;
 mod panics;
+pub mod plan;
 mod platform;
 pub mod readiness;
 pub mod report;

@@ -17,9 +17,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("catalogue", &["snapshot"]),
     ("sync_engine", &["snapshot"]),
     // The steps are pure: facts in, findings out.
-    ("steps", &["catalogue", "finding", "snapshot"]),
+    ("steps", &["catalogue", "change", "desired", "finding", "snapshot"]),
+    ("change", &[]),
+    ("desired", &["error", "json", "status"]),
     ("readiness", &["finding", "panics", "report", "snapshot", "steps"]),
-    ("report", &["finding", "readiness", "snapshot", "steps"]),
+    (
+        "report",
+        &["change", "finding", "plan", "readiness", "snapshot", "steps"],
+    ),
     ("task", &["error", "finding", "json", "panics", "status"]),
     // The tenant's clients know how a session is configured and where its tokens are, and nothing of what is asked why.
     (
@@ -80,9 +85,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "plan",
+        &[
+            "change", "desired", "error", "file", "gather", "json", "platform", "report", "session", "snapshot",
+            "status", "steps", "task", "tenant",
+        ],
+    ),
+    (
         "ffi",
         &[
-            "error", "finding", "gather", "json", "panics", "run", "session", "status", "task",
+            "error", "finding", "gather", "json", "panics", "plan", "run", "session", "status", "task",
         ],
     ),
 ];

@@ -85,6 +85,12 @@ namespace EntraSspr
         public const int SSPR_STATUS_DIRECTORY_REFUSED = 603;
         public const int SSPR_STATUS_DIRECTORY_NOT_FOUND = 604;
         public const int SSPR_STATUS_DIRECTORY_NEEDED = 605;
+        public const int SSPR_STATUS_DESIRED_STATE = 700;
+        public const int SSPR_STATUS_PLAN_INVALID = 701;
+        public const int SSPR_STATUS_PLAN_DRIFT = 702;
+        public const int SSPR_STATUS_PLAN_PERMISSION = 703;
+        public const int SSPR_STATUS_PLAN_LOCKED = 704;
+        public const int SSPR_STATUS_PLAN_NOT_KEPT = 705;
         public const int SSPR_STATUS_PANIC = 900;
         public const int SSPR_STATUS_INTERNAL = 901;
 

@@ -2,6 +2,7 @@
 
 mod guard;
 mod handle;
+mod plan;
 mod session;
 mod steps;
 mod task;

@@ -41,6 +41,12 @@ statuses! {
     603, SSPR_STATUS_DIRECTORY_REFUSED, DirectoryRefused, "Directory.Refused", "PermissionDenied", "The directory refused what it was asked for.", "Sign in as an account that may read it.";
     604, SSPR_STATUS_DIRECTORY_NOT_FOUND, DirectoryNotFound, "Directory.NotFound", "ObjectNotFound", "There is no such domain, controller or account.", "Check the name; name a controller with -Server where DNS does not know the domain.";
     605, SSPR_STATUS_DIRECTORY_NEEDED, DirectoryNeeded, "Directory.Needed", "AuthenticationError", "The session is not connected to a directory.", "Connect with Connect-SsprDirectory.";
+    700, SSPR_STATUS_DESIRED_STATE, DesiredState, "Plan.DesiredState", "InvalidData", "The desired state is not acceptable.", "Correct the member that is named; the published schema says what there is.";
+    701, SSPR_STATUS_PLAN_INVALID, PlanInvalid, "Plan.Invalid", "InvalidData", "The plan or its journal is damaged, or is another tenant's.", "Make a new plan with New-SsprPlan.";
+    702, SSPR_STATUS_PLAN_DRIFT, PlanDrift, "Plan.Drift", "InvalidOperation", "Somebody else changed what the plan is about.", "Make a new plan, look at it, and apply that.";
+    703, SSPR_STATUS_PLAN_PERMISSION, PlanPermission, "Plan.Permission", "PermissionDenied", "The sign-in lacks what the plan needs; nothing was changed.", "Sign in with the permissions that are named, or apply the other steps only.";
+    704, SSPR_STATUS_PLAN_LOCKED, PlanLocked, "Plan.Locked", "ResourceBusy", "Another plan is being applied to the same tenant.", "Wait until it has ended.";
+    705, SSPR_STATUS_PLAN_NOT_KEPT, PlanNotKept, "Plan.NotKept", "InvalidResult", "What was written is not there when it is read again.", "Look at the setting in the portal, then make a new plan.";
     900, SSPR_STATUS_PANIC, Panic, "Internal.Panic", "NotSpecified", "A defect of the library was caught; the process is unharmed.", "Please report it with this text and the library's version.";
     901, SSPR_STATUS_INTERNAL, Internal, "Internal.Error", "NotSpecified", "A defect of the library.", "Please report it with this text and the library's version.";
 }

@@ -40,7 +40,12 @@ unsafe fn check(
 ///
 /// # Safety
 /// As of the exported function that calls it.
-unsafe fn offline<R, W>(request_json: *const c_char, out_task: *mut u64, out_error: *mut *mut c_char, work: W) -> i32
+pub(super) unsafe fn offline<R, W>(
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+    work: W,
+) -> i32
 where
     R: serde::de::DeserializeOwned + Send + 'static,
     W: FnOnce(R) -> Result<serde_json::Value> + Send + 'static,

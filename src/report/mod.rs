@@ -1,3 +1,4 @@
 //! The answer as people read it.
 
+pub mod plan;
 pub mod screen;

@@ -149,7 +149,7 @@ fn pieces(word: &str, most: usize) -> Vec<String> {
 }
 
 /// Breaks a text at spaces so that it fits beside its lead, further lines set in.
-fn hang(lead: &str, text: &str, indent: usize) -> Vec<String> {
+pub(super) fn hang(lead: &str, text: &str, indent: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = lead.to_string();
     let mut room = WIDTH.saturating_sub(lead.chars().count());

@@ -1,9 +1,11 @@
 //! Step `account_unlock`: may users unlock their account on premises without a new password?
 
-use super::Step;
 use super::hybrid::{OnPremises, on_premises};
 use super::on_premises as directory;
-use super::policy::{self, Kind, Portal, Setting, Sources, Stated, Switch, date, outdated, page, truth};
+use super::policy::{self, Kind, Portal, Setting, Sources, Stated, Switch, Wish, date, outdated, page, truth};
+use super::{Setup, Step};
+use crate::change::Change;
+use crate::desired::DesiredState;
 use crate::finding::{Check, Evidence, Finding, Outcome, Severity, number, refused};
 use crate::snapshot::{FactId, Snapshot};
 
@@ -13,6 +15,7 @@ pub const STEP: Step = Step {
     title: "Account unlock",
     checks: &[&ALLOWED, &LOCKOUT],
     check,
+    setup: Some(SETUP),
 };
 
 const ALLOWED: Check = Check {
@@ -49,9 +52,38 @@ const LOCKOUT: Check = Check {
 const SWITCH: Setting<Switch> = Setting {
     name: "permission to unlock without a reset",
     portal: Portal::OnPremises(|p| p.account_unlock_enabled.map(Switch)),
-    logged: &["EnableAccountUnlock", "accountUnlockEnabled"],
+    member: "accountUnlockEnabled",
+    logged: &["EnableAccountUnlock"],
     parse: truth,
 };
+
+const SETUP: Setup = Setup {
+    needs: &[
+        FactId::PortalOnPremises,
+        FactId::AuditSettings,
+        FactId::Organization,
+        FactId::UserCounts,
+    ],
+    plan,
+};
+
+fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
+    let wanted = desired.account_unlock.as_ref().and_then(|wanted| wanted.allowed);
+    if let OnPremises::None(_) = on_premises(snapshot) {
+        return Vec::new();
+    }
+    let allowed = Wish {
+        check: &ALLOWED,
+        title: "Let users unlock without a reset, or do not",
+        label: "Allow users to unlock accounts without resetting their password",
+        page: page::ON_PREMISES,
+    };
+    let change = SWITCH.change(snapshot, wanted.map(Switch), allowed);
+    change
+        .map(|change| change.requires(&["Hybrid Identity Administrator"]))
+        .into_iter()
+        .collect()
+}
 
 /// The newest unlock: it only succeeds while it is allowed.
 fn unlocked(snapshot: &Snapshot) -> Option<Stated<Switch>> {

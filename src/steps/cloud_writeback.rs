@@ -1,8 +1,10 @@
 //! Step `cloud_writeback`: does the tenant write new passwords back to the directory on premises?
 
-use super::Step;
 use super::hybrid::{OnPremises, on_premises};
-use super::policy::{self, Kind, Portal, Setting, Stated, Switch, date, page, short, truth};
+use super::policy::{self, Kind, Portal, Setting, Stated, Switch, Wish, date, page, short, truth};
+use super::{Setup, Step};
+use crate::change::Change;
+use crate::desired::DesiredState;
 use crate::finding::{Check, Evidence, Finding, Severity, counted, number};
 use crate::snapshot::portal::OnPremisesResetPolicy;
 use crate::snapshot::{FactId, Snapshot};
@@ -14,6 +16,7 @@ pub const STEP: Step = Step {
     title: "Cloud writeback",
     checks: &[&ENABLED, &CLOUD_SYNC, &LOST],
     check,
+    setup: Some(SETUP),
 };
 
 const DOC: &str = "https://learn.microsoft.com/entra/identity/authentication/tutorial-enable-sspr-writeback";
@@ -61,9 +64,59 @@ const SWITCH: Setting<Switch> = Setting {
             (connect, _) => connect.map(Switch),
         }
     }),
+    member: "passwordWritebackSupported",
     logged: &[],
     parse: truth,
 };
+
+const CONNECT: Setting<Switch> = Setting {
+    name: "writeback by Entra Connect",
+    portal: Portal::OnPremises(|p| p.password_writeback_supported.map(Switch)),
+    member: "passwordWritebackSupported",
+    logged: &[],
+    parse: truth,
+};
+const BY_CLOUD_SYNC: Setting<Switch> = Setting {
+    name: "writeback by cloud sync",
+    portal: Portal::OnPremises(|p| p.cloud_provisioning_enablement_for_tenant.map(Switch)),
+    member: "cloudProvisioningEnablementForTenant",
+    logged: &[],
+    parse: truth,
+};
+
+const SETUP: Setup = Setup {
+    needs: &[FactId::PortalOnPremises, FactId::Organization, FactId::UserCounts],
+    plan,
+};
+
+fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
+    let Some(wanted) = &desired.cloud_writeback else {
+        return Vec::new();
+    };
+    if let OnPremises::None(_) = on_premises(snapshot) {
+        return Vec::new();
+    }
+    let connect = Wish {
+        check: &ENABLED,
+        title: "Write passwords back by Entra Connect",
+        label: "Write back passwords to your on-premises directory",
+        page: page::ON_PREMISES,
+    };
+    let cloud_sync = Wish {
+        check: &CLOUD_SYNC,
+        title: "Write passwords back by cloud sync",
+        label: "Write back passwords with Microsoft Entra Connect cloud sync",
+        page: page::ON_PREMISES,
+    };
+    let connect = CONNECT.change(snapshot, wanted.connect.map(Switch), connect);
+    // Nobody has seen how the portal writes this one.
+    let cloud_sync = BY_CLOUD_SYNC.change(snapshot, wanted.cloud_sync.map(Switch), cloud_sync);
+    connect
+        .map(|change| change.requires(&["Hybrid Identity Administrator"]))
+        .into_iter()
+        .chain(cloud_sync.map(Change::manual))
+        .collect()
+}
 
 /// The switch for Entra Connect.
 fn connect(policy: &OnPremisesResetPolicy) -> Option<bool> {

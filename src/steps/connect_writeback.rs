@@ -32,6 +32,7 @@ pub const STEP: Step = Step {
         &server::TLS,
     ],
     check,
+    setup: None,
 };
 
 const TROUBLESHOOT: &str = "https://learn.microsoft.com/entra/identity/authentication/troubleshoot-sspr-writeback";

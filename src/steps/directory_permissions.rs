@@ -24,6 +24,7 @@ pub const STEP: Step = Step {
         &CHANGE_PASSWORD,
     ],
     check,
+    setup: None,
 };
 
 const TUTORIAL: &str = "https://learn.microsoft.com/entra/identity/authentication/tutorial-enable-sspr-writeback";

@@ -13,6 +13,7 @@ pub const STEP: Step = Step {
     title: "Hybrid",
     checks: &[&sync::SYNC, &sync::PASSWORD_SYNC, &MIXED, &FEDERATION],
     check,
+    setup: None,
 };
 
 const CONNECT: &str =

@@ -15,6 +15,7 @@ pub const STEP: Step = Step {
     title: "License",
     checks: &[&ENTITLEMENT, &SEATS, &LIFECYCLE],
     check,
+    setup: None,
 };
 
 const DOC: &str = "https://learn.microsoft.com/entra/identity/authentication/concept-sspr-licensing";

@@ -2,17 +2,21 @@
 
 mod gaps;
 
-use super::Step;
 use super::conditional_access::{
     MfaDemand, PORTAL, applies, enforced, mfa, narrowed, on_all_resources, on_all_users, report_only,
 };
 use super::coverage::{EMERGENCY_ACCOUNTS, Left, quoted, users, widest};
+use super::policy::graph_change;
 use super::scope::{Directory, any, listed};
-use crate::finding::{Check, Finding, Severity, counted, number, share};
+use super::{Setup, Step};
+use crate::change::{Change, Kind, Write};
+use crate::desired::{DesiredState, Enforcement};
+use crate::finding::{Check, Finding, Outcome, Severity, counted, number, share};
 use crate::snapshot::graph::{ConditionUsers, ConditionalAccessPolicy};
 use crate::snapshot::people::CohortKey;
 use crate::snapshot::{FactId, Snapshot};
 use gaps::{BYPASS, EXCLUSIONS, bypass, exclusions};
+use serde_json::{Value, json};
 
 /// The step.
 pub const STEP: Step = Step {
@@ -20,6 +24,7 @@ pub const STEP: Step = Step {
     title: "MFA enforcement",
     checks: &[&ALL_USERS, &EXCLUSIONS, &BYPASS, &REPORT_ONLY, &CAPABLE, &LEGACY],
     check,
+    setup: Some(SETUP),
 };
 
 const DOC: &str = "https://learn.microsoft.com/entra/identity/conditional-access/policy-all-users-mfa-strength";
@@ -67,6 +72,80 @@ const LEGACY: Check = Check {
     decides: false,
     facts: &[FactId::MethodsPolicy],
 };
+
+const SETUP: Setup = Setup {
+    needs: ALL_USERS.facts,
+    plan,
+};
+
+/// By this name our policy is known again.
+const OURS: &str = "EntraSspr: MFA for all users";
+const REQUIRES: &[&str] = &["Policy.ReadWrite.ConditionalAccess"];
+
+fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
+    let facts = &snapshot.facts;
+    let (Some(wanted), Some(policies)) = (&desired.mfa_enforcement, facts.conditional_access.whole()) else {
+        return Vec::new();
+    };
+    let state = match wanted.conditional_access {
+        None => return Vec::new(),
+        Some(Enforcement::ReportOnly) => "enabledForReportingButNotEnforced",
+        Some(Enforcement::Enforced) => "enabled",
+    };
+    let risk = "It asks all users for MFA, but for those whom it leaves out.";
+    let risky = |change: Change| match state {
+        "enabled" => change.risk(risk).touches(members(snapshot)),
+        _ => change,
+    };
+    if let Some(own) = policies.iter().find(|policy| policy.display_name == OURS) {
+        if own.state == state {
+            return Vec::new();
+        }
+        let path = format!("/v1.0/identity/conditionalAccess/policies/{}", own.id);
+        let title = format!("Set the policy \"{OURS}\" to {state}");
+        let change = graph_change(
+            &ALL_USERS,
+            title,
+            &path,
+            "state",
+            own.state.clone().into(),
+            state.into(),
+        );
+        return vec![risky(change.requires(REQUIRES))];
+    }
+    // Another policy, or security defaults, may do it already.
+    if check(snapshot)
+        .iter()
+        .any(|finding| finding.id == ALL_USERS.id && finding.status == Outcome::Pass)
+    {
+        return Vec::new();
+    }
+    let policy = json!({
+        "displayName": OURS,
+        "state": state,
+        "conditions": {
+            "clientAppTypes": ["all"],
+            "applications": {"includeApplications": ["All"]},
+            "users": {
+                "includeUsers": ["All"],
+                "excludeUsers": wanted.exclude_users.as_deref().unwrap_or_default(),
+                "excludeGroups": wanted.exclude_groups.as_deref().unwrap_or_default(),
+            },
+        },
+        "grantControls": {"operator": "OR", "builtInControls": ["mfa"]},
+    });
+    let title = match state {
+        "enabled" => "Create a Conditional Access policy that asks all users for MFA",
+        _ => "Create a Conditional Access policy that reports whom it would ask for MFA",
+    };
+    let change = Change::of(ALL_USERS.id, Kind::Graph, title).writes(
+        "/v1.0/identity/conditionalAccess/policies",
+        Write::ConditionalAccess,
+        Value::Null,
+        policy,
+    );
+    vec![risky(change.requires(REQUIRES))]
+}
 
 fn check(snapshot: &Snapshot) -> Vec<Finding> {
     let mut findings = match snapshot.facts.conditional_access.value() {

@@ -27,6 +27,8 @@ pub mod service_account;
 mod testing;
 pub mod user_registration;
 
+use crate::change::Change;
+use crate::desired::DesiredState;
 use crate::finding::{Check, Finding};
 use crate::snapshot::{FactId, Snapshot};
 use std::collections::BTreeSet;
@@ -42,6 +44,17 @@ pub struct Step {
     pub checks: &'static [&'static Check],
     /// Judges a snapshot.
     pub check: fn(&Snapshot) -> Vec<Finding>,
+    /// Sets it up, where there is something to set.
+    pub setup: Option<Setup>,
+}
+
+/// How a step is set up.
+#[derive(Debug)]
+pub struct Setup {
+    /// The facts that the plan asks for.
+    pub needs: &'static [FactId],
+    /// What differs from the desired state.
+    pub plan: fn(&Snapshot, &DesiredState) -> Vec<Change>,
 }
 
 /// Every step, in the order in which one depends on another.
@@ -76,6 +89,12 @@ impl Step {
     pub fn named(name: &str) -> Option<&'static Step> {
         STEPS.iter().copied().find(|step| step.name.eq_ignore_ascii_case(name))
     }
+}
+
+/// The facts that the plans of some steps ask for together.
+pub fn setup_needs(steps: &[&Step]) -> BTreeSet<FactId> {
+    let setups = steps.iter().filter_map(|step| step.setup.as_ref());
+    setups.flat_map(|setup| setup.needs.iter().copied()).collect()
 }
 
 /// The facts that some steps ask for together.

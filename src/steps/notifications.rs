@@ -1,7 +1,9 @@
 //! Step `notifications`: is anybody told when a password is reset, and whom does a user call who cannot?
 
-use super::Step;
-use super::policy::{Portal, Setting, Switch, Weighed, bare, page, short, truth, weigh};
+use super::policy::{Portal, Setting, Switch, Weighed, Wish, bare, both, page, short, truth, weigh};
+use super::{Setup, Step};
+use crate::change::Change;
+use crate::desired::DesiredState;
 use crate::finding::{Check, Finding, Severity};
 use crate::snapshot::{FactId, Snapshot};
 
@@ -11,6 +13,7 @@ pub const STEP: Step = Step {
     title: "Notifications",
     checks: &[&USERS, &ADMINISTRATORS, &HELPDESK],
     check,
+    setup: Some(SETUP),
 };
 
 const DOC: &str = "https://learn.microsoft.com/entra/identity/authentication/concept-sspr-howitworks";
@@ -51,27 +54,71 @@ const HELPDESK: Check = Check {
 const TELL_USERS: Setting<Switch> = Setting {
     name: "notifying of users",
     portal: Portal::Reset(|p| p.notify_users_on_password_reset.map(Switch)),
-    logged: &["NotifyUsersOfReset", "notifyUsersOnPasswordReset"],
+    member: "notifyUsersOnPasswordReset",
+    logged: &["NotifyUsersOfReset"],
     parse: truth,
 };
 const TELL_ADMINISTRATORS: Setting<Switch> = Setting {
     name: "notifying of all administrators",
     portal: Portal::Reset(|p| p.notify_on_admin_password_reset.map(Switch)),
-    logged: &["NotifyTenantAdminOfReset", "notifyOnAdminPasswordReset"],
+    member: "notifyOnAdminPasswordReset",
+    logged: &["NotifyTenantAdminOfReset"],
     parse: truth,
 };
 const LINK_ON: Setting<Switch> = Setting {
     name: "custom helpdesk contact",
     portal: Portal::Reset(|p| p.customize_helpdesk_link.map(Switch)),
-    logged: &["CustomizeContactAdminLink", "customizeHelpdeskLink"],
+    member: "customizeHelpdeskLink",
+    logged: &["CustomizeContactAdminLink"],
     parse: truth,
 };
 const LINK: Setting<String> = Setting {
     name: "helpdesk's address",
     portal: Portal::Reset(|p| p.custom_helpdesk_email_or_url.clone()),
-    logged: &["CustomContactAdminLink", "customHelpdeskEmailOrUrl"],
+    member: "customHelpdeskEmailOrUrl",
+    logged: &["CustomContactAdminLink"],
     parse: |text| Some(bare(text).to_owned()),
 };
+
+const SETUP: Setup = Setup { needs: FACTS, plan };
+
+fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
+    let Some(wanted) = &desired.notifications else {
+        return Vec::new();
+    };
+    let users = Wish {
+        check: &USERS,
+        title: "Tell users of their reset",
+        label: "Notify users on password resets",
+        page: page::NOTIFICATIONS,
+    };
+    let administrators = Wish {
+        check: &ADMINISTRATORS,
+        title: "Tell all administrators of an administrator's reset",
+        label: "Notify all admins when other admins reset their password",
+        page: page::NOTIFICATIONS,
+    };
+    let link = Wish {
+        check: &HELPDESK,
+        title: "Show users the helpdesk's contact",
+        label: "Custom helpdesk email or URL",
+        page: page::PROPERTIES,
+    };
+    let link_on = Wish {
+        label: "Customize helpdesk link",
+        ..link
+    };
+    let on = wanted.helpdesk.as_ref().map(|contact| Switch(!contact.is_empty()));
+    let changes = [
+        TELL_USERS.change(snapshot, wanted.users.map(Switch), users),
+        TELL_ADMINISTRATORS.change(snapshot, wanted.administrators.map(Switch), administrators),
+        both(
+            LINK_ON.change(snapshot, on, link_on),
+            LINK.change(snapshot, wanted.helpdesk.clone(), link),
+        ),
+    ];
+    changes.into_iter().flatten().collect()
+}
 
 fn check(snapshot: &Snapshot) -> Vec<Finding> {
     vec![users(snapshot), administrators(snapshot), helpdesk(snapshot)]

@@ -12,6 +12,7 @@ pub const STEP: Step = Step {
     title: "Password policy",
     checks: &[&MINIMUM_AGE, &FINE_GRAINED, &GROUP_POLICY, &RULES],
     check,
+    setup: None,
 };
 
 const TUTORIAL: &str = "https://learn.microsoft.com/entra/identity/authentication/tutorial-enable-sspr-writeback";

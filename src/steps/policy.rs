@@ -5,10 +5,12 @@ mod unknown;
 
 pub use unknown::{Unknown, unknown};
 
-use crate::finding::{Evidence, Finding, Outcome, Severity};
+use crate::change::{Change, Kind as Writes, PortalObject, Write};
+use crate::finding::{Check, Evidence, Finding, Outcome, Severity};
 use crate::snapshot::portal::{OnPremisesResetPolicy, PasswordResetPolicy};
 use crate::snapshot::{Fact, FactId, Snapshot};
 use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 use std::fmt::Display;
 
 /// One setting, and how each source names it.
@@ -17,7 +19,9 @@ pub struct Setting<T: 'static> {
     pub name: &'static str,
     /// Where the portal's objects hold it.
     pub portal: Portal<T>,
-    /// The names under which the audit log may write it.
+    /// Its name there, which the audit log may write too.
+    pub member: &'static str,
+    /// The other names under which the audit log may write it.
     pub logged: &'static [&'static str],
     /// Reads the audit log's text.
     pub parse: fn(&str) -> Option<T>,
@@ -35,10 +39,8 @@ pub enum Portal<T: 'static> {
 pub const METHODS_REQUIRED: Setting<i64> = Setting {
     name: "number of methods required to reset",
     portal: Portal::Reset(|p| p.number_of_authentication_methods_required),
-    logged: &[
-        "NumberOfRequiredContactMethodsForUsers",
-        "numberOfAuthenticationMethodsRequired",
-    ],
+    member: "numberOfAuthenticationMethodsRequired",
+    logged: &["NumberOfRequiredContactMethodsForUsers"],
     parse: integer,
 };
 
@@ -46,7 +48,8 @@ pub const METHODS_REQUIRED: Setting<i64> = Setting {
 pub const REGISTRATION_REQUIRED: Setting<Switch> = Setting {
     name: "requiring users to register at sign-in",
     portal: Portal::Reset(|p| p.registration_required_on_sign_in.map(Switch)),
-    logged: &["EnforcedRegistrationEnablementForUsers", "registrationRequiredOnSignIn"],
+    member: "registrationRequiredOnSignIn",
+    logged: &["EnforcedRegistrationEnablementForUsers"],
     parse: truth,
 };
 
@@ -54,7 +57,8 @@ pub const REGISTRATION_REQUIRED: Setting<Switch> = Setting {
 pub const SECURITY_QUESTIONS: Setting<Switch> = Setting {
     name: "security questions option",
     portal: Portal::Reset(|p| p.security_questions_option_enabled.map(Switch)),
-    logged: &["SelectedContactMethodsForUsers", "securityQuestionsOptionEnabled"],
+    member: "securityQuestionsOptionEnabled",
+    logged: &["SelectedContactMethodsForUsers"],
     // Either the option itself, or the list of all methods, which has them or not. How the log writes the list was not
     // verified: a number may be a mask of bits, so only a list with a name that is known is one.
     parse: |text| {
@@ -288,7 +292,7 @@ impl<T: Display> Setting<T> {
     /// What the audit log's newest change says, or why it is not understood.
     pub fn logged(&self, snapshot: &Snapshot) -> Result<Option<Stated<T>>, Unread> {
         let fact = &snapshot.facts.audit_settings;
-        let fits = |name: &str| self.logged.iter().any(|l| same_name(l, name));
+        let fits = |name: &str| same_name(self.member, name) || self.logged.iter().any(|l| same_name(l, name));
         let Some((name, change)) = fact.value().and_then(|history| history.newest(fits)) else {
             return Ok(None);
         };
@@ -328,6 +332,119 @@ impl<T: Display> Setting<T> {
             evidence,
         };
         Ok(Some(stated))
+    }
+}
+
+/// What makes a person's wish a change: the check that it mends, what a person would click, and where.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish {
+    /// The check.
+    pub check: &'static Check,
+    /// In a few words: `Tell users of their reset`.
+    pub title: &'static str,
+    /// The setting's name on the page.
+    pub label: &'static str,
+    /// The page.
+    pub page: &'static str,
+}
+
+impl<T: Clone + PartialEq + Display + Into<Value>> Setting<T> {
+    /// The change to what is wanted; none where nothing is, or where it stands so already. Whether it does is known from
+    /// the portal alone for sure; from the log, or not at all, a person looks.
+    pub fn change(&self, snapshot: &Snapshot, wanted: Option<T>, wish: Wish) -> Option<Change> {
+        let wanted = wanted?;
+        let portal = match self.portal {
+            Portal::Reset(read) => snapshot.facts.portal_reset_policy.whole().and_then(read),
+            Portal::OnPremises(read) => snapshot.facts.portal_on_premises.whole().and_then(read),
+        };
+        let now = match portal {
+            Some(value) => Some(value),
+            None => weigh(snapshot, self)
+                .ok()
+                .filter(Weighed::is_whole)
+                .map(|known| known.value),
+        };
+        if now.as_ref() == Some(&wanted) {
+            return None;
+        }
+        let (object, target) = match self.portal {
+            Portal::Reset(_) => (PortalObject::Reset, "password reset policy"),
+            Portal::OnPremises(_) => (PortalObject::OnPremises, "on-premises integration"),
+        };
+        let click = format!("Set \"{}\" to {}.", wish.label, shown(&wanted.clone().into()));
+        let member = |value: Option<T>| match value {
+            Some(value) => json!({ self.member: value.into() }),
+            None => Value::Null,
+        };
+        let change = Change::of(wish.check.id, Writes::Portal, wish.title)
+            .writes(target, Write::Portal { object }, member(now), member(Some(wanted)))
+            .requires(&["Authentication Policy Administrator"])
+            .by_hand(wish.page, &[&click, "Select Save."]);
+        // What only the log says is no precondition for a write.
+        Some(match portal_read(snapshot, object) {
+            true => change,
+            false => change.manual(),
+        })
+    }
+}
+
+/// Two changes of one object that are made as one, for each alone would stand for nothing.
+pub fn both(one: Option<Change>, other: Option<Change>) -> Option<Change> {
+    let (Some(mut one), Some(other)) = (one.clone(), other.clone()) else {
+        return one.or(other);
+    };
+    // The last click saves.
+    let save = one.by_hand.pop();
+    one.by_hand.extend(other.by_hand.into_iter().rev().skip(1));
+    one.by_hand.extend(save);
+    if other.write.is_none() {
+        one = one.manual();
+    }
+    for (own, more) in [(&mut one.before, other.before), (&mut one.after, other.after)] {
+        match (own, more) {
+            (Value::Object(own), Value::Object(more)) => own.extend(more),
+            (own, _) => *own = Value::Null,
+        }
+    }
+    Some(one)
+}
+
+/// A value as the portal shows it.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Bool(true) => "Yes".into(),
+        Value::Bool(false) => "No".into(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// The change of a member of one of Graph's resources.
+pub fn graph_change(
+    check: &'static Check,
+    title: impl Into<String>,
+    path: &str,
+    member: &str,
+    now: Value,
+    wanted: Value,
+) -> Change {
+    let write = Write::Graph {
+        path: path.into(),
+        odata_type: None,
+    };
+    Change::of(check.id, Writes::Graph, title).writes(path, write, json!({ member: now }), json!({ member: wanted }))
+}
+
+fn portal_read(snapshot: &Snapshot, object: PortalObject) -> bool {
+    match object {
+        PortalObject::Reset => snapshot.facts.portal_reset_policy.whole().is_some(),
+        PortalObject::OnPremises => snapshot.facts.portal_on_premises.whole().is_some(),
+    }
+}
+
+impl From<Switch> for Value {
+    fn from(switch: Switch) -> Self {
+        switch.0.into()
     }
 }
 

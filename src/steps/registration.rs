@@ -3,10 +3,12 @@
 mod protection;
 mod traps;
 
-use super::Step;
 use super::authentication_methods::methods::{Migration, Required, everybody, migration};
-use super::policy::{Portal, REGISTRATION_REQUIRED, Setting, integer, weigh};
+use super::policy::{Portal, REGISTRATION_REQUIRED, Setting, Switch, Wish, graph_change, integer, weigh};
 use super::scope::{Directory, listed, nobody};
+use super::{Setup, Step};
+use crate::change::Change;
+use crate::desired::{Campaign, DesiredState};
 use crate::finding::{Check, Finding, Severity, counted};
 use crate::snapshot::{FactId, Snapshot};
 
@@ -24,6 +26,7 @@ pub const STEP: Step = Step {
         &COMBINED,
     ],
     check,
+    setup: Some(SETUP),
 };
 
 const HOW: &str = "https://learn.microsoft.com/entra/identity/authentication/concept-sspr-howitworks";
@@ -97,12 +100,62 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
 const RECONFIRM_DAYS: Setting<i64> = Setting {
     name: "number of days before users confirm again",
     portal: Portal::Reset(|p| p.registration_reconfirm_interval_in_days),
-    logged: &[
-        "EnforcedRegistrationIntervalInDaysForUsers",
-        "registrationReconfirmIntevalInDays",
-    ],
+    member: "registrationReconfirmIntevalInDays",
+    logged: &["EnforcedRegistrationIntervalInDaysForUsers"],
     parse: integer,
 };
+
+const SETUP: Setup = Setup {
+    needs: &[FactId::PortalResetPolicy, FactId::AuditSettings, FactId::MethodsPolicy],
+    plan,
+};
+
+fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
+    let Some(wanted) = &desired.registration else {
+        return Vec::new();
+    };
+    let required = Wish {
+        check: &REQUIRED,
+        title: "Ask users to register at sign-in, or do not",
+        label: "Require users to register when signing in",
+        page: PORTAL,
+    };
+    let days = Wish {
+        check: &RECONFIRM,
+        title: "Choose when users confirm what they registered",
+        label: "Number of days before users are asked to re-confirm their authentication information",
+        page: PORTAL,
+    };
+    let now = snapshot.facts.methods_policy.whole().map(|policy| {
+        let campaign = policy.registration_enforcement.as_ref();
+        campaign.and_then(|all| Some(all.authentication_methods_registration_campaign.as_ref()?.state.clone()))
+    });
+    let state = wanted.campaign.map(|state| match state {
+        Campaign::Default => "default",
+        Campaign::Enabled => "enabled",
+        Campaign::Disabled => "disabled",
+    });
+    let campaign = match (now, state) {
+        (Some(now), Some(state)) if now.as_deref() != Some(state) => Some(
+            graph_change(
+                &CAMPAIGN,
+                format!("Set the registration campaign to {state}"),
+                "/v1.0/policies/authenticationMethodsPolicy",
+                "registrationEnforcement/authenticationMethodsRegistrationCampaign/state",
+                now.into(),
+                state.into(),
+            )
+            .requires(&["Policy.ReadWrite.AuthenticationMethod"]),
+        ),
+        _ => None,
+    };
+    let changes = [
+        REGISTRATION_REQUIRED.change(snapshot, wanted.required.map(Switch), required),
+        RECONFIRM_DAYS.change(snapshot, wanted.reconfirm_days.map(i64::from), days),
+        campaign,
+    ];
+    changes.into_iter().flatten().collect()
+}
 
 fn required(snapshot: &Snapshot) -> Finding {
     let required = match weigh(snapshot, &REGISTRATION_REQUIRED) {

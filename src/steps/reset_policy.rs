@@ -7,12 +7,15 @@ mod signs;
 pub use administrators::{Rule, rule};
 pub use link::leads_to_reset;
 
-use super::Step;
-use super::policy::{self, METHODS_REQUIRED, Portal, Setting, Weighed, bare, page, weigh};
+use super::policy::{self, METHODS_REQUIRED, Portal, Setting, Weighed, Wish, bare, both, graph_change, page, weigh};
 use super::scope::Directory;
+use super::{Setup, Step};
+use crate::change::Change;
+use crate::desired::{DesiredState, EnabledFor};
 use crate::finding::{Check, Finding, Severity, counted, number};
 use crate::snapshot::people::PolicyGroup;
 use crate::snapshot::{FactId, Snapshot};
+use serde_json::Value;
 use std::fmt::{self, Display};
 
 /// The step.
@@ -21,6 +24,7 @@ pub const STEP: Step = Step {
     title: "Reset policy",
     checks: &[&SCOPE, &GROUP, &METHODS, &LINK, &ADMINISTRATORS, &SIGNS],
     check,
+    setup: Some(SETUP),
 };
 
 const TUTORIAL: &str = "https://learn.microsoft.com/entra/identity/authentication/tutorial-enable-sspr";
@@ -130,7 +134,8 @@ pub const WHO: Setting<Scope> = Setting {
         2 => Some(Scope::All),
         _ => None,
     }),
-    logged: &["EnablementForUsers", "enablementType"],
+    member: "enablementType",
+    logged: &["EnablementForUsers"],
     parse: |text| match bare(text).to_ascii_lowercase().replace(' ', "").as_str() {
         "none" | "nobody" | "0" => Some(Scope::None),
         "selected" | "selectedgroup" | "group" | "some" | "1" => Some(Scope::Selected),
@@ -138,6 +143,114 @@ pub const WHO: Setting<Scope> = Setting {
         _ => None,
     },
 };
+
+impl From<Scope> for Value {
+    fn from(scope: Scope) -> Self {
+        (scope as i64).into()
+    }
+}
+
+impl From<EnabledFor> for Scope {
+    fn from(wanted: EnabledFor) -> Self {
+        match wanted {
+            EnabledFor::None => Scope::None,
+            EnabledFor::Selected => Scope::Selected,
+            EnabledFor::All => Scope::All,
+        }
+    }
+}
+
+/// The groups of the policy; the portal allows one.
+#[derive(Clone, PartialEq)]
+struct Groups(Vec<String>);
+
+impl Display for Groups {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join(", "))
+    }
+}
+
+impl From<Groups> for Value {
+    fn from(groups: Groups) -> Self {
+        groups.0.into()
+    }
+}
+
+const SELECTED: Setting<Groups> = Setting {
+    name: "selected group",
+    portal: Portal::Reset(|p| Some(Groups(p.password_reset_enabled_group_ids.clone()))),
+    member: "passwordResetEnabledGroupIds",
+    logged: &[],
+    parse: |_| None,
+};
+
+const SETUP: Setup = Setup {
+    needs: &[
+        FactId::PortalResetPolicy,
+        FactId::AuditSettings,
+        FactId::AuthorizationPolicy,
+        FactId::UserCounts,
+    ],
+    plan,
+};
+
+fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
+    let Some(wanted) = &desired.reset_policy else {
+        return Vec::new();
+    };
+    let scope = Wish {
+        check: &SCOPE,
+        title: "Choose who may reset",
+        label: "Self service password reset enabled",
+        page: page::PROPERTIES,
+    };
+    let group = Wish {
+        label: "Select group",
+        ..scope
+    };
+    let methods = Wish {
+        check: &METHODS,
+        title: "Choose how many methods a reset takes",
+        label: "Number of methods required to reset",
+        page: page::METHODS,
+    };
+    let who = wanted.enabled_for.map(Scope::from);
+    let groups = wanted.group.clone().map(|id| Groups(vec![id]));
+    let scope = both(
+        WHO.change(snapshot, who, scope),
+        SELECTED.change(snapshot, groups, group),
+    );
+    let required = wanted.methods_required.map(i64::from);
+    let now = snapshot
+        .facts
+        .authorization_policy
+        .whole()
+        .map(|policy| policy.allowed_to_use_sspr);
+    let administrators = match (now, wanted.administrators) {
+        (Some(now), Some(wanted)) if now != Some(wanted) => Some(
+            graph_change(
+                &ADMINISTRATORS,
+                match wanted {
+                    true => "Let administrators reset their own password",
+                    false => "Keep administrators from resetting their own password",
+                },
+                "/v1.0/policies/authorizationPolicy",
+                "allowedToUseSSPR",
+                now.into(),
+                wanted.into(),
+            )
+            .requires(&["Policy.ReadWrite.Authorization"])
+            .risk("It takes up to 60 minutes to count."),
+        ),
+        _ => None,
+    };
+    let changes = [
+        scope.map(|change| change.touches(members(snapshot))),
+        METHODS_REQUIRED.change(snapshot, required, methods),
+        administrators,
+    ];
+    changes.into_iter().flatten().collect()
+}
 
 /// All whom the policy could concern: enabled members.
 pub(super) fn members(snapshot: &Snapshot) -> Option<u64> {

@@ -1,8 +1,10 @@
 //! Step `security_questions`: are they on, numbered sensibly, and who still leans on them? They end in March 2027.
 
-use super::Step;
 use super::authentication_methods::retirement::QUESTIONS_GONE;
-use super::policy::{Portal, SECURITY_QUESTIONS, Setting, date, integer, page, weigh};
+use super::policy::{Portal, SECURITY_QUESTIONS, Setting, Switch, Wish, both, date, integer, page, weigh};
+use super::{Setup, Step};
+use crate::change::Change;
+use crate::desired::DesiredState;
 use crate::finding::{Check, Finding, Severity, counted, number};
 use crate::snapshot::{FactId, Snapshot};
 
@@ -12,6 +14,7 @@ pub const STEP: Step = Step {
     title: "Security questions",
     checks: &[&ENABLED, &NUMBERS, &DEFINED, &RETIREMENT],
     check,
+    setup: Some(SETUP),
 };
 
 const DOC: &str = "https://learn.microsoft.com/entra/identity/authentication/concept-authentication-security-questions";
@@ -61,15 +64,61 @@ const RETIREMENT: Check = Check {
 const TO_REGISTER: Setting<i64> = Setting {
     name: "number of questions to register",
     portal: Portal::Reset(|p| p.number_of_questions_to_register),
-    logged: &["NumberOfSecurityQuestionsToRegister", "numberOfQuestionsToRegister"],
+    member: "numberOfQuestionsToRegister",
+    logged: &["NumberOfSecurityQuestionsToRegister"],
     parse: integer,
 };
 const TO_RESET: Setting<i64> = Setting {
     name: "number of questions to reset",
     portal: Portal::Reset(|p| p.number_of_questions_to_reset),
-    logged: &["NumberOfSecurityQuestionsToVerify", "numberOfQuestionsToReset"],
+    member: "numberOfQuestionsToReset",
+    logged: &["NumberOfSecurityQuestionsToVerify"],
     parse: integer,
 };
+
+const SETUP: Setup = Setup {
+    needs: &[FactId::PortalResetPolicy, FactId::AuditSettings],
+    plan,
+};
+
+fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
+    let Some(wanted) = &desired.security_questions else {
+        return Vec::new();
+    };
+    let enabled = Wish {
+        check: &ENABLED,
+        title: "Offer security questions, or do not",
+        label: "Security questions",
+        page: page::METHODS,
+    };
+    let register = Wish {
+        check: &NUMBERS,
+        title: "Choose how many security questions are asked",
+        label: "Number of questions required to register",
+        page: page::METHODS,
+    };
+    let reset = Wish {
+        label: "Number of questions required to reset",
+        ..register
+    };
+    let ends = format!("Microsoft ends security questions in March {QUESTIONS_END}.");
+    let changes = [
+        SECURITY_QUESTIONS
+            .change(snapshot, wanted.enabled.map(Switch), enabled)
+            .map(|change| match wanted.enabled {
+                Some(true) => change.risk(ends),
+                _ => change,
+            }),
+        both(
+            TO_REGISTER.change(snapshot, wanted.to_register.map(i64::from), register),
+            TO_RESET.change(snapshot, wanted.to_reset.map(i64::from), reset),
+        ),
+    ];
+    changes.into_iter().flatten().collect()
+}
+
+/// The year in which they end.
+const QUESTIONS_END: u16 = 2027;
 
 /// What tells Microsoft's own questions, in the words of their English form.
 const PREDEFINED: &[&str] = &[

@@ -18,6 +18,7 @@ pub const STEP: Step = Step {
     title: "Service account",
     checks: &[&FOUND, &USABLE, &COVERAGE, &PRIVILEGED, &STALE, &PASSWORD_AGE, &VERSION],
     check,
+    setup: None,
 };
 
 const ACCOUNTS: &str =

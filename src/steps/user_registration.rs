@@ -26,6 +26,7 @@ pub const STEP: Step = Step {
         &FRESH,
     ],
     check,
+    setup: None,
 };
 
 const DOC: &str = "https://learn.microsoft.com/entra/identity/authentication/howto-authentication-methods-activity";

@@ -244,6 +244,14 @@ impl TaskContext {
             .await;
     }
 
+    /// Shows what a change came to.
+    pub async fn change(&self, change: Value) {
+        let _ = self
+            .events
+            .send(json!({"event": "change", "change": change}).to_string())
+            .await;
+    }
+
     /// Tells a person what to do to sign in.
     pub async fn sign_in(&self, what: Value) {
         let _ = self

@@ -4,6 +4,7 @@ use super::http::{Http, HttpError, request_id};
 use super::page::PageError;
 use crate::error::Error;
 use crate::json;
+use crate::status::Status;
 use base64::Engine as _;
 use reqwest::Response;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, WWW_AUTHENTICATE};
@@ -59,6 +60,29 @@ impl AskError {
     /// Whether a new token may be what is missing. The synchronization API says 401 `UnknownError` to whoever lacks the role.
     pub(crate) fn wants_token(&self) -> bool {
         matches!(self, AskError::Refused { status, code, claims, .. } if claims.is_some() || (*status == 401 && code != "UnknownError"))
+    }
+
+    /// As the error that leaves the library.
+    pub fn into_error(self) -> Error {
+        match self {
+            AskError::Refused {
+                status, ref request_id, ..
+            } => {
+                let own = match status {
+                    401 | 403 => Status::ServiceRefused,
+                    429 => Status::ServiceThrottled,
+                    _ => Status::ServiceFailed,
+                };
+                let mut error = Error::new(own, self.to_string());
+                error.request_id = request_id.clone();
+                error
+            }
+            AskError::Http(error) => error.into_error(),
+            AskError::Token(error) => error,
+            AskError::Answer(_) | AskError::Broken(_) | AskError::ForeignLink(_) => {
+                Error::new(Status::ServiceAnswer, self.to_string())
+            }
+        }
     }
 
     /// The claims that a new token must have.

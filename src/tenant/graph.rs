@@ -8,9 +8,10 @@ use super::service::Service;
 use crate::error::Error;
 use crate::panics;
 use crate::session::tokens::{Audience, Tokens};
-use reqwest::header::{ACCEPT, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Request, Response, Url};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -111,6 +112,22 @@ impl Graph {
         let request = || self.request(Method::GET, url.clone(), ask.eventual);
         let costs = [(ask.workload, ask.units)];
         document(&self.service.read(&mut token, &request, &costs).await?)
+    }
+
+    /// Writes a resource; a body makes or changes, none deletes. Sent once.
+    pub async fn write(&self, method: Method, ask: &Ask, body: Option<&Value>) -> Result<(), AskError> {
+        let url = self.service.url(&ask.path)?;
+        let body = body.map(Value::to_string);
+        let request = || {
+            let mut request = self.request(method.clone(), url.clone(), false);
+            if let Some(body) = &body {
+                let kind = HeaderValue::from_static("application/json");
+                request.headers_mut().insert(CONTENT_TYPE, kind);
+                *request.body_mut() = Some(body.clone().into());
+            }
+            request
+        };
+        self.service.write(&request, &[(ask.workload, ask.units)]).await
     }
 
     /// Reads a short collection whole.

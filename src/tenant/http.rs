@@ -34,6 +34,8 @@ pub struct Http {
     shared: Arc<Shared>,
     /// When the task ends that it is used for.
     ends: Option<Instant>,
+    /// How often a request is sent at the most.
+    attempts: u32,
 }
 
 struct Shared {
@@ -60,6 +62,15 @@ impl Http {
         Http {
             shared: Arc::new(shared),
             ends: None,
+            attempts: ATTEMPTS,
+        }
+    }
+
+    /// The same client, which sends once: for what must not be done twice.
+    pub fn once(&self) -> Self {
+        Http {
+            attempts: 1,
+            ..self.clone()
         }
     }
 
@@ -172,7 +183,7 @@ impl Http {
                 }
             };
             let transient = matches!(error, HttpError::Unreachable { .. } | HttpError::Status { .. });
-            if !transient || attempt >= ATTEMPTS {
+            if !transient || attempt >= self.attempts {
                 return Err(error);
             }
             let pause = asked.unwrap_or_else(|| wait.mul_f64(0.5 + fastrand::f64() / 2.0));

@@ -92,4 +92,18 @@ impl Service {
             }
         }
     }
+
+    /// Writes once, and reads nothing of the answer but that it was taken: whether it was done is seen by looking.
+    pub async fn write(
+        &self,
+        request: &(dyn Fn() -> Request + Sync),
+        costs: &[(Workload, u32)],
+    ) -> Result<(), AskError> {
+        let once = Service {
+            http: self.http.once(),
+            ..self.clone()
+        };
+        let mut token = once.token().await?;
+        once.send(&mut token, request, costs).await.map(drop)
+    }
 }

@@ -5,14 +5,17 @@ pub mod methods;
 mod policy;
 pub mod retirement;
 
-use super::Step;
 use super::policy::weigh;
 use super::reset_policy::{Scope, WHO};
 use super::scope::listed;
+use super::{Setup, Step};
+use crate::change::{Change, Kind, Write};
+use crate::desired::{DesiredState, State};
 use crate::finding::{Check, Finding, Severity, counted, number};
 use crate::snapshot::people::CohortKey;
 use crate::snapshot::{FactId, Snapshot};
 use methods::{ADMINISTRATORS, Methods, Migration, Offered, Required, Rules, gates, required_of_administrators};
+use serde_json::json;
 
 /// The step.
 pub const STEP: Step = Step {
@@ -31,6 +34,7 @@ pub const STEP: Step = Step {
         &policy::GUESTS,
     ],
     check,
+    setup: Some(SETUP),
 };
 
 /// The page where methods are enabled.
@@ -54,6 +58,65 @@ const REACH: Check = Check {
         FactId::AuthorizationPolicy,
     ],
 };
+
+const SETUP: Setup = Setup {
+    needs: &[FactId::MethodsPolicy],
+    plan,
+};
+
+/// Where a method's own configuration is.
+const CONFIGURATIONS: &str = "/v1.0/policies/authenticationMethodsPolicy/authenticationMethodConfigurations";
+const SMS_ENDS: &str = "Microsoft's own SMS and calls end on 2027-02-01 (2027-07-01 for Global Administrators). From 2026-09-01 on, users of SMS and calls are enabled for passkeys, and the registration campaign is managed by Microsoft.";
+
+/// Only the switch of each method is changed: the groups that it is for stay.
+fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
+    let (Some(wanted), Some(policy)) = (&desired.authentication_methods, snapshot.facts.methods_policy.whole()) else {
+        return Vec::new();
+    };
+    let methods = [
+        (
+            "MicrosoftAuthenticator",
+            "microsoftAuthenticator",
+            wanted.microsoft_authenticator,
+            None,
+        ),
+        ("SoftwareOath", "softwareOath", wanted.software_oath, None),
+        ("Email", "email", wanted.email, None),
+        ("Sms", "sms", wanted.sms, Some(SMS_ENDS)),
+        ("Voice", "voice", wanted.voice, Some(SMS_ENDS)),
+    ];
+    let change = |(id, kind, state, risk): (&str, &str, Option<State>, Option<&str>)| {
+        let state = match state? {
+            State::Enabled => "enabled",
+            State::Disabled => "disabled",
+        };
+        let own = policy
+            .authentication_method_configurations
+            .iter()
+            .find(|own| own.id == id)?;
+        if own.state.as_deref() == Some(state) {
+            return None;
+        }
+        let path = format!("{CONFIGURATIONS}/{id}");
+        let write = Write::Graph {
+            odata_type: Some(format!("#microsoft.graph.{kind}AuthenticationMethodConfiguration")),
+            path: path.clone(),
+        };
+        let title = match state {
+            "enabled" => format!("Switch on {id}"),
+            _ => format!("Switch off {id}"),
+        };
+        let mut change = Change::of(REACH.id, Kind::Graph, title)
+            .writes(path, write, json!({ "state": own.state }), json!({ "state": state }))
+            .requires(&["Policy.ReadWrite.AuthenticationMethod"]);
+        change.id = format!("authentication_methods.{}", id.to_lowercase());
+        Some(match risk.filter(|_| state == "enabled") {
+            Some(risk) => change.risk(risk),
+            None => change,
+        })
+    };
+    methods.into_iter().filter_map(change).collect()
+}
 
 fn check(snapshot: &Snapshot) -> Vec<Finding> {
     let mut findings = vec![reach(snapshot)];

@@ -1,0 +1,300 @@
+//! Set-up over the C boundary: the desired state, plans, what applies them and what takes them back.
+
+use super::steps::offline;
+use super::{SESSIONS, guard, task, text};
+use crate::plan;
+use crate::session::Session;
+use crate::status::Status;
+use crate::task::TaskContext;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::ffi::c_char;
+use std::pin::Pin;
+use std::sync::Arc;
+
+type Work = Pin<Box<dyn Future<Output = crate::error::Result<Value>> + Send>>;
+
+/// Starts work of a session.
+///
+/// # Safety
+/// As of the exported function that calls it.
+unsafe fn online<R: DeserializeOwned>(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+    work: impl FnOnce(Arc<Session>, R) -> crate::error::Result<Box<dyn FnOnce(TaskContext) -> Work + Send>>,
+) -> i32 {
+    let body = || {
+        let session = SESSIONS.get(session)?;
+        // SAFETY: the caller's promise.
+        let request: R = task::request(unsafe { text::take(request_json, "request_json")? })?;
+        let actions = session.config.host_actions.clone();
+        let work = work(session, request)?;
+        Ok((Status::Ok, task::start(actions, work)?))
+    };
+    // SAFETY: the caller's promise.
+    unsafe { guard::output(out_task, "out_task", out_error, body) }
+}
+
+/// Starts the making of a plan.
+///
+/// # Safety
+/// As of the exported function that calls it.
+unsafe fn create(
+    session: u64,
+    only: Option<&'static str>,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    let work = |session: Arc<Session>, mut request: plan::CreateRequest| {
+        if let Some(step) = only {
+            request.only(step)?;
+        }
+        let work = move |context: TaskContext| -> Work {
+            Box::pin(async move { plan::create(&session, request, &context).await })
+        };
+        Ok(Box::new(work) as Box<dyn FnOnce(TaskContext) -> Work + Send>)
+    };
+    // SAFETY: the caller's promise.
+    unsafe { online(session, request_json, out_task, out_error, work) }
+}
+
+/// Begins a desired state: what an administrator wants, to be edited and planned.
+///
+/// `request_json`: `profile` ("Recommended" or "Guide": the guide to the letter).
+///
+/// `out_task` receives a task for `sspr_task_next`; its result is the document (schema/desired-state.schema.json). Its errors are those of any
+/// task (see `sspr_task_next`).
+///
+/// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status, SSPR_STATUS_HANDLE_LIMIT,
+/// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_desired_state_create(
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { offline(request_json, out_task, out_error, plan::desired) }
+}
+
+/// Makes a plan: what differs from a desired state, change by change, in the order in which one depends on another. Nothing is written.
+///
+/// `request_json`: `desired` (the desired state, a document as a string: schema/desired-state.schema.json), `steps` (names; none: all),
+/// `snapshot` (plan from this one; absent: what is needed is read now), `allowPortalWrite` (the plan may write to the portal's
+/// back end, which Microsoft does not document; else such changes are for a person).
+///
+/// `out_task` receives a task for `sspr_task_next`. Its result is the plan: `changes[]` ({`id`, `step`, `kind` ("Graph", "Portal" or "Manual"), `title`,
+/// `target`, `before`, `after`, `reversible`, `risk`, `usersAffected`, `requires[]`, `byHand[]`, `portalUrl`, `write`}), `unread[]`, `counts`, `screen[]`
+/// (line by line) and `plan` (the plan as a string, for `sspr_plan_apply`). Its errors are SSPR_STATUS_DESIRED_STATE, SSPR_STATUS_SNAPSHOT_INVALID,
+/// SSPR_STATUS_SNAPSHOT_VERSION, SSPR_STATUS_SIGN_IN_NEEDED, or those of any task (see `sspr_task_next`).
+///
+/// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status (also SSPR_STATUS_HANDLE_LIMIT),
+/// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_plan_create(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { create(session, None, request_json, out_task, out_error) }
+}
+
+/// Applies a plan: looks whether each change's target is as the plan knows it, writes the journal, writes, and looks again. The only
+/// function that writes to a tenant, but for `sspr_plan_undo`. One plan of a tenant is applied at a time.
+///
+/// `request_json`: `plan` (the string of `sspr_plan_create`), `journal` (a new file), `steps` (the changes of these; none: all),
+/// `allowPortalWrite` (as of `sspr_plan_create`; needed again), `confirm` (ask the caller before each change by the host action "confirm"
+/// {`id`, `title`, `target`, `before`, `after`, `risk`, `undo`}, answered by true or false), `resume` (in place of `plan`: go on with that of the journal).
+///
+/// `out_task` receives a task for `sspr_task_next`, which tells of each change by an event `change`. Its result is `changes[]` ({`id`, `step`, `kind`, `title`, `outcome`, `error`}),
+/// `complete` (whether nothing is left open but by hand), `counts` and `journal`; `outcome` is "done", "already" (it was there), "byHand", "declined", "drifted" (somebody else
+/// changed its target), "failed" or "notTried" (one before it failed). Its errors, before anything was changed, are SSPR_STATUS_PLAN_INVALID, SSPR_STATUS_PLAN_PERMISSION,
+/// SSPR_STATUS_PLAN_LOCKED, SSPR_STATUS_FILE_WRITE (at any time: no change is begun that the journal does not have), SSPR_STATUS_FILE_READ,
+/// SSPR_STATUS_SIGN_IN_NEEDED, or those of any task (see `sspr_task_next`).
+///
+/// Returns as `sspr_plan_create`. Any thread may call it.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_plan_apply(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    let work = |session: Arc<Session>, request: plan::ApplyRequest| {
+        let work = move |context: TaskContext| -> Work {
+            Box::pin(async move { plan::apply(&session, request, &context).await })
+        };
+        Ok(Box::new(work) as Box<dyn FnOnce(TaskContext) -> Work + Send>)
+    };
+    // SAFETY: the caller's promise.
+    unsafe { online(session, request_json, out_task, out_error, work) }
+}
+
+/// Takes back what a journal says was done, the last change first. What somebody changed since is left as it is, unless it is named.
+///
+/// `request_json`: `journal`, `force` (ids of changes that are taken back whatever is there now), `allowPortalWrite` and `confirm` as of `sspr_plan_apply`.
+///
+/// `out_task` receives a task for `sspr_task_next`; its result and errors are those of `sspr_plan_apply`, with the outcomes "undone" and "lasting" (cannot be taken back).
+///
+/// Returns as `sspr_plan_create`. Any thread may call it.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_plan_undo(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    let work = |session: Arc<Session>, request: plan::UndoRequest| {
+        let work = move |context: TaskContext| -> Work {
+            Box::pin(async move { plan::undo(&session, request, &context).await })
+        };
+        Ok(Box::new(work) as Box<dyn FnOnce(TaskContext) -> Work + Send>)
+    };
+    // SAFETY: the caller's promise.
+    unsafe { online(session, request_json, out_task, out_error, work) }
+}
+
+/// Plans the step `reset_policy`: who may reset, by how many methods, and whether administrators may. Request (without `steps`), result and statuses as of `sspr_plan_create`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_setup_reset_policy(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { create(session, Some("reset_policy"), request_json, out_task, out_error) }
+}
+
+/// Plans the step `security_questions`: security questions and their numbers. Request (without `steps`), result and statuses as of `sspr_plan_create`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_setup_security_questions(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { create(session, Some("security_questions"), request_json, out_task, out_error) }
+}
+
+/// Plans the step `authentication_methods`: which methods are on. Request (without `steps`), result and statuses as of `sspr_plan_create`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_setup_authentication_methods(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        create(
+            session,
+            Some("authentication_methods"),
+            request_json,
+            out_task,
+            out_error,
+        )
+    }
+}
+
+/// Plans the step `registration`: registration at sign-in, its confirmation, and the campaign. Request (without `steps`), result and statuses as of `sspr_plan_create`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_setup_registration(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { create(session, Some("registration"), request_json, out_task, out_error) }
+}
+
+/// Plans the step `mfa_enforcement`: a Conditional Access policy that asks for MFA. Request (without `steps`), result and statuses as of `sspr_plan_create`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_setup_mfa_enforcement(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { create(session, Some("mfa_enforcement"), request_json, out_task, out_error) }
+}
+
+/// Plans the step `notifications`: who is told, and the helpdesk's contact. Request (without `steps`), result and statuses as of `sspr_plan_create`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_setup_notifications(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { create(session, Some("notifications"), request_json, out_task, out_error) }
+}
+
+/// Plans the step `cloud_writeback`: writeback in the tenant. Request (without `steps`), result and statuses as of `sspr_plan_create`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_setup_cloud_writeback(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { create(session, Some("cloud_writeback"), request_json, out_task, out_error) }
+}
+
+/// Plans the step `account_unlock`: unlocking without a reset. Request (without `steps`), result and statuses as of `sspr_plan_create`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_setup_account_unlock(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { create(session, Some("account_unlock"), request_json, out_task, out_error) }
+}

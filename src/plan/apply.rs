@@ -1,0 +1,385 @@
+//! The only writer: each change's precondition, the journal, the write, and a look at what is there then.
+
+use super::journal::{Journal, Mark};
+use super::lock::Lock;
+use super::writer::Writer;
+use super::{Plan, named};
+use crate::change::{Change, Kind};
+use crate::error::{Error, Result};
+use crate::session::Session;
+use crate::status::Status;
+use crate::task::TaskContext;
+use crate::tenant::error::AskError;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// So often it is looked whether what was written is there, with longer waits between.
+const LOOKS: u32 = 6;
+/// The first of these waits.
+const WAIT: Duration = Duration::from_millis(250);
+/// How long a person may think about one change.
+const THOUGHT: Duration = Duration::from_secs(3600);
+
+/// What applying takes.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ApplyRequest {
+    /// The plan, as text; none where one is resumed.
+    plan: Option<String>,
+    /// Where the journal is, or goes.
+    journal: PathBuf,
+    /// Go on with the plan of a journal.
+    resume: bool,
+    /// The steps whose changes are made; empty: all.
+    steps: Vec<String>,
+    /// The portal's back end may be written to.
+    allow_portal_write: bool,
+    /// Ask the caller before each change, by the host action `confirm`.
+    confirm: bool,
+}
+
+/// What undoing takes.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct UndoRequest {
+    /// The journal of what was applied.
+    journal: PathBuf,
+    /// The changes that are taken back though somebody changed them since.
+    force: Vec<String>,
+    /// The portal's back end may be written to.
+    allow_portal_write: bool,
+    /// Ask the caller before each change, by the host action `confirm`.
+    confirm: bool,
+}
+
+/// What a change came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Outcome {
+    /// It was written, and is there.
+    Done,
+    /// It was there.
+    Already,
+    /// It was taken back.
+    Undone,
+    /// A person makes it.
+    ByHand,
+    /// Whoever was asked said no.
+    Declined,
+    /// It cannot be taken back.
+    Lasting,
+    /// Somebody else changed what it is about.
+    Drifted,
+    /// It was not written, or is not there.
+    Failed,
+    /// One before it failed.
+    NotTried,
+}
+
+/// One change, and what it came to.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Told<'c> {
+    id: &'c str,
+    step: &'c str,
+    kind: Kind,
+    title: &'c str,
+    outcome: Outcome,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Value>,
+}
+
+/// Which way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Forth,
+    Back,
+}
+
+impl Way {
+    /// What should be there before, and what then.
+    fn ends(self, change: &Change) -> (&Value, &Value) {
+        match self {
+            Way::Forth => (&change.before, &change.after),
+            Way::Back => (&change.after, &change.before),
+        }
+    }
+
+    fn marks(self) -> (Mark, Mark) {
+        match self {
+            Way::Forth => (Mark::Begun, Mark::Done),
+            Way::Back => (Mark::UndoBegun, Mark::Undone),
+        }
+    }
+
+    fn done(self) -> Outcome {
+        match self {
+            Way::Forth => Outcome::Done,
+            Way::Back => Outcome::Undone,
+        }
+    }
+}
+
+/// How a change is made.
+#[derive(Clone, Copy, Debug)]
+struct How {
+    way: Way,
+    /// An earlier run began it.
+    begun: bool,
+    /// The caller is asked.
+    confirm: bool,
+    /// Whatever is there.
+    forced: bool,
+}
+
+/// Makes a plan's changes.
+pub async fn apply(session: &Session, request: ApplyRequest, context: &TaskContext) -> Result<Value> {
+    let state = session.state()?;
+    let (given, resumed) = match (&request.plan, request.resume) {
+        (Some(text), false) => (Plan::from_json(text)?, None),
+        (None, true) => {
+            let (journal, plan, marks) = Journal::open(&request.journal)?;
+            (plan, Some((journal, marks)))
+        }
+        _ => return Err(Error::new(Status::ArgumentInvalid, "give either 'plan' or 'resume'").target("plan")),
+    };
+    let _lock = ours(session, &given)?;
+    let steps = named(&request.steps)?;
+    let wanted = |change: &&Change| steps.iter().any(|step| step.name == change.step);
+    let all: Vec<&Change> = given.changes.iter().filter(wanted).collect();
+    let writer = Writer::new(session, context)?;
+    allowed(session, &writer, &all, request.allow_portal_write)?;
+    let (mut journal, marks) = match resumed {
+        Some(known) => known,
+        None => (
+            Journal::begin(&request.journal, &given, state.identity.account.as_deref())?,
+            BTreeMap::new(),
+        ),
+    };
+    let mut told = Vec::new();
+    let mut stopped = false;
+    for change in all {
+        let was = marks.get(&change.id).copied();
+        let (outcome, error) = match change.write {
+            None => (Outcome::ByHand, None),
+            // What was begun when the plan was cut off may be there, or not: it is looked at like any other.
+            Some(_) if was == Some(Mark::Done) => (Outcome::Already, None),
+            Some(_) if stopped => (Outcome::NotTried, None),
+            Some(_) => {
+                let how = How {
+                    way: Way::Forth,
+                    begun: was.is_some(),
+                    confirm: request.confirm,
+                    forced: false,
+                };
+                one(&writer, &mut journal, change, how, context).await?
+            }
+        };
+        stopped |= matches!(outcome, Outcome::Drifted | Outcome::Failed);
+        told.push(tell(change, outcome, error.as_ref(), context).await);
+    }
+    Ok(document(&given, &told, &request.journal))
+}
+
+/// Takes back what a journal says was done, the last first.
+pub async fn undo(session: &Session, request: UndoRequest, context: &TaskContext) -> Result<Value> {
+    let (mut journal, plan, marks) = Journal::open(&request.journal)?;
+    let _lock = ours(session, &plan)?;
+    let writer = Writer::new(session, context)?;
+    let begun = |change: &&Change| {
+        let mark = marks.get(&change.id);
+        change.write.is_some() && mark.is_some_and(|mark| *mark != Mark::Undone)
+    };
+    let all: Vec<&Change> = plan.changes.iter().rev().filter(begun).collect();
+    allowed(session, &writer, &all, request.allow_portal_write)?;
+    let mut told = Vec::new();
+    for change in all {
+        let forced = request.force.iter().any(|id| *id == change.id);
+        let (outcome, error) = match change.reversible {
+            false => (Outcome::Lasting, None),
+            // One that fails keeps none of the others.
+            true => {
+                let how = How {
+                    way: Way::Back,
+                    begun: true,
+                    confirm: request.confirm,
+                    forced,
+                };
+                one(&writer, &mut journal, change, how, context).await?
+            }
+        };
+        told.push(tell(change, outcome, error.as_ref(), context).await);
+    }
+    Ok(document(&plan, &told, &request.journal))
+}
+
+/// Makes or takes back one change. An error of the journal ends all.
+async fn one(
+    writer: &Writer,
+    journal: &mut Journal,
+    change: &Change,
+    how: How,
+    context: &TaskContext,
+) -> Result<(Outcome, Option<Error>)> {
+    let way = how.way;
+    let (from, to) = way.ends(change);
+    let now = match writer.look(change).await {
+        Ok(now) => now,
+        Err(error) => return Ok((Outcome::Failed, Some(refused(change, &error)))),
+    };
+    if now == *to {
+        // What somebody else did is not ours to take back.
+        if how.begun {
+            journal.mark(&change.id, way.marks().1, Some("it was there"))?;
+        }
+        return Ok((Outcome::Already, None));
+    }
+    if now != *from && !how.forced {
+        let error = Error::new(
+            Status::PlanDrift,
+            format!("{} is not as the plan knows it: it is {}", change.target, short(&now)),
+        )
+        .target(&change.id)
+        .detail(format!("expected {}", short(from)));
+        return Ok((Outcome::Drifted, Some(error)));
+    }
+    if how.confirm {
+        let question = json!({
+            "id": change.id, "title": change.title, "target": change.target, "before": now, "after": to,
+            "risk": change.risk, "undo": way == Way::Back,
+        });
+        if context.host_action("confirm", question, THOUGHT).await?.as_bool() != Some(true) {
+            return Ok((Outcome::Declined, None));
+        }
+    }
+    journal.mark(&change.id, way.marks().0, None)?;
+    let written = writer.write(change, to).await;
+    // Whatever was answered, what is there decides: an answer can be lost after the service has written.
+    let mut wait = WAIT;
+    let mut seen = Value::Null;
+    for look in 1..=LOOKS {
+        match writer.look(change).await {
+            Ok(now) if now == *to => {
+                journal.mark(&change.id, way.marks().1, None)?;
+                return Ok((way.done(), None));
+            }
+            Ok(now) => seen = now,
+            Err(_) => {}
+        }
+        if look == LOOKS || matches!(written, Err(AskError::Refused { .. })) {
+            break;
+        }
+        tokio::time::sleep(wait).await;
+        wait *= 2;
+    }
+    let error = match written {
+        Err(error) => refused(change, &error),
+        Ok(()) => Error::new(
+            Status::PlanNotKept,
+            format!("{} was written and reads {}", change.target, short(&seen)),
+        )
+        .target(&change.id),
+    };
+    journal.mark(&change.id, Mark::Failed, Some(&error.message))?;
+    Ok((Outcome::Failed, Some(error)))
+}
+
+/// The plan must be this tenant's, and no other may be at work on it.
+fn ours(session: &Session, plan: &Plan) -> Result<Lock> {
+    let tenant = session.state()?.identity.tenant_id;
+    if !plan.tenant_id.eq_ignore_ascii_case(&tenant) {
+        return Err(Error::new(
+            Status::PlanInvalid,
+            format!("the plan is for the tenant {}, not for {tenant}", plan.tenant_id),
+        )
+        .target(&plan.tenant_id));
+    }
+    Lock::take(&tenant)
+}
+
+/// Before anything is changed: what the sign-in lacks, all at once.
+fn allowed(session: &Session, writer: &Writer, changes: &[&Change], portal: bool) -> Result<()> {
+    let written = || changes.iter().filter(|change| change.write.is_some());
+    if written().any(|change| change.kind == Kind::Portal) {
+        if !portal {
+            return Err(Error::new(
+                Status::ArgumentInvalid,
+                "the plan writes to the portal's back end, which Microsoft does not document",
+            )
+            .target("allowPortalWrite")
+            .help("Allow it with -AllowPortalWrite, or make a plan without it."));
+        }
+        if !writer.has_portal() {
+            return Err(Error::new(
+                Status::PlanPermission,
+                "the plan writes to the portal's back end, and nobody signed in to it",
+            )
+            .help("Sign in with Connect-SsprTenant -PortalApi."));
+        }
+    }
+    let held = session.state()?.identity.permissions;
+    let lacks = |change: &&&Change| {
+        change.kind == Kind::Graph && !change.requires.iter().any(|name| held.iter().any(|own| own == name))
+    };
+    let missing: BTreeSet<String> = written()
+        .filter(lacks)
+        .map(|change| change.requires.join(" or "))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names = missing.into_iter().collect::<Vec<_>>().join(", ");
+    Err(Error::new(
+        Status::PlanPermission,
+        format!("the sign-in lacks {names}; nothing was changed"),
+    )
+    .target(names))
+}
+
+/// What a service said, with what the change needs.
+fn refused(change: &Change, error: &AskError) -> Error {
+    let mut own = error.clone().into_error();
+    own.target = Some(change.id.clone());
+    if own.status == Status::ServiceRefused && !change.requires.is_empty() {
+        own = own.help(format!("It needs {}.", change.requires.join(" or ")));
+    }
+    own
+}
+
+async fn tell<'c>(change: &'c Change, outcome: Outcome, error: Option<&Error>, context: &TaskContext) -> Told<'c> {
+    let told = Told {
+        id: &change.id,
+        step: &change.step,
+        kind: change.kind,
+        title: &change.title,
+        outcome,
+        error: error.and_then(|error| crate::json::read(&error.to_json()).ok()),
+    };
+    context.change(json!(told)).await;
+    told
+}
+
+fn document(plan: &Plan, told: &[Told<'_>], journal: &std::path::Path) -> Value {
+    let count = |outcomes: &[Outcome]| told.iter().filter(|told| outcomes.contains(&told.outcome)).count();
+    let failed = count(&[Outcome::Drifted, Outcome::Failed, Outcome::NotTried, Outcome::Declined]);
+    json!({
+        "planId": plan.id, "tenantId": plan.tenant_id, "tenantName": plan.tenant_name, "journal": journal,
+        "changes": told, "complete": failed == 0,
+        "counts": {
+            "done": count(&[Outcome::Done, Outcome::Undone]), "already": count(&[Outcome::Already]),
+            "byHand": count(&[Outcome::ByHand, Outcome::Lasting]), "open": failed,
+        },
+    })
+}
+
+/// A value short enough for a sentence.
+fn short(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(200) {
+        Some((at, _)) => format!("{}...", &text[..at]),
+        None => text,
+    }
+}

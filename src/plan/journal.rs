@@ -1,0 +1,138 @@
+//! The journal: a line of JSON before and after each change, on the disk before work goes on. From it a plan that was cut off
+//! is resumed, and what was done is taken back.
+
+use super::Plan;
+use crate::error::{Error, Result};
+use crate::status::Status;
+use crate::{file, json, platform};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// How far a change has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Mark {
+    /// It is about to be written.
+    Begun,
+    /// It is there.
+    Done,
+    /// It was not written, or is not there.
+    Failed,
+    /// It is about to be taken back.
+    UndoBegun,
+    /// It was taken back.
+    Undone,
+}
+
+/// One line.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Line {
+    at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mark: Option<Mark>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+}
+
+/// A journal that is written.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+}
+
+fn unwritten(path: &Path, cause: &std::io::Error) -> Error {
+    let name = path.display().to_string();
+    Error::new(Status::FileWrite, format!("the journal {name} cannot be written"))
+        .target(name)
+        .caused_by(cause)
+}
+
+impl Journal {
+    /// Begins one. There must be no file of that name.
+    pub fn begin(path: &Path, plan: &Plan, account: Option<&str>) -> Result<Self> {
+        let text = serde_json::to_string(plan).map_err(|e| Error::new(Status::Internal, "the plan").caused_by(&e))?;
+        let file = platform::create_private(path).map_err(|e| unwritten(path, &e))?;
+        let mut journal = Journal {
+            path: path.into(),
+            file,
+        };
+        journal.line(Line {
+            at: Timestamp::now(),
+            plan: Some(text),
+            account: account.map(Into::into),
+            id: None,
+            mark: None,
+            message: None,
+        })?;
+        Ok(journal)
+    }
+
+    /// Reads one, and goes on with it. A last line that a crash cut off counts for nothing.
+    pub fn open(path: &Path) -> Result<(Self, Plan, BTreeMap<String, Mark>)> {
+        let name = path.display().to_string();
+        let damaged = || Error::new(Status::PlanInvalid, format!("{name} is not a journal")).target(name.clone());
+        let bytes = file::read(path)?;
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let (mut plan, mut marks) = (None, BTreeMap::new());
+        for text in bytes[..whole]
+            .split(|byte| *byte == b'\n')
+            .filter(|text| !text.is_empty())
+        {
+            let line: Line = json::read(text).map_err(|e| damaged().caused_by(&e))?;
+            if let Some(text) = line.plan {
+                plan = Some(Plan::from_json(&text)?);
+            }
+            if let (Some(id), Some(mark)) = (line.id, line.mark) {
+                marks.insert(id, mark);
+            }
+        }
+        let plan = plan.ok_or_else(damaged)?;
+        let opened = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(path)
+            .and_then(|mut file| {
+                file.set_len(whole as u64)?;
+                file.seek(SeekFrom::End(0))?;
+                Ok(file)
+            });
+        let file = opened.map_err(|e| unwritten(path, &e))?;
+        let journal = Journal {
+            path: path.into(),
+            file,
+        };
+        Ok((journal, plan, marks))
+    }
+
+    /// Marks a change.
+    pub fn mark(&mut self, id: &str, mark: Mark, message: Option<&str>) -> Result<()> {
+        self.line(Line {
+            at: Timestamp::now(),
+            plan: None,
+            account: None,
+            id: Some(id.into()),
+            mark: Some(mark),
+            message: message.map(Into::into),
+        })
+    }
+
+    fn line(&mut self, line: Line) -> Result<()> {
+        let text = serde_json::to_string(&line).map_err(|e| Error::new(Status::Internal, "a line").caused_by(&e))?;
+        let written = self.file.write_all(format!("{text}\n").as_bytes());
+        written
+            .and_then(|()| self.file.sync_all())
+            .map_err(|e| unwritten(&self.path, &e))
+    }
+}

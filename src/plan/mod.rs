@@ -1,0 +1,204 @@
+//! A plan: what differs from the desired state, change by change. Made from a snapshot, applied and undone by `apply`.
+
+mod apply;
+mod journal;
+mod lock;
+mod writer;
+
+pub use apply::{ApplyRequest, UndoRequest, apply, undo};
+
+use crate::change::{Change, Kind};
+use crate::desired::{DesiredState, Profile};
+use crate::error::{Error, Result};
+use crate::gather::{self, Limits};
+use crate::json;
+use crate::session::Session;
+use crate::snapshot::{FactId, Snapshot};
+use crate::status::Status;
+use crate::steps::{self, STEPS, Step};
+use crate::task::TaskContext;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// The version of the form that this library writes and reads.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// What shall be changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Plan {
+    /// The form's version.
+    pub schema_version: u32,
+    /// Its own id.
+    pub id: String,
+    /// When its facts were read.
+    pub taken_at: Timestamp,
+    /// The tenant.
+    pub tenant_id: String,
+    /// Its name.
+    pub tenant_name: String,
+    /// The changes, in the order in which one depends on another.
+    pub changes: Vec<Change>,
+    /// What could not be read, so that what differs there is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<String>,
+}
+
+/// How many changes of each kind a plan has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Counts {
+    /// That are written.
+    pub change: usize,
+    /// That a person makes.
+    pub by_hand: usize,
+    /// Of those that are written: that cannot be taken back.
+    pub undo_by_hand: usize,
+}
+
+/// What may be written with.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Means {
+    /// The portal's back end, which Microsoft does not document.
+    pub portal: bool,
+}
+
+/// What making a plan takes.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct CreateRequest {
+    /// The desired state, as text.
+    desired: String,
+    /// The steps; empty: all.
+    steps: Vec<String>,
+    /// A snapshot to plan from; absent: what is needed is read now.
+    snapshot: Option<String>,
+    /// The portal's back end may be written to.
+    allow_portal_write: bool,
+}
+
+impl CreateRequest {
+    /// Makes it a request for one step.
+    pub fn only(&mut self, step: &str) -> Result<()> {
+        if !self.steps.is_empty() {
+            let why = "this function plans one step; steps cannot be chosen";
+            return Err(Error::new(Status::ArgumentInvalid, why).target("steps"));
+        }
+        self.steps = vec![step.into()];
+        Ok(())
+    }
+}
+
+/// Makes a plan.
+pub async fn create(session: &Session, request: CreateRequest, context: &TaskContext) -> Result<Value> {
+    let desired = DesiredState::from_json(&request.desired)?;
+    let steps = named(&request.steps)?;
+    let snapshot = match &request.snapshot {
+        Some(text) => Snapshot::from_json(text)?,
+        None => gather::run(session, &steps::setup_needs(&steps), &Limits::default(), context).await?,
+    };
+    let means = Means {
+        portal: request.allow_portal_write,
+    };
+    plan(&snapshot.settled(), &desired, &steps, means).document()
+}
+
+/// The steps of these names, in causal order; all, where none is named.
+fn named(names: &[String]) -> Result<Vec<&'static Step>> {
+    if let Some(name) = names.iter().find(|name| Step::named(name).is_none()) {
+        return Err(Error::new(Status::ArgumentInvalid, format!("there is no step '{name}'")).target("steps"));
+    }
+    let chosen = |step: &&Step| names.is_empty() || names.iter().any(|name| name.eq_ignore_ascii_case(step.name));
+    Ok(STEPS.iter().copied().filter(chosen).collect())
+}
+
+/// What begins a desired state.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct DesiredRequest {
+    /// From what.
+    profile: Profile,
+}
+
+/// A desired state to begin with.
+pub fn desired(request: DesiredRequest) -> Result<Value> {
+    let state = DesiredState::of(request.profile);
+    serde_json::to_value(state).map_err(|e| Error::new(Status::Internal, "the desired state").caused_by(&e))
+}
+
+/// What differs from a desired state.
+pub fn plan(snapshot: &Snapshot, desired: &DesiredState, steps: &[&Step], means: Means) -> Plan {
+    let setups = steps.iter().filter_map(|step| step.setup.as_ref());
+    let changes = setups.flat_map(|setup| (setup.plan)(snapshot, desired));
+    let changes = changes.map(|change| match change.kind {
+        Kind::Portal if !means.portal || change.before.is_null() => change.manual(),
+        _ => change,
+    });
+    Plan {
+        schema_version: SCHEMA_VERSION,
+        id: uuid::Uuid::new_v4().to_string(),
+        taken_at: snapshot.taken_at,
+        tenant_id: snapshot.signed_in.tenant_id.clone(),
+        tenant_name: snapshot.tenant_name(),
+        changes: changes.collect(),
+        unread: unread(snapshot, desired, steps),
+    }
+}
+
+/// The settings of the portal that cannot be read become changes by hand; where anything else cannot be read, nothing is
+/// known.
+fn unread(snapshot: &Snapshot, desired: &DesiredState, steps: &[&Step]) -> Vec<String> {
+    const FOR_A_PERSON: [FactId; 3] = [
+        FactId::PortalResetPolicy,
+        FactId::PortalOnPremises,
+        FactId::AuditSettings,
+    ];
+    let wanted = steps.iter().filter(|step| desired.wants(step.name));
+    let needs = wanted.flat_map(|step| {
+        step.setup
+            .iter()
+            .flat_map(|setup| setup.needs)
+            .map(move |fact| (step, fact))
+    });
+    let refused = needs.filter(|(_, fact)| !FOR_A_PERSON.contains(fact));
+    let told = refused.filter_map(|(step, fact)| {
+        let refusal = snapshot.facts.refusal(*fact)?;
+        Some(format!("{}: {}", step.title, refusal.message))
+    });
+    told.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+impl Plan {
+    /// Reads a plan.
+    pub fn from_json(text: &str) -> Result<Self> {
+        let damaged = Error::new(Status::PlanInvalid, "the document is not a plan of this version");
+        let plan: Plan = json::read(text).map_err(|e| damaged.clone().caused_by(&e))?;
+        match plan.schema_version {
+            SCHEMA_VERSION => Ok(plan),
+            _ => Err(damaged),
+        }
+    }
+
+    /// The plan as a document, with its view line by line.
+    pub fn document(&self) -> Result<Value> {
+        let mut document =
+            serde_json::to_value(self).map_err(|e| Error::new(Status::Internal, "the plan").caused_by(&e))?;
+        document["plan"] = document.to_string().into();
+        document["counts"] = serde_json::json!(self.counts());
+        document["screen"] = crate::report::plan::lines(self).into();
+        Ok(document)
+    }
+
+    /// How many changes of each kind it has.
+    pub fn counts(&self) -> Counts {
+        let written = self.changes.iter().filter(|change| change.write.is_some());
+        let lasting = written.clone().filter(|change| !change.reversible);
+        Counts {
+            change: written.clone().count(),
+            by_hand: self.changes.len() - written.count(),
+            undo_by_hand: lasting.count(),
+        }
+    }
+}

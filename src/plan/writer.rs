@@ -1,0 +1,198 @@
+//! Where changes are written: how something stands there now, and how it is put there.
+
+use crate::change::{Change, PortalObject, Write};
+use crate::error::Result;
+use crate::session::Session;
+use crate::task::TaskContext;
+use crate::tenant::error::AskError;
+use crate::tenant::graph::{Ask, Graph};
+use crate::tenant::portal::Portal;
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+
+const POLICIES: &str = "/v1.0/identity/conditionalAccess/policies";
+
+/// What writes a session's changes.
+#[derive(Debug)]
+pub struct Writer {
+    graph: Graph,
+    portal: Option<Portal>,
+}
+
+impl Writer {
+    /// The session's.
+    pub fn new(session: &Session, context: &TaskContext) -> Result<Self> {
+        Ok(Writer {
+            graph: session.graph(context)?,
+            portal: session.portal(context)?,
+        })
+    }
+
+    /// Whether the portal's back end is signed in to.
+    pub fn has_portal(&self) -> bool {
+        self.portal.is_some()
+    }
+
+    /// How what a change is about stands now, in the form of its before and after.
+    pub async fn look(&self, change: &Change) -> std::result::Result<Value, AskError> {
+        match &change.write {
+            None => Ok(Value::Null),
+            Some(Write::Portal { object }) => {
+                let read: Value = self.portal()?.get(object.path()).await?;
+                let members = members(&change.after);
+                Ok(members.map(|(name, _)| (name.clone(), read[name].clone())).collect())
+            }
+            Some(Write::Graph { path, .. }) => {
+                let read: Value = self.graph.get(&Ask::directory(path)).await?;
+                let at = |name: &str| name.split('/').fold(&read, |value, part| &value[part]).clone();
+                Ok(members(&change.after)
+                    .map(|(name, _)| (name.clone(), at(name)))
+                    .collect())
+            }
+            Some(Write::ConditionalAccess) => {
+                let found = self.policies(&change.after).await?;
+                match found.as_slice() {
+                    [] => Ok(Value::Null),
+                    [one] if is_held(one, &change.after) => Ok(change.after.clone()),
+                    [one] => Ok(one.clone()),
+                    many => Ok(json!(many)),
+                }
+            }
+        }
+    }
+
+    /// Puts it there.
+    pub async fn write(&self, change: &Change, value: &Value) -> std::result::Result<(), AskError> {
+        match &change.write {
+            None => Ok(()),
+            Some(Write::Portal { object }) => self.write_portal(*object, value).await,
+            Some(Write::Graph { path, odata_type }) => {
+                let mut body = Map::new();
+                if let Some(name) = odata_type {
+                    body.insert("@odata.type".into(), name.as_str().into());
+                }
+                // Of a member that holds others the whole is sent, for a PATCH replaces it.
+                let read: Value = match members(value).any(|(name, _)| name.contains('/')) {
+                    true => self.graph.get(&Ask::directory(path)).await?,
+                    false => Value::Null,
+                };
+                for (name, value) in members(value) {
+                    let (first, rest) = name.split_once('/').unwrap_or((name, ""));
+                    let mut place = body.entry(first).or_insert_with(|| read[first].clone());
+                    for part in rest.split('/').filter(|part| !part.is_empty()) {
+                        if !place.is_object() {
+                            return Err(AskError::Answer(format!("{path} has no member {name}")));
+                        }
+                        place = &mut place[part];
+                    }
+                    *place = value.clone();
+                }
+                let body = Value::Object(body);
+                self.graph
+                    .write(Method::PATCH, &Ask::directory(path), Some(&body))
+                    .await
+            }
+            Some(Write::ConditionalAccess) if value.is_null() => {
+                for policy in self.policies(&change.after).await? {
+                    let id = policy["id"].as_str().unwrap_or_default();
+                    let ask = Ask::conditional_access(format!("{POLICIES}/{id}"));
+                    self.graph.write(Method::DELETE, &ask, None).await?;
+                }
+                Ok(())
+            }
+            Some(Write::ConditionalAccess) => {
+                let ask = Ask::conditional_access(POLICIES);
+                self.graph.write(Method::POST, &ask, Some(value)).await
+            }
+        }
+    }
+
+    fn portal(&self) -> std::result::Result<&Portal, AskError> {
+        let none = || AskError::Answer("the portal's back end is not signed in to".into());
+        self.portal.as_ref().ok_or_else(none)
+    }
+
+    /// The back end takes the reset policy as a whole, and of the other object one setting at a time.
+    async fn write_portal(&self, object: PortalObject, value: &Value) -> std::result::Result<(), AskError> {
+        let (portal, path) = (self.portal()?, object.path());
+        match object {
+            PortalObject::Reset => {
+                let mut whole: Map<String, Value> = portal.get(path).await?;
+                if whole.get("objectId").and_then(Value::as_str) != Some("default") {
+                    return Err(AskError::Answer("the portal's object is not the default policy".into()));
+                }
+                for (name, value) in members(value) {
+                    let Some(member) = whole.get_mut(name) else {
+                        return Err(AskError::Answer(format!("the portal's object has no member {name}")));
+                    };
+                    *member = value.clone();
+                }
+                // What the service fills when asked; it takes it empty.
+                if let Some(name) = whole.get_mut("passwordResetEnabledGroupName") {
+                    *name = "".into();
+                }
+                portal.put(path, &Value::Object(whole)).await
+            }
+            PortalObject::OnPremises => {
+                for (name, value) in members(value) {
+                    let name = match name.as_str() {
+                        "passwordWritebackSupported" => "passwordWriteBackSupported",
+                        name => name,
+                    };
+                    portal.put(path, &json!({ name: value })).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The Conditional Access policies of a name.
+    async fn policies(&self, wanted: &Value) -> std::result::Result<Vec<Value>, AskError> {
+        let mut all: Vec<Value> = self.graph.list(&Ask::conditional_access(POLICIES)).await?;
+        all.retain(|policy| policy["displayName"] == wanted["displayName"]);
+        Ok(all)
+    }
+}
+
+impl PortalObject {
+    fn path(self) -> &'static str {
+        match self {
+            PortalObject::Reset => "PasswordReset/PasswordResetPolicies",
+            PortalObject::OnPremises => "PasswordReset/OnPremisesPasswordResetPolicies",
+        }
+    }
+}
+
+fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    value.as_object().into_iter().flatten()
+}
+
+/// Whether all that is wanted stands in what there is; the service adds members of its own.
+fn is_held(there: &Value, wanted: &Value) -> bool {
+    match (there, wanted) {
+        (Value::Object(there), Value::Object(wanted)) => wanted
+            .iter()
+            .all(|(name, value)| there.get(name).is_some_and(|own| is_held(own, value))),
+        (there, wanted) => there == wanted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_service_adds_is_no_difference() {
+        let there = json!({"id": "1", "state": "enabled", "conditions": {"users": {"includeUsers": ["All"], "x": []}}});
+        assert!(is_held(
+            &there,
+            &json!({"conditions": {"users": {"includeUsers": ["All"]}}})
+        ));
+        assert!(!is_held(&there, &json!({"state": "disabled"})));
+        assert!(!is_held(
+            &there,
+            &json!({"conditions": {"users": {"includeUsers": []}}})
+        ));
+        assert!(!is_held(&there, &json!({"other": null})));
+    }
+}

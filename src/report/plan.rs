@@ -1,0 +1,74 @@
+//! A plan, as people read it: what is added, changed and taken away, before and after.
+
+use super::screen::{clean, hang};
+use crate::change::{Change, Kind};
+use crate::plan::Plan;
+use serde_json::Value;
+
+/// The plan's lines.
+pub fn lines(plan: &Plan) -> Vec<String> {
+    let mut lines = vec![
+        format!("{}   plan {}", clean(&plan.tenant_name), plan.id),
+        String::new(),
+    ];
+    for change in &plan.changes {
+        lines.extend(of(change));
+    }
+    if !plan.changes.is_empty() {
+        lines.push(String::new());
+    }
+    for unread in &plan.unread {
+        lines.extend(hang(".... ", &clean(unread), 5));
+    }
+    lines.extend(hang("", &verdict(plan), 0));
+    lines
+}
+
+fn of(change: &Change) -> Vec<String> {
+    let sign = match (change.before.is_null(), change.after.is_null()) {
+        (true, _) if change.write.is_some() => '+',
+        (_, true) => '-',
+        _ => '~',
+    };
+    let kind = match change.kind {
+        Kind::Manual => "by hand  ",
+        _ => "",
+    };
+    let mut lines = hang(&format!("{sign} "), &clean(&format!("{kind}{}", change.title)), 4);
+    lines.extend(hang("    ", &clean(&format!("{} ({})", change.id, change.target)), 6));
+    match (&change.before, &change.after) {
+        (before, Value::Object(after)) if !before.is_null() || change.write.is_none() => {
+            for (name, value) in after {
+                let was = match &before[name] {
+                    Value::Null => "?".into(),
+                    known => known.to_string(),
+                };
+                lines.extend(hang("    ", &clean(&format!("{name}: {was} -> {value}")), 6));
+            }
+        }
+        (_, after) => lines.extend(hang("    ", &clean(&after.to_string()), 6)),
+    }
+    if let Some(risk) = &change.risk {
+        lines.extend(hang("    ! ", &clean(risk), 6));
+    }
+    if change.write.is_none() {
+        for click in &change.by_hand {
+            lines.extend(hang("    > ", &clean(click), 6));
+        }
+        if let Some(url) = &change.portal_url {
+            lines.push(format!("      {url}"));
+        }
+    }
+    lines
+}
+
+fn verdict(plan: &Plan) -> String {
+    let count = plan.counts();
+    match plan.changes.len() {
+        0 if plan.unread.is_empty() => "Nothing differs from the desired state.".into(),
+        _ => format!(
+            "{} to change, {} by hand, {} to undo by hand.",
+            count.change, count.by_hand, count.undo_by_hand
+        ),
+    }
+}
