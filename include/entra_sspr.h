@@ -151,7 +151,7 @@ const char *sspr_version(void);
 // `tenant` (id or domain), `cloud` ("Public", "UsGovernment", "UsGovernmentDod", "China"), `endpoints` ({`login`,
 // `graph`, `portal`, `imds`}: other addresses, plain HTTP on loopback only), `caFile` (trust this PEM file and nothing
 // else; the sign-in reads it), `proxy` ("none" or an address, without user or password), `proxyUser` (who signs in to
-// that proxy; the password is the secret "proxyPassword"), `hostActions` (what the caller can do: "openBrowser",
+// that proxy; the password is the secret "proxyPassword"), `hostActions` (what the caller can do: "confirm", "openBrowser",
 // "readConnectServer", "signAssertion"), `interactive` (a person is there), `budgets` ("documented" or "off"), `requestTimeoutSeconds`,
 // `caller` (your program's name, for the services' logs: 200 bytes at the most, without control characters).
 //
@@ -643,6 +643,140 @@ int32_t sspr_snapshot_join(const char *request_json,
 // Pointers are NULL or valid.
 int32_t sspr_check_list(char **out_list,
                         char **out_error);
+
+// Begins a desired state: what an administrator wants, to be edited and planned.
+//
+// `request_json`: `profile` ("Recommended" or "Guide": the guide to the letter).
+//
+// `out_task` receives a task for `sspr_task_next`; its result is `{desired}`, the document as a string (schema/desired-state.schema.json). Its errors are those of any
+// task (see `sspr_task_next`).
+//
+// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status, SSPR_STATUS_HANDLE_LIMIT,
+// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_desired_state_create(const char *request_json,
+                                  uint64_t *out_task,
+                                  char **out_error);
+
+// Makes a plan: what differs from a desired state, change by change, in the order in which one depends on another. Nothing is written.
+//
+// `request_json`: `desired` (the desired state, a document as a string: schema/desired-state.schema.json), `steps` (names; none: all),
+// `snapshot` (plan from this one; absent: what is needed is read now), `allowPortalWrite` (the plan may write to the portal's
+// back end, which Microsoft does not document; else such changes are for a person).
+//
+// `out_task` receives a task for `sspr_task_next`. Its result is the plan: `changes[]` ({`id`, `step`, `kind` ("Graph", "Portal" or "Manual"), `title`,
+// `target`, `before`, `after`, `reversible`, `risk`, `usersAffected`, `requires[]`, `byHand[]`, `portalUrl`, `write`}), `unread[]`, `counts`, `screen[]`
+// (line by line) and `plan` (the plan as a string, for `sspr_plan_apply`). Its errors are SSPR_STATUS_DESIRED_STATE, SSPR_STATUS_SNAPSHOT_INVALID,
+// SSPR_STATUS_SNAPSHOT_VERSION, SSPR_STATUS_SIGN_IN_NEEDED, or those of any task (see `sspr_task_next`).
+//
+// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status (also SSPR_STATUS_HANDLE_LIMIT),
+// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_plan_create(uint64_t session,
+                         const char *request_json,
+                         uint64_t *out_task,
+                         char **out_error);
+
+// Applies a plan: looks whether each change's target is as the plan knows it, writes the journal, writes, and looks again. The only
+// function that writes to a tenant, but for `sspr_plan_undo`. One plan of a tenant is applied at a time.
+//
+// `request_json`: `plan` (the string of `sspr_plan_create`), `journal` (a new file), `steps` (the changes of these; none: all),
+// `allowPortalWrite` (as of `sspr_plan_create`; needed again), `confirm` (ask the caller before each change by the host action "confirm"
+// {`id`, `title`, `target`, `before`, `after`, `risk`, `undo`}, answered by true or false), `resume` (in place of `plan`: go on with that of the journal).
+//
+// `out_task` receives a task for `sspr_task_next`, which tells of each change by an event `change`. Its result is `changes[]` ({`id`, `step`, `kind`, `title`, `outcome`, `error`}),
+// `complete` (whether nothing is left open but by hand), `counts` and `journal`; `outcome` is "done", "already" (it was there), "byHand", "declined", "drifted" (somebody else
+// changed its target), "failed" or "notTried" (one before it failed). Its errors, before anything was changed, are SSPR_STATUS_PLAN_INVALID, SSPR_STATUS_PLAN_PERMISSION,
+// SSPR_STATUS_PLAN_LOCKED, SSPR_STATUS_FILE_WRITE (at any time: no change is begun that the journal does not have), SSPR_STATUS_FILE_READ,
+// SSPR_STATUS_SIGN_IN_NEEDED, or those of any task (see `sspr_task_next`).
+//
+// Returns as `sspr_plan_create`. Any thread may call it.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_plan_apply(uint64_t session,
+                        const char *request_json,
+                        uint64_t *out_task,
+                        char **out_error);
+
+// Takes back what a journal says was done, the last change first. What somebody changed since is left as it is, unless it is named.
+//
+// `request_json`: `journal`, `force` (ids of changes that are taken back whatever is there now), `allowPortalWrite` and `confirm` as of `sspr_plan_apply`.
+//
+// `out_task` receives a task for `sspr_task_next`; its result and errors are those of `sspr_plan_apply`, with the outcomes "undone" and "lasting" (cannot be taken back).
+//
+// Returns as `sspr_plan_create`. Any thread may call it.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_plan_undo(uint64_t session,
+                       const char *request_json,
+                       uint64_t *out_task,
+                       char **out_error);
+
+// Plans the step `reset_policy`: who may reset, by how many methods, and whether administrators may. Request (without `steps`), result and statuses as of `sspr_plan_create`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_setup_reset_policy(uint64_t session,
+                                const char *request_json,
+                                uint64_t *out_task,
+                                char **out_error);
+
+// Plans the step `security_questions`: security questions and their numbers. Request (without `steps`), result and statuses as of `sspr_plan_create`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_setup_security_questions(uint64_t session,
+                                      const char *request_json,
+                                      uint64_t *out_task,
+                                      char **out_error);
+
+// Plans the step `authentication_methods`: which methods are on. Request (without `steps`), result and statuses as of `sspr_plan_create`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_setup_authentication_methods(uint64_t session,
+                                          const char *request_json,
+                                          uint64_t *out_task,
+                                          char **out_error);
+
+// Plans the step `registration`: registration at sign-in, its confirmation, and the campaign. Request (without `steps`), result and statuses as of `sspr_plan_create`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_setup_registration(uint64_t session,
+                                const char *request_json,
+                                uint64_t *out_task,
+                                char **out_error);
+
+// Plans the step `mfa_enforcement`: a Conditional Access policy that asks for MFA. Request (without `steps`), result and statuses as of `sspr_plan_create`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_setup_mfa_enforcement(uint64_t session,
+                                   const char *request_json,
+                                   uint64_t *out_task,
+                                   char **out_error);
+
+// Plans the step `notifications`: who is told, and the helpdesk's contact. Request (without `steps`), result and statuses as of `sspr_plan_create`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_setup_notifications(uint64_t session,
+                                 const char *request_json,
+                                 uint64_t *out_task,
+                                 char **out_error);
+
+// Plans the step `cloud_writeback`: writeback in the tenant. Request (without `steps`), result and statuses as of `sspr_plan_create`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_setup_cloud_writeback(uint64_t session,
+                                   const char *request_json,
+                                   uint64_t *out_task,
+                                   char **out_error);
+
+// Plans the step `account_unlock`: unlocking without a reset. Request (without `steps`), result and statuses as of `sspr_plan_create`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_setup_account_unlock(uint64_t session,
+                                  const char *request_json,
+                                  uint64_t *out_task,
+                                  char **out_error);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -25,8 +25,13 @@
         'Get-SsprPasswordPolicy'
         'Get-SsprSession'
         'Import-SsprSnapshot'
+        'Invoke-SsprPlan'
         'Join-SsprSnapshot'
+        'New-SsprDesiredState'
+        'New-SsprPlan'
+        'Show-SsprPlan'
         'Test-SsprReadiness'
+        'Undo-SsprPlan'
     )
     CmdletsToExport      = @()
     VariablesToExport    = @()

@@ -65,7 +65,7 @@ unsafe fn create(
 ///
 /// `request_json`: `profile` ("Recommended" or "Guide": the guide to the letter).
 ///
-/// `out_task` receives a task for `sspr_task_next`; its result is the document (schema/desired-state.schema.json). Its errors are those of any
+/// `out_task` receives a task for `sspr_task_next`; its result is `{desired}`, the document as a string (schema/desired-state.schema.json). Its errors are those of any
 /// task (see `sspr_task_next`).
 ///
 /// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status, SSPR_STATUS_HANDLE_LIMIT,

@@ -125,7 +125,9 @@ pub struct DesiredRequest {
 /// A desired state to begin with.
 pub fn desired(request: DesiredRequest) -> Result<Value> {
     let state = DesiredState::of(request.profile);
-    serde_json::to_value(state).map_err(|e| Error::new(Status::Internal, "the desired state").caused_by(&e))
+    let text = serde_json::to_string_pretty(&state);
+    let text = text.map_err(|e| Error::new(Status::Internal, "the desired state").caused_by(&e))?;
+    Ok(serde_json::json!({ "desired": text }))
 }
 
 /// What differs from a desired state.

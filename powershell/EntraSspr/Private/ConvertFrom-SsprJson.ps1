@@ -2,7 +2,7 @@
 # makes DateTime of whatever looks like one, and that of 5.1 of nothing.
 $script:TimeMembers = @('takenAt', 'asOf', 'at', 'until', 'expiresAt', 'changedAt', 'created', 'expires', 'passwordExpires', 'passwordSet', 'lastSignIn', 'set', 'resetFrom', 'readAt', 'since')
 # Documents that travel as text, for the library to read again: kept as they are.
-$script:RawMembers = @('snapshot')
+$script:RawMembers = @('snapshot', 'desired', 'plan')
 # Control characters, and marks that turn the reading direction: names in a tenant may hold them.
 $script:HostileText = '[\x00-\x1F\x7F-\x9F\u200E\u200F\u202A-\u202E\u2066-\u2069\uFEFF]'
 

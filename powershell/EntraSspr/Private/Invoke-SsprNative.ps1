@@ -80,6 +80,7 @@ function Invoke-SsprNative {
             switch ($happened.Event) {
                 'result' { $result = $happened.Result }
                 'log' { $Cmdlet.WriteVerbose($happened.Message) }
+                'change' { $Cmdlet.WriteVerbose("$($happened.Change.Outcome) $($happened.Change.Id): $($happened.Change.Title)") }
                 'finding' { $Cmdlet.WriteVerbose("$($happened.Finding.Status) $($happened.Finding.Id): $($happened.Finding.Title)") }
                 'progress' {
                     if ($progress) {
@@ -159,6 +160,7 @@ function Send-SsprHostAction {
             switch ($Action.Action) {
                 'signAssertion' { $reply['result'] = New-SsprSignature -Certificate $HostAction['signAssertion'] -Arguments $Action.Arguments }
                 'readConnectServer' { $reply['result'] = Get-SsprConnectServerReply -Cmdlet $Cmdlet -Server $HostAction['readConnectServer'] -Arguments $Action.Arguments }
+                'confirm' { $reply['result'] = $Cmdlet.ShouldProcess([string]$Action.Arguments.Target, [string]$Action.Arguments.Title) }
                 'openBrowser' { $reply['result'] = Open-SsprBrowser -Url $Action.Arguments.Url }
             }
         }

@@ -16,6 +16,7 @@ function Open-SsprSession {
 
     $native = Get-SsprNative -Cmdlet $Cmdlet
     $HostAction['readConnectServer'] = @()
+    $HostAction['confirm'] = $true
     $Configuration['hostActions'] = @($HostAction.Keys)
     $Configuration['interactive'] = Test-SsprInteractive
     $Configuration['budgets'] = $script:Budgets

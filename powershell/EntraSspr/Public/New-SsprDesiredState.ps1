@@ -1,0 +1,58 @@
+function New-SsprDesiredState {
+    <#
+    .SYNOPSIS
+    Begins a desired state: what the set-up should be, to be edited and planned.
+    .DESCRIPTION
+    Gives an object with a section for each step, such as notifications.users; what is left out stays as it is in the tenant.
+    Change its members, or save it with -Path and edit the file, then make a plan of it with New-SsprPlan.
+
+    The recommendation: reset for all users by two methods, registration required at sign-in, Authenticator, one-time codes
+    and email on, users and administrators notified, writeback and unlock on. SMS and security questions stay as they stand,
+    for Microsoft ends both in 2027. Conditional Access is in it only when you add it (mfaEnforcement).
+    .PARAMETER Profile
+    Recommended, or Guide: Microsoft's guide to the letter, with SMS and security questions.
+    .PARAMETER Path
+    Write it to this file, as JSON.
+    .PARAMETER Force
+    Replace an existing file.
+    .EXAMPLE
+    New-SsprDesiredState | New-SsprPlan
+
+    Shows what differs from the recommendation.
+    .EXAMPLE
+    New-SsprDesiredState -Path desired.json
+
+    Writes the recommendation to a file, to be edited; New-SsprPlan -DesiredState desired.json plans it.
+    .LINK
+    New-SsprPlan
+    .LINK
+    https://learn.microsoft.com/entra/identity/authentication/tutorial-enable-sspr
+    #>
+    [System.Diagnostics.CodeAnalysis.SuppressMessageAttribute('PSAvoidAssignmentToAutomaticVariable', '', Justification = 'A parameter of the function alone.')]
+    [System.Diagnostics.CodeAnalysis.SuppressMessageAttribute('PSUseShouldProcessForStateChangingFunctions', '', Justification = 'It makes an object.')]
+    [CmdletBinding()]
+    [OutputType('EntraSspr.DesiredState')]
+    param(
+        [Parameter(Position = 0)]
+        [ValidateSet('Recommended', 'Guide')]
+        [string] $Profile = 'Recommended',
+
+        [string] $Path,
+
+        [switch] $Force
+    )
+
+    $made = Invoke-SsprNative -Cmdlet $PSCmdlet -Function 'sspr_desired_state_create' -Request @{ profile = $Profile } -Activity 'Desired state'
+    if ($Path) {
+        $full = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $Path
+        if (-not $Force -and [System.IO.File]::Exists($full)) {
+            $PSCmdlet.ThrowTerminatingError((New-SsprErrorRecord -Document ([pscustomobject]@{
+                            name = 'File.Write'; category = 'WriteError'; target = $full; message = "$full exists"
+                            help = 'Choose another path, or allow it to be replaced with -Force.'
+                        })))
+        }
+        [System.IO.File]::WriteAllText($full, $made.Desired + [Environment]::NewLine)
+        return
+    }
+    Add-SsprTypeName -InputObject (ConvertFrom-Json -InputObject $made.Desired) -Name DesiredState
+}
