@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// What writes a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -37,6 +38,15 @@ pub enum Write {
         /// Its type, where a PATCH must name it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         odata_type: Option<String>,
+    },
+    /// Entries of an object's access control list; before and after are an object that says of each whether it is there.
+    Descriptor {
+        /// The domain's DNS name.
+        domain: String,
+        /// The object's distinguished name.
+        object: String,
+        /// The entries by what they grant, in hexadecimal digits.
+        entries: BTreeMap<String, String>,
     },
     /// A Conditional Access policy that is made; before is null, after the whole policy, known again by its name.
     ConditionalAccess,

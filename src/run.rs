@@ -120,6 +120,7 @@ pub async fn check(
     let limits = Limits {
         time: request.time_budget_seconds.map(Duration::from_secs),
         full: request.full,
+        ..Limits::default()
     };
     let needs = steps::needs(chosen);
     let seconds = request.deadline_seconds.unwrap_or_default();

@@ -87,8 +87,21 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "plan",
         &[
-            "change", "desired", "error", "file", "gather", "json", "platform", "report", "session", "snapshot",
-            "status", "steps", "task", "tenant",
+            "change",
+            "desired",
+            "directory",
+            "error",
+            "file",
+            "gather",
+            "json",
+            "platform",
+            "report",
+            "session",
+            "snapshot",
+            "status",
+            "steps",
+            "task",
+            "tenant",
         ],
     ),
     (

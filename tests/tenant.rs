@@ -49,6 +49,7 @@ fn an_app_reads_every_fact_that_is_open_to_apps() {
                 | FactId::Forests
                 | FactId::Connectors
                 | FactId::DirectoryAccess
+                | FactId::DirectoryGrants
                 | FactId::DirectoryPasswords,
                 refusal,
             ) => {

@@ -23,7 +23,7 @@ use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -126,8 +126,9 @@ pub struct Connection {
 }
 
 /// What sends requests and receives answers, while somebody waits for one: in the same task, so that what is read is taken
-/// before more is read, on the processor that read it.
-struct Driver(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
+/// before more is read, on the processor that read it. Never locked: it makes what several threads may look at of what only
+/// one may drive.
+struct Driver(Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>);
 
 impl std::fmt::Debug for Driver {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -139,9 +140,9 @@ impl Driver {
     fn new(connection: LdapConnAsync) -> Self {
         // ldap3 panics on some answers that are not LDAP. It is over then, as with a connection that is closed.
         let driven = AssertUnwindSafe(connection.drive()).catch_unwind();
-        Driver(Some(Box::pin(async move {
+        Driver(Mutex::new(Some(Box::pin(async move {
             let _ = driven.await;
-        })))
+        }))))
     }
 
     /// Drives until something is done. The connection's end is seen by whoever asks next.
@@ -151,9 +152,10 @@ impl Driver {
             if let Poll::Ready(value) = done.as_mut().poll(context) {
                 return Poll::Ready(value);
             }
-            let driven = self.0.as_mut().map(|driver| driver.as_mut().poll(context));
+            let own = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+            let driven = own.as_mut().map(|driver| driver.as_mut().poll(context));
             if driven.is_some_and(|end| end.is_ready()) {
-                self.0 = None;
+                *own = None;
                 return done.as_mut().poll(context);
             }
             Poll::Pending

@@ -34,6 +34,8 @@ pub struct Limits {
     pub time: Option<Duration>,
     /// Read them whole, however long that takes.
     pub full: bool,
+    /// The containers of directories that are looked at beside each domain's root, for what they grant.
+    pub containers: Vec<String>,
 }
 
 /// How long that may be when nobody said.
@@ -105,7 +107,7 @@ pub async fn run(
         // What is on premises alone: the tenant is read elsewhere, and the two are joined.
         Err(error) => {
             let mut snapshot = Snapshot::new(Timestamp::now(), SignedIn::default());
-            let (servers, directory) = Box::pin(on_premises(session, needs, context)).await;
+            let (servers, directory) = Box::pin(on_premises(session, needs, limits, context)).await;
             if session.directories().is_empty() && matches!(servers, Fact::NotAsked) {
                 return Err(error);
             }
@@ -134,7 +136,7 @@ pub async fn run(
     let widened = widen(needs);
     let ((), (servers, directory)) = tokio::join!(
         Box::pin(gatherer.gather(&widened, &mut snapshot.facts)),
-        Box::pin(on_premises(session, needs, context)),
+        Box::pin(on_premises(session, needs, limits, context)),
     );
     snapshot.facts.connect_servers = servers;
     if let Some(directory) = directory {
@@ -148,11 +150,12 @@ pub async fn run(
 async fn on_premises(
     session: &Session,
     needs: &BTreeSet<FactId>,
+    limits: &Limits,
     context: &TaskContext,
 ) -> (Fact<Vec<ConnectServer>>, Option<directory::Gathered>) {
     let servers = connect::gather(session, needs, context).await;
     let accounts = connect::accounts(&servers);
-    let directory = directory::gather(session, needs, &accounts, context).await;
+    let directory = directory::gather(session, needs, &accounts, &limits.containers, context).await;
     (servers, directory)
 }
 

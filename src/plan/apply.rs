@@ -9,7 +9,6 @@ use crate::error::{Error, Result};
 use crate::session::Session;
 use crate::status::Status;
 use crate::task::TaskContext;
-use crate::tenant::error::AskError;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -137,7 +136,6 @@ struct How {
 
 /// Makes a plan's changes.
 pub async fn apply(session: &Session, request: ApplyRequest, context: &TaskContext) -> Result<Value> {
-    let state = session.state()?;
     let (given, resumed) = match (&request.plan, request.resume) {
         (Some(text), false) => (Plan::from_json(text)?, None),
         (None, true) => {
@@ -150,12 +148,13 @@ pub async fn apply(session: &Session, request: ApplyRequest, context: &TaskConte
     let steps = named(&request.steps)?;
     let wanted = |change: &&Change| steps.iter().any(|step| step.name == change.step);
     let all: Vec<&Change> = given.changes.iter().filter(wanted).collect();
-    let writer = Writer::new(session, context)?;
+    let account = session.state().ok().and_then(|state| state.identity.account);
+    let mut writer = Writer::new(session, context)?;
     allowed(session, &writer, &all, request.allow_portal_write)?;
     let (mut journal, marks) = match resumed {
         Some(known) => known,
         None => (
-            Journal::begin(&request.journal, &given, state.identity.account.as_deref())?,
+            Journal::begin(&request.journal, &given, account.as_deref())?,
             BTreeMap::new(),
         ),
     };
@@ -175,7 +174,7 @@ pub async fn apply(session: &Session, request: ApplyRequest, context: &TaskConte
                     confirm: request.confirm,
                     forced: false,
                 };
-                one(&writer, &mut journal, change, how, context).await?
+                one(&mut writer, &mut journal, change, how, context).await?
             }
         };
         stopped |= matches!(outcome, Outcome::Drifted | Outcome::Failed);
@@ -188,7 +187,7 @@ pub async fn apply(session: &Session, request: ApplyRequest, context: &TaskConte
 pub async fn undo(session: &Session, request: UndoRequest, context: &TaskContext) -> Result<Value> {
     let (mut journal, plan, marks) = Journal::open(&request.journal)?;
     let _lock = ours(session, &plan)?;
-    let writer = Writer::new(session, context)?;
+    let mut writer = Writer::new(session, context)?;
     let begun = |change: &&Change| {
         let mark = marks.get(&change.id);
         change.write.is_some() && mark.is_some_and(|mark| *mark != Mark::Undone)
@@ -208,7 +207,7 @@ pub async fn undo(session: &Session, request: UndoRequest, context: &TaskContext
                     confirm: request.confirm,
                     forced,
                 };
-                one(&writer, &mut journal, change, how, context).await?
+                one(&mut writer, &mut journal, change, how, context).await?
             }
         };
         told.push(tell(change, outcome, error.as_ref(), context).await);
@@ -218,7 +217,7 @@ pub async fn undo(session: &Session, request: UndoRequest, context: &TaskContext
 
 /// Makes or takes back one change. An error of the journal ends all.
 async fn one(
-    writer: &Writer,
+    writer: &mut Writer,
     journal: &mut Journal,
     change: &Change,
     how: How,
@@ -228,7 +227,7 @@ async fn one(
     let (from, to) = way.ends(change);
     let now = match writer.look(change).await {
         Ok(now) => now,
-        Err(error) => return Ok((Outcome::Failed, Some(refused(change, &error)))),
+        Err(error) => return Ok((Outcome::Failed, Some(refused(change, error)))),
     };
     if now == *to {
         // What somebody else did is not ours to take back.
@@ -269,14 +268,14 @@ async fn one(
             Ok(now) => seen = now,
             Err(_) => {}
         }
-        if look == LOOKS || matches!(written, Err(AskError::Refused { .. })) {
+        if look == LOOKS || written.as_ref().is_err_and(is_refusal) {
             break;
         }
         tokio::time::sleep(wait).await;
         wait *= 2;
     }
     let error = match written {
-        Err(error) => refused(change, &error),
+        Err(error) => refused(change, error),
         Ok(()) => Error::new(
             Status::PlanNotKept,
             format!("{} was written and reads {}", change.target, short(&seen)),
@@ -289,7 +288,11 @@ async fn one(
 
 /// The plan must be this tenant's, and no other may be at work on it.
 fn ours(session: &Session, plan: &Plan) -> Result<Lock> {
-    let tenant = session.state()?.identity.tenant_id;
+    // A plan of directories alone is of no tenant.
+    let tenant = match plan.tenant_id.as_str() {
+        "" => return Lock::take("directory"),
+        _ => session.state()?.identity.tenant_id,
+    };
     if !plan.tenant_id.eq_ignore_ascii_case(&tenant) {
         return Err(Error::new(
             Status::PlanInvalid,
@@ -320,7 +323,10 @@ fn allowed(session: &Session, writer: &Writer, changes: &[&Change], portal: bool
             .help("Sign in with Connect-SsprTenant -PortalApi."));
         }
     }
-    let held = session.state()?.identity.permissions;
+    let held = session
+        .state()
+        .map(|state| state.identity.permissions)
+        .unwrap_or_default();
     let lacks = |change: &&&Change| {
         change.kind == Kind::Graph && !change.requires.iter().any(|name| held.iter().any(|own| own == name))
     };
@@ -340,13 +346,20 @@ fn allowed(session: &Session, writer: &Writer, changes: &[&Change], portal: bool
 }
 
 /// What a service said, with what the change needs.
-fn refused(change: &Change, error: &AskError) -> Error {
-    let mut own = error.clone().into_error();
+fn refused(change: &Change, mut own: Error) -> Error {
     own.target = Some(change.id.clone());
-    if own.status == Status::ServiceRefused && !change.requires.is_empty() {
+    if matches!(own.status, Status::ServiceRefused | Status::DirectoryRefused) && !change.requires.is_empty() {
         own = own.help(format!("It needs {}.", change.requires.join(" or ")));
     }
     own
+}
+
+/// Whether it was certainly not written.
+fn is_refusal(error: &Error) -> bool {
+    matches!(
+        error.status,
+        Status::ServiceRefused | Status::DirectoryRefused | Status::DirectoryNotFound | Status::SignInNeeded
+    )
 }
 
 async fn tell<'c>(change: &'c Change, outcome: Outcome, error: Option<&Error>, context: &TaskContext) -> Told<'c> {

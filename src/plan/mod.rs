@@ -97,7 +97,16 @@ pub async fn create(session: &Session, request: CreateRequest, context: &TaskCon
     let steps = named(&request.steps)?;
     let snapshot = match &request.snapshot {
         Some(text) => Snapshot::from_json(text)?,
-        None => gather::run(session, &steps::setup_needs(&steps), &Limits::default(), context).await?,
+        None => {
+            let permissions = desired.directory_permissions.as_ref();
+            let limits = Limits {
+                containers: permissions
+                    .and_then(|wanted| wanted.containers.clone())
+                    .unwrap_or_default(),
+                ..Limits::default()
+            };
+            gather::run(session, &steps::setup_needs(&steps), &limits, context).await?
+        }
     };
     let means = Means {
         portal: request.allow_portal_write,

@@ -1,30 +1,47 @@
 //! Where changes are written: how something stands there now, and how it is put there.
 
 use crate::change::{Change, PortalObject, Write};
-use crate::error::Result;
+use crate::directory::descriptor::Descriptor;
+use crate::directory::edit;
+use crate::directory::forest::{self, RootDse};
+use crate::directory::ldap::Connection;
+use crate::error::{Error, Result};
 use crate::session::Session;
+use crate::session::directory::{self, Directory};
+use crate::status::Status;
 use crate::task::TaskContext;
-use crate::tenant::error::AskError;
 use crate::tenant::graph::{Ask, Graph};
 use crate::tenant::portal::Portal;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 const POLICIES: &str = "/v1.0/identity/conditionalAccess/policies";
 
 /// What writes a session's changes.
 #[derive(Debug)]
 pub struct Writer {
-    graph: Graph,
+    /// None where no tenant is signed in to.
+    graph: Option<Graph>,
     portal: Option<Portal>,
+    directories: Vec<Arc<Directory>>,
+    /// A connection for each domain, so that what is written is read on the same controller.
+    connections: HashMap<String, Connection>,
 }
 
 impl Writer {
     /// The session's.
     pub fn new(session: &Session, context: &TaskContext) -> Result<Self> {
+        let signed_in = session.state().is_ok();
         Ok(Writer {
-            graph: session.graph(context)?,
-            portal: session.portal(context)?,
+            graph: signed_in.then(|| session.graph(context)).transpose()?,
+            portal: match signed_in {
+                true => session.portal(context)?,
+                false => None,
+            },
+            directories: session.directories(),
+            connections: HashMap::new(),
         })
     }
 
@@ -34,7 +51,7 @@ impl Writer {
     }
 
     /// How what a change is about stands now, in the form of its before and after.
-    pub async fn look(&self, change: &Change) -> std::result::Result<Value, AskError> {
+    pub async fn look(&mut self, change: &Change) -> Result<Value> {
         match &change.write {
             None => Ok(Value::Null),
             Some(Write::Portal { object }) => {
@@ -43,10 +60,28 @@ impl Writer {
                 Ok(members.map(|(name, _)| (name.clone(), read[name].clone())).collect())
             }
             Some(Write::Graph { path, .. }) => {
-                let read: Value = self.graph.get(&Ask::directory(path)).await?;
+                let read: Value = self.graph()?.get(&Ask::directory(path)).await?;
                 let at = |name: &str| name.split('/').fold(&read, |value, part| &value[part]).clone();
                 Ok(members(&change.after)
                     .map(|(name, _)| (name.clone(), at(name)))
+                    .collect())
+            }
+            Some(Write::Descriptor {
+                domain,
+                object,
+                entries,
+            }) => {
+                let bytes = self.descriptor(domain, object).await?;
+                let descriptor = readable(&bytes, object)?;
+                let held = |hex: &str| {
+                    let entry = unhex(hex);
+                    descriptor
+                        .dacl()
+                        .is_some_and(|list| list.aces().any(|ace| ace.bytes == entry))
+                };
+                Ok(entries
+                    .iter()
+                    .map(|(name, hex)| (name.clone(), Value::Bool(held(hex))))
                     .collect())
             }
             Some(Write::ConditionalAccess) => {
@@ -62,7 +97,7 @@ impl Writer {
     }
 
     /// Puts it there.
-    pub async fn write(&self, change: &Change, value: &Value) -> std::result::Result<(), AskError> {
+    pub async fn write(&mut self, change: &Change, value: &Value) -> Result<()> {
         match &change.write {
             None => Ok(()),
             Some(Write::Portal { object }) => self.write_portal(*object, value).await,
@@ -73,7 +108,7 @@ impl Writer {
                 }
                 // Of a member that holds others the whole is sent, for a PATCH replaces it.
                 let read: Value = match members(value).any(|(name, _)| name.contains('/')) {
-                    true => self.graph.get(&Ask::directory(path)).await?,
+                    true => self.graph()?.get(&Ask::directory(path)).await?,
                     false => Value::Null,
                 };
                 for (name, value) in members(value) {
@@ -81,49 +116,133 @@ impl Writer {
                     let mut place = body.entry(first).or_insert_with(|| read[first].clone());
                     for part in rest.split('/').filter(|part| !part.is_empty()) {
                         if !place.is_object() {
-                            return Err(AskError::Answer(format!("{path} has no member {name}")));
+                            return Err(answer(&format!("{path} has no member {name}")));
                         }
                         place = &mut place[part];
                     }
                     *place = value.clone();
                 }
                 let body = Value::Object(body);
-                self.graph
-                    .write(Method::PATCH, &Ask::directory(path), Some(&body))
-                    .await
+                let ask = Ask::directory(path);
+                Ok(self.graph()?.write(Method::PATCH, &ask, Some(&body)).await?)
+            }
+            Some(Write::Descriptor {
+                domain,
+                object,
+                entries,
+            }) => {
+                // Read again, so that what others changed in the meantime stays.
+                let bytes = self.descriptor(domain, object).await?;
+                let wanted = |there: bool| -> Vec<Vec<u8>> {
+                    let named = members(value).filter(|(_, state)| **state == Value::Bool(there));
+                    named.filter_map(|(name, _)| Some(unhex(entries.get(name)?))).collect()
+                };
+                let failed = |e: edit::EditError| {
+                    Error::new(Status::DirectoryRefused, format!("{object} cannot be changed: {e}")).target(object)
+                };
+                let added = edit::add(&readable(&bytes, object)?, &wanted(true)).map_err(failed)?;
+                let edited = edit::remove(&readable(&added.descriptor, object)?, &wanted(false)).map_err(failed)?;
+                let connection = self.connection(domain).await?;
+                let written = connection
+                    .replace(object, "nTSecurityDescriptor", &[&edited.descriptor])
+                    .await;
+                written.map_err(|e| directory::error(&e))
             }
             Some(Write::ConditionalAccess) if value.is_null() => {
                 for policy in self.policies(&change.after).await? {
                     let id = policy["id"].as_str().unwrap_or_default();
                     let ask = Ask::conditional_access(format!("{POLICIES}/{id}"));
-                    self.graph.write(Method::DELETE, &ask, None).await?;
+                    self.graph()?.write(Method::DELETE, &ask, None).await?;
                 }
                 Ok(())
             }
             Some(Write::ConditionalAccess) => {
                 let ask = Ask::conditional_access(POLICIES);
-                self.graph.write(Method::POST, &ask, Some(value)).await
+                self.graph()?
+                    .write(Method::POST, &ask, Some(value))
+                    .await
+                    .map_err(Error::from)
             }
         }
     }
 
-    fn portal(&self) -> std::result::Result<&Portal, AskError> {
-        let none = || AskError::Answer("the portal's back end is not signed in to".into());
+    fn graph(&self) -> Result<&Graph> {
+        let none = || Error::new(Status::SignInNeeded, "the session is not signed in to a tenant");
+        self.graph.as_ref().ok_or_else(none)
+    }
+
+    /// The connection to a domain's controller: of the domain that was connected to, or of its forest.
+    async fn connection(&mut self, domain: &str) -> Result<&mut Connection> {
+        if !self.connections.contains_key(domain) {
+            let own = self
+                .directories
+                .iter()
+                .find(|known| known.domain.dns.eq_ignore_ascii_case(domain));
+            let opened = match own {
+                Some(own) => own.login.open().await.map_err(|e| directory::error(&e))?,
+                None => self.elsewhere(domain).await?,
+            };
+            self.connections.insert(domain.into(), opened);
+        }
+        let none = || {
+            Error::new(
+                Status::DirectoryNeeded,
+                format!("the session is not connected to {domain}"),
+            )
+        };
+        self.connections.get_mut(domain).ok_or_else(none)
+    }
+
+    /// Another domain of a forest that was connected to.
+    async fn elsewhere(&self, domain: &str) -> Result<Connection> {
+        for known in &self.directories {
+            let mut connection = known.login.open().await.map_err(|e| directory::error(&e))?;
+            let root = RootDse::read(&mut connection).await.map_err(|e| directory::error(&e))?;
+            let all = forest::domains(&mut connection, &root.configuration).await;
+            let all = all.map_err(|e| directory::error(&e))?;
+            if let Some(other) = all.iter().find(|other| other.dns.eq_ignore_ascii_case(domain)) {
+                let login = known.login_to(other).await?;
+                return login.open().await.map_err(|e| directory::error(&e));
+            }
+        }
+        Err(Error::new(
+            Status::DirectoryNeeded,
+            format!("the session is not connected to {domain}"),
+        )
+        .target(domain))
+    }
+
+    async fn descriptor(&mut self, domain: &str, object: &str) -> Result<Vec<u8>> {
+        let connection = self.connection(domain).await?;
+        let entry = connection.read(object, &["nTSecurityDescriptor"]).await;
+        let entry = entry.map_err(|e| directory::error(&e))?.unwrap_or_default();
+        let bytes = entry.value("nTSecurityDescriptor").map(<[u8]>::to_vec);
+        bytes.ok_or_else(|| {
+            Error::new(
+                Status::DirectoryNotFound,
+                format!("{object} is not there, or cannot be read"),
+            )
+            .target(object)
+        })
+    }
+
+    fn portal(&self) -> Result<&Portal> {
+        let none = || answer("the portal's back end is not signed in to");
         self.portal.as_ref().ok_or_else(none)
     }
 
     /// The back end takes the reset policy as a whole, and of the other object one setting at a time.
-    async fn write_portal(&self, object: PortalObject, value: &Value) -> std::result::Result<(), AskError> {
+    async fn write_portal(&self, object: PortalObject, value: &Value) -> Result<()> {
         let (portal, path) = (self.portal()?, object.path());
         match object {
             PortalObject::Reset => {
                 let mut whole: Map<String, Value> = portal.get(path).await?;
                 if whole.get("objectId").and_then(Value::as_str) != Some("default") {
-                    return Err(AskError::Answer("the portal's object is not the default policy".into()));
+                    return Err(answer("the portal's object is not the default policy"));
                 }
                 for (name, value) in members(value) {
                     let Some(member) = whole.get_mut(name) else {
-                        return Err(AskError::Answer(format!("the portal's object has no member {name}")));
+                        return Err(answer(&format!("the portal's object has no member {name}")));
                     };
                     *member = value.clone();
                 }
@@ -131,7 +250,7 @@ impl Writer {
                 if let Some(name) = whole.get_mut("passwordResetEnabledGroupName") {
                     *name = "".into();
                 }
-                portal.put(path, &Value::Object(whole)).await
+                portal.put(path, &Value::Object(whole)).await.map_err(Error::from)
             }
             PortalObject::OnPremises => {
                 for (name, value) in members(value) {
@@ -147,8 +266,8 @@ impl Writer {
     }
 
     /// The Conditional Access policies of a name.
-    async fn policies(&self, wanted: &Value) -> std::result::Result<Vec<Value>, AskError> {
-        let mut all: Vec<Value> = self.graph.list(&Ask::conditional_access(POLICIES)).await?;
+    async fn policies(&self, wanted: &Value) -> Result<Vec<Value>> {
+        let mut all: Vec<Value> = self.graph()?.list(&Ask::conditional_access(POLICIES)).await?;
         all.retain(|policy| policy["displayName"] == wanted["displayName"]);
         Ok(all)
     }
@@ -161,6 +280,27 @@ impl PortalObject {
             PortalObject::OnPremises => "PasswordReset/OnPremisesPasswordResetPolicies",
         }
     }
+}
+
+fn answer(text: &str) -> Error {
+    Error::new(Status::ServiceAnswer, text)
+}
+
+fn readable<'a>(bytes: &'a [u8], object: &str) -> Result<Descriptor<'a>> {
+    Descriptor::read(bytes).map_err(|e| {
+        Error::new(
+            Status::DirectoryRefused,
+            format!("the security descriptor of {object} is not understood"),
+        )
+        .target(object)
+        .caused_by(&e)
+    })
+}
+
+/// What is no hexadecimal number is no entry.
+fn unhex(text: &str) -> Vec<u8> {
+    let pair = |at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
+    (0..text.len()).step_by(2).map_while(pair).collect()
 }
 
 fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {

@@ -210,6 +210,41 @@ impl DomainAccess {
     }
 }
 
+/// What a container grants an account.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Grants {
+    /// The domain's DNS name.
+    pub domain: String,
+    /// The container's distinguished name.
+    pub object: String,
+    /// Whether it is the domain's root.
+    pub root: bool,
+    /// The account, as in `Connector`.
+    pub connector: String,
+    /// Whether the domain is judged by this account.
+    pub serves: bool,
+    /// The rights that a set-up can grant there.
+    pub rights: Vec<Grantable>,
+}
+
+/// A right, and the entry that would grant it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Grantable {
+    /// The right, as Windows shows it: `Reset Password`.
+    pub right: String,
+    /// On the objects of this class below; None: on the container itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
+    /// Whether it is granted.
+    pub allowed: bool,
+    /// Whether an entry denies it, so that another that grants it would change nothing.
+    pub denied: bool,
+    /// The entry that grants it, in hexadecimal digits.
+    pub entry: String,
+}
+
 /// Whether something is granted, and by which entry.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

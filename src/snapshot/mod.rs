@@ -185,6 +185,8 @@ facts! {
     connectors: Vec<directory::Connector> => Connectors, "connectors";
     /// What these may do, domain by domain.
     directory_access: Vec<directory::DomainAccess> => DirectoryAccess, "directoryAccess";
+    /// What the domains' roots and other containers grant connector accounts on what stands in them: read for a plan only.
+    directory_grants: Vec<directory::Grants> => DirectoryGrants, "directoryGrants";
     /// The password policies, domain by domain.
     directory_passwords: Vec<directory::DomainPasswords> => DirectoryPasswords, "directoryPasswords";
 }

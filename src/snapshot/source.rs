@@ -162,6 +162,10 @@ pub fn source(fact: FactId) -> &'static Source {
         FactId::Forests => source!("LDAP: rootDSE, CN=Partitions", []),
         FactId::Connectors => source!("LDAP: MSOL_* and pGMSA_* accounts, or those that were named", []),
         FactId::DirectoryAccess => source!("LDAP: nTSecurityDescriptor of users and containers", []),
+        FactId::DirectoryGrants => source!(
+            "LDAP: nTSecurityDescriptor of domain roots and of the containers that are named",
+            []
+        ),
         FactId::DirectoryPasswords => source!(
             "LDAP: the domain's root, Password Settings Container, gPLink; SYSVOL",
             []

@@ -1,10 +1,14 @@
 //! Step `directory_permissions`: may the connector account reset each user in the directory?
 
-use super::Step;
 use super::on_premises::{access, across, listed, place, total, unjudged, unread};
+use super::{Setup, Step};
+use crate::change::{Change, Kind, Write};
+use crate::desired::DesiredState;
 use crate::finding::{Check, Finding, Outcome, Severity, counted, number, share};
-use crate::snapshot::directory::{Cause, CauseGroup, DomainAccess};
+use crate::snapshot::directory::{Cause, CauseGroup, DomainAccess, Grantable, Grants};
 use crate::snapshot::{FactId, Snapshot};
+use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// The step.
 pub const STEP: Step = Step {
@@ -24,7 +28,7 @@ pub const STEP: Step = Step {
         &CHANGE_PASSWORD,
     ],
     check,
-    setup: None,
+    setup: Some(SETUP),
 };
 
 const TUTORIAL: &str = "https://learn.microsoft.com/entra/identity/authentication/tutorial-enable-sspr-writeback";
@@ -137,6 +141,100 @@ const CHANGE_PASSWORD: Check = Check {
     decides: false,
     facts: FACTS,
 };
+
+const SETUP: Setup = Setup {
+    needs: &[FactId::Connectors, FactId::DirectoryGrants],
+    plan,
+};
+
+/// The rights that are missing, container by container: what an entry denies is not among them, for another that grants it
+/// would change nothing.
+fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
+    let Some(wanted) = &desired.directory_permissions else {
+        return Vec::new();
+    };
+    let on = |wish: Option<bool>| wish == Some(true);
+    let asked = |grants: &Grants, right: &Grantable| match right.class.as_deref() {
+        None => on(wanted.unexpire_password),
+        Some(class) => {
+            // Where containers are named, the root is none of them unless it is named too.
+            let here = match &wanted.containers {
+                None => grants.root,
+                Some(named) => named.iter().any(|dn| dn.eq_ignore_ascii_case(&grants.object)),
+            };
+            let class = match class {
+                "user" => on(wanted.users),
+                _ => on(wanted.inet_org_persons),
+            };
+            here && class && (right.right != CHANGING || on(wanted.change_password))
+        }
+    };
+    let all = snapshot
+        .facts
+        .directory_grants
+        .value()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let mut objects: BTreeMap<&str, (&str, BTreeMap<String, String>, Vec<String>)> = BTreeMap::new();
+    for grants in all.iter().filter(|grants| grants.serves) {
+        for right in grants
+            .rights
+            .iter()
+            .filter(|right| !right.allowed && asked(grants, right))
+        {
+            let name = match &right.class {
+                Some(class) => format!("{} on {class} objects for {}", right.right, grants.connector),
+                None => format!("{} for {}", right.right, grants.connector),
+            };
+            let (_, missing, denied) = objects
+                .entry(&grants.object)
+                .or_insert_with(|| (&grants.domain, BTreeMap::new(), Vec::new()));
+            match right.denied {
+                true => denied.push(name),
+                false => drop(missing.insert(name, right.entry.clone())),
+            }
+        }
+    }
+    let mut changes = Vec::new();
+    for (object, (domain, missing, denied)) in objects {
+        if !missing.is_empty() {
+            let state =
+                |there: bool| -> Value { missing.keys().map(|name| (name.clone(), Value::Bool(there))).collect() };
+            let write = Write::Descriptor {
+                domain: domain.into(),
+                object: object.into(),
+                entries: missing.clone(),
+            };
+            let mut change = Change::of(GRANTED.id, Kind::Directory, "Grant the connector account what it lacks")
+                .writes(object, write, state(false), state(true))
+                .requires(&["the right to modify permissions (write DACL) there"]);
+            change.id = format!("{}:{object}", GRANTED.id);
+            changes.push(change);
+        }
+        if !denied.is_empty() {
+            let mut change = Change::of(
+                DENIED.id,
+                Kind::Manual,
+                "Remove the entries that deny the connector account",
+            );
+            change.target = object.into();
+            change.id = format!("{}:{object}", DENIED.id);
+            change.after = denied
+                .iter()
+                .map(|name| (name.clone(), Value::from("not denied")))
+                .collect();
+            change.by_hand = vec![
+                format!("In Active Directory Users and Computers open {object}, Properties, Security, Advanced."),
+                "Find the Deny entries for a group that the account is in, and remove them or take the account out of the group.".into(),
+            ];
+            changes.push(change);
+        }
+    }
+    changes
+}
+
+/// As Windows shows it.
+const CHANGING: &str = "Change Password";
 
 fn check(snapshot: &Snapshot) -> Vec<Finding> {
     let fact = &snapshot.facts.directory_access;

@@ -62,9 +62,19 @@ impl AskError {
         matches!(self, AskError::Refused { status, code, claims, .. } if claims.is_some() || (*status == 401 && code != "UnknownError"))
     }
 
-    /// As the error that leaves the library.
-    pub fn into_error(self) -> Error {
+    /// The claims that a new token must have.
+    pub(crate) fn claims(&self) -> Option<&str> {
         match self {
+            AskError::Refused { claims, .. } => claims.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+/// As the error that leaves the library.
+impl From<AskError> for Error {
+    fn from(error: AskError) -> Self {
+        match error {
             AskError::Refused {
                 status, ref request_id, ..
             } => {
@@ -73,23 +83,15 @@ impl AskError {
                     429 => Status::ServiceThrottled,
                     _ => Status::ServiceFailed,
                 };
-                let mut error = Error::new(own, self.to_string());
-                error.request_id = request_id.clone();
-                error
+                let mut refused = Error::new(own, error.to_string());
+                refused.request_id = request_id.clone();
+                refused
             }
             AskError::Http(error) => error.into_error(),
             AskError::Token(error) => error,
             AskError::Answer(_) | AskError::Broken(_) | AskError::ForeignLink(_) => {
-                Error::new(Status::ServiceAnswer, self.to_string())
+                Error::new(Status::ServiceAnswer, error.to_string())
             }
-        }
-    }
-
-    /// The claims that a new token must have.
-    pub(crate) fn claims(&self) -> Option<&str> {
-        match self {
-            AskError::Refused { claims, .. } => claims.as_deref(),
-            _ => None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Gathers what the directories say: domain by domain, all at once, each from a controller of its own.
 
 mod access;
+mod grants;
 mod linked;
 mod passwords;
 mod place;
@@ -18,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::file::Private;
 use crate::session::Session;
 use crate::session::directory::{Directory, error, sentence};
-use crate::snapshot::directory::{Connector, DomainAccess, DomainPasswords, Forest, serves};
+use crate::snapshot::directory::{Connector, DomainAccess, DomainPasswords, Forest, Grants, serves};
 use crate::snapshot::{Fact, FactId, Facts, Refusal, RefusalKind, source};
 use crate::status::Status;
 use crate::task::TaskContext;
@@ -34,10 +35,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The facts that a directory tells.
-pub const FACTS: [FactId; 4] = [
+pub const FACTS: [FactId; 5] = [
     FactId::Forests,
     FactId::Connectors,
     FactId::DirectoryAccess,
+    FactId::DirectoryGrants,
     FactId::DirectoryPasswords,
 ];
 
@@ -52,27 +54,40 @@ pub(super) async fn gather(
     session: &Session,
     needs: &BTreeSet<FactId>,
     accounts: &[String],
+    containers: &[String],
     context: &TaskContext,
 ) -> Option<Gathered> {
     let directories = session.directories();
     if directories.is_empty() || FACTS.iter().all(|fact| !needs.contains(fact)) {
         return None;
     }
-    Some(read(&directories, needs, accounts, None, context).await)
+    let wanted = Wanted {
+        needs,
+        accounts,
+        containers,
+        sink: None,
+    };
+    Some(read(&directories, wanted, context).await)
 }
 
-/// Reads every forest; `accounts` are those that Connect servers say they work as.
-async fn read(
-    directories: &[Arc<Directory>],
-    needs: &BTreeSet<FactId>,
-    accounts: &[String],
-    sink: Option<&dyn Sink>,
-    context: &TaskContext,
-) -> Gathered {
+/// What is read of the directories.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    needs: &'a BTreeSet<FactId>,
+    /// The accounts that Connect servers say they work as.
+    accounts: &'a [String],
+    /// The containers that are looked at for what they grant, beside each domain's root.
+    containers: &'a [String],
+    /// Where users are written down whom an account may not reset.
+    sink: Option<&'a dyn Sink>,
+}
+
+/// Reads every forest.
+async fn read(directories: &[Arc<Directory>], wanted: Wanted<'_>, context: &TaskContext) -> Gathered {
     context.progress("Reading the directory", 0, None);
     let one = |opened: Opened| async move {
         match opened {
-            Ok((told, places)) => forest(told, places, needs, accounts, sink, context).await,
+            Ok((told, places)) => forest(told, places, wanted, context).await,
             Err((domain, error)) => Gathered::nothing(&domain, &error),
         }
     };
@@ -100,7 +115,13 @@ pub async fn export(session: &Session, request: ExportRequest, context: &TaskCon
     let table = Table::new(BufWriter::new(Private::create(&request.path, request.overwrite)?)).map_err(failed)?;
     let needs = BTreeSet::from([FactId::DirectoryAccess]);
     let accounts = connect::accounts_now(context).await;
-    let whole = read(&directories, &needs, &accounts, Some(&table), context).await;
+    let wanted = Wanted {
+        needs: &needs,
+        accounts: &accounts,
+        containers: &[],
+        sink: Some(&table),
+    };
+    let whole = read(&directories, wanted, context).await;
     // A table that lacks some domain would look whole.
     if let Some((_, refusal)) = whole.gaps.first() {
         return Err(Error::new(
@@ -131,6 +152,7 @@ pub(super) struct Gathered {
     forests: Vec<Forest>,
     connectors: Vec<Connector>,
     access: Vec<DomainAccess>,
+    grants: Vec<Grants>,
     passwords: Vec<DomainPasswords>,
     /// Domains, and of these the ones that were not read whole, by fact: why.
     domains: u64,
@@ -142,6 +164,7 @@ impl Gathered {
         self.forests.extend(other.forests);
         self.connectors.extend(other.connectors);
         self.access.extend(other.access);
+        self.grants.extend(other.grants);
         self.passwords.extend(other.passwords);
         self.domains += other.domains;
         self.gaps.extend(other.gaps);
@@ -163,6 +186,7 @@ impl Gathered {
             forests,
             connectors,
             access,
+            grants,
             passwords,
             domains,
             gaps,
@@ -170,6 +194,7 @@ impl Gathered {
         facts.forests = fact(FactId::Forests, forests, domains, &gaps);
         facts.connectors = fact(FactId::Connectors, connectors, domains, &gaps);
         facts.directory_access = fact(FactId::DirectoryAccess, access, domains, &gaps);
+        facts.directory_grants = fact(FactId::DirectoryGrants, grants, domains, &gaps);
         facts.directory_passwords = fact(FactId::DirectoryPasswords, passwords, domains, &gaps);
     }
 }
@@ -223,14 +248,10 @@ fn refusal(domain: &str, cause: &DirectoryError) -> Refusal {
     }
 }
 
-async fn forest(
-    told: Forest,
-    mut places: Vec<Place>,
-    needs: &BTreeSet<FactId>,
-    accounts: &[String],
-    sink: Option<&dyn Sink>,
-    context: &TaskContext,
-) -> Gathered {
+async fn forest(told: Forest, mut places: Vec<Place>, wanted: Wanted<'_>, context: &TaskContext) -> Gathered {
+    let Wanted {
+        needs, accounts, sink, ..
+    } = wanted;
     let mut gathered = Gathered {
         forests: vec![told],
         ..Gathered::default()
@@ -275,6 +296,21 @@ async fn forest(
         }
         for access in &mut gathered.access {
             access.serves = serves(&access.connector, &access.domain, &live);
+        }
+    }
+    if needs.contains(&FactId::DirectoryGrants) {
+        let reading = places.iter_mut().map(|place| {
+            let weighed = serving(place);
+            grants::grants(place, weighed, wanted.containers)
+        });
+        for (dns, read) in join_all(reading).await {
+            match read {
+                Ok(read) => gathered.grants.extend(read),
+                Err(cause) => gathered.gaps.push((FactId::DirectoryGrants, refusal(&dns, &cause))),
+            }
+        }
+        for grants in &mut gathered.grants {
+            grants.serves = serves(&grants.connector, &grants.domain, &live);
         }
     }
     gathered.connectors = all.into_iter().map(|candidate| candidate.told).collect();
