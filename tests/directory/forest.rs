@@ -15,7 +15,7 @@ use tokio::net::UdpSocket;
 const STEPS: [&str; 2] = ["service_account", "directory_permissions"];
 
 /// Connects a session to a domain of the lab.
-fn connect(session: &Arc<Session>, lab: &Lab, dns_server: &str) -> Value {
+pub fn connect(session: &Arc<Session>, lab: &Lab, dns_server: &str, connectors: &[&str]) -> Value {
     session
         .set_secret("directoryPassword", lab.password.as_bytes())
         .expect("a secret");
@@ -29,7 +29,7 @@ fn connect(session: &Arc<Session>, lab: &Lab, dns_server: &str) -> Value {
     let (_, ca_file) = ca_file.keep().unwrap();
     let request = json!({
         "domain": lab.domain, "user": lab.administrator, "caFile": ca_file, "dnsServer": dns_server,
-        "timeoutSeconds": 5, "sysvol": lab.sysvol,
+        "timeoutSeconds": 5, "sysvol": lab.sysvol, "connectors": connectors,
     });
     let request = serde_json::from_value(request).expect("the request is good");
     let runtime = entra_sspr::task::runtime().expect("a runtime");
@@ -90,7 +90,7 @@ fn a_child_whose_controller_is_down_is_named_and_the_rest_is_judged() {
     let lab = Lab::all().remove(0);
     let dns = dns_without("dc2.child.example.test", lab.dns_server.parse().unwrap());
     let session = open(&json!({}));
-    connect(&session, &lab, &dns.to_string());
+    connect(&session, &lab, &dns.to_string(), &[]);
     let readiness = judged(&session);
     parent_is_judged(&readiness);
     let coverage = finding(&readiness, "service_account.coverage");
@@ -143,7 +143,7 @@ fn a_child_whose_controller_falls_silent_is_named_and_the_rest_is_judged() {
     let all = Lab::all();
     let session = open(&json!({}));
     for lab in &all[..2] {
-        connect(&session, lab, &lab.dns_server);
+        connect(&session, lab, &lab.dns_server, &[]);
     }
     let whole = judged(&session);
     assert_eq!(finding(&whole, "service_account.coverage")["title"], "2 domains read");
@@ -168,7 +168,7 @@ fn a_child_whose_controller_falls_silent_is_named_and_the_rest_is_judged() {
 fn a_child_that_refuses_the_sign_in_is_named_with_what_to_do() {
     let lab = Lab::all().remove(0);
     let session = open(&json!({}));
-    connect(&session, &lab, &lab.dns_server);
+    connect(&session, &lab, &lab.dns_server, &[]);
     let readiness = judged(&session);
     parent_is_judged(&readiness);
     let coverage = finding(&readiness, "service_account.coverage");
@@ -200,7 +200,7 @@ fn what_adminsdholder_grants_is_told_of_each_account() {
     let all = Lab::all();
     let session = open(&json!({}));
     for lab in &all[..2] {
-        connect(&session, lab, &lab.dns_server);
+        connect(&session, lab, &lab.dns_server, &[]);
     }
     let readiness = judged(&session);
     let administrators = finding(&readiness, "directory_permissions.administrators");

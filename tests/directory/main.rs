@@ -7,6 +7,7 @@ mod faults;
 mod forest;
 #[cfg(feature = "kerberos")]
 mod kerberos;
+mod plan;
 mod wire;
 
 use entra_sspr::directory::access::{Object, Token};
