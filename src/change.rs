@@ -48,6 +48,14 @@ pub enum Write {
         /// The entries by what they grant, in hexadecimal digits.
         entries: BTreeMap<String, String>,
     },
+    /// The minimum password age of a group policy object, in its files in SYSVOL; before and after hold
+    /// `minimumPasswordAgeDays`, and `securityExtension`: whether the object names what reads such files.
+    Template {
+        /// The domain's DNS name.
+        domain: String,
+        /// The group policy object's distinguished name.
+        object: String,
+    },
     /// A Conditional Access policy that is made; before is null, after the whole policy, known again by its name.
     ConditionalAccess,
 }

@@ -61,6 +61,8 @@ sections! {
     notifications: Notifications, "notifications";
     /// What connector accounts may do in the directory.
     directory_permissions: DirectoryPermissions, "directoryPermissions";
+    /// How old a password must be before it may be reset.
+    password_policy: PasswordPolicy, "passwordPolicy";
     /// Writeback in the tenant.
     cloud_writeback: CloudWriteback, "cloudWriteback";
     /// Unlocking without a reset.
@@ -213,6 +215,26 @@ section! {
         containers: Vec<String>,
     }
 }
+/// How the minimum password age is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum Method {
+    /// A person sets it, in the Group Policy Management Editor.
+    Manual,
+    /// It is written into the files of the group policy object that wins.
+    Sysvol,
+}
+
+section! {
+    /// How old a password must be before it may be reset.
+    PasswordPolicy {
+        /// The minimum password age in days: 0 to 998.
+        minimum_age_days: u16,
+        /// How it is set; absent: by hand.
+        method: Method,
+    }
+}
 section! {
     /// Writeback in the tenant.
     CloudWriteback {
@@ -282,6 +304,10 @@ impl DesiredState {
                 unexpire_password: Some(true),
                 change_password: Some(true).filter(|_| guide),
                 ..DirectoryPermissions::default()
+            }),
+            password_policy: Some(PasswordPolicy {
+                minimum_age_days: Some(0),
+                method: None,
             }),
             cloud_writeback: Some(CloudWriteback {
                 connect: Some(true),
@@ -364,6 +390,11 @@ impl DesiredState {
             && out(registration.reconfirm_days, 0, 730)
         {
             return Some(("registration.reconfirmDays", "must be 0 to 730"));
+        }
+        if let Some(policy) = &self.password_policy
+            && out(policy.minimum_age_days, 0, 998)
+        {
+            return Some(("passwordPolicy.minimumAgeDays", "must be 0 to 998"));
         }
         if let Some(mfa) = &self.mfa_enforcement {
             let (groups, users) = (mfa.exclude_groups.iter().flatten(), mfa.exclude_users.iter().flatten());

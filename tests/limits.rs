@@ -32,6 +32,7 @@ fn gather(session: &Arc<Session>, time: Duration) -> Facts {
         let limits = Limits {
             time: Some(time),
             full: false,
+            ..Limits::default()
         };
         let snapshot = gather::run(&session, &all, &limits, &context).await?;
         Ok(serde_json::to_value(snapshot.facts).expect("facts are JSON"))

@@ -2,6 +2,7 @@
 
 use super::group_policy::{Link, links};
 use super::ldap::{Connection, Depth, DirectoryError, Entry};
+use super::policy_object;
 
 /// The directory counts time in steps of 100 ns.
 pub const STEPS: i64 = 10_000_000;
@@ -77,6 +78,8 @@ pub struct LinkedObject {
     pub files: String,
     /// Whether its computer settings are in force.
     pub computer_settings: bool,
+    /// Whether it names the extension that reads security templates.
+    pub security_extension: bool,
     /// The computer settings' version.
     pub version: Option<u32>,
 }
@@ -174,7 +177,13 @@ pub async fn links_of(connection: &mut Connection, dn: &str) -> Result<(Vec<Link
 
 /// What the directory says of a linked group policy object; None where it cannot be seen.
 pub async fn linked(connection: &mut Connection, link: Link) -> Result<Option<LinkedObject>, DirectoryError> {
-    let attributes = ["displayName", "gPCFileSysPath", "versionNumber", "flags"];
+    let attributes = [
+        "displayName",
+        "gPCFileSysPath",
+        "versionNumber",
+        "flags",
+        "gPCMachineExtensionNames",
+    ];
     let Some(entry) = connection.read(&link.object, &attributes).await? else {
         return Ok(None);
     };
@@ -186,6 +195,9 @@ pub async fn linked(connection: &mut Connection, link: Link) -> Result<Option<Li
         name: entry.text("displayName").unwrap_or_default().into(),
         files: entry.text("gPCFileSysPath").unwrap_or_default().into(),
         computer_settings: flags & 2 == 0,
+        security_extension: policy_object::names_security_extension(
+            entry.text("gPCMachineExtensionNames").unwrap_or_default(),
+        ),
         version: version.map(|version| (version & 0xffff) as u32),
         link,
     }))

@@ -90,6 +90,11 @@ fn place<'a>(mut guids: impl Iterator<Item = &'a str>, new: &str) -> Option<usiz
     guids.position(|guid| guid.to_ascii_uppercase().as_str() > new)
 }
 
+/// Whether `gPCMachineExtensionNames` names the extension for security templates with its tool.
+pub fn names_security_extension(names: &str) -> bool {
+    with_security_extension(names).is_ok_and(|with| with == names)
+}
+
 /// `gPCMachineExtensionNames` with the extension for security templates and its tool. Extensions are sorted by their
 /// GUIDs, an extension's tools too, as Windows' own tools write them: the new one goes to its place, the others stay as
 /// they are, even if they are out of order.

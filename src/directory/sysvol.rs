@@ -1,7 +1,7 @@
 //! SYSVOL, where group policy objects keep their files.
 
 use super::group_policy::Template;
-use super::policy_object;
+use super::{policy_object, template_edit};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,7 +10,10 @@ const TIME: Duration = Duration::from_secs(20);
 /// No template is longer.
 const MOST: u64 = 4 * 1024 * 1024;
 
-/// Why a file could not be read.
+/// Where an object's security template lies.
+const TEMPLATE: &[&str] = &["MACHINE", "Microsoft", "Windows NT", "SecEdit", "GptTmpl.inf"];
+
+/// Why a file could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum SysvolError {
     /// Only Windows reaches the share by its name.
@@ -28,6 +31,18 @@ pub enum SysvolError {
         #[source]
         source: std::io::Error,
     },
+    /// It could not be written.
+    #[error("{path} cannot be written")]
+    Write {
+        /// Which.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Its version cannot be changed.
+    #[error(transparent)]
+    Version(#[from] policy_object::PolicyObjectError),
     /// It is no template.
     #[error(transparent)]
     Template(#[from] super::group_policy::TemplateError),
@@ -108,11 +123,7 @@ pub async fn files(mounted: Option<&Path>, gpc_file_sys_path: &str) -> Result<Fi
         path: folder.join("GPT.INI").display().to_string(),
         source: std::io::ErrorKind::NotFound.into(),
     })?;
-    let template = read(below(
-        &folder,
-        &["MACHINE", "Microsoft", "Windows NT", "SecEdit", "GptTmpl.inf"],
-    ))
-    .await?;
+    let template = read(below(&folder, TEMPLATE)).await?;
     Ok(Files {
         template: template
             .map(|bytes| Template::read(&bytes))
@@ -120,6 +131,38 @@ pub async fn files(mounted: Option<&Path>, gpc_file_sys_path: &str) -> Result<Fi
             .unwrap_or_default(),
         version: version(&ini),
     })
+}
+
+/// Sets the minimum password age in an object's security template, in days, and raises the version of its files; gives the
+/// new version. Files are written where they lie, so that they keep their access lists: the template first, for its version
+/// is what makes clients read it.
+pub async fn set_minimum_password_age(
+    mounted: Option<&Path>,
+    gpc_file_sys_path: &str,
+    days: u16,
+) -> Result<u32, SysvolError> {
+    let folder = folder(mounted, gpc_file_sys_path)?;
+    let (ini_path, path) = (below(&folder, &["GPT.INI"]), below(&folder, TEMPLATE));
+    let ini = read(ini_path.clone()).await?.unwrap_or_default();
+    let version = policy_object::raised(policy_object::version(&ini)?.unwrap_or_default());
+    let template = template_edit::with_minimum_password_age(read(path.clone()).await?.as_deref(), days)?;
+    write(path, &template).await?;
+    write(ini_path, &policy_object::with_version(&ini, version)?).await?;
+    Ok(version)
+}
+
+async fn write(path: PathBuf, bytes: &[u8]) -> Result<(), SysvolError> {
+    let name = path.display().to_string();
+    let writing = async {
+        if let Some(folder) = path.parent() {
+            tokio::fs::create_dir_all(folder).await?;
+        }
+        tokio::fs::write(&path, bytes).await
+    };
+    let written = tokio::time::timeout(TIME, writing).await;
+    written
+        .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
+        .map_err(|source| SysvolError::Write { path: name, source })
 }
 
 /// The low half of `Version=` in GPT.INI; None where it names none.

@@ -3,7 +3,7 @@
 use super::journal::{Journal, Mark};
 use super::lock::Lock;
 use super::writer::Writer;
-use super::{Plan, named};
+use super::{Means, Plan, named};
 use crate::change::{Change, Kind};
 use crate::error::{Error, Result};
 use crate::session::Session;
@@ -36,6 +36,8 @@ pub struct ApplyRequest {
     steps: Vec<String>,
     /// The portal's back end may be written to.
     allow_portal_write: bool,
+    /// The files of group policy objects may be written to.
+    allow_sysvol_write: bool,
     /// Ask the caller before each change, by the host action `confirm`.
     confirm: bool,
 }
@@ -50,6 +52,8 @@ pub struct UndoRequest {
     force: Vec<String>,
     /// The portal's back end may be written to.
     allow_portal_write: bool,
+    /// The files of group policy objects may be written to.
+    allow_sysvol_write: bool,
     /// Ask the caller before each change, by the host action `confirm`.
     confirm: bool,
 }
@@ -150,7 +154,11 @@ pub async fn apply(session: &Session, request: ApplyRequest, context: &TaskConte
     let all: Vec<&Change> = given.changes.iter().filter(wanted).collect();
     let account = session.state().ok().and_then(|state| state.identity.account);
     let mut writer = Writer::new(session, context)?;
-    allowed(session, &writer, &all, request.allow_portal_write)?;
+    let means = Means {
+        portal: request.allow_portal_write,
+        sysvol: request.allow_sysvol_write,
+    };
+    allowed(session, &writer, &all, means)?;
     let (mut journal, marks) = match resumed {
         Some(known) => known,
         None => (
@@ -193,7 +201,11 @@ pub async fn undo(session: &Session, request: UndoRequest, context: &TaskContext
         change.write.is_some() && mark.is_some_and(|mark| *mark != Mark::Undone)
     };
     let all: Vec<&Change> = plan.changes.iter().rev().filter(begun).collect();
-    allowed(session, &writer, &all, request.allow_portal_write)?;
+    let means = Means {
+        portal: request.allow_portal_write,
+        sysvol: request.allow_sysvol_write,
+    };
+    allowed(session, &writer, &all, means)?;
     let mut told = Vec::new();
     for change in all {
         let forced = request.force.iter().any(|id| *id == change.id);
@@ -304,10 +316,10 @@ fn ours(session: &Session, plan: &Plan) -> Result<Lock> {
 }
 
 /// Before anything is changed: what the sign-in lacks, all at once.
-fn allowed(session: &Session, writer: &Writer, changes: &[&Change], portal: bool) -> Result<()> {
+fn allowed(session: &Session, writer: &Writer, changes: &[&Change], means: Means) -> Result<()> {
     let written = || changes.iter().filter(|change| change.write.is_some());
     if written().any(|change| change.kind == Kind::Portal) {
-        if !portal {
+        if !means.portal {
             return Err(Error::new(
                 Status::ArgumentInvalid,
                 "the plan writes to the portal's back end, which Microsoft does not document",

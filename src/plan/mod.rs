@@ -63,6 +63,8 @@ pub struct Counts {
 pub struct Means {
     /// The portal's back end, which Microsoft does not document.
     pub portal: bool,
+    /// The files of group policy objects.
+    pub sysvol: bool,
 }
 
 /// What making a plan takes.
@@ -77,6 +79,8 @@ pub struct CreateRequest {
     snapshot: Option<String>,
     /// The portal's back end may be written to.
     allow_portal_write: bool,
+    /// The files of group policy objects may be written to.
+    allow_sysvol_write: bool,
 }
 
 impl CreateRequest {
@@ -110,6 +114,7 @@ pub async fn create(session: &Session, request: CreateRequest, context: &TaskCon
     };
     let means = Means {
         portal: request.allow_portal_write,
+        sysvol: request.allow_sysvol_write,
     };
     plan(&snapshot.settled(), &desired, &steps, means).document()
 }
@@ -145,6 +150,7 @@ pub fn plan(snapshot: &Snapshot, desired: &DesiredState, steps: &[&Step], means:
     let changes = setups.flat_map(|setup| (setup.plan)(snapshot, desired));
     let changes = changes.map(|change| match change.kind {
         Kind::Portal if !means.portal || change.before.is_null() => change.manual(),
+        Kind::Sysvol if !means.sysvol => change.manual(),
         _ => change,
     });
     Plan {

@@ -5,6 +5,8 @@ use crate::directory::descriptor::Descriptor;
 use crate::directory::edit;
 use crate::directory::forest::{self, RootDse};
 use crate::directory::ldap::Connection;
+use crate::directory::policy_object;
+use crate::directory::sysvol::{self, SysvolError};
 use crate::error::{Error, Result};
 use crate::session::Session;
 use crate::session::directory::{self, Directory};
@@ -15,8 +17,11 @@ use crate::tenant::portal::Portal;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+const MINIMUM_AGE: &str = "minimumPasswordAgeDays";
+const EXTENSION: &str = "securityExtension";
 const POLICIES: &str = "/v1.0/identity/conditionalAccess/policies";
 
 /// What writes a session's changes.
@@ -84,6 +89,15 @@ impl Writer {
                     .map(|(name, hex)| (name.clone(), Value::Bool(held(hex))))
                     .collect())
             }
+            Some(Write::Template { domain, object }) => {
+                let (mounted, files, extensions) = self.policy(domain, object).await?;
+                let files = sysvol::files(mounted.as_deref(), &files).await;
+                let template = files.map_err(|e| unreached(object, &e))?.template;
+                Ok(json!({
+                    MINIMUM_AGE: template.minimum_password_age,
+                    EXTENSION: policy_object::names_security_extension(&extensions),
+                }))
+            }
             Some(Write::ConditionalAccess) => {
                 let found = self.policies(&change.after).await?;
                 match found.as_slice() {
@@ -148,6 +162,29 @@ impl Writer {
                     .await;
                 written.map_err(|e| directory::error(&e))
             }
+            Some(Write::Template { domain, object }) => {
+                let days = value[MINIMUM_AGE].as_u64().and_then(|days| u16::try_from(days).ok());
+                let days = days.ok_or_else(|| answer("the minimum password age is no number of days"))?;
+                let (mounted, files, extensions) = self.policy(domain, object).await?;
+                let edited = match value[EXTENSION].as_bool() {
+                    Some(false) => policy_object::without_security_extension(&extensions, ""),
+                    _ => policy_object::with_security_extension(&extensions),
+                };
+                let extensions =
+                    edited.map_err(|e| Error::new(Status::DirectoryRefused, e.to_string()).target(object))?;
+                let written = sysvol::set_minimum_password_age(mounted.as_deref(), &files, days).await;
+                // The attribute's syntax is a signed number of the same 32 bits.
+                let version = (written.map_err(|e| unreached(object, &e))? as i32).to_string();
+                let connection = self.connection(domain).await?;
+                for (attribute, value) in [("gPCMachineExtensionNames", &extensions), ("versionNumber", &version)] {
+                    // No value at all takes the attribute away.
+                    let bytes = value.as_bytes();
+                    let values: &[&[u8]] = if bytes.is_empty() { &[] } else { &[bytes] };
+                    let replaced = connection.replace(object, attribute, values).await;
+                    replaced.map_err(|e| directory::error(&e))?;
+                }
+                Ok(())
+            }
             Some(Write::ConditionalAccess) if value.is_null() => {
                 for policy in self.policies(&change.after).await? {
                     let id = policy["id"].as_str().unwrap_or_default();
@@ -210,6 +247,20 @@ impl Writer {
             format!("the session is not connected to {domain}"),
         )
         .target(domain))
+    }
+
+    /// Where a group policy object's files are, and the extensions that it names.
+    async fn policy(&mut self, domain: &str, object: &str) -> Result<(Option<PathBuf>, String, String)> {
+        let known = self.directories.iter();
+        let mounted = known
+            .filter(|known| known.domain.dns.eq_ignore_ascii_case(domain))
+            .find_map(|known| known.sysvol.clone());
+        let connection = self.connection(domain).await?;
+        let attributes = ["gPCFileSysPath", "gPCMachineExtensionNames"];
+        let entry = connection.read(object, &attributes).await;
+        let entry = entry.map_err(|e| directory::error(&e))?.unwrap_or_default();
+        let text = |name| entry.text(name).unwrap_or_default().to_string();
+        Ok((mounted, text(attributes[0]), text(attributes[1])))
     }
 
     async fn descriptor(&mut self, domain: &str, object: &str) -> Result<Vec<u8>> {
@@ -284,6 +335,14 @@ impl PortalObject {
 
 fn answer(text: &str) -> Error {
     Error::new(Status::ServiceAnswer, text)
+}
+
+fn unreached(object: &str, error: &SysvolError) -> Error {
+    let status = match error {
+        SysvolError::Write { .. } => Status::FileWrite,
+        _ => Status::FileRead,
+    };
+    Error::new(status, error.to_string()).target(object).caused_by(error)
 }
 
 fn readable<'a>(bytes: &'a [u8], object: &str) -> Result<Descriptor<'a>> {

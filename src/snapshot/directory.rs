@@ -434,6 +434,8 @@ pub struct PolicyLink {
     pub maximum_age_days: Option<i64>,
     /// Windows leaves its ages aside, as they contradict each other.
     pub unsound: bool,
+    /// Whether the object names the extension that reads security templates; else clients leave them aside.
+    pub security_extension: bool,
     /// The computer settings' version in the directory.
     pub version: Option<u32>,
     /// The same in SYSVOL.

@@ -1,10 +1,13 @@
 //! Step `password_policy`: does the directory's own policy let a user reset today?
 
-use super::Step;
 use super::on_premises::{listed, total, unread};
+use super::{Setup, Step};
+use crate::change::{Change, Kind, Write};
+use crate::desired::{DesiredState, Method};
 use crate::finding::{Check, Finding, Severity, counted, share};
 use crate::snapshot::directory::{DomainPasswords, PasswordPolicy, PolicyLink};
 use crate::snapshot::{FactId, Snapshot};
+use serde_json::json;
 
 /// The step.
 pub const STEP: Step = Step {
@@ -12,7 +15,7 @@ pub const STEP: Step = Step {
     title: "Password policy",
     checks: &[&MINIMUM_AGE, &FINE_GRAINED, &GROUP_POLICY, &RULES],
     check,
-    setup: None,
+    setup: Some(SETUP),
 };
 
 const TUTORIAL: &str = "https://learn.microsoft.com/entra/identity/authentication/tutorial-enable-sspr-writeback";
@@ -56,6 +59,88 @@ const RULES: Check = Check {
 };
 
 const DAY: u64 = 24 * 60 * 60;
+
+const SETUP: Setup = Setup {
+    needs: &[FactId::DirectoryPasswords],
+    plan,
+};
+
+/// The object that wins is changed, never the domain behind its back: a refresh would set that back. A fine-grained policy
+/// is a person's to change.
+fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
+    let Some((wanted, days)) = desired
+        .password_policy
+        .as_ref()
+        .and_then(|wanted| Some((wanted, wanted.minimum_age_days?)))
+    else {
+        return Vec::new();
+    };
+    let seconds = u64::from(days) * DAY;
+    let state = |days: u64| json!({ "minimumPasswordAgeDays": days });
+    let all = snapshot
+        .facts
+        .directory_passwords
+        .value()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let mut changes = Vec::new();
+    for domain in all {
+        let counts = |link: &&PolicyLink| link.enabled && link.computer_settings && !link.unsound;
+        let mut setting = domain.links.iter().filter(counts);
+        let winner = setting.find(|link| link.minimum_age_days.is_some());
+        let sets = winner.and_then(|winner| Some((winner, u64::try_from(winner.minimum_age_days?).ok()?)));
+        // Where it is set, the controllers have only not taken it yet.
+        let is_set = sets.is_some_and(|(_, age)| age == u64::from(days));
+        if domain.policy.minimum_age != seconds && !is_set {
+            let name = winner.map_or("the object that sets it", |winner| winner.name.as_str());
+            let mut change = Change::of(MINIMUM_AGE.id, Kind::Manual, "Set the minimum password age");
+            change.id = format!("{}:{}", MINIMUM_AGE.id, domain.domain);
+            change.target = format!("{name}, {}", domain.domain);
+            change.before = state(domain.policy.minimum_age / DAY);
+            change.after = state(days.into());
+            change.users_affected = Some(domain.users);
+            change.requires = vec!["the right to edit the group policy object".into()];
+            change.by_hand = vec![
+                format!("In Group Policy Management open {}, Group Policy Objects, {name}, Edit.", domain.domain),
+                "Open Computer Configuration, Policies, Windows Settings, Security Settings, Account Policies, Password Policy.".into(),
+                format!("Set \"Minimum password age\" to {days} days."),
+            ];
+            if let (Some(Method::Sysvol), Some((winner, age))) = (wanted.method, sets) {
+                change.kind = Kind::Sysvol;
+                change.before =
+                    json!({ "minimumPasswordAgeDays": age, "securityExtension": winner.security_extension });
+                change.after = json!({ "minimumPasswordAgeDays": days, "securityExtension": true });
+                change.write = Some(Write::Template {
+                    domain: domain.domain.clone(),
+                    object: winner.dn.clone(),
+                });
+                change.risk = Some("Domain controllers take it at their next refresh of group policy.".into());
+            }
+            changes.push(change);
+        }
+        for fine in domain.fine_grained.iter().flatten() {
+            if fine.users > 0 && fine.policy.minimum_age != seconds {
+                let mut change = Change::of(
+                    FINE_GRAINED.id,
+                    Kind::Manual,
+                    "Set the minimum password age of a fine-grained policy",
+                );
+                change.id = format!("{}:{}", FINE_GRAINED.id, fine.dn);
+                change.target = fine.dn.clone();
+                change.before = state(fine.policy.minimum_age / DAY);
+                change.after = state(days.into());
+                change.users_affected = Some(fine.users);
+                let name = fine.name.replace('\'', "''");
+                change.by_hand = vec![format!(
+                    "Run: Set-ADFineGrainedPasswordPolicy -Identity '{name}' -MinPasswordAge {days}.00:00:00 -Server {}",
+                    domain.domain
+                )];
+                changes.push(change);
+            }
+        }
+    }
+    changes
+}
 
 fn check(snapshot: &Snapshot) -> Vec<Finding> {
     let fact = &snapshot.facts.directory_passwords;

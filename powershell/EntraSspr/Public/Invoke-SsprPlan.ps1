@@ -18,6 +18,8 @@ function Invoke-SsprPlan {
     Only the changes of these steps.
     .PARAMETER AllowPortalWrite
     Write to the portal's undocumented interface, as the plan was allowed to.
+    .PARAMETER AllowSysvolWrite
+    Write to the files of a group policy object, as the plan was allowed to.
     .PARAMETER Resume
     Go on with the plan of a journal: what was begun when it was cut off is looked at first.
     .PARAMETER Session
@@ -51,6 +53,8 @@ function Invoke-SsprPlan {
 
         [switch] $AllowPortalWrite,
 
+        [switch] $AllowSysvolWrite,
+
         [Parameter(ParameterSetName = 'Resume', Mandatory = $true)]
         [switch] $Resume,
 
@@ -59,7 +63,7 @@ function Invoke-SsprPlan {
     )
 
     process {
-        $request = @{ allowPortalWrite = [bool]$AllowPortalWrite; confirm = $true; resume = [bool]$Resume }
+        $request = @{ allowPortalWrite = [bool]$AllowPortalWrite; allowSysvolWrite = [bool]$AllowSysvolWrite; confirm = $true; resume = [bool]$Resume }
         if ($Step) { $request['steps'] = @($Step) }
         if ($WhatIfPreference) {
             if ($Resume) { $PSCmdlet.WriteWarning('What a journal left open is known only when it is resumed.'); return }

@@ -15,6 +15,9 @@ function New-SsprPlan {
     Only these steps.
     .PARAMETER AllowPortalWrite
     Let the plan write to the portal's undocumented interface.
+    .PARAMETER AllowSysvolWrite
+    Let the plan write to the files of the group policy object that sets the minimum password age, where the desired state
+    asks for that (passwordPolicy.method: sysvol).
     .PARAMETER Snapshot
     Plan from a saved snapshot, and do not read anew.
     .PARAMETER Session
@@ -44,6 +47,8 @@ function New-SsprPlan {
 
         [switch] $AllowPortalWrite,
 
+        [switch] $AllowSysvolWrite,
+
         [object] $Snapshot,
 
         [PSTypeName('EntraSspr.Session')]
@@ -54,6 +59,7 @@ function New-SsprPlan {
         $request = @{
             desired          = Resolve-SsprDesiredState -Cmdlet $PSCmdlet -DesiredState $DesiredState
             allowPortalWrite = [bool]$AllowPortalWrite
+            allowSysvolWrite = [bool]$AllowSysvolWrite
         }
         if ($Step) { $request['steps'] = @($Step) }
         if ($null -ne $Snapshot) { $request['snapshot'] = Resolve-SsprSnapshotText -Cmdlet $PSCmdlet -Snapshot $Snapshot }

@@ -11,6 +11,8 @@ function Undo-SsprPlan {
     The ids of changes that are taken back whatever stands there now.
     .PARAMETER AllowPortalWrite
     Write to the portal's undocumented interface.
+    .PARAMETER AllowSysvolWrite
+    Write to the files of a group policy object.
     .PARAMETER Session
     The session to work in; by default the current one.
     .EXAMPLE
@@ -37,6 +39,8 @@ function Undo-SsprPlan {
 
         [switch] $AllowPortalWrite,
 
+        [switch] $AllowSysvolWrite,
+
         [PSTypeName('EntraSspr.Session')]
         [psobject] $Session
     )
@@ -45,6 +49,7 @@ function Undo-SsprPlan {
         $request = @{
             journal          = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $JournalPath
             allowPortalWrite = [bool]$AllowPortalWrite
+            allowSysvolWrite = [bool]$AllowSysvolWrite
             confirm          = $true
         }
         if ($ForceChange) { $request['force'] = @($ForceChange) }

@@ -38,6 +38,7 @@ pub(super) async fn read(
             Some(object) => {
                 shown.name = object.name;
                 shown.computer_settings = object.computer_settings;
+                shown.security_extension = object.security_extension;
                 shown.version = object.version;
                 match sysvol::files(directory.sysvol.as_deref(), &object.files).await {
                     Ok(files) => {
