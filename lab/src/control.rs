@@ -132,6 +132,20 @@ pub(crate) fn run_local(core: &Core, method: &str, action: &str, body: &Value) -
             let portal = lock(&tenant.portal).clone();
             Ok(json!({"passwordReset": portal.password_reset, "onPremises": portal.on_premises}))
         }
+        // A person's click on one of the portal's pages.
+        ("POST", "portal") => {
+            let tenant = tenant(core, body)?;
+            let mut portal = lock(&tenant.portal);
+            let portal = &mut *portal;
+            for (name, object) in [
+                ("passwordReset", &mut portal.password_reset),
+                ("onPremises", &mut portal.on_premises),
+            ] {
+                let members = body[name].as_object().into_iter().flatten();
+                object.extend(members.map(|(member, value)| (member.clone(), value.clone())));
+            }
+            Ok(json!({}))
+        }
         ("POST", "arc") => {
             *lock(&core.arc_file) = body["file"].as_str().map(PathBuf::from);
             Ok(json!({}))

@@ -13,6 +13,7 @@ mod query;
 mod reports;
 mod route;
 mod users;
+mod write;
 
 use std::sync::Arc;
 

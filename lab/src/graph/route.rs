@@ -310,6 +310,9 @@ pub(super) fn render(ask: &Ask) -> Result<Reply, GraphError> {
 /// Answers a path.
 pub(super) fn answer(ask: &Ask) -> Result<Reply, GraphError> {
     let route = find(ask)?;
+    if let Some(written) = super::write::answer(ask) {
+        return written;
+    }
     if ask.call.method != "GET" {
         return Err(GraphError::refused(
             405,
