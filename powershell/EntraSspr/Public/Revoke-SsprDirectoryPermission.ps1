@@ -1,0 +1,51 @@
+function Revoke-SsprDirectoryPermission {
+    <#
+    .SYNOPSIS
+    Takes the rights of connector accounts away that Grant-SsprDirectoryPermission grants.
+    .DESCRIPTION
+    Plans the removal of exactly those entries that Grant-SsprDirectoryPermission would make, where they stand on the container itself.
+    What is inherited, or granted by another entry, stays. Then it asks, makes the change, and keeps a journal that
+    Undo-SsprPlan takes back.
+    .PARAMETER Container
+    The distinguished names of the containers; by default each domain's root.
+    .PARAMETER InetOrgPerson
+    The rights on inetOrgPersons too.
+    .PARAMETER ChangePassword
+    Change Password too, as Microsoft's guide has it; writeback does not use it.
+    .PARAMETER JournalPath
+    The journal's file; by default a new one in the current folder.
+    .PARAMETER Session
+    The session to work in; by default the current one.
+    .EXAMPLE
+    Revoke-SsprDirectoryPermission -WhatIf
+
+    Shows what would be changed.
+    .EXAMPLE
+    Revoke-SsprDirectoryPermission -Container 'OU=Sales,DC=example,DC=com'
+
+    Changes the rights on one unit, after asking.
+    .LINK
+    Get-SsprDirectoryPermission
+    .LINK
+    https://learn.microsoft.com/entra/identity/authentication/tutorial-enable-sspr-writeback
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'High')]
+    [OutputType('EntraSspr.PlanResult')]
+    param(
+        [Parameter(Position = 0, ValueFromPipeline = $true)]
+        [string[]] $Container,
+
+        [switch] $InetOrgPerson,
+
+        [switch] $ChangePassword,
+
+        [string] $JournalPath,
+
+        [PSTypeName('EntraSspr.Session')]
+        [psobject] $Session
+    )
+
+    process {
+        Invoke-SsprPermissionPlan -Cmdlet $PSCmdlet -Bound $PSBoundParameters -Wanted $false
+    }
+}
