@@ -1,4 +1,4 @@
-# A function that stands in for one of the module's is defined after the module has read its own, which any of them does.
+# A function that stands in for one of the module's is defined after the module has read its own, which its first call does.
 # What stays in a process for good (a loaded library) or could end it is tried in a PowerShell of its own.
 BeforeDiscovery {
     # The least of each kind of library: one section or segment that ends with the file.
@@ -218,7 +218,7 @@ try { [void](Get-SsprCheck) } catch { `$_.FullyQualifiedErrorId; "`$_"; `$_.Erro
 
     It 'this is the 32-bit PowerShell' {
         [void][System.IO.Directory]::CreateDirectory([System.IO.Path]::Combine($copy, 'lib', 'win-x64'))
-        Test-Refusal -Name Unsupported -Target 'win-x86' -Help '64-bit' -Before '& (Get-Module -Name EntraSspr) { [void](ConvertTo-SsprPlainText -Text x); function script:Get-SsprRuntimeIdentifier { ''win-x86'' } }'
+        Test-Refusal -Name Unsupported -Target 'win-x86' -Help '64-bit' -Before '& (Get-Module -Name EntraSspr) { [void](Get-SsprSession); function script:Get-SsprRuntimeIdentifier { ''win-x86'' } }'
     }
 
     It 'it is cut off' {
@@ -277,7 +277,7 @@ try { [void](Get-SsprCheck) } catch { `$_.FullyQualifiedErrorId; "`$_"; `$_.Erro
     }
 
     It 'Windows PowerShell would not load it, for it is marked as downloaded' {
-        $before = '& (Get-Module -Name EntraSspr) { $script:Edition = ''Desktop''; [void](ConvertTo-SsprPlainText -Text x); function script:Test-SsprDownloadMark { param($Path) $Path -like ''*Native.dll'' } }'
+        $before = '& (Get-Module -Name EntraSspr) { $script:Edition = ''Desktop''; [void](Get-SsprSession); function script:Test-SsprDownloadMark { param($Path) $Path -like ''*Native.dll'' } }'
         Test-Refusal -Name Downloaded -Target $assembly -Help 'Unblock-File' -Before $before
     }
 
@@ -342,7 +342,7 @@ Describe 'Files that are marked as downloaded' {
         (Get-SsprEnvironment).DownloadedFiles.Count | Should -Be 0
         # Where the system has no such marks, another reader stands in for the module's own.
         $shell = New-Shell
-        $said = Invoke-Shell -Shell $shell -Script '& (Get-Module -Name EntraSspr) { [void](ConvertTo-SsprPlainText -Text x); function script:Test-SsprDownloadMark { param($Path) $Path -match ''Native\.dll$|psd1$'' } }; (Get-SsprEnvironment).DownloadedFiles; Get-SsprEnvironment -Support'
+        $said = Invoke-Shell -Shell $shell -Script '& (Get-Module -Name EntraSspr) { [void](Get-SsprSession); function script:Test-SsprDownloadMark { param($Path) $Path -match ''Native\.dll$|psd1$'' } }; (Get-SsprEnvironment).DownloadedFiles; Get-SsprEnvironment -Support'
         Close-Shell -Shell $shell
         $said | Should -Contain 'EntraSspr.psd1'
         $said | Should -Contain ([System.IO.Path]::Combine('lib', (Get-SsprEnvironment).Architecture, 'EntraSspr.Native.dll'))

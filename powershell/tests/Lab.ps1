@@ -151,4 +151,6 @@ function Import-ModuleUnderTest {
     Import-Module -Name "$($env:SSPR_MODULE)/EntraSspr.psd1" -Force -Global
     # The budgets are the services' own; the lab has none, and a test need not wait for them.
     & (Get-Module -Name EntraSspr) { $script:Budgets = 'off' }
+    # The first call reads the functions that are not exported, for tests that look at those.
+    [void](Get-SsprSession)
 }

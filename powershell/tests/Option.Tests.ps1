@@ -98,7 +98,7 @@ Describe 'Connect-SsprTenant goes' {
     It 'with the account that is named, which the page then does not ask for' {
         $seen = [hashtable]::Synchronized(@{})
         $shell = New-Shell
-        $script = 'param($Seen) & (Get-Module -Name EntraSspr) { $script:Seen = $args[0]; [void](ConvertTo-SsprPlainText -Text x); function script:Test-SsprBrowser { $true }; function script:Open-SsprBrowser { param($Url) $script:Seen.Url = $Url; $true } } $Seen'
+        $script = 'param($Seen) & (Get-Module -Name EntraSspr) { $script:Seen = $args[0]; [void](Get-SsprSession); function script:Test-SsprBrowser { $true }; function script:Open-SsprBrowser { param($Url) $script:Seen.Url = $Url; $true } } $Seen'
         [void](Invoke-Shell -Shell $shell -Script $script -Argument $seen)
         $shell.Commands.Clear()
         [void]$shell.AddScript('param($Endpoint) Connect-SsprTenant -Account ada@contoso.example -Endpoint $Endpoint').AddArgument((Get-LabEndpoint -Lab $lab))

@@ -1,5 +1,9 @@
 //! Puts the PowerShell module together: its files, the native library and the compiled declarations.
 
+mod join;
+
+pub use join::HIDDEN;
+
 use crate::package::files;
 use crate::rid::Rid;
 use crate::{build, machine};
@@ -24,7 +28,7 @@ pub fn put_together(
     finish: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<()> {
     lay_out(folder, libraries, |made| {
-        join(made)?;
+        join::join(made)?;
         finish(made)
     })
 }
@@ -144,66 +148,6 @@ impl std::fmt::Display for NoCompiler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("a C# compiler: mcs (Debian's mono-mcs), Windows's csc, or the .NET SDK")
     }
-}
-
-/// Puts the text of the module's files into two: the functions that users see into the script that an import reads, and the
-/// others into one that is read when the first of them is called, for reading them is most of what an import costs.
-fn join(module: &Path) -> Result<()> {
-    let file = module.join("EntraSspr.psm1");
-    let script = fs::read_to_string(&file)?;
-    let (before, rest) = script
-        .split_once("#region Files\n")
-        .context("EntraSspr.psm1 has no region Files")?;
-    // Strict mode finds mistakes while the sources are worked on and tested; here it would cost every import milliseconds.
-    let before = before.replace(STRICT, "");
-    let (_, after) = rest
-        .split_once("#endregion\n")
-        .context("EntraSspr.psm1: the region has no end")?;
-    let hidden = joined(&module.join("Private"))?;
-    let shown = joined(&module.join("Public"))?;
-    let name = |line: &str| Some(line.strip_prefix("function ")?.split_once(' ')?.0.to_string());
-    let stubs: Vec<String> = hidden
-        .lines()
-        .filter_map(name)
-        .map(|name| {
-            format!("function {name} {{ . ([System.IO.Path]::Combine($PSScriptRoot, '{HIDDEN}')); {name} @args }}\n")
-        })
-        .collect();
-    // Into the module's own scope, wherever the file is read from.
-    let hidden: String = hidden
-        .lines()
-        .map(|line| match line.strip_prefix("function ") {
-            Some(rest) => format!("function script:{rest}\n"),
-            None => format!("{line}\n"),
-        })
-        .collect();
-    fs::write(module.join(HIDDEN), hidden)?;
-    let text = format!(
-        "{before}# The functions that are not exported stand in a file that the first of them to be called reads.\n{}\n{shown}{after}",
-        stubs.concat()
-    );
-    Ok(fs::write(&file, text)?)
-}
-
-/// What the module's script begins with.
-const STRICT: &str = "Set-StrictMode -Version 3.0\n";
-
-/// The functions that are not exported.
-pub const HIDDEN: &str = "EntraSspr.Private.ps1";
-
-/// The text of a folder's files, which is then no more.
-fn joined(folder: &Path) -> Result<String> {
-    let mut files = fs::read_dir(folder)?
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<Vec<_>>>()?;
-    files.sort();
-    let mut text = String::new();
-    for file in files {
-        text.push_str(&fs::read_to_string(&file)?);
-        text.push('\n');
-    }
-    fs::remove_dir_all(folder)?;
-    Ok(text)
 }
 
 /// The compiled declarations: those that lie there, when they are newer than their source.

@@ -24,7 +24,7 @@ const BIND: &str = r#"param([string] $Path)
 Import-Module -Name $Path
 $module = Get-Module -Name EntraSspr
 $watch = [System.Diagnostics.Stopwatch]::StartNew()
-$state = & $module { Get-SsprNativeState }
+$state = & $module { [void](Get-SsprSession); Get-SsprNativeState }
 $watch.Stop()
 if ($null -ne $state.Problem) { throw $state.Problem.message }
 $watch.Elapsed.TotalMilliseconds.ToString([cultureinfo]::InvariantCulture)
