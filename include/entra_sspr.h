@@ -663,9 +663,9 @@ int32_t sspr_desired_state_create(const char *request_json,
 //
 // `request_json`: `desired` (the desired state, a document as a string: schema/desired-state.schema.json), `steps` (names; none: all),
 // `snapshot` (plan from this one; absent: what is needed is read now), `allowPortalWrite` (the plan may write to the portal's
-// back end, which Microsoft does not document; else such changes are for a person).
+// back end, which Microsoft does not document; else such changes are for a person), `allowSysvolWrite` (the same for the files of group policy objects).
 //
-// `out_task` receives a task for `sspr_task_next`. Its result is the plan: `changes[]` ({`id`, `step`, `kind` ("Graph", "Portal" or "Manual"), `title`,
+// `out_task` receives a task for `sspr_task_next`. Its result is the plan: `changes[]` ({`id`, `step`, `kind` ("Graph", "Portal", "Directory", "Sysvol" or "Manual"), `title`,
 // `target`, `before`, `after`, `reversible`, `risk`, `usersAffected`, `requires[]`, `byHand[]`, `portalUrl`, `write`}), `unread[]`, `counts`, `screen[]`
 // (line by line) and `plan` (the plan as a string, for `sspr_plan_apply`). Its errors are SSPR_STATUS_DESIRED_STATE, SSPR_STATUS_SNAPSHOT_INVALID,
 // SSPR_STATUS_SNAPSHOT_VERSION, SSPR_STATUS_SIGN_IN_NEEDED, or those of any task (see `sspr_task_next`).
@@ -683,7 +683,7 @@ int32_t sspr_plan_create(uint64_t session,
 // function that writes to a tenant, but for `sspr_plan_undo`. One plan of a tenant is applied at a time.
 //
 // `request_json`: `plan` (the string of `sspr_plan_create`), `journal` (a new file), `steps` (the changes of these; none: all),
-// `allowPortalWrite` (as of `sspr_plan_create`; needed again), `confirm` (ask the caller before each change by the host action "confirm"
+// `allowPortalWrite` and `allowSysvolWrite` (as of `sspr_plan_create`; needed again), `confirm` (ask the caller before each change by the host action "confirm"
 // {`id`, `title`, `target`, `before`, `after`, `risk`, `undo`}, answered by true or false), `resume` (in place of `plan`: go on with that of the journal).
 //
 // `out_task` receives a task for `sspr_task_next`, which tells of each change by an event `change`. Its result is `changes[]` ({`id`, `step`, `kind`, `title`, `outcome`, `error`}),
@@ -702,7 +702,7 @@ int32_t sspr_plan_apply(uint64_t session,
 
 // Takes back what a journal says was done, the last change first. What somebody changed since is left as it is, unless it is named.
 //
-// `request_json`: `journal`, `force` (ids of changes that are taken back whatever is there now), `allowPortalWrite` and `confirm` as of `sspr_plan_apply`.
+// `request_json`: `journal`, `force` (ids of changes that are taken back whatever is there now), `allowPortalWrite`, `allowSysvolWrite` and `confirm` as of `sspr_plan_apply`.
 //
 // `out_task` receives a task for `sspr_task_next`; its result and errors are those of `sspr_plan_apply`, with the outcomes "undone" and "lasting" (cannot be taken back).
 //
@@ -777,6 +777,22 @@ int32_t sspr_setup_account_unlock(uint64_t session,
                                   const char *request_json,
                                   uint64_t *out_task,
                                   char **out_error);
+
+// Plans the step `directory_permissions`: what connector accounts lack in the directory; needs `sspr_directory_connect`. Request (without `steps`), result and statuses as of `sspr_plan_create`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_setup_directory_permissions(uint64_t session,
+                                         const char *request_json,
+                                         uint64_t *out_task,
+                                         char **out_error);
+
+// Plans the step `password_policy`: the minimum password age; needs `sspr_directory_connect`. Request (without `steps`), result and statuses as of `sspr_plan_create`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_setup_password_policy(uint64_t session,
+                                   const char *request_json,
+                                   uint64_t *out_task,
+                                   char **out_error);
 
 #ifdef __cplusplus
 }  // extern "C"

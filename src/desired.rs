@@ -201,7 +201,8 @@ section! {
     }
 }
 section! {
-    /// What the connector accounts in use may do in the directory. Only what is missing is granted, and nothing is taken away.
+    /// What the connector accounts in use may do in the directory: true grants what is missing, false takes away the entry that
+    /// would grant it, where that stands on the container itself.
     DirectoryPermissions {
         /// Reset Password, and writing lockoutTime and pwdLastSet, on users.
         users: bool,

@@ -240,5 +240,11 @@ namespace EntraSspr
 
         [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
         public static extern int sspr_setup_account_unlock(ulong session, byte[] request_json, out ulong out_task, out IntPtr out_error);
+
+        [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        public static extern int sspr_setup_directory_permissions(ulong session, byte[] request_json, out ulong out_task, out IntPtr out_error);
+
+        [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        public static extern int sspr_setup_password_policy(ulong session, byte[] request_json, out ulong out_task, out IntPtr out_error);
     }
 }

@@ -243,6 +243,8 @@ pub struct Grantable {
     pub denied: bool,
     /// The entry that grants it, in hexadecimal digits.
     pub entry: String,
+    /// Whether that entry stands on the container itself.
+    pub there: bool,
 }
 
 /// Whether something is granted, and by which entry.

@@ -3,7 +3,7 @@
 use super::on_premises::{access, across, listed, place, total, unjudged, unread};
 use super::{Setup, Step};
 use crate::change::{Change, Kind, Write};
-use crate::desired::DesiredState;
+use crate::desired::{DesiredState, DirectoryPermissions};
 use crate::finding::{Check, Finding, Outcome, Severity, counted, number, share};
 use crate::snapshot::directory::{Cause, CauseGroup, DomainAccess, Grantable, Grants};
 use crate::snapshot::{FactId, Snapshot};
@@ -147,71 +147,95 @@ const SETUP: Setup = Setup {
     plan,
 };
 
-/// The rights that are missing, container by container: what an entry denies is not among them, for another that grants it
-/// would change nothing.
+/// The entries that are missing, and those that shall not be there, container by container. What an entry denies is not
+/// among the missing, for another that grants it would change nothing.
 fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
     let Some(wanted) = &desired.directory_permissions else {
         return Vec::new();
     };
-    let on = |wish: Option<bool>| wish == Some(true);
-    let asked = |grants: &Grants, right: &Grantable| match right.class.as_deref() {
-        None => on(wanted.unexpire_password),
-        Some(class) => {
-            // Where containers are named, the root is none of them unless it is named too.
-            let here = match &wanted.containers {
-                None => grants.root,
-                Some(named) => named.iter().any(|dn| dn.eq_ignore_ascii_case(&grants.object)),
-            };
-            let class = match class {
-                "user" => on(wanted.users),
-                _ => on(wanted.inet_org_persons),
-            };
-            here && class && (right.right != CHANGING || on(wanted.change_password))
-        }
-    };
-    let all = snapshot
-        .facts
-        .directory_grants
-        .value()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    let mut objects: BTreeMap<&str, (&str, BTreeMap<String, String>, Vec<String>)> = BTreeMap::new();
-    for grants in all.iter().filter(|grants| grants.serves) {
-        for right in grants
-            .rights
-            .iter()
-            .filter(|right| !right.allowed && asked(grants, right))
-        {
+    let all = snapshot.facts.directory_grants.value().map(Vec::as_slice);
+    let mut objects: BTreeMap<&str, Entries> = BTreeMap::new();
+    for grants in all.unwrap_or_default().iter().filter(|grants| grants.serves) {
+        for right in &grants.rights {
             let name = match &right.class {
                 Some(class) => format!("{} on {class} objects for {}", right.right, grants.connector),
                 None => format!("{} for {}", right.right, grants.connector),
             };
-            let (_, missing, denied) = objects
-                .entry(&grants.object)
-                .or_insert_with(|| (&grants.domain, BTreeMap::new(), Vec::new()));
-            match right.denied {
-                true => denied.push(name),
-                false => drop(missing.insert(name, right.entry.clone())),
+            let of = objects.entry(&grants.object).or_default();
+            of.domain = &grants.domain;
+            match asked(wanted, grants, right) {
+                Some(true) if right.denied => of.denied.push(name),
+                Some(true) if !right.allowed => drop(of.added.insert(name, right.entry.clone())),
+                Some(false) if right.there => drop(of.removed.insert(name, right.entry.clone())),
+                _ => {}
             }
         }
     }
-    let mut changes = Vec::new();
-    for (object, (domain, missing, denied)) in objects {
-        if !missing.is_empty() {
+    objects
+        .into_iter()
+        .flat_map(|(object, entries)| entries.changes(object))
+        .collect()
+}
+
+/// Whether a right shall be there; None where nothing is said of it.
+fn asked(wanted: &DirectoryPermissions, grants: &Grants, right: &Grantable) -> Option<bool> {
+    let Some(class) = right.class.as_deref() else {
+        return wanted.unexpire_password;
+    };
+    // Where containers are named, the root is none of them unless it is named too.
+    let here = match &wanted.containers {
+        None => grants.root,
+        Some(named) => named.iter().any(|dn| dn.eq_ignore_ascii_case(&grants.object)),
+    };
+    let of_class = match class {
+        "user" => wanted.users,
+        _ => wanted.inet_org_persons,
+    };
+    match right.right == CHANGING {
+        true => wanted.change_password.filter(|_| of_class.is_some()),
+        false => of_class,
+    }
+    .filter(|_| here)
+}
+
+/// What is changed of a container.
+#[derive(Default)]
+struct Entries<'s> {
+    domain: &'s str,
+    added: BTreeMap<String, String>,
+    removed: BTreeMap<String, String>,
+    denied: Vec<String>,
+}
+
+impl Entries<'_> {
+    fn changes(self, object: &str) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let written = [
+            (self.added, true, "Grant the connector account what it lacks"),
+            (self.removed, false, "Take rights of the connector account away"),
+        ];
+        for (entries, there, title) in written {
+            if entries.is_empty() {
+                continue;
+            }
             let state =
-                |there: bool| -> Value { missing.keys().map(|name| (name.clone(), Value::Bool(there))).collect() };
+                |there: bool| -> Value { entries.keys().map(|name| (name.clone(), Value::Bool(there))).collect() };
+            let (before, after) = (state(!there), state(there));
             let write = Write::Descriptor {
-                domain: domain.into(),
+                domain: self.domain.into(),
                 object: object.into(),
-                entries: missing.clone(),
+                entries,
             };
-            let mut change = Change::of(GRANTED.id, Kind::Directory, "Grant the connector account what it lacks")
-                .writes(object, write, state(false), state(true))
+            let mut change = Change::of(GRANTED.id, Kind::Directory, title)
+                .writes(object, write, before, after)
                 .requires(&["the right to modify permissions (write DACL) there"]);
-            change.id = format!("{}:{object}", GRANTED.id);
+            change.id = match there {
+                true => format!("{}:{object}", GRANTED.id),
+                false => format!("{}:not:{object}", GRANTED.id),
+            };
             changes.push(change);
         }
-        if !denied.is_empty() {
+        if !self.denied.is_empty() {
             let mut change = Change::of(
                 DENIED.id,
                 Kind::Manual,
@@ -219,18 +243,16 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
             );
             change.target = object.into();
             change.id = format!("{}:{object}", DENIED.id);
-            change.after = denied
-                .iter()
-                .map(|name| (name.clone(), Value::from("not denied")))
-                .collect();
+            let denied = self.denied.into_iter();
+            change.after = denied.map(|name| (name, Value::from("not denied"))).collect();
             change.by_hand = vec![
                 format!("In Active Directory Users and Computers open {object}, Properties, Security, Advanced."),
                 "Find the Deny entries for a group that the account is in, and remove them or take the account out of the group.".into(),
             ];
             changes.push(change);
         }
+        changes
     }
-    changes
 }
 
 /// As Windows shows it.

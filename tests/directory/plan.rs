@@ -149,6 +149,14 @@ fn what_is_granted_lets_a_reset_through_and_is_taken_back_byte_for_byte() {
     assert_eq!(outcomes(&done), ["done"], "{done}");
     assert_eq!(done["complete"], true);
     assert!(scene.resets(), "after");
+    // The same can be taken away by what is wanted, entry by entry.
+    let away = create(&session, json!({"users": false, "containers": [scene.unit]}));
+    let rights: Vec<&Value> = away["changes"][0]["after"].as_object().unwrap().values().collect();
+    assert_eq!(
+        rights,
+        [&json!(false); 3],
+        "all but Change Password, of which nothing is said: {away}"
+    );
     // Once more there is nothing to do; the same plan finds it there.
     assert_eq!(create(&session, wanted.clone())["changes"], json!([]));
     let again = apply(&session, &made, &folder.path().join("again.jsonl")).unwrap();

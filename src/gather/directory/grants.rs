@@ -74,7 +74,7 @@ fn rights(descriptor: Descriptor<'_>, token: &Token, sid: Sid<'_>, root: bool) -
         let verdicts = object.handed_down(token, LOOKED_AT.map(|right| right.want), true);
         for (right, verdict) in LOOKED_AT.iter().zip(verdicts) {
             let entry = edit::on_descendants(&right.want, &class, sid);
-            all.push(grantable(right.name, Some(name), verdict, &entry));
+            all.push(grantable(right.name, Some(name), verdict, &entry, descriptor));
         }
     }
     if root {
@@ -85,17 +85,25 @@ fn rights(descriptor: Descriptor<'_>, token: &Token, sid: Sid<'_>, root: bool) -
         };
         let [verdict] = object.access(token, [UNEXPIRE_PASSWORD.want]);
         let entry = edit::on_object(&UNEXPIRE_PASSWORD.want, sid);
-        all.push(grantable(UNEXPIRE_PASSWORD.name, None, verdict, &entry));
+        all.push(grantable(UNEXPIRE_PASSWORD.name, None, verdict, &entry, descriptor));
     }
     all
 }
 
-fn grantable(right: &str, class: Option<&str>, verdict: Verdict<'_>, entry: &[u8]) -> Grantable {
+fn grantable(
+    right: &str,
+    class: Option<&str>,
+    verdict: Verdict<'_>,
+    entry: &[u8],
+    descriptor: Descriptor<'_>,
+) -> Grantable {
+    let mut own = descriptor.dacl().into_iter().flat_map(|list| list.aces());
     Grantable {
         right: right.into(),
         class: class.map(Into::into),
         allowed: verdict.is_allowed(),
         denied: matches!(verdict, Verdict::Denied(_)),
         entry: entry.iter().map(|byte| format!("{byte:02x}")).collect(),
+        there: own.any(|ace| ace.bytes == entry),
     }
 }
