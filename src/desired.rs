@@ -3,9 +3,8 @@
 use crate::error::{Error, Result};
 use crate::json;
 use crate::status::Status;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use serde::Deserialize;
+use serde_json::{Map, Value};
 
 /// The version of the form that this library writes and reads.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -13,20 +12,19 @@ pub const SCHEMA_VERSION: u32 = 1;
 macro_rules! sections {
     ($($(#[doc = $doc:literal])* $field:ident: $type:ident, $name:literal;)*) => {
         /// What should be.
-        #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-        #[cfg_attr(test, derive(schemars::JsonSchema))]
-        #[serde(rename_all = "camelCase")]
+        #[derive(Clone, Debug, Default, PartialEq)]
+        #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename_all = "camelCase"))]
         pub struct DesiredState {
             /// The form's version: 1.
             pub schema_version: u32,
-            $($(#[doc = $doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $field: Option<$type>,)*
+            $($(#[doc = $doc])* pub $field: Option<$type>,)*
         }
 
         impl DesiredState {
             /// Reads a section by its name; false where there is none of it.
-            fn take(&mut self, name: &str, text: &RawValue) -> std::result::Result<bool, serde_json::Error> {
+            fn take(&mut self, name: &str, value: &Value) -> std::result::Result<bool, Wrong> {
                 match name {
-                    $($name => self.$field = json::read(text.get())?,)*
+                    $($name => fill(self.$field.insert($type::default()), name, value)?,)*
                     _ => return Ok(false),
                 }
                 Ok(true)
@@ -42,6 +40,106 @@ macro_rules! sections {
 
             /// The sections' names.
             const NAMES: &'static [&'static str] = &[$($name),*];
+        }
+    };
+}
+
+/// The member that is wrong, and why.
+type Wrong = (String, String);
+
+/// A section that is read member by member: what serde derives for all of them would be many times as large.
+trait Section {
+    /// The members' names, as in Rust.
+    fn names(&self) -> &'static [&'static str];
+    /// Sets a member by its name; false where there is none of it, or what it must be.
+    fn set(&mut self, member: &str, value: &Value) -> std::result::Result<bool, &'static str>;
+}
+
+fn fill(section: &mut dyn Section, name: &str, value: &Value) -> std::result::Result<(), Wrong> {
+    let Value::Object(members) = value else {
+        return Err((name.into(), format!("{name} must be an object")));
+    };
+    for (member, value) in members.iter().filter(|(_, value)| !value.is_null()) {
+        let path = format!("{name}.{member}");
+        match section.set(member, value) {
+            Ok(true) => {}
+            Ok(false) => {
+                let known: Vec<String> = section.names().iter().map(|name| camel(name)).collect();
+                let why = format!("{name} has no member {member}; its members are {}", known.join(", "));
+                return Err((path, why));
+            }
+            Err(why) => {
+                let why = format!("{path} must be {why}");
+                return Err((path, why));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `enabled_for` as `enabledFor`.
+fn camel(name: &str) -> String {
+    let mut parts = name.split('_');
+    let mut whole = parts.next().unwrap_or_default().to_string();
+    for part in parts {
+        whole.extend(part[..1].chars().map(|c| c.to_ascii_uppercase()));
+        whole.push_str(&part[1..]);
+    }
+    whole
+}
+
+/// The value of a member, or what it must be.
+trait Member: Sized {
+    fn of(value: &Value) -> std::result::Result<Self, &'static str>;
+}
+
+impl Member for bool {
+    fn of(value: &Value) -> std::result::Result<Self, &'static str> {
+        value.as_bool().ok_or("true or false")
+    }
+}
+
+impl Member for u16 {
+    fn of(value: &Value) -> std::result::Result<Self, &'static str> {
+        let number = value.as_u64().and_then(|number| number.try_into().ok());
+        number.ok_or("a whole number")
+    }
+}
+
+impl Member for String {
+    fn of(value: &Value) -> std::result::Result<Self, &'static str> {
+        Ok(value.as_str().ok_or("a text")?.into())
+    }
+}
+
+impl Member for Vec<String> {
+    fn of(value: &Value) -> std::result::Result<Self, &'static str> {
+        let what = "a list of texts";
+        value
+            .as_array()
+            .ok_or(what)?
+            .iter()
+            .map(|one| String::of(one).map_err(|_| what))
+            .collect()
+    }
+}
+
+macro_rules! choice {
+    ($(#[doc = $doc:literal])* $type:ident, $what:literal { $($(#[doc = $variant_doc:literal])* $variant:ident = $name:literal,)* }) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
+        pub enum $type {
+            $($(#[doc = $variant_doc])* #[cfg_attr(test, schemars(rename = $name))] $variant,)*
+        }
+
+        impl Member for $type {
+            fn of(value: &Value) -> std::result::Result<Self, &'static str> {
+                match value.as_str() {
+                    $(Some($name) => Ok($type::$variant),)*
+                    _ => Err($what),
+                }
+            }
         }
     };
 }
@@ -72,60 +170,70 @@ sections! {
 macro_rules! section {
     ($(#[doc = $doc:literal])* $name:ident { $($(#[doc = $field_doc:literal])* $field:ident: $type:ty,)* }) => {
         $(#[doc = $doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-        #[cfg_attr(test, derive(schemars::JsonSchema))]
-        #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+        #[derive(Clone, Debug, Default, PartialEq)]
+        #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename_all = "camelCase", deny_unknown_fields))]
         pub struct $name {
-            $($(#[doc = $field_doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $field: Option<$type>,)*
+            $($(#[doc = $field_doc])* pub $field: Option<$type>,)*
+        }
+
+        impl Section for $name {
+            fn names(&self) -> &'static [&'static str] {
+                &[$(stringify!($field)),*]
+            }
+
+            fn set(&mut self, member: &str, value: &Value) -> std::result::Result<bool, &'static str> {
+                $(if camel(stringify!($field)) == member {
+                    self.$field = Some(Member::of(value)?);
+                    return Ok(true);
+                })*
+                Ok(false)
+            }
         }
     };
 }
 
-/// Who may reset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub enum EnabledFor {
-    /// Administrators only.
-    None,
-    /// The members of one group.
-    Selected,
-    /// All users.
-    All,
+choice! {
+    /// Who may reset.
+    EnabledFor, "None, Selected or All" {
+        /// Administrators only.
+        None = "None",
+        /// The members of one group.
+        Selected = "Selected",
+        /// All users.
+        All = "All",
+    }
 }
 
-/// A method, a campaign or the like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub enum State {
-    /// On.
-    Enabled,
-    /// Off.
-    Disabled,
+choice! {
+    /// A method, a campaign or the like.
+    State, "enabled or disabled" {
+        /// On.
+        Enabled = "enabled",
+        /// Off.
+        Disabled = "disabled",
+    }
 }
 
-/// The registration campaign.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub enum Campaign {
-    /// As Microsoft manages it.
-    Default,
-    /// On.
-    Enabled,
-    /// Off.
-    Disabled,
+choice! {
+    /// The registration campaign.
+    Campaign, "default, enabled or disabled" {
+        /// As Microsoft manages it.
+        Default = "default",
+        /// On.
+        Enabled = "enabled",
+        /// Off.
+        Disabled = "disabled",
+    }
 }
 
-/// What a Conditional Access policy does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub enum Enforcement {
-    /// It reports what it would do.
-    ReportOnly,
-    /// It is in force.
-    Enforced,
+choice! {
+    /// What a Conditional Access policy does.
+    Enforcement, "reportOnly or enforced" {
+        /// It reports what it would do.
+        ReportOnly = "reportOnly",
+        /// It is in force.
+        Enforced = "enforced",
+    }
 }
 
 section! {
@@ -136,7 +244,7 @@ section! {
         /// The object id of the group, where `enabledFor` is Selected.
         group: String,
         /// By how many methods: 1 or 2.
-        methods_required: u8,
+        methods_required: u16,
         /// Whether administrators may reset their own password.
         administrators: bool,
     }
@@ -147,9 +255,9 @@ section! {
         /// Whether they are offered.
         enabled: bool,
         /// How many a user registers: 3 to 5.
-        to_register: u8,
+        to_register: u16,
         /// How many a user answers to reset: 3 to 5, and no more than are registered.
-        to_reset: u8,
+        to_reset: u16,
     }
 }
 section! {
@@ -216,15 +324,14 @@ section! {
         containers: Vec<String>,
     }
 }
-/// How the minimum password age is set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub enum Method {
-    /// A person sets it, in the Group Policy Management Editor.
-    Manual,
-    /// It is written into the files of the group policy object that wins.
-    Sysvol,
+choice! {
+    /// How the minimum password age is set.
+    Method, "manual or sysvol" {
+        /// A person sets it, in the Group Policy Management Editor.
+        Manual = "manual",
+        /// It is written into the files of the group policy object that wins.
+        Sysvol = "sysvol",
+    }
 }
 
 section! {
@@ -256,68 +363,24 @@ section! {
 /// What a state is begun from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub enum Profile {
-    /// What we recommend today.
+    /// What we recommend today: SMS and questions stay as they stand while their end is announced.
     #[default]
     Recommended,
     /// The guide to the letter.
     Guide,
 }
 
-impl DesiredState {
-    /// What a profile wants.
-    pub fn of(profile: Profile) -> Self {
-        let guide = profile == Profile::Guide;
-        let on = Some(State::Enabled);
-        // SMS and questions stay as they stand while their end is announced.
-        let ending = on.filter(|_| guide);
-        DesiredState {
-            schema_version: SCHEMA_VERSION,
-            reset_policy: Some(ResetPolicy {
-                enabled_for: Some(EnabledFor::All),
-                methods_required: Some(2),
-                ..ResetPolicy::default()
-            }),
-            security_questions: guide.then(|| SecurityQuestions {
-                enabled: Some(true),
-                to_register: Some(5),
-                to_reset: Some(3),
-            }),
-            authentication_methods: Some(AuthenticationMethods {
-                microsoft_authenticator: on,
-                software_oath: on,
-                email: on,
-                sms: ending,
-                voice: None,
-            }),
-            registration: Some(Registration {
-                required: Some(true),
-                reconfirm_days: Some(180),
-                campaign: None,
-            }),
-            mfa_enforcement: None,
-            notifications: Some(Notifications {
-                users: Some(true),
-                administrators: Some(true),
-                helpdesk: None,
-            }),
-            directory_permissions: Some(DirectoryPermissions {
-                users: Some(true),
-                unexpire_password: Some(true),
-                change_password: Some(true).filter(|_| guide),
-                ..DirectoryPermissions::default()
-            }),
-            password_policy: Some(PasswordPolicy {
-                minimum_age_days: Some(0),
-                method: None,
-            }),
-            cloud_writeback: Some(CloudWriteback {
-                connect: Some(true),
-                cloud_sync: None,
-            }),
-            account_unlock: Some(AccountUnlock { allowed: Some(true) }),
+impl Profile {
+    /// The state, as a document.
+    pub fn text(self) -> &'static str {
+        match self {
+            Profile::Recommended => include_str!("desired/recommended.json"),
+            Profile::Guide => include_str!("desired/guide.json"),
         }
     }
+}
 
+impl DesiredState {
     /// Reads a state. What is not understood, and what cannot be, is refused with the member that it is about.
     pub fn from_json(text: &str) -> Result<Self> {
         let refused = |member: &str, why: String| {
@@ -327,23 +390,21 @@ impl DesiredState {
             )
             .target(member)
         };
-        let sections: BTreeMap<String, Box<RawValue>> =
+        let sections: Map<String, Value> =
             json::read(text).map_err(|e| refused("", format!("it is no JSON object ({e})")))?;
         let mut state = DesiredState::default();
         for (name, section) in &sections {
             if name == "schemaVersion" {
-                state.schema_version = json::read(section.get()).map_err(|e| refused(name, format!("{name}: {e}")))?;
-            } else if name != "$schema" {
+                state.schema_version = section.as_u64().and_then(|n| n.try_into().ok()).unwrap_or_default();
+            } else if name != "$schema" && !section.is_null() {
                 match state.take(name, section) {
                     Ok(true) => {}
                     Ok(false) => {
                         let known = DesiredState::NAMES.join(", ");
-                        return Err(refused(
-                            name,
-                            format!("there is no section {name}; the sections are {known}"),
-                        ));
+                        let why = format!("there is no section {name}; the sections are {known}");
+                        return Err(refused(name, why));
                     }
-                    Err(e) => return Err(refused(name, format!("{name}: {e}"))),
+                    Err((member, why)) => return Err(refused(&member, why)),
                 }
             }
         }
@@ -371,12 +432,12 @@ impl DesiredState {
                 (Some(EnabledFor::Selected), Some(_)) | (_, None) => {}
                 (_, Some(_)) => return Some(("resetPolicy.group", "is given, but enabledFor is not Selected")),
             }
-            if out(policy.methods_required.map(u16::from), 1, 2) {
+            if out(policy.methods_required, 1, 2) {
                 return Some(("resetPolicy.methodsRequired", "must be 1 or 2"));
             }
         }
         if let Some(questions) = &self.security_questions {
-            let (register, reset) = (questions.to_register.map(u16::from), questions.to_reset.map(u16::from));
+            let (register, reset) = (questions.to_register, questions.to_reset);
             if out(register, 3, 5) {
                 return Some(("securityQuestions.toRegister", "must be 3, 4 or 5"));
             }
@@ -429,12 +490,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_profile_is_read_as_it_is_written() {
-        for profile in [Profile::Recommended, Profile::Guide] {
-            let state = DesiredState::of(profile);
-            let text = serde_json::to_string(&state).unwrap();
-            assert_eq!(DesiredState::from_json(&text).unwrap(), state);
-        }
+    fn a_profile_is_a_state() {
+        let recommended = DesiredState::from_json(Profile::Recommended.text()).unwrap();
+        let methods = recommended.authentication_methods.unwrap();
+        assert_eq!((methods.email, methods.sms), (Some(State::Enabled), None));
+        let guide = DesiredState::from_json(Profile::Guide.text()).unwrap();
+        assert_eq!(guide.security_questions.unwrap().to_register, Some(5));
+        assert_eq!(guide.reset_policy.unwrap().enabled_for, Some(EnabledFor::All));
     }
 
     #[test]
@@ -450,13 +512,13 @@ mod tests {
             ),
             (
                 r#"{"schemaVersion":1,"notifications":{"user":true}}"#,
-                "notifications",
-                "unknown field `user`",
+                "notifications.user",
+                "its members are users, administrators, helpdesk",
             ),
             (
                 r#"{"schemaVersion":1,"notifications":{"users":"yes"}}"#,
-                "notifications",
-                "boolean",
+                "notifications.users",
+                "must be true or false",
             ),
             (
                 r#"{"schemaVersion":1,"notifications":{"helpdesk":"http://x"}}"#,

@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use entra_sspr::desired::{DesiredState, Profile};
+use entra_sspr::desired::Profile;
 use entra_sspr::error::{Error, Result};
 use entra_sspr::plan;
 use entra_sspr::session::Session;
@@ -56,7 +56,7 @@ where
 }
 
 fn wanted() -> Value {
-    let mut desired = serde_json::to_value(DesiredState::of(Profile::Guide)).unwrap();
+    let mut desired: Value = serde_json::from_str(Profile::Guide.text()).unwrap();
     desired["resetPolicy"]["administrators"] = json!(false);
     desired["registration"]["campaign"] = json!("enabled");
     desired["mfaEnforcement"] = json!({

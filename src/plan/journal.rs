@@ -62,7 +62,7 @@ fn unwritten(path: &Path, cause: &std::io::Error) -> Error {
 impl Journal {
     /// Begins one. There must be no file of that name.
     pub fn begin(path: &Path, plan: &Plan, account: Option<&str>) -> Result<Self> {
-        let text = serde_json::to_string(plan).map_err(|e| Error::new(Status::Internal, "the plan").caused_by(&e))?;
+        let text = plan.to_value()?.to_string();
         let file = platform::create_private(path).map_err(|e| unwritten(path, &e))?;
         let mut journal = Journal {
             path: path.into(),

@@ -138,10 +138,7 @@ pub struct DesiredRequest {
 
 /// A desired state to begin with.
 pub fn desired(request: DesiredRequest) -> Result<Value> {
-    let state = DesiredState::of(request.profile);
-    let text = serde_json::to_string_pretty(&state);
-    let text = text.map_err(|e| Error::new(Status::Internal, "the desired state").caused_by(&e))?;
-    Ok(serde_json::json!({ "desired": text }))
+    Ok(serde_json::json!({ "desired": request.profile.text() }))
 }
 
 /// What differs from a desired state.
@@ -198,10 +195,13 @@ impl Plan {
         }
     }
 
+    fn to_value(&self) -> Result<Value> {
+        serde_json::to_value(self).map_err(|e| Error::new(Status::Internal, "the plan").caused_by(&e))
+    }
+
     /// The plan as a document, with its view line by line.
     pub fn document(&self) -> Result<Value> {
-        let mut document =
-            serde_json::to_value(self).map_err(|e| Error::new(Status::Internal, "the plan").caused_by(&e))?;
+        let mut document = self.to_value()?;
         document["plan"] = document.to_string().into();
         document["counts"] = serde_json::json!(self.counts());
         document["screen"] = crate::report::plan::lines(self).into();
