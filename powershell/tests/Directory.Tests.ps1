@@ -195,6 +195,23 @@ Describe 'The directory' {
         @(Get-SsprSession -All).Count | Should -Be 0
     }
 
+    It 'is granted what it lacks, and that is taken back' {
+        if (Skip-WithoutController) { return }
+        [void](Connect-Lab -With @{ Connector = 'svc-trial' })
+        $unit = 'OU=Trial 1,OU=Trial,DC=example,DC=test'
+        Grant-SsprDirectoryPermission -Container $unit -InetOrgPerson -WhatIf | Should -BeNullOrEmpty
+        $journal = [System.IO.Path]::Combine($TestDrive, "grant-$([guid]::NewGuid()).jsonl")
+        $result = Grant-SsprDirectoryPermission -Container $unit -InetOrgPerson -JournalPath $journal -Confirm:$false
+        $result.Complete | Should -Be $true
+        @($result.Changes | Where-Object { $_.Outcome -eq 'Done' }).Count | Should -Be 1
+        Grant-SsprDirectoryPermission -Container $unit -InetOrgPerson -Confirm:$false | Should -BeNullOrEmpty
+        $away = [System.IO.Path]::Combine($TestDrive, "revoke-$([guid]::NewGuid()).jsonl")
+        $revoked = Revoke-SsprDirectoryPermission -Container $unit -JournalPath $away -Confirm:$false
+        $revoked.Changes[0].Outcome | Should -Be 'Done'
+        ($revoked | Undo-SsprPlan -Confirm:$false).Changes[0].Outcome | Should -Be 'Undone'
+        ($result | Undo-SsprPlan -Confirm:$false).Changes[0].Outcome | Should -Be 'Undone'
+    }
+
     It 'is asked for where there is none' {
         $failure = Get-Failure { Get-SsprConnector }
         $failure.FullyQualifiedErrorId | Should -Be 'Sspr.SignIn.Needed,Get-SsprConnector'

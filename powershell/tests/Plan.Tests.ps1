@@ -5,7 +5,7 @@ Describe 'Plans' {
         $lab = Start-Lab -Scenario hybrid-faulty
         [void](Invoke-Lab -Lab $lab -Method POST -Action 'permissions/add' -Body @{ permission = 'Policy.ReadWrite.AuthenticationMethod' })
         $connection = Get-LabConnection -Lab $lab
-        [void](Connect-SsprTenant @connection)
+        $own = Connect-SsprTenant @connection
 
         function Get-Write {
             # What was sent to the lab that changes something there.
@@ -107,11 +107,11 @@ Describe 'Plans' {
     }
 
     It 'tell of a change that failed, and go no further' {
-        $plan = New-SsprPlan -Step authentication_methods
+        $plan = New-SsprPlan -Step authentication_methods -Session $own
         [void](Invoke-Lab -Lab $lab -Method POST -Action 'faults' -Body @{ path = '/v1.0/policies'; method = 'PATCH'; kind = 'status'; status = 412 })
         try {
             $journal = [System.IO.Path]::Combine($TestDrive, 'failed.jsonl')
-            $result = $plan | Invoke-SsprPlan -JournalPath $journal -Confirm:$false -ErrorAction SilentlyContinue -ErrorVariable told
+            $result = $plan | Invoke-SsprPlan -Session $own -JournalPath $journal -Confirm:$false -ErrorAction SilentlyContinue -ErrorVariable told
             $result.Complete | Should -Be $false
             $result.Changes[0].Outcome | Should -Be 'Failed'
             $told[0].FullyQualifiedErrorId | Should -Match '^Sspr\.Service\.'

@@ -208,7 +208,7 @@ pub async fn undo(session: &Session, request: UndoRequest, context: &TaskContext
     allowed(session, &writer, &all, means)?;
     let mut told = Vec::new();
     for change in all {
-        let forced = request.force.iter().any(|id| *id == change.id);
+        let forced = request.force.contains(&change.id);
         let (outcome, error) = match change.reversible {
             false => (Outcome::Lasting, None),
             // One that fails keeps none of the others.

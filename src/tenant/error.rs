@@ -79,8 +79,8 @@ impl From<AskError> for Error {
                 status, ref request_id, ..
             } => {
                 let own = match status {
-                    401 | 403 => Status::ServiceRefused,
                     429 => Status::ServiceThrottled,
+                    400..=499 => Status::ServiceRefused,
                     _ => Status::ServiceFailed,
                 };
                 let mut refused = Error::new(own, error.to_string());

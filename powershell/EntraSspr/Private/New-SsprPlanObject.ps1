@@ -16,8 +16,8 @@ function New-SsprPlanObject {
                 Reversible    = $change.Reversible
                 Risk          = Get-SsprMember -InputObject $change -Name Risk
                 UsersAffected = Get-SsprMember -InputObject $change -Name UsersAffected
-                Requires      = @(Get-SsprMember -InputObject $change -Name Requires)
-                ByHand        = @(Get-SsprMember -InputObject $change -Name ByHand)
+                Requires      = @(Get-SsprMember -InputObject $change -Name Requires | Where-Object { $_ })
+                ByHand        = @(Get-SsprMember -InputObject $change -Name ByHand | Where-Object { $_ })
                 PortalUrl     = Get-SsprMember -InputObject $change -Name PortalUrl
             }
             Add-SsprTypeName -InputObject $made -Name Change
@@ -29,7 +29,7 @@ function New-SsprPlanObject {
         TakenAt    = $Document.TakenAt
         Counts     = $Document.Counts | Select-Object -Property Change, ByHand, UndoByHand
         Changes    = $changes
-        Unread     = @(Get-SsprMember -InputObject $Document -Name Unread)
+        Unread     = @(Get-SsprMember -InputObject $Document -Name Unread | Where-Object { $_ })
         Screen     = @($Document.Screen)
         Plan       = $Document.Plan
     }

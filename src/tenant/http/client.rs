@@ -6,10 +6,6 @@ use crate::status::Status;
 use crate::tls;
 use std::time::Duration;
 
-/// What may be on its way over one connection of HTTP/2: as good as everything, since each answer has a window of its own.
-/// Else pages that wait for their turn could take all of it, and hold up the very pages that they wait for.
-const CONNECTION_WINDOW: u32 = 1 << 30;
-
 pub(super) struct Clients {
     pub(super) through: reqwest::Client,
     pub(super) direct: reqwest::Client,
@@ -20,7 +16,7 @@ impl Clients {
     pub(super) fn new(config: &Config, password: Option<&str>) -> Result<Self> {
         let mut tls = tls::config(config.ca_file.as_deref())?;
         // reqwest takes a finished configuration as it is.
-        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         let build = |proxy: Option<&str>| -> Result<reqwest::Client> {
             let mut builder = reqwest::Client::builder()
                 .tls_backend_preconfigured(tls.clone())
@@ -28,7 +24,6 @@ impl Clients {
                 .connect_timeout(Duration::from_secs(20))
                 .read_timeout(config.request_timeout())
                 .tcp_nodelay(true)
-                .http2_initial_connection_window_size(CONNECTION_WINDOW)
                 // No service here redirects; a redirect would carry a token elsewhere.
                 .redirect(reqwest::redirect::Policy::none());
             match proxy {

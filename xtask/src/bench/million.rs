@@ -24,7 +24,7 @@ impl Bench {
         let scenario = scenario.display().to_string();
         let mut all = vec!["--scenario", &scenario];
         if wire == Wire::Packed {
-            all.extend(["--https", "--http2", "--gzip"]);
+            all.extend(["--https", "--gzip"]);
         }
         all.extend(arguments);
         let lab = Lab::start(&self.lab, &all)?;
@@ -32,10 +32,7 @@ impl Bench {
         // The first run makes the lab render every page, and tells which pages a run reads.
         expect(&job.run()?, users)?;
         let seen = lab.requests()?;
-        let spoken = match wire {
-            Wire::Plain => "HTTP/1.1",
-            Wire::Packed => "HTTP/2.0",
-        };
+        let spoken = "HTTP/1.1";
         // The parts of a batch have no protocol of their own.
         let other = |r: &&Seen| r.role == "graph" && !r.protocol.is_empty() && r.protocol != spoken;
         if let Some(other) = seen.iter().find(other) {
@@ -148,12 +145,12 @@ pub fn plain(bench: &Bench) -> Result<Vec<Row>> {
     ])
 }
 
-/// HTTP/2 over TLS with gzip.
+/// TLS with gzip.
 pub fn tls(bench: &Bench) -> Result<Vec<Row>> {
     let stage = bench.stage(MILLION, Wire::Packed, &[])?;
     let (_, ours, theirs) = against_curl(bench, &stage, Wire::Packed, bench.runs)?;
     Ok(vec![row(
-        "a million users, HTTP/2, TLS and gzip",
+        "a million users, TLS and gzip",
         stage.pages.len(),
         ours,
         theirs,

@@ -87,7 +87,7 @@ impl Lab {
 pub enum Wire {
     /// HTTP/1.1 without TLS and without compression.
     Plain,
-    /// HTTP/2 over TLS, gzip.
+    /// HTTP/1.1 over TLS, gzip.
     Packed,
 }
 
@@ -113,7 +113,7 @@ impl Peer {
             Wire::Plain => text.push_str("http1.1\n"),
             Wire::Packed => {
                 let ca = lab.ca_file.as_ref().context("the lab has no CA")?;
-                text.push_str(&format!("http2\ncompressed\ncacert = \"{}\"\n", ca.display()));
+                text.push_str(&format!("http1.1\ncompressed\ncacert = \"{}\"\n", ca.display()));
             }
         }
         text.push_str("write-out = \"%{http_code} %{num_connects} %{http_version}\\n\"\n");
