@@ -86,7 +86,7 @@ Describe 'Help' {
         ($help.description | Out-String).Trim() | Should -Not -BeNullOrEmpty
         @($help.examples.example).Count | Should -BeGreaterThan 0
         @($help.relatedLinks.navigationLink | Where-Object { $_.PSObject.Properties['uri'] -and $_.uri -like 'https://*' }).Count | Should -BeGreaterThan 0
-        $common = [System.Management.Automation.PSCmdlet]::CommonParameters
+        $common = @([System.Management.Automation.PSCmdlet]::CommonParameters) + @([System.Management.Automation.PSCmdlet]::OptionalCommonParameters)
         foreach ($parameter in (Get-Command -Name $name).Parameters.Keys) {
             if ($common -contains $parameter) { continue }
             $described = @($help.parameters.parameter | Where-Object { $_.name -eq $parameter })
@@ -114,6 +114,9 @@ Describe 'The examples in the help' {
         [System.IO.File]::WriteAllText([System.IO.Path]::Combine($TestDrive, 'app.pem'), $pem)
         [void](Connect-SsprTenant @connection)
         [void](Test-SsprReadiness -Step license | Export-SsprSnapshot -Path 'contoso.sspr.json')
+        $plan = New-SsprPlan -DesiredState '{"schemaVersion":1}'
+        $result = $plan | Invoke-SsprPlan -JournalPath 'plan.jsonl' -Confirm:$false
+        New-SsprDesiredState -Path 'mine.json'
         $defaults = @{ 'Connect-SsprTenant:Endpoint' = $connection.Endpoint }
         $directory, $child = @(Get-LabController) | Select-Object -First 2
         if ($null -ne $directory) {

@@ -181,7 +181,40 @@ fn unread(snapshot: &Snapshot, desired: &DesiredState, steps: &[&Step]) -> Vec<S
         let refusal = snapshot.facts.refusal(*fact)?;
         Some(format!("{}: {}", step.title, refusal.message))
     });
-    told.collect::<BTreeSet<_>>().into_iter().collect()
+    let mut told: BTreeSet<String> = told.collect();
+    let facts = &snapshot.facts;
+    let synced = facts
+        .organization
+        .value()
+        .and_then(|tenant| tenant.on_premises_sync_enabled)
+        == Some(true);
+    let on_premises = [FactId::DirectoryGrants, FactId::DirectoryPasswords];
+    for step in steps.iter().filter(|step| synced && desired.wants(step.name)) {
+        let needs = step.setup.iter().flat_map(|setup| setup.needs);
+        if needs
+            .filter(|fact| on_premises.contains(fact))
+            .any(|fact| !facts.has(*fact) && facts.refusal(*fact).is_none())
+        {
+            told.insert(format!(
+                "{}: no directory is connected to (Connect-SsprDirectory).",
+                step.title
+            ));
+        }
+    }
+    let named = desired
+        .directory_permissions
+        .as_ref()
+        .and_then(|wanted| wanted.containers.as_ref());
+    if let Some(grants) = facts.directory_grants.value() {
+        for dn in named.into_iter().flatten() {
+            if !grants.iter().any(|grants| grants.object.eq_ignore_ascii_case(dn)) {
+                told.insert(format!(
+                    "{dn} was not found in a domain that was read, or cannot be read."
+                ));
+            }
+        }
+    }
+    told.into_iter().collect()
 }
 
 impl Plan {

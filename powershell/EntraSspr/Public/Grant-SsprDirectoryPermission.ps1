@@ -21,9 +21,9 @@ function Grant-SsprDirectoryPermission {
 
     Shows what would be changed.
     .EXAMPLE
-    Grant-SsprDirectoryPermission -Container 'OU=Sales,DC=example,DC=com'
+    Grant-SsprDirectoryPermission -Container 'OU=Staff,DC=example,DC=test' -WhatIf
 
-    Changes the rights on one unit, after asking.
+    Shows what would be granted on one unit.
     .LINK
     Get-SsprDirectoryPermission
     .LINK

@@ -27,7 +27,7 @@ function New-SsprPlan {
 
     Shows what differs from the recommendation.
     .EXAMPLE
-    New-SsprPlan -DesiredState desired.json -Step authentication_methods | Invoke-SsprPlan -WhatIf
+    New-SsprPlan -DesiredState mine.json -Step authentication_methods | Invoke-SsprPlan -WhatIf
 
     Plans one step, and shows what applying it would do.
     .LINK

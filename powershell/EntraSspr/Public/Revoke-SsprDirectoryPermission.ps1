@@ -21,9 +21,9 @@ function Revoke-SsprDirectoryPermission {
 
     Shows what would be changed.
     .EXAMPLE
-    Revoke-SsprDirectoryPermission -Container 'OU=Sales,DC=example,DC=com'
+    Revoke-SsprDirectoryPermission -Container 'OU=Staff,DC=example,DC=test' -WhatIf
 
-    Changes the rights on one unit, after asking.
+    Shows what would be taken away on one unit.
     .LINK
     Get-SsprDirectoryPermission
     .LINK

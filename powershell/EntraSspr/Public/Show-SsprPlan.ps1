@@ -8,9 +8,9 @@ function Show-SsprPlan {
     .PARAMETER Plan
     What New-SsprPlan gave.
     .EXAMPLE
-    $plan | Show-SsprPlan | Set-Content plan.txt
+    $plan | Show-SsprPlan
 
-    Writes the view to a file.
+    Shows the view; Set-Content would put it into a file.
     .LINK
     New-SsprPlan
     .LINK
