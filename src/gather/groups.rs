@@ -116,7 +116,7 @@ pub(super) fn members(id: &str) -> Ask {
 
 impl Gatherer {
     /// Reads the groups that the facts name.
-    pub(super) async fn groups(&self, facts: &mut Facts) -> Membership {
+    pub(super) async fn groups(&self, facts: &Facts) -> (Membership, Fact<BTreeMap<String, PolicyGroup>>) {
         let mut ids = named(facts);
         let overflow = ids.len().saturating_sub(MOST);
         ids.truncate(MOST);
@@ -169,7 +169,7 @@ impl Gatherer {
         membership.seal();
         let (source, now) = (crate::snapshot::source(FactId::PolicyGroups).path, Timestamp::now());
         let read = groups.len() as u64;
-        facts.policy_groups = match missing {
+        let groups = match missing {
             Some(gap) if groups.is_empty() => Fact::Unreadable {
                 refusal: self.gap(FactId::PolicyGroups, &gap),
             },
@@ -186,7 +186,7 @@ impl Gatherer {
                 },
             },
         };
-        membership
+        (membership, groups)
     }
 }
 

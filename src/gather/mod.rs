@@ -214,12 +214,9 @@ impl Gatherer {
             facts.portal_sync_status = portal.portal_sync_status;
             let federation = self.federation(needs, facts);
             let membership = async {
-                if needs.contains(&FactId::PolicyGroups) {
-                    let mut named = facts.clone();
-                    let membership = Box::pin(self.groups(&mut named)).await;
-                    Some((membership, named.policy_groups))
-                } else {
-                    None
+                match needs.contains(&FactId::PolicyGroups) {
+                    true => Some(Box::pin(self.groups(facts)).await),
+                    false => None,
                 }
             };
             let people = self.policy_users(needs, facts);

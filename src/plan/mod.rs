@@ -116,7 +116,7 @@ pub async fn create(session: &Session, request: CreateRequest, context: &TaskCon
         portal: request.allow_portal_write,
         sysvol: request.allow_sysvol_write,
     };
-    plan(&snapshot.settled(), &desired, &steps, means).document()
+    plan(&snapshot, &desired, &steps, means).document()
 }
 
 /// The steps of these names, in causal order; all, where none is named.

@@ -3,12 +3,12 @@
 use crate::json;
 use jiff::Timestamp;
 use serde::de::{DeserializeOwned, Error};
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::value::RawValue;
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
 
 /// One source's answer. There is never a default in place of an answer.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[serde(tag = "state", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Fact<T> {
     /// The source answered wholly.
     Known {
@@ -57,50 +57,75 @@ pub enum Fact<T> {
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Fact<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        fn read<T: DeserializeOwned, E: Error>(value: &RawValue) -> Result<T, E> {
-            json::read(value.get()).map_err(|error| E::custom(format_args!("in a fact's value, {error}")))
-        }
-        let fact = Members::deserialize(deserializer)?
-            .fact()
-            .map_err(D::Error::missing_field)?;
-        Ok(match fact {
-            Fact::Known { value, source, as_of } => Fact::Known {
-                value: read(&value)?,
-                source,
-                as_of,
-            },
-            Fact::Partial {
-                value,
-                source,
-                as_of,
-                read: rows,
-                of,
-                reason,
-            } => Fact::Partial {
-                value: read(&value)?,
-                source,
-                as_of,
-                read: rows,
-                of,
-                reason,
-            },
-            Fact::Unreadable { refusal } => Fact::Unreadable { refusal },
-            Fact::Declared { value, by, at, until } => Fact::Declared {
-                value: read(&value)?,
-                by,
-                at,
-                until,
-            },
-            Fact::NotAsked => Fact::NotAsked,
-        })
+        Members::deserialize(deserializer)?.read().map_err(D::Error::custom)
     }
+}
+
+impl<T: Serialize> Serialize for Fact<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let value = self.value().map(to_raw_value).transpose().map_err(S::Error::custom)?;
+        let (source, as_of) = match self {
+            Fact::Known { source, as_of, .. } | Fact::Partial { source, as_of, .. } => (Some(&**source), Some(*as_of)),
+            _ => (None, None),
+        };
+        let mut written = Written {
+            value,
+            source,
+            as_of,
+            ..Written::default()
+        };
+        match self {
+            Fact::Known { .. } => {}
+            Fact::Partial { read, of, reason, .. } => {
+                written.state = State::Partial;
+                (written.read, written.of, written.reason) = (Some(*read), Some(*of), Some(&**reason));
+            }
+            Fact::Unreadable { refusal } => {
+                written.state = State::Unreadable;
+                written.refusal = Some(refusal);
+            }
+            Fact::Declared { by, at, until, .. } => {
+                written.state = State::Declared;
+                (written.by, written.at, written.until) = (Some(&**by), Some(*at), Some(*until));
+            }
+            Fact::NotAsked => written.state = State::NotAsked,
+        }
+        written.serialize(serializer)
+    }
+}
+
+/// A fact as it is written, whatever its type.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Written<'a> {
+    state: State,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_of: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    read: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of: Option<Option<u64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal: Option<&'a Refusal>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Timestamp>,
 }
 
 /// The members of any fact, in any order. What serde makes of a tagged enum reads each type of value in two ways, and
 /// reads all these members anew for each: a megabyte in all.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Members {
+pub(super) struct Members {
     state: State,
     value: Option<Box<RawValue>>,
     source: Option<String>,
@@ -114,9 +139,10 @@ struct Members {
     until: Option<Timestamp>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum State {
+    #[default]
     Known,
     Partial,
     Unreadable,
@@ -125,6 +151,43 @@ enum State {
 }
 
 impl Members {
+    /// The fact.
+    pub fn read<T: DeserializeOwned>(self) -> serde_json::Result<Fact<T>> {
+        let read = |value: Box<RawValue>| -> serde_json::Result<T> {
+            json::read(value.get()).map_err(|error| Error::custom(format_args!("in a fact's value, {error}")))
+        };
+        Ok(match self.fact().map_err(Error::missing_field)? {
+            Fact::Known { value, source, as_of } => Fact::Known {
+                value: read(value)?,
+                source,
+                as_of,
+            },
+            Fact::Partial {
+                value,
+                source,
+                as_of,
+                read: rows,
+                of,
+                reason,
+            } => Fact::Partial {
+                value: read(value)?,
+                source,
+                as_of,
+                read: rows,
+                of,
+                reason,
+            },
+            Fact::Unreadable { refusal } => Fact::Unreadable { refusal },
+            Fact::Declared { value, by, at, until } => Fact::Declared {
+                value: read(value)?,
+                by,
+                at,
+                until,
+            },
+            Fact::NotAsked => Fact::NotAsked,
+        })
+    }
+
     /// The fact, or what it lacks for its state.
     fn fact(self) -> Result<Fact<Box<RawValue>>, &'static str> {
         Ok(match self.state {
@@ -172,6 +235,20 @@ pub struct Refusal {
     /// The service's id of the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+}
+
+impl Refusal {
+    /// An operator's word ended.
+    fn ended(by: &str, until: Timestamp) -> Self {
+        let by: String = by.chars().take(80).collect();
+        Refusal {
+            kind: RefusalKind::Ended,
+            message: format!("The declaration by {by} ended on {}.", until.strftime("%Y-%m-%d")),
+            needs: None,
+            code: None,
+            request_id: None,
+        }
+    }
 }
 
 /// What stood in the way of reading a source.
@@ -275,15 +352,7 @@ impl<T> Fact<T> {
         if let Fact::Declared { by, until, .. } = self
             && *until <= now
         {
-            let by: String = by.chars().take(80).collect();
-            let message = format!("The declaration by {by} ended on {}.", until.strftime("%Y-%m-%d"));
-            let refusal = Refusal {
-                kind: RefusalKind::Ended,
-                message,
-                needs: None,
-                code: None,
-                request_id: None,
-            };
+            let refusal = Refusal::ended(by, *until);
             *self = Fact::Unreadable { refusal };
         }
     }

@@ -26,8 +26,7 @@ const SERVERS: &str = "connectServers";
 pub fn join(documents: &[String]) -> Result<String> {
     let mut whole: Option<Snapshot> = None;
     for text in documents {
-        // Each is judged by the declarations that counted when it was taken.
-        let next = Snapshot::from_json(text)?.settled().into_owned();
+        let next = Snapshot::from_json(text)?;
         whole = Some(match whole {
             None => next,
             Some(whole) => two(&whole, &next)?,

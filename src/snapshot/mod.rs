@@ -18,9 +18,10 @@ use crate::error::{Error, Result};
 use crate::json;
 use crate::status::Status;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The version of the snapshot's form that this library writes and reads.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -66,8 +67,8 @@ pub struct SignedIn {
 macro_rules! facts {
     ($($(#[doc = $doc:literal])* $field:ident: $type:ty => $id:ident, $name:literal;)*) => {
         /// What the sources said: one fact for one source.
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-        #[serde(rename_all = "camelCase", default)]
+        #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+        #[serde(rename_all = "camelCase")]
         pub struct Facts {
             $($(#[doc = $doc])* pub $field: Fact<$type>,)*
         }
@@ -104,8 +105,10 @@ macro_rules! facts {
                 $(self.$field.end_declaration(now);)*
             }
 
-            fn has_declaration(&self) -> bool {
-                false $(|| matches!(self.$field, Fact::Declared { .. }))*
+            /// Takes what was written of a fact.
+            fn take(&mut self, id: FactId, members: fact::Members) -> serde_json::Result<()> {
+                match id { $(FactId::$id => self.$field = members.read()?,)* }
+                Ok(())
             }
 
             /// Records that a fact could not be read.
@@ -191,6 +194,38 @@ facts! {
     directory_passwords: Vec<directory::DomainPasswords> => DirectoryPasswords, "directoryPasswords";
 }
 
+/// What serde makes of so many types at once is a hundred kilobytes: here the members of all facts are read in one place.
+impl<'de> Deserialize<'de> for Facts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Read;
+
+        impl<'de> Visitor<'de> for Read {
+            type Value = Facts;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("the facts of a snapshot")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Facts, A::Error> {
+                let (mut facts, mut seen) = (Facts::default(), BTreeSet::new());
+                while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+                    let Some(id) = FactId::ALL.iter().find(|id| id.name() == name) else {
+                        map.next_value::<IgnoredAny>()?;
+                        continue;
+                    };
+                    if !seen.insert(id) {
+                        return Err(A::Error::duplicate_field(id.name()));
+                    }
+                    facts.take(*id, map.next_value()?).map_err(A::Error::custom)?;
+                }
+                Ok(facts)
+            }
+        }
+
+        deserializer.deserialize_map(Read)
+    }
+}
+
 impl Snapshot {
     /// An empty snapshot of a moment.
     pub fn new(taken_at: Timestamp, signed_in: SignedIn) -> Self {
@@ -202,16 +237,6 @@ impl Snapshot {
             signed_in,
             facts: Facts::default(),
         }
-    }
-
-    /// The snapshot as it is judged: without the declarations that had ended when it was taken.
-    pub fn settled(&self) -> Cow<'_, Self> {
-        if !self.facts.has_declaration() {
-            return Cow::Borrowed(self);
-        }
-        let mut settled = self.clone();
-        settled.facts.end_declarations(self.taken_at);
-        Cow::Owned(settled)
     }
 
     /// The tenant's name for a person: its name, else its default domain, else its id; of what is on premises alone, the forest's or the Connect server's.
@@ -232,7 +257,7 @@ impl Snapshot {
             .unwrap_or_default()
     }
 
-    /// Reads a saved snapshot.
+    /// Reads a saved snapshot, without the declarations that had ended when it was taken: a run makes none itself.
     pub fn from_json(text: &str) -> Result<Self> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -251,7 +276,10 @@ impl Snapshot {
             )
             .help("Read it with the module's version that wrote it, or take a new one."));
         }
-        json::read(text).map_err(|e| Error::new(Status::SnapshotInvalid, "the snapshot is damaged").caused_by(&e))
+        let mut snapshot: Snapshot = json::read(text)
+            .map_err(|e| Error::new(Status::SnapshotInvalid, "the snapshot is damaged").caused_by(&e))?;
+        snapshot.facts.end_declarations(snapshot.taken_at);
+        Ok(snapshot)
     }
 
     /// The snapshot as a document.
