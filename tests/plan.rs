@@ -111,7 +111,10 @@ fn state(lab: &Lab, session: &Arc<Session>) -> Value {
             "/v1.0/identity/conditionalAccess/policies",
         ] {
             let ask = entra_sspr::tenant::graph::Ask::directory(path);
-            all.push(graph.get::<Value>(&ask).await.map_err(Error::from)?);
+            let mut policy = graph.get::<Value>(&ask).await.map_err(Error::from)?;
+            // When it was changed last is the service's to say.
+            policy.as_object_mut().unwrap().remove("lastModifiedDateTime");
+            all.push(policy);
         }
         Ok(json!(all))
     });
