@@ -124,8 +124,10 @@ fn checked(core: &Core, call: &Call, notes: &mut Notes) -> Result<Value, Failure
         }
         ("PUT", "/api/PasswordReset/PasswordResetPolicies") => {
             denied(admin(&["Authentication Policy Administrator"]))?;
-            let new = body(call)?;
+            let mut new = body(call)?;
             whole(&portal.password_reset, &new)?;
+            in_range(&new)?;
+            keep_read_only(&portal.password_reset, &mut new, notes);
             let changes = changes(&portal.password_reset, &new);
             portal.password_reset = new;
             drop(portal);
@@ -168,9 +170,8 @@ fn checked(core: &Core, call: &Call, notes: &mut Notes) -> Result<Value, Failure
             }
             let changes = changes(&before, &portal.on_premises);
             drop(portal);
-            let activity = match (name.as_str(), on) {
-                ("passwordWriteBackSupported", true) => "Enable password writeback for directory",
-                ("passwordWriteBackSupported", false) => "Disable password writeback for directory",
+            let activity = match name.as_str() {
+                "passwordWriteBackSupported" => writeback_activity(*on),
                 _ => "Update SSPR Settings",
             };
             audit(&tenant, activity, upn, &changes);
@@ -237,6 +238,41 @@ fn whole(old: &Map<String, Value>, new: &Map<String, Value>) -> Result<(), Failu
     Ok(())
 }
 
+/// Values outside what the portal's pages offer; what the back end says to them is not known.
+fn in_range(new: &Map<String, Value>) -> Result<(), Failure> {
+    for (name, most) in [
+        ("enablementType", 2),
+        ("numberOfAuthenticationMethodsRequired", 2),
+        ("registrationReconfirmIntevalInDays", 730),
+    ] {
+        let least = i64::from(name.starts_with("numberOf"));
+        let fits = |value: &Value| value.as_i64().is_some_and(|number| (least..=most).contains(&number));
+        if new.get(name).is_some_and(|value| !fits(value)) {
+            return Err((
+                400,
+                "A value is out of range.",
+                Some(format!("{name} is not between {least} and {most}")),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// What the tenant may choose is not written, nor the group's name, which a read fills in on demand.
+fn keep_read_only(old: &Map<String, Value>, new: &mut Map<String, Value>, notes: &mut Notes) {
+    const NAME: &str = "passwordResetEnabledGroupName";
+    for (name, own) in new.iter_mut().filter(|(name, _)| name.ends_with("OptionAllowed")) {
+        if let Some(before) = old.get(name).filter(|before| *before != own) {
+            notes.violation(format!("{name} is read-only"));
+            *own = before.clone();
+        }
+    }
+    if new.get(NAME).is_some_and(|name| name != "") {
+        notes.violation(format!("{NAME} is sent empty"));
+        new.insert(NAME.to_owned(), json!(""));
+    }
+}
+
 fn changes(old: &Map<String, Value>, new: &Map<String, Value>) -> Map<String, Value> {
     let text = |name: &str, value: &Value| match value {
         Value::String(text) => text.clone(),
@@ -255,6 +291,14 @@ fn changes(old: &Map<String, Value>, new: &Map<String, Value>) -> Map<String, Va
             (old != new).then(|| ((*setting).to_owned(), json!([text(member, old), text(member, new)])))
         })
         .collect()
+}
+
+fn writeback_activity(on: bool) -> &'static str {
+    if on {
+        "Enable password writeback for directory"
+    } else {
+        "Disable password writeback for directory"
+    }
 }
 
 fn audit(tenant: &Tenant, activity: &str, upn: &str, changes: &Map<String, Value>) {

@@ -1,4 +1,4 @@
-//! Who may read what.
+//! Who may read and write what.
 
 use super::{Ask, GraphError};
 use crate::contract::contract;
@@ -84,6 +84,55 @@ pub(super) const METHODS_ROLES: &[&str] = &[
 pub(super) const POLICY_ROLES: &[&str] = &[
     "Global Reader",
     "Security Reader",
+    "Security Administrator",
+    "Conditional Access Administrator",
+    "Global Administrator",
+];
+/// Who may write: an app with one of these sets of permissions, a person with the same as scopes and one of the roles besides.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Writers {
+    sets: &'static [&'static [&'static str]],
+    roles: &'static [&'static str],
+}
+
+impl Writers {
+    /// Refuses a token that holds no whole set or whose person lacks the role.
+    pub fn check(&self, ask: &Ask) -> Result<(), GraphError> {
+        let whole = |held: &[String]| {
+            let has = |name: &&str| held.iter().any(|own| own == name);
+            self.sets.iter().any(|set| set.iter().all(has))
+        };
+        let allowed = match &ask.access.holder {
+            Holder::App { permissions } => whole(permissions),
+            Holder::Person { scopes, roles, .. } => {
+                whole(scopes) && roles.iter().any(|role| self.roles.contains(&role.as_str()))
+            }
+        };
+        if allowed { Ok(()) } else { Err(GraphError::denied()) }
+    }
+}
+
+pub(super) const METHODS_WRITERS: Writers = Writers {
+    sets: &[&["Policy.ReadWrite.AuthenticationMethod"]],
+    roles: &["Authentication Policy Administrator", "Global Administrator"],
+};
+pub(super) const AUTHORIZATION_WRITERS: Writers = Writers {
+    sets: &[&["Policy.ReadWrite.Authorization"]],
+    roles: &["Privileged Role Administrator", "Global Administrator"],
+};
+pub(super) const CONDITIONAL_ACCESS_WRITERS: Writers = Writers {
+    sets: &[&["Policy.ReadWrite.ConditionalAccess", "Policy.Read.All"]],
+    roles: CONDITIONAL_ACCESS_ROLES,
+};
+/// Which roles may, no document that was read says; these may write the policies that stand in for security defaults.
+pub(super) const SECURITY_DEFAULTS_WRITERS: Writers = Writers {
+    sets: &[
+        &["Policy.ReadWrite.SecurityDefaults", "Policy.Read.All"],
+        &["Policy.ReadWrite.ConditionalAccess", "Policy.Read.All"],
+    ],
+    roles: CONDITIONAL_ACCESS_ROLES,
+};
+const CONDITIONAL_ACCESS_ROLES: &[&str] = &[
     "Security Administrator",
     "Conditional Access Administrator",
     "Global Administrator",

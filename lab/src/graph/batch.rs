@@ -150,7 +150,11 @@ fn run(ask: &Ask, id: String, mut call: Call, notes: &mut Notes) -> Value {
         let text = String::from_utf8_lossy(&bytes);
         json!(text.trim_start_matches('\u{feff}'))
     });
-    json!({"id": id, "status": reply.status, "headers": headers, "body": body})
+    let mut part = json!({"id": id, "status": reply.status, "headers": headers});
+    if !bytes.is_empty() {
+        part["body"] = body;
+    }
+    part
 }
 
 /// `retry-after` as `Retry-After`.

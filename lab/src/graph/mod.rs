@@ -65,7 +65,7 @@ pub(crate) fn answer(core: &Core, call: &Call, notes: &mut Notes, in_batch: bool
             reply.headers.insert(HeaderName::from_static(name), value);
         }
     }
-    if reply.status == 200 {
+    if matches!(reply.status, 200 | 201) {
         reply.headers.insert("odata-version", HeaderValue::from_static("4.0"));
     }
     reply

@@ -261,10 +261,24 @@ pub(super) fn subscriptions(ask: &Ask) -> Result<Reply, GraphError> {
 pub(super) fn authentication_methods(ask: &Ask) -> Result<Reply, GraphError> {
     let mut value = read(&ask.tenant.objects.authentication_methods);
     if ask.version == crate::contract::Version::Beta {
-        value["microsoftAuthenticatorPlatformSettings"] =
-            json!({"enforceAppPIN": {"includeTargets": [], "excludeTargets": []}});
-        value["reportSuspiciousActivitySettings"] = json!({"state": "default", "voiceReportingCode": 0, "includeTarget": {"targetType": "group", "id": "all_users"}});
-        value["systemCredentialPreferences"] = json!({"state": "default", "excludeTargets": [], "includeTargets": [{"id": "all_users", "targetType": "group"}]});
+        for (name, default) in [
+            (
+                "microsoftAuthenticatorPlatformSettings",
+                json!({"enforceAppPIN": {"includeTargets": [], "excludeTargets": []}}),
+            ),
+            (
+                "reportSuspiciousActivitySettings",
+                json!({"state": "default", "voiceReportingCode": 0, "includeTarget": {"targetType": "group", "id": "all_users"}}),
+            ),
+            (
+                "systemCredentialPreferences",
+                json!({"state": "default", "excludeTargets": [], "includeTargets": [{"id": "all_users", "targetType": "group"}]}),
+            ),
+        ] {
+            if value.get(name).is_none() {
+                value[name] = default;
+            }
+        }
     }
     one(ask, value, "microsoft.graph.authenticationMethodsPolicy")
 }

@@ -1,6 +1,7 @@
 //! Which function answers which path.
 
 use super::access::{self, Readers};
+use super::write::{self, Write};
 use super::{Ask, GraphError, groups, logs, objects, reports, users};
 use crate::contract::Version;
 use crate::reply::Reply;
@@ -13,6 +14,14 @@ struct Route {
     readers: Readers,
     budget: Budget,
     handler: fn(&Ask) -> Result<Reply, GraphError>,
+    writes: &'static [Write],
+}
+
+impl Route {
+    const fn writes(mut self, writes: &'static [Write]) -> Self {
+        self.writes = writes;
+        self
+    }
 }
 
 /// The documented limit that a path falls under.
@@ -38,6 +47,7 @@ const fn route(
         readers,
         budget,
         handler,
+        writes: &[],
     }
 }
 
@@ -53,6 +63,7 @@ const fn beta(
         readers,
         budget,
         handler,
+        writes: &[],
     }
 }
 
@@ -119,32 +130,37 @@ const ROUTES: &[Route] = &[
         access::listed("/policies/authenticationMethodsPolicy").roles(access::METHODS_ROLES),
         Directory(1),
         objects::authentication_methods,
-    ),
+    )
+    .writes(write::METHODS_POLICY),
     route(
         "policies/authenticationMethodsPolicy/authenticationMethodConfigurations/{}",
         access::listed("/policies/authenticationMethodsPolicy/authenticationMethodConfigurations/{id}")
             .roles(access::METHODS_ROLES),
         Directory(1),
         objects::method_configuration,
-    ),
+    )
+    .writes(write::METHOD),
     route(
         "policies/authorizationPolicy",
         access::listed("/policies/authorizationPolicy"),
         Directory(1),
         objects::authorization,
-    ),
+    )
+    .writes(write::AUTHORIZATION),
     route(
         "policies/identitySecurityDefaultsEnforcementPolicy",
         access::listed("/policies/identitySecurityDefaultsEnforcementPolicy"),
         Directory(1),
         objects::security_defaults,
-    ),
+    )
+    .writes(write::SECURITY_DEFAULTS),
     route(
         "identity/conditionalAccess/policies",
         access::listed("/identity/conditionalAccess/policies").roles(access::POLICY_ROLES),
         ConditionalAccess,
         objects::conditional_access,
-    ),
+    )
+    .writes(write::CONDITIONAL_ACCESS),
     route(
         "reports/authenticationMethods/userRegistrationDetails",
         access::listed("/reports/authenticationMethods/userRegistrationDetails").roles(access::REPORT_ROLES),
@@ -224,7 +240,8 @@ const ROUTES: &[Route] = &[
         access::listed("/identity/conditionalAccess/policies").roles(access::POLICY_ROLES),
         ConditionalAccess,
         objects::conditional_access_policy,
-    ),
+    )
+    .writes(write::CONDITIONAL_ACCESS_POLICY),
     route(
         "directory/onPremisesSynchronization/{}",
         access::listed("/directory/onPremisesSynchronization/{id}").roles(access::GLOBAL_ADMINISTRATOR),
@@ -310,19 +327,23 @@ pub(super) fn render(ask: &Ask) -> Result<Reply, GraphError> {
 /// Answers a path.
 pub(super) fn answer(ask: &Ask) -> Result<Reply, GraphError> {
     let route = find(ask)?;
-    if let Some(written) = super::write::answer(ask) {
-        return written;
-    }
-    if ask.call.method != "GET" {
+    let method = ask.call.method.as_str();
+    let write = route.writes.iter().find(|write| write.method == method);
+    if write.is_none() && method != "GET" {
         return Err(GraphError::refused(
             405,
             "Request_BadRequest",
-            format!("The lab answers GET here, not {}.", ask.call.method),
+            format!("The lab does not answer {method} here."),
         ));
     }
     let notice = ask.core.budgets.spend(ask, route.budget)?;
-    route.readers.check(ask)?;
-    let mut reply = (route.handler)(ask)?;
+    let mut reply = match write {
+        Some(write) => write.answer(ask)?,
+        None => {
+            route.readers.check(ask)?;
+            (route.handler)(ask)?
+        }
+    };
     for (name, value) in notice {
         reply = reply.header(name, &value);
     }

@@ -216,6 +216,36 @@ impl Bench {
         send(method, &format!("{}/api/{path}", self.url), &headers, &body).unwrap()
     }
 
+    /// A write to Graph; null sends no body.
+    pub fn write(&self, token: &str, method: &str, path: &str, body: &Value) -> Answer {
+        self.try_write(token, method, path, body).unwrap()
+    }
+
+    /// The same; `Err` when the connection broke.
+    pub fn try_write(&self, token: &str, method: &str, path: &str, body: &Value) -> Result<Answer, String> {
+        let authorization = format!("Bearer {token}");
+        let mut headers = vec![("authorization", &*authorization)];
+        let mut text = String::new();
+        if !body.is_null() {
+            headers.push(("content-type", "application/json"));
+            text = body.to_string();
+        }
+        send(method, &format!("{}{path}", self.url), &headers, &text)
+    }
+
+    /// Gives an app permissions, for tokens issued from now on.
+    pub fn allow(&self, app: &str, permissions: &[&str]) {
+        for permission in permissions {
+            self.lab
+                .control(
+                    "POST",
+                    "permissions/add",
+                    &json!({"app": app, "permission": permission}),
+                )
+                .unwrap();
+        }
+    }
+
     pub fn assert_no_violations(&self) {
         let violations = self.lab.violations();
         assert!(violations.is_empty(), "{violations:#?}");
