@@ -11,7 +11,7 @@ use crate::http::{Call, Notes};
 use crate::login::DeviceState;
 use crate::record::lock;
 use crate::reply::Reply;
-use crate::tenant::{Tenant, TenantError};
+use crate::tenant::{ClickError, Tenant, TenantError};
 
 /// Why a control request was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +28,8 @@ pub(crate) enum ControlError {
     Json(#[from] serde_json::Error),
     #[error(transparent)]
     Fault(#[from] FaultError),
+    #[error(transparent)]
+    Click(#[from] ClickError),
     #[error(transparent)]
     Scenario(#[from] TenantError),
 }
@@ -64,6 +66,7 @@ pub(crate) fn run_local(core: &Core, method: &str, action: &str, body: &Value) -
     let text = |name: &'static str| body[name].as_str().ok_or(ControlError::Missing(name));
     match (method, action) {
         ("GET", "requests") => Ok(json!(core.log.requests())),
+        ("GET", "writes") => Ok(json!(core.log.writes())),
         ("GET", "violations") => Ok(json!(core.log.violations())),
         ("GET", "tenants") => Ok(tenants(core)),
         ("GET", "faults") => Ok(json!(core.faults.list())),
@@ -132,18 +135,20 @@ pub(crate) fn run_local(core: &Core, method: &str, action: &str, body: &Value) -
             let portal = lock(&tenant.portal).clone();
             Ok(json!({"passwordReset": portal.password_reset, "onPremises": portal.on_premises}))
         }
-        // A person's click on one of the portal's pages.
+        // A person's click on the portal's pages.
         ("POST", "portal") => {
             let tenant = tenant(core, body)?;
-            let mut portal = lock(&tenant.portal);
-            let portal = &mut *portal;
-            for (name, object) in [
-                ("passwordReset", &mut portal.password_reset),
-                ("onPremises", &mut portal.on_premises),
-            ] {
-                let members = body[name].as_object().into_iter().flatten();
-                object.extend(members.map(|(member, value)| (member.clone(), value.clone())));
+            for object in ["passwordReset", "onPremises"] {
+                if let Some(set) = body[object].as_object() {
+                    tenant.click(object, set, body["upn"].as_str())?;
+                }
             }
+            Ok(json!({}))
+        }
+        // The same for any object that a set-up writes.
+        ("POST", "click") => {
+            let set = body["set"].as_object().ok_or(ControlError::Missing("set"))?;
+            tenant(core, body)?.click(text("object")?, set, body["upn"].as_str())?;
             Ok(json!({}))
         }
         ("POST", "arc") => {

@@ -166,6 +166,11 @@ impl Lab {
         self.core.log.requests()
     }
 
+    /// Every request so far that would change something in a tenant, carried out or not.
+    pub fn writes(&self) -> Vec<RequestRecord> {
+        self.core.log.writes()
+    }
+
     /// Every request so far that the real service would have refused.
     pub fn violations(&self) -> Vec<Violation> {
         self.core.log.violations()

@@ -293,6 +293,30 @@ fn changes(old: &Map<String, Value>, new: &Map<String, Value>) -> Map<String, Va
         .collect()
 }
 
+/// A person's click on the portal's pages: members set as they are, and the audit log told of it.
+pub(crate) fn click(tenant: &Tenant, upn: &str, on_premises: bool, set: &Map<String, Value>) {
+    let mut portal = lock(&tenant.portal);
+    let object = if on_premises {
+        &mut portal.on_premises
+    } else {
+        &mut portal.password_reset
+    };
+    let before = object.clone();
+    object.extend(set.iter().map(|(name, value)| (name.clone(), value.clone())));
+    let changes = changes(&before, object);
+    let writeback = object.get("passwordWritebackSupported").cloned();
+    drop(portal);
+    if before.get("passwordWritebackSupported") != writeback.as_ref() {
+        audit(
+            tenant,
+            writeback_activity(writeback == Some(Value::Bool(true))),
+            upn,
+            &changes,
+        );
+    }
+    audit(tenant, "Update SSPR Settings", upn, &changes);
+}
+
 fn writeback_activity(on: bool) -> &'static str {
     if on {
         "Enable password writeback for directory"

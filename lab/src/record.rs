@@ -47,6 +47,16 @@ pub struct RequestRecord {
     pub faults: Vec<String>,
 }
 
+impl RequestRecord {
+    /// A request to Graph or to the portal that does more than read. A batch is not one, but its parts may be.
+    fn is_write(&self) -> bool {
+        let first = self.path.split('/').nth(1).unwrap_or_default();
+        matches!(first, "v1.0" | "beta" | "api")
+            && !matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS")
+            && !self.path.ends_with("/$batch")
+    }
+}
+
 /// A request that the real service refuses, or that its documents do not allow.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -116,6 +126,13 @@ impl Log {
 
     pub fn requests(&self) -> Vec<RequestRecord> {
         lock(&self.inner).requests.clone()
+    }
+
+    /// The requests that would change something in the tenant, carried out or not.
+    pub fn writes(&self) -> Vec<RequestRecord> {
+        let inner = lock(&self.inner);
+        let all = inner.requests.iter().filter(|request| request.is_write());
+        all.cloned().collect()
     }
 
     pub fn violations(&self) -> Vec<Violation> {

@@ -131,18 +131,22 @@ async fn handle(
     }
     delay(&core, &call).await?;
     let mut notes = Notes::default();
-    let reply = play(&call, || dispatch(&core, &call, &mut notes));
+    let reply = play(&core, &call, &mut notes, |notes| dispatch(&core, &call, notes));
+    let dropped = call.faults.contains(&FaultKind::DropAnswer);
     if !control {
         for message in std::mem::take(&mut notes.violations) {
             core.log.violation(call.number, call.address(), message);
         }
         core.log.answered(call.number, |record| {
-            record.status = reply.status;
+            record.status = if dropped { 0 } else { reply.status };
             record.bytes = reply.length();
             record.role = notes.role.to_owned();
             record.tenant_id = notes.tenant_id;
             record.app_id = notes.app_id;
         });
+    }
+    if dropped {
+        return Err(Dropped);
     }
     Ok(wire::response(&core, &call, reply))
 }

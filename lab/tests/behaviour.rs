@@ -516,3 +516,188 @@ async fn a_lab_starts_inside_a_runtime() {
     assert!(lab.url().starts_with("http://127.0.0.1:"));
     tokio::task::spawn_blocking(move || drop(lab)).await.unwrap();
 }
+
+const SSPR_POLICY: &str = "PasswordReset/PasswordResetPolicies";
+const AUTHORIZATION: &str = "/v1.0/policies/authorizationPolicy";
+const METHODS: &str = "/v1.0/policies/authenticationMethodsPolicy";
+
+fn bench_that_writes() -> (Bench, String) {
+    let bench = Bench::new("hybrid-ready");
+    bench.allow(
+        "checker",
+        &[
+            "Policy.ReadWrite.Authorization",
+            "Policy.ReadWrite.AuthenticationMethod",
+        ],
+    );
+    let token = bench.app_token();
+    (bench, token)
+}
+
+#[test]
+fn a_person_clicks_and_the_log_of_writes_tells_what_clients_sent() {
+    let (bench, token) = bench_that_writes();
+    let portal = bench.portal_token("admin").json()["access_token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let click = |body: Value| bench.lab.control("POST", "click", &body);
+    click(json!({"object": "passwordReset", "set": {"enablementType": 1}, "upn": "pia@contoso.example"})).unwrap();
+    click(json!({"object": "onPremises", "set": {"accountUnlockEnabled": false}})).unwrap();
+    click(json!({"object": "authorization", "set": {"allowedToUseSSPR": false}})).unwrap();
+    click(json!({"object": "authenticationMethods/Sms", "set": {"state": "disabled"}})).unwrap();
+    click(
+        json!({"object": "authenticationMethods", "set": {"registrationEnforcement":
+        {"authenticationMethodsRegistrationCampaign": {"state": "disabled"}}}}),
+    )
+    .unwrap();
+    assert!(click(json!({"object": "teapot", "set": {}})).is_err());
+    let object = bench.portal(&portal, "GET", SSPR_POLICY, &Value::Null).json();
+    assert_eq!(object["enablementType"], 1);
+    let newest = bench.get(&token, "/v1.0/auditLogs/directoryAudits?$top=2").json();
+    let events = newest["value"].as_array().unwrap();
+    assert!(
+        events
+            .iter()
+            .all(|event| event["activityDisplayName"] == "Update SSPR Settings")
+    );
+    assert!(
+        events
+            .iter()
+            .any(|event| event["initiatedBy"]["user"]["userPrincipalName"] == "pia@contoso.example")
+    );
+    assert_eq!(bench.get(&token, AUTHORIZATION).json()["allowedToUseSSPR"], false);
+    let methods = bench.get(&token, METHODS).json();
+    let campaign = &methods["registrationEnforcement"]["authenticationMethodsRegistrationCampaign"];
+    assert!(campaign["state"] == "disabled" && campaign["includeTargets"].is_array());
+    let all = methods["authenticationMethodConfigurations"].as_array().unwrap();
+    assert_eq!(all.iter().find(|own| own["id"] == "Sms").unwrap()["state"], "disabled");
+    // Clicks and reads, sign-ins and batches of reads are no client's writes.
+    bench.batch(&token, &json!([{"id": "1", "method": "GET", "url": "/domains"}]));
+    assert!(bench.lab.writes().is_empty(), "{:?}", bench.lab.writes());
+
+    // Those that were refused are told too.
+    bench.portal(&portal, "PUT", SSPR_POLICY, &object);
+    bench.write(&token, "PATCH", AUTHORIZATION, &json!({"allowedToUseSSPR": true}));
+    bench.write(&token, "POST", "/v1.0/identity/conditionalAccess/policies", &json!({}));
+    let part = json!([{"id": "1", "method": "PATCH", "url": "/policies/authorizationPolicy",
+        "headers": {"Content-Type": "application/json"}, "body": {"allowedToUseSSPR": false}}]);
+    bench.batch(&token, &part);
+    let told = bench.lab.control("GET", "writes", &Value::Null).unwrap();
+    let told: Vec<Value> = told
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|write| json!([write["method"], write["path"], write["status"]]))
+        .collect();
+    assert_eq!(
+        json!(told),
+        json!([
+            ["PUT", "/api/PasswordReset/PasswordResetPolicies", 200],
+            ["PATCH", AUTHORIZATION, 204],
+            ["POST", "/v1.0/identity/conditionalAccess/policies", 403],
+            ["PATCH", AUTHORIZATION, 204],
+        ])
+    );
+    let bodies: Vec<Value> = bench
+        .lab
+        .writes()
+        .iter()
+        .map(|write| serde_json::from_str(&write.body).unwrap())
+        .collect();
+    assert_eq!(bodies[0], object);
+    assert_eq!(bodies[3], json!({"allowedToUseSSPR": false}));
+}
+
+#[test]
+fn faults_meet_writes() {
+    let (bench, token) = bench_that_writes();
+    let write = |on: bool| bench.try_write(&token, "PATCH", AUTHORIZATION, &json!({"allowedToUseSSPR": on}));
+    let read = || bench.get(&token, AUTHORIZATION).json()["allowedToUseSSPR"] == true;
+    let status = |status: u16| FaultKind::Status {
+        status,
+        code: None,
+        retry_after: None,
+    };
+    let throttle = FaultKind::Throttle {
+        retry_after: Some("1".into()),
+    };
+    for (kind, expected) in [
+        (status(403), (403, "Authorization_RequestDenied")),
+        (status(412), (412, "UnknownError")),
+        (throttle, (429, "TooManyRequests")),
+        (FaultKind::RevokedToken, (401, "InvalidAuthenticationToken")),
+    ] {
+        let fault = Fault::new(AUTHORIZATION, kind).on("PATCH").times(1);
+        bench.lab.add_fault(fault).unwrap();
+        assert!(read(), "reads are left alone");
+        let refused = write(false).unwrap();
+        assert_eq!((refused.status, refused.code().as_str()), expected);
+        assert!(read(), "{expected:?}: nothing was written");
+        bench.lab.clear_faults();
+    }
+    // The connection breaks before the write is done, or after.
+    for (kind, done) in [(FaultKind::DropBeforeHeaders, false), (FaultKind::DropAnswer, true)] {
+        let fault = Fault::new(AUTHORIZATION, kind).on("PATCH").times(1);
+        bench.lab.add_fault(fault).unwrap();
+        assert!(write(false).is_err());
+        assert_eq!(read(), !done);
+        assert_eq!(bench.lab.writes().last().unwrap().status, 0);
+        bench.lab.clear_faults();
+    }
+    assert_eq!(write(true).unwrap().status, 204);
+    bench.assert_no_violations();
+}
+
+#[test]
+fn another_writer_comes_between_a_read_and_a_write() {
+    let (bench, _) = bench_that_writes();
+    let portal = bench.portal_token("admin").json()["access_token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let read = || bench.portal(&portal, "GET", SSPR_POLICY, &Value::Null).json();
+    let mut wanted = read();
+    let drift = |method: &str, after: bool, reconfirm: u64| {
+        let fault = json!({"path": format!("/api/{SSPR_POLICY}"), "method": method, "count": 1, "kind": "drift",
+            "object": "passwordReset", "set": {"registrationReconfirmIntevalInDays": reconfirm}, "after": after});
+        bench.lab.control("POST", "faults", &fault).unwrap();
+    };
+    // Just after a read was served: the client holds the old value.
+    drift("GET", true, 99);
+    let held = read()["registrationReconfirmIntevalInDays"].clone();
+    assert_eq!(held, wanted["registrationReconfirmIntevalInDays"]);
+    assert_eq!(read()["registrationReconfirmIntevalInDays"], 99);
+    // Just before a write arrives: the whole object takes the other's change away, and the log shows both.
+    drift("PUT", false, 98);
+    wanted["registrationReconfirmIntevalInDays"] = json!(99);
+    assert_eq!(bench.portal(&portal, "PUT", SSPR_POLICY, &wanted).status, 200);
+    assert_eq!(read(), wanted);
+    let events = bench
+        .get(&bench.app_token(), "/v1.0/auditLogs/directoryAudits?$top=3")
+        .json();
+    let mut changes: Vec<Value> = events["value"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["targetResources"][0]["modifiedProperties"][0]["newValue"].clone())
+        .collect();
+    changes.sort_by_key(ToString::to_string);
+    assert_eq!(json!(changes), json!(["\"98\"", "\"99\"", "\"99\""]));
+    bench.assert_no_violations();
+    // A drift that fits nothing is noted.
+    bench
+        .lab
+        .add_fault(Fault::new(
+            "/v1.0",
+            FaultKind::Drift {
+                object: "teapot".into(),
+                set: serde_json::Map::new(),
+                after: false,
+            },
+        ))
+        .unwrap();
+    let token = bench.app_token();
+    bench.get(&token, AUTHORIZATION);
+    assert_eq!(bench.lab.violations().len(), 1);
+}

@@ -9,8 +9,9 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::core::Core;
 use crate::guid::mix;
-use crate::http::Call;
+use crate::http::{Call, Notes};
 use crate::record::lock;
 use crate::reply::Reply;
 
@@ -78,6 +79,18 @@ pub enum FaultKind {
     },
     /// The connection is closed without an answer.
     DropBeforeHeaders,
+    /// What was asked is done, then the connection is closed without an answer.
+    DropAnswer,
+    /// Somebody else changes a member: just before the request is answered, or just after.
+    Drift {
+        /// As the control interface's `click` names it, such as `passwordReset` or `authenticationMethods/Sms`.
+        object: String,
+        /// The members and their values.
+        set: serde_json::Map<String, Value>,
+        /// After the answer was made (of a read), not before (of a write).
+        #[serde(default)]
+        after: bool,
+    },
     /// The connection is closed within the body.
     DropMidBody {
         /// Bytes that still come; none for half of them.
@@ -174,6 +187,12 @@ impl Fault {
             kind,
             ..Fault::default()
         }
+    }
+
+    /// The same fault for requests with this method only.
+    pub fn on(mut self, method: &str) -> Self {
+        self.method = Some(method.to_owned());
+        self
     }
 
     /// The same fault for the first `count` matching requests only.
@@ -275,16 +294,36 @@ impl Armed {
 }
 
 /// The answer to a call with its faults: one that stands in place of the real answer, or the real one changed.
-pub(crate) fn play(call: &Call, answer: impl FnOnce() -> Reply) -> Reply {
+pub(crate) fn play(core: &Core, call: &Call, notes: &mut Notes, answer: impl FnOnce(&mut Notes) -> Reply) -> Reply {
+    drift(core, call, notes, false);
     let replaced = call
         .faults
         .iter()
         .find_map(|fault| transform::replace(fault, &call.origin));
-    let mut reply = replaced.unwrap_or_else(answer);
+    let mut reply = replaced.unwrap_or_else(|| answer(notes));
     for fault in &call.faults {
         transform::transform(fault, &mut reply, call);
     }
+    drift(core, call, notes, true);
     reply
+}
+
+/// Lets somebody else change the tenant of the call's token.
+fn drift(core: &Core, call: &Call, notes: &mut Notes, later: bool) {
+    for fault in &call.faults {
+        let FaultKind::Drift { object, set, after } = fault else {
+            continue;
+        };
+        if *after != later {
+            continue;
+        }
+        let access = call.bearer().and_then(|token| core.desk.access(token));
+        let tenant = access.and_then(|access| core.tenant_called(&access.tenant));
+        let done = tenant.map(|tenant| tenant.click(object, set, None));
+        if !matches!(done, Some(Ok(()))) {
+            notes.violation(format!("the drift of {object} changes nothing"));
+        }
+    }
 }
 
 /// The name of a kind as it stands in JSON.

@@ -48,6 +48,7 @@ pub(crate) fn replace(fault: &FaultKind, origin: &str) -> Option<Reply> {
             retry_after,
         } => {
             let code = code.as_deref().unwrap_or(match *status {
+                403 => "Authorization_RequestDenied",
                 500 => "InternalServerError",
                 502 => "BadGateway",
                 503 => "ServiceUnavailable",

@@ -114,11 +114,14 @@ fn run(ask: &Ask, id: String, mut call: Call, notes: &mut Notes) -> Value {
         method: call.method.clone(),
         path: call.path.clone(),
         query: call.query.clone(),
+        body: String::from_utf8_lossy(&call.body).into_owned(),
         faults: call.faults.iter().map(crate::fault::kind_name).collect(),
         ..RequestRecord::default()
     });
     let mut own = Notes::default();
-    let reply = crate::fault::play(&call, || super::answer(ask.core, &call, &mut own, true));
+    let reply = crate::fault::play(ask.core, &call, &mut own, |own| {
+        super::answer(ask.core, &call, own, true)
+    });
     for message in own.violations {
         log.violation(call.number, call.address(), message);
     }

@@ -2,6 +2,7 @@
 
 mod apps;
 mod audit;
+mod click;
 mod directory;
 mod objects;
 mod report;
@@ -19,6 +20,7 @@ use crate::roles;
 use crate::scenario::{Scenario, ScenarioError};
 
 pub(crate) use apps::App;
+pub(crate) use click::ClickError;
 pub(crate) use directory::{Directory, Group, Population, User};
 pub(crate) use objects::Objects;
 pub(crate) use rows::Template;
