@@ -12,8 +12,9 @@ use entra_sspr::task::{Task, TaskContext};
 use serde_json::{Value, json};
 use sspr_lab::{Fault, FaultKind, Lab, LabOptions};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// What a set-up in the cloud needs.
 const WRITES: [&str; 3] = [
@@ -24,8 +25,13 @@ const WRITES: [&str; 3] = [
 const POLICY: &str = "/api/PasswordReset/PasswordResetPolicies";
 const METHODS: &str = "/v1.0/policies/authenticationMethodsPolicy";
 
-/// The plans of one tenant are applied one at a time, and the labs' tenants of a scenario have the same id.
-static TURN: Mutex<()> = Mutex::new(());
+/// The labs' tenants have the same id, and one plan of a tenant is applied at a time, whichever process asks.
+fn turn() -> File {
+    let path = std::env::temp_dir().join("entra-sspr-plan-tests");
+    let file = File::create(path).expect("a file for the turn");
+    file.lock().expect("it is this test's turn");
+    file
+}
 
 fn lab() -> Lab {
     Lab::start_blocking(LabOptions::scenario("hybrid-faulty")).expect("the lab starts")
@@ -133,7 +139,7 @@ fn writes(lab: &Lab) -> Vec<String> {
 
 #[test]
 fn a_faulty_tenant_is_set_up_and_set_back() {
-    let _turn = TURN.lock();
+    let _turn = turn();
     let lab = lab();
     let session = writer(&lab);
     let folder = tempfile::tempdir().unwrap();
@@ -211,7 +217,7 @@ fn a_faulty_tenant_is_set_up_and_set_back() {
 
 #[test]
 fn who_may_not_write_is_told_what_is_missing_before_anything_is_changed() {
-    let _turn = TURN.lock();
+    let _turn = turn();
     let lab = lab();
     let session = app(&lab, 0);
     let folder = tempfile::tempdir().unwrap();
@@ -252,7 +258,7 @@ fn who_may_not_write_is_told_what_is_missing_before_anything_is_changed() {
 
 #[test]
 fn what_others_changed_stops_the_plan_and_is_not_undone() {
-    let _turn = TURN.lock();
+    let _turn = turn();
     let lab = lab();
     let session = writer(&lab);
     let folder = tempfile::tempdir().unwrap();
@@ -313,7 +319,7 @@ fn what_others_changed_stops_the_plan_and_is_not_undone() {
 
 #[test]
 fn what_a_service_does_in_mid_plan_ends_with_a_journal_that_says_it() {
-    let _turn = TURN.lock();
+    let _turn = turn();
     let only = json!({"schemaVersion": 1, "notifications": {"users": true, "administrators": true}});
     for (what, kind, expected) in [
         (
@@ -378,7 +384,7 @@ fn what_a_service_does_in_mid_plan_ends_with_a_journal_that_says_it() {
 
 #[test]
 fn a_plan_is_one_tenant_s_and_whole() {
-    let _turn = TURN.lock();
+    let _turn = turn();
     let lab = lab();
     let session = writer(&lab);
     let folder = tempfile::tempdir().unwrap();
