@@ -95,7 +95,6 @@ pub enum Wire {
 pub struct Peer {
     config: PathBuf,
     pages: usize,
-    wire: Wire,
 }
 
 impl Peer {
@@ -125,7 +124,6 @@ impl Peer {
         Ok(Peer {
             config,
             pages: addresses.len(),
-            wire,
         })
     }
 
@@ -136,10 +134,9 @@ impl Peer {
         let begun = Instant::now();
         let said = output(&mut command)?;
         let ms = begun.elapsed().as_secs_f64() * 1000.0;
-        let version = if self.wire == Wire::Plain { "1.1" } else { "2" };
         let right = said.lines().filter(|line| {
             let fields: Vec<&str> = line.split(' ').collect();
-            fields.first() == Some(&"200") && fields.get(2) == Some(&version)
+            fields.first() == Some(&"200") && fields.get(2) == Some(&"1.1")
         });
         let connections: u64 = said
             .lines()
