@@ -15,8 +15,6 @@ pub enum Kind {
     Directory,
     /// A group policy object's files and attributes.
     Sysvol,
-    /// The caller, who runs cmdlets on the Connect server.
-    Host,
     /// A person.
     Manual,
 }

@@ -80,22 +80,8 @@ impl Request {
 
     /// The chosen steps, in causal order.
     pub fn steps(&self) -> Result<Vec<&'static Step>> {
-        for name in self.steps.iter().chain(&self.exclude_steps) {
-            if Step::named(name).is_none() {
-                let known: Vec<_> = STEPS.iter().map(|s| s.name).collect();
-                return Err(Error::new(
-                    Status::ArgumentInvalid,
-                    format!("there is no step '{name}'; the steps are {}", known.join(", ")),
-                )
-                .target("steps"));
-            }
-        }
-        let named = |list: &[String], step: &Step| list.iter().any(|n| n.eq_ignore_ascii_case(step.name));
-        let chosen: Vec<_> = STEPS
-            .iter()
-            .copied()
-            .filter(|step| (self.steps.is_empty() || named(&self.steps, step)) && !named(&self.exclude_steps, step))
-            .collect();
+        let chosen = steps::chosen(&self.steps, &self.exclude_steps)
+            .map_err(|why| Error::new(Status::ArgumentInvalid, why).target("steps"))?;
         if chosen.is_empty() {
             return Err(Error::new(Status::ArgumentInvalid, "no step is left to check").target("excludeSteps"));
         }

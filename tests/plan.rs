@@ -5,10 +5,8 @@ mod common;
 use common::*;
 use entra_sspr::desired::Profile;
 use entra_sspr::error::{Error, Result};
-use entra_sspr::plan;
 use entra_sspr::session::Session;
 use entra_sspr::status::Status;
-use entra_sspr::task::{Task, TaskContext};
 use serde_json::{Value, json};
 use sspr_lab::{Fault, FaultKind, Lab, LabOptions};
 use std::collections::BTreeMap;
@@ -52,15 +50,6 @@ fn writer(lab: &Lab) -> Arc<Session> {
     person(lab, 0, true)
 }
 
-fn run<F>(session: &Arc<Session>, work: impl FnOnce(Arc<Session>, TaskContext) -> F + Send + 'static) -> Result<Value>
-where
-    F: Future<Output = Result<Value>> + Send,
-{
-    let own = Arc::clone(session);
-    let task = Task::start(session.config.host_actions.clone(), move |context| work(own, context));
-    result(&task.expect("a task starts"))
-}
-
 fn wanted() -> Value {
     let mut desired: Value = serde_json::from_str(Profile::Guide.text()).unwrap();
     desired["resetPolicy"]["administrators"] = json!(false);
@@ -74,27 +63,18 @@ fn wanted() -> Value {
 
 fn create(session: &Arc<Session>, desired: &Value, portal: bool) -> Value {
     let request = json!({"desired": desired.to_string(), "allowPortalWrite": portal});
-    let request = serde_json::from_value(request).unwrap();
-    run(session, |session, context| async move {
-        plan::create(&session, request, &context).await
-    })
-    .expect("a plan")
+    create_plan(session, request).expect("a plan")
 }
 
 fn apply(session: &Arc<Session>, plan: &Value, journal: &Path) -> Result<Value> {
-    let request = json!({"plan": plan["plan"], "journal": journal, "allowPortalWrite": true});
-    let request = serde_json::from_value(request).unwrap();
-    run(session, |session, context| async move {
-        plan::apply(&session, request, &context).await
-    })
+    apply_plan(
+        session,
+        json!({"plan": plan["plan"], "journal": journal, "allowPortalWrite": true}),
+    )
 }
 
 fn undo(session: &Arc<Session>, journal: &Path) -> Result<Value> {
-    let request = json!({"journal": journal, "allowPortalWrite": true});
-    let request = serde_json::from_value(request).unwrap();
-    run(session, |session, context| async move {
-        plan::undo(&session, request, &context).await
-    })
+    undo_plan(session, json!({"journal": journal, "allowPortalWrite": true}))
 }
 
 /// What each change came to, by its id.
@@ -108,7 +88,7 @@ fn outcomes(result: &Value) -> BTreeMap<&str, &str> {
 /// Everything that a set-up could change, as the lab has it.
 fn state(lab: &Lab, session: &Arc<Session>) -> Value {
     let portal = lab.control("GET", "portal", &Value::Null).unwrap();
-    let read = run(session, |session, context| async move {
+    let read = run_task(session, |session, context| async move {
         let graph = session.graph(&context)?;
         let mut all = Vec::new();
         for path in [
@@ -244,12 +224,7 @@ fn who_may_not_write_is_told_what_is_missing_before_anything_is_changed() {
 
     // Nobody signed in to the portal, or nobody allowed it.
     let made = create(&writer(&lab), &wanted(), true);
-    let request = json!({"plan": made["plan"], "journal": journal});
-    let request = serde_json::from_value(request).unwrap();
-    let session = writer(&lab);
-    let refused = run(&session, |session, context| async move {
-        plan::apply(&session, request, &context).await
-    });
+    let refused = apply_plan(&writer(&lab), json!({"plan": made["plan"], "journal": journal}));
     assert_eq!(refused.unwrap_err().target.as_deref(), Some("allowPortalWrite"));
     let error = apply(&person(&lab, 0, false), &made, &journal).unwrap_err();
     assert_eq!(error.status, Status::PlanPermission);
@@ -291,11 +266,8 @@ fn what_others_changed_stops_the_plan_and_is_not_undone() {
         &json!({"passwordReset": {"notifyUsersOnPasswordReset": false}}),
     )
     .unwrap();
-    let resume = serde_json::from_value(json!({"journal": journal, "resume": true, "allowPortalWrite": true})).unwrap();
-    let resumed = run(&session, |session, context| async move {
-        plan::apply(&session, resume, &context).await
-    })
-    .unwrap();
+    let resume = json!({"journal": journal, "resume": true, "allowPortalWrite": true});
+    let resumed = apply_plan(&session, resume).unwrap();
     assert!(
         outcomes(&resumed).values().all(|outcome| *outcome == "done"),
         "{resumed:#}"

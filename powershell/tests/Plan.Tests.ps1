@@ -9,7 +9,7 @@ Describe 'Plans' {
 
         function Get-Write {
             # What was sent to the lab that changes something there.
-            @(Invoke-Lab -Lab $lab -Action 'requests' | ForEach-Object { $_ } | Where-Object { $_.method -in 'PUT', 'PATCH', 'DELETE' })
+            @(Invoke-Lab -Lab $lab -Action 'writes' | ForEach-Object { $_ })
         }
     }
 

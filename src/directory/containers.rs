@@ -242,6 +242,12 @@ pub fn parent(dn: &str) -> Option<&str> {
     split(dn).1
 }
 
+/// The distinguished name of the domain in which an object stands: the first above it that is a domain's.
+pub fn domain_of(dn: &str) -> Option<&str> {
+    let is_domain = |dn: &&str| dn.get(..3).is_some_and(|kind| kind.eq_ignore_ascii_case("dc="));
+    std::iter::successors(parent(dn), |dn| parent(dn)).find(is_domain)
+}
+
 /// A distinguished name's first part, and the rest.
 fn split(dn: &str) -> (&str, Option<&str>) {
     let mut escaped = false;
@@ -307,6 +313,8 @@ mod tests {
         assert_eq!(parent(r"CN=Smith\, Ann,OU=A,DC=x"), Some("OU=A,DC=x"));
         assert_eq!(parent(r"CN=a\\,OU=A"), Some("OU=A"));
         assert_eq!(parent("DC=x"), None);
+        assert_eq!(domain_of(r"CN=dc=1\,dc=2,OU=A,dc=x,DC=y"), Some("dc=x,DC=y"));
+        assert_eq!(domain_of("OU=A"), None);
     }
 
     #[test]

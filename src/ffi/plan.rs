@@ -1,41 +1,9 @@
 //! Set-up over the C boundary: the desired state, plans, what applies them and what takes them back.
 
 use super::steps::offline;
-use super::{SESSIONS, guard, task, text};
+use super::task;
 use crate::plan;
-use crate::session::Session;
-use crate::status::Status;
-use crate::task::TaskContext;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 use std::ffi::c_char;
-use std::pin::Pin;
-use std::sync::Arc;
-
-type Work = Pin<Box<dyn Future<Output = crate::error::Result<Value>> + Send>>;
-
-/// Starts work of a session.
-///
-/// # Safety
-/// As of the exported function that calls it.
-unsafe fn online<R: DeserializeOwned>(
-    session: u64,
-    request_json: *const c_char,
-    out_task: *mut u64,
-    out_error: *mut *mut c_char,
-    work: impl FnOnce(Arc<Session>, R) -> crate::error::Result<Box<dyn FnOnce(TaskContext) -> Work + Send>>,
-) -> i32 {
-    let body = || {
-        let session = SESSIONS.get(session)?;
-        // SAFETY: the caller's promise.
-        let request: R = task::request(unsafe { text::take(request_json, "request_json")? })?;
-        let actions = session.config.host_actions.clone();
-        let work = work(session, request)?;
-        Ok((Status::Ok, task::start(actions, work)?))
-    };
-    // SAFETY: the caller's promise.
-    unsafe { guard::output(out_task, "out_task", out_error, body) }
-}
 
 /// Starts the making of a plan.
 ///
@@ -48,17 +16,23 @@ unsafe fn create(
     out_task: *mut u64,
     out_error: *mut *mut c_char,
 ) -> i32 {
-    let work = |session: Arc<Session>, mut request: plan::CreateRequest| {
+    let prepare = |mut request: plan::CreateRequest| {
         if let Some(step) = only {
             request.only(step)?;
         }
-        let work = move |context: TaskContext| -> Work {
-            Box::pin(async move { plan::create(&session, request, &context).await })
-        };
-        Ok(Box::new(work) as Box<dyn FnOnce(TaskContext) -> Work + Send>)
+        Ok(request)
     };
     // SAFETY: the caller's promise.
-    unsafe { online(session, request_json, out_task, out_error, work) }
+    unsafe {
+        task::prepared(
+            session,
+            request_json,
+            out_task,
+            out_error,
+            prepare,
+            |session, request, context| async move { plan::create(&session, request, &context).await },
+        )
+    }
 }
 
 /// Begins a desired state: what an administrator wants, to be edited and planned.
@@ -134,14 +108,16 @@ pub unsafe extern "C" fn sspr_plan_apply(
     out_task: *mut u64,
     out_error: *mut *mut c_char,
 ) -> i32 {
-    let work = |session: Arc<Session>, request: plan::ApplyRequest| {
-        let work = move |context: TaskContext| -> Work {
-            Box::pin(async move { plan::apply(&session, request, &context).await })
-        };
-        Ok(Box::new(work) as Box<dyn FnOnce(TaskContext) -> Work + Send>)
-    };
     // SAFETY: the caller's promise.
-    unsafe { online(session, request_json, out_task, out_error, work) }
+    unsafe {
+        task::of_session(
+            session,
+            request_json,
+            out_task,
+            out_error,
+            |session, request, context| async move { plan::apply(&session, request, &context).await },
+        )
+    }
 }
 
 /// Takes back what a journal says was done, the last change first. What somebody changed since is left as it is, unless it is named.
@@ -161,14 +137,16 @@ pub unsafe extern "C" fn sspr_plan_undo(
     out_task: *mut u64,
     out_error: *mut *mut c_char,
 ) -> i32 {
-    let work = |session: Arc<Session>, request: plan::UndoRequest| {
-        let work = move |context: TaskContext| -> Work {
-            Box::pin(async move { plan::undo(&session, request, &context).await })
-        };
-        Ok(Box::new(work) as Box<dyn FnOnce(TaskContext) -> Work + Send>)
-    };
     // SAFETY: the caller's promise.
-    unsafe { online(session, request_json, out_task, out_error, work) }
+    unsafe {
+        task::of_session(
+            session,
+            request_json,
+            out_task,
+            out_error,
+            |session, request, context| async move { plan::undo(&session, request, &context).await },
+        )
+    }
 }
 
 /// Plans the step `reset_policy`: who may reset, by how many methods, and whether administrators may. Request (without `steps`), result and statuses as of `sspr_plan_create`.

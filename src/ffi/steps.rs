@@ -1,6 +1,6 @@
 //! The checks over the C boundary: one function a step, one for all, and saved snapshots.
 
-use super::{SESSIONS, guard, task, text};
+use super::{guard, task, text};
 use crate::error::Result;
 use crate::run;
 use crate::status::Status;
@@ -19,21 +19,23 @@ unsafe fn check(
     out_task: *mut u64,
     out_error: *mut *mut c_char,
 ) -> i32 {
-    let body = || {
-        let session = SESSIONS.get(session)?;
-        // SAFETY: the caller's promise.
-        let mut request: run::Request = task::request(unsafe { text::take(request_json, "request_json")? })?;
+    let prepare = |mut request: run::Request| {
         if let Some(step) = only {
             request.only(step)?;
         }
-        let steps = request.steps()?;
-        let handle = task::start(session.config.host_actions.clone(), move |context| async move {
-            run::check(&session, &steps, &request, &context).await
-        })?;
-        Ok((Status::Ok, handle))
+        Ok((request.steps()?, request))
     };
     // SAFETY: the caller's promise.
-    unsafe { guard::output(out_task, "out_task", out_error, body) }
+    unsafe {
+        task::prepared(
+            session,
+            request_json,
+            out_task,
+            out_error,
+            prepare,
+            |session, (steps, request), context| async move { run::check(&session, &steps, &request, &context).await },
+        )
+    }
 }
 
 /// Starts work that needs no session.

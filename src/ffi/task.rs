@@ -46,12 +46,34 @@ where
     W: FnOnce(Arc<Session>, R, TaskContext) -> F + Send + 'static,
     F: Future<Output = Result<Value>> + Send,
 {
+    // SAFETY: the caller's promise.
+    unsafe { prepared(session, request_json, out_task, out_error, Ok, work) }
+}
+
+/// The same where a request is made ready first, and refused before a task is started.
+///
+/// # Safety
+/// As of the exported function that calls it.
+pub(super) unsafe fn prepared<R, P, W, F>(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+    prepare: impl FnOnce(R) -> Result<P>,
+    work: W,
+) -> i32
+where
+    R: DeserializeOwned,
+    P: Send + 'static,
+    W: FnOnce(Arc<Session>, P, TaskContext) -> F + Send + 'static,
+    F: Future<Output = Result<Value>> + Send,
+{
     let body = || {
         let session = SESSIONS.get(session)?;
         // SAFETY: the caller's promise.
-        let request: R = request(unsafe { text::take(request_json, "request_json")? })?;
+        let ready = prepare(request(unsafe { text::take(request_json, "request_json")? })?)?;
         let offered = session.config.host_actions.clone();
-        let handle = start(offered, move |context| work(session, request, context))?;
+        let handle = start(offered, move |context| work(session, ready, context))?;
         Ok((Status::Ok, handle))
     };
     // SAFETY: the caller's promise.

@@ -29,7 +29,7 @@ pub enum Mark {
 }
 
 /// One line.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Line {
     at: Timestamp,
@@ -72,9 +72,7 @@ impl Journal {
             at: Timestamp::now(),
             plan: Some(text),
             account: account.map(Into::into),
-            id: None,
-            mark: None,
-            message: None,
+            ..Line::default()
         })?;
         Ok(journal)
     }
@@ -120,11 +118,10 @@ impl Journal {
     pub fn mark(&mut self, id: &str, mark: Mark, message: Option<&str>) -> Result<()> {
         self.line(Line {
             at: Timestamp::now(),
-            plan: None,
-            account: None,
             id: Some(id.into()),
             mark: Some(mark),
             message: message.map(Into::into),
+            ..Line::default()
         })
     }
 

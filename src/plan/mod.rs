@@ -15,7 +15,7 @@ use crate::json;
 use crate::session::Session;
 use crate::snapshot::{FactId, Snapshot};
 use crate::status::Status;
-use crate::steps::{self, STEPS, Step};
+use crate::steps::{self, Step};
 use crate::task::TaskContext;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -119,13 +119,9 @@ pub async fn create(session: &Session, request: CreateRequest, context: &TaskCon
     plan(&snapshot, &desired, &steps, means).document()
 }
 
-/// The steps of these names, in causal order; all, where none is named.
+/// The steps of these names; all, where none is named.
 fn named(names: &[String]) -> Result<Vec<&'static Step>> {
-    if let Some(name) = names.iter().find(|name| Step::named(name).is_none()) {
-        return Err(Error::new(Status::ArgumentInvalid, format!("there is no step '{name}'")).target("steps"));
-    }
-    let chosen = |step: &&Step| names.is_empty() || names.iter().any(|name| name.eq_ignore_ascii_case(step.name));
-    Ok(STEPS.iter().copied().filter(chosen).collect())
+    steps::chosen(names, &[]).map_err(|why| Error::new(Status::ArgumentInvalid, why).target("steps"))
 }
 
 /// What begins a desired state.

@@ -120,7 +120,7 @@ impl Writer {
                 if let Some(name) = odata_type {
                     body.insert("@odata.type".into(), name.as_str().into());
                 }
-                // Of a member that holds others the whole is sent, for a PATCH replaces it.
+                // Of a member that holds others the whole is sent: right whether a PATCH replaces or merges it.
                 let read: Value = match members(value).any(|(name, _)| name.contains('/')) {
                     true => self.graph()?.get(&Ask::directory(path)).await?,
                     false => Value::Null,

@@ -78,9 +78,8 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
         label: "Allow users to unlock accounts without resetting their password",
         page: page::ON_PREMISES,
     };
-    let change = SWITCH.change(snapshot, wanted.map(Switch), allowed);
-    change
-        .map(|change| change.requires(&["Hybrid Identity Administrator"]))
+    SWITCH
+        .change(snapshot, wanted.map(Switch), allowed)
         .into_iter()
         .collect()
 }

@@ -111,11 +111,7 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
     let connect = CONNECT.change(snapshot, wanted.connect.map(Switch), connect);
     // Nobody has seen how the portal writes this one.
     let cloud_sync = BY_CLOUD_SYNC.change(snapshot, wanted.cloud_sync.map(Switch), cloud_sync);
-    connect
-        .map(|change| change.requires(&["Hybrid Identity Administrator"]))
-        .into_iter()
-        .chain(cloud_sync.map(Change::manual))
-        .collect()
+    connect.into_iter().chain(cloud_sync.map(Change::manual)).collect()
 }
 
 /// The switch for Entra Connect.

@@ -91,6 +91,18 @@ impl Step {
     }
 }
 
+/// The steps of these names, or all where none is named, but those of others, in causal order. A name that is no step's is
+/// told, with those that are.
+pub fn chosen(names: &[String], but: &[String]) -> Result<Vec<&'static Step>, String> {
+    if let Some(name) = names.iter().chain(but).find(|name| Step::named(name).is_none()) {
+        let known: Vec<_> = STEPS.iter().map(|step| step.name).collect();
+        return Err(format!("there is no step '{name}'; the steps are {}", known.join(", ")));
+    }
+    let named = |list: &[String], step: &Step| list.iter().any(|name| name.eq_ignore_ascii_case(step.name));
+    let counts = |step: &&Step| (names.is_empty() || named(names, step)) && !named(but, step);
+    Ok(STEPS.iter().copied().filter(counts).collect())
+}
+
 /// The facts that the plans of some steps ask for together.
 pub fn setup_needs(steps: &[&Step]) -> BTreeSet<FactId> {
     let setups = steps.iter().filter_map(|step| step.setup.as_ref());

@@ -353,24 +353,35 @@ impl<T: Clone + PartialEq + Display + Into<Value>> Setting<T> {
     /// the portal alone for sure; from the log, or not at all, a person looks.
     pub fn change(&self, snapshot: &Snapshot, wanted: Option<T>, wish: Wish) -> Option<Change> {
         let wanted = wanted?;
-        let portal = match self.portal {
-            Portal::Reset(read) => snapshot.facts.portal_reset_policy.whole().and_then(read),
-            Portal::OnPremises(read) => snapshot.facts.portal_on_premises.whole().and_then(read),
+        let facts = &snapshot.facts;
+        let (object, target, role) = match self.portal {
+            Portal::Reset(_) => (
+                PortalObject::Reset,
+                "password reset policy",
+                "Authentication Policy Administrator",
+            ),
+            Portal::OnPremises(_) => (
+                PortalObject::OnPremises,
+                "on-premises integration",
+                "Hybrid Identity Administrator",
+            ),
         };
-        let now = match portal {
-            Some(value) => Some(value),
-            None => weigh(snapshot, self)
+        // Whether the portal's object was read, and what it says.
+        let portal = match self.portal {
+            Portal::Reset(read) => facts.portal_reset_policy.whole().map(read),
+            Portal::OnPremises(read) => facts.portal_on_premises.whole().map(read),
+        };
+        let was_read = portal.is_some();
+        let known = || {
+            weigh(snapshot, self)
                 .ok()
                 .filter(Weighed::is_whole)
-                .map(|known| known.value),
+                .map(|known| known.value)
         };
+        let now = portal.flatten().or_else(known);
         if now.as_ref() == Some(&wanted) {
             return None;
         }
-        let (object, target) = match self.portal {
-            Portal::Reset(_) => (PortalObject::Reset, "password reset policy"),
-            Portal::OnPremises(_) => (PortalObject::OnPremises, "on-premises integration"),
-        };
         let click = format!("Set \"{}\" to {}.", wish.label, shown(&wanted.clone().into()));
         let member = |value: Option<T>| match value {
             Some(value) => json!({ self.member: value.into() }),
@@ -378,10 +389,10 @@ impl<T: Clone + PartialEq + Display + Into<Value>> Setting<T> {
         };
         let change = Change::of(wish.check.id, Writes::Portal, wish.title)
             .writes(target, Write::Portal { object }, member(now), member(Some(wanted)))
-            .requires(&["Authentication Policy Administrator"])
+            .requires(&[role])
             .by_hand(wish.page, &[&click, "Select Save."]);
         // What only the log says is no precondition for a write.
-        Some(match portal_read(snapshot, object) {
+        Some(match was_read {
             true => change,
             false => change.manual(),
         })
@@ -433,13 +444,6 @@ pub fn graph_change(
         odata_type: None,
     };
     Change::of(check.id, Writes::Graph, title).writes(path, write, json!({ member: now }), json!({ member: wanted }))
-}
-
-fn portal_read(snapshot: &Snapshot, object: PortalObject) -> bool {
-    match object {
-        PortalObject::Reset => snapshot.facts.portal_reset_policy.whole().is_some(),
-        PortalObject::OnPremises => snapshot.facts.portal_on_premises.whole().is_some(),
-    }
 }
 
 impl From<Switch> for Value {

@@ -7,7 +7,7 @@ use super::wait::retry_after;
 use crate::session::tokens::Token;
 use futures_util::future::join_all;
 use reqwest::Method;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -133,13 +133,7 @@ impl Graph {
             .collect();
         let url = self.service.url(&format!("/{root}/$batch"))?;
         let body = json!({ "requests": requests }).to_string();
-        let request = || {
-            let mut request = self.request(Method::POST, url.clone(), false);
-            let kind = HeaderValue::from_static("application/json");
-            request.headers_mut().insert(CONTENT_TYPE, kind);
-            *request.body_mut() = Some(body.clone().into());
-            request
-        };
+        let request = || self.sending(Method::POST, url.clone(), &body);
         let costs: Vec<_> = chunk.iter().map(|&i| (asks[i].workload, asks[i].units)).collect();
         let envelope: Envelope = document(&self.service.read(token, &request, &costs).await?)?;
         let part = |answer: Answer| {

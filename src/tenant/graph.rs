@@ -118,14 +118,9 @@ impl Graph {
     pub async fn write(&self, method: Method, ask: &Ask, body: Option<&Value>) -> Result<(), AskError> {
         let url = self.service.url(&ask.path)?;
         let body = body.map(Value::to_string);
-        let request = || {
-            let mut request = self.request(method.clone(), url.clone(), false);
-            if let Some(body) = &body {
-                let kind = HeaderValue::from_static("application/json");
-                request.headers_mut().insert(CONTENT_TYPE, kind);
-                *request.body_mut() = Some(body.clone().into());
-            }
-            request
+        let request = || match &body {
+            Some(body) => self.sending(method.clone(), url.clone(), body),
+            None => self.request(method.clone(), url.clone(), false),
         };
         self.service.write(&request, &[(ask.workload, ask.units)]).await
     }
@@ -292,6 +287,15 @@ impl Graph {
         } else {
             Err(AskError::ForeignLink(url.host_str().unwrap_or("?").into()))
         }
+    }
+
+    /// A request with a document.
+    pub(super) fn sending(&self, method: Method, url: Url, body: &str) -> Request {
+        let mut request = self.request(method, url, false);
+        let kind = HeaderValue::from_static("application/json");
+        request.headers_mut().insert(CONTENT_TYPE, kind);
+        *request.body_mut() = Some(body.to_string().into());
+        request
     }
 
     pub(super) fn request(&self, method: Method, url: Url, eventual: bool) -> Request {

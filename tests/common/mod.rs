@@ -2,9 +2,10 @@
 #![allow(dead_code)]
 
 use entra_sspr::error::{Error, Result};
+use entra_sspr::plan;
 use entra_sspr::run::{self, Request};
 use entra_sspr::session::Session;
-use entra_sspr::task::{Next, Task};
+use entra_sspr::task::{Next, Task, TaskContext};
 use serde_json::{Value, json};
 use sspr_lab::Lab;
 use std::sync::Arc;
@@ -93,6 +94,43 @@ pub fn start_check(session: &Arc<Session>, request: Value) -> Arc<Task> {
 /// Runs a check.
 pub fn check(session: &Arc<Session>, request: Value) -> Value {
     result(&start_check(session, request)).expect("the check ends with an answer")
+}
+
+/// Runs work of a session as a task.
+pub fn run_task<F>(
+    session: &Arc<Session>,
+    work: impl FnOnce(Arc<Session>, TaskContext) -> F + Send + 'static,
+) -> Result<Value>
+where
+    F: Future<Output = Result<Value>> + Send,
+{
+    let own = Arc::clone(session);
+    let task = Task::start(session.config.host_actions.clone(), move |context| work(own, context));
+    result(&task.expect("a task starts"))
+}
+
+/// Makes a plan.
+pub fn create_plan(session: &Arc<Session>, request: Value) -> Result<Value> {
+    let request = serde_json::from_value(request).expect("the request is good");
+    run_task(session, |session, context| async move {
+        plan::create(&session, request, &context).await
+    })
+}
+
+/// Applies a plan, or resumes one.
+pub fn apply_plan(session: &Arc<Session>, request: Value) -> Result<Value> {
+    let request = serde_json::from_value(request).expect("the request is good");
+    run_task(session, |session, context| async move {
+        plan::apply(&session, request, &context).await
+    })
+}
+
+/// Takes a plan back.
+pub fn undo_plan(session: &Arc<Session>, request: Value) -> Result<Value> {
+    let request = serde_json::from_value(request).expect("the request is good");
+    run_task(session, |session, context| async move {
+        plan::undo(&session, request, &context).await
+    })
 }
 
 /// One finding of a readiness document.

@@ -1,26 +1,14 @@
 //! Set-up against a real domain controller: what is planned, applied and undone, and what the controller then lets the
 //! connector account do.
 
-use crate::common::{open, result};
+use crate::common::{apply_plan, create_plan, open, undo_plan};
 use crate::forest::connect;
 use crate::{Lab, ROOT, lets};
 use entra_sspr::error::Result;
-use entra_sspr::plan;
 use entra_sspr::session::Session;
-use entra_sspr::task::{Task, TaskContext};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-
-/// Runs work of a session as a task.
-fn run<F>(session: &Arc<Session>, work: impl FnOnce(Arc<Session>, TaskContext) -> F + Send + 'static) -> Result<Value>
-where
-    F: Future<Output = Result<Value>> + Send,
-{
-    let own = Arc::clone(session);
-    let task = Task::start(session.config.host_actions.clone(), move |context| work(own, context));
-    result(&task.expect("a task starts"))
-}
 
 fn create(session: &Arc<Session>, permissions: Value) -> Value {
     let desired = json!({"schemaVersion": 1, "directoryPermissions": permissions});
@@ -29,34 +17,25 @@ fn create(session: &Arc<Session>, permissions: Value) -> Value {
 
 fn planned(session: &Arc<Session>, desired: Value, step: &str, sysvol: bool) -> Value {
     let request = json!({"desired": desired.to_string(), "steps": [step], "allowSysvolWrite": sysvol});
-    let request = serde_json::from_value(request).unwrap();
-    run(session, |session, context| async move {
-        plan::create(&session, request, &context).await
-    })
-    .unwrap()
+    create_plan(session, request).unwrap()
 }
 
 fn apply(session: &Arc<Session>, plan: &Value, journal: &Path) -> Result<Value> {
-    let request =
-        serde_json::from_value(json!({"plan": plan["plan"], "journal": journal, "allowSysvolWrite": true})).unwrap();
-    run(session, |session, context| async move {
-        plan::apply(&session, request, &context).await
-    })
+    apply_plan(
+        session,
+        json!({"plan": plan["plan"], "journal": journal, "allowSysvolWrite": true}),
+    )
 }
 
 fn resume(session: &Arc<Session>, journal: &Path) -> Result<Value> {
-    let request = serde_json::from_value(json!({"resume": true, "journal": journal})).unwrap();
-    run(session, |session, context| async move {
-        plan::apply(&session, request, &context).await
-    })
+    apply_plan(session, json!({"resume": true, "journal": journal}))
 }
 
 fn undo(session: &Arc<Session>, journal: &Path, force: &[&str]) -> Result<Value> {
-    let request =
-        serde_json::from_value(json!({"journal": journal, "force": force, "allowSysvolWrite": true})).unwrap();
-    run(session, |session, context| async move {
-        plan::undo(&session, request, &context).await
-    })
+    undo_plan(
+        session,
+        json!({"journal": journal, "force": force, "allowSysvolWrite": true}),
+    )
 }
 
 fn outcomes(result: &Value) -> Vec<&str> {
@@ -313,4 +292,30 @@ fn the_minimum_age_is_set_where_it_wins_and_set_back() {
     let back = policy_files(&lab, object);
     assert!(back.0 == before.0, "the template of before, byte for byte");
     assert_eq!((back.1, back.2, back.3), (before.1, before.2, before.3 + 2));
+}
+
+/// A container of the child is looked for there, and not at the parent's controller, which would refer to it.
+#[test]
+#[ignore = "needs the directory lab"]
+fn a_container_is_looked_for_in_its_own_domain() {
+    let session = open(&json!({}));
+    let all = Lab::all();
+    connect(&session, &all[0], &all[0].dns_server, &[]);
+    connect(&session, &all[1], &all[1].dns_server, &[]);
+    let unit = "OU=People,DC=child,DC=example,DC=test";
+    let made = create(&session, json!({"inetOrgPersons": true, "containers": [unit]}));
+    assert_eq!(made["unread"], Value::Null, "{made:#}");
+    // Its account has every right there.
+    assert_eq!(made["changes"], json!([]), "{made:#}");
+    let none = create(
+        &session,
+        json!({"users": true, "containers": ["OU=None,DC=example,DC=test"]}),
+    );
+    assert!(
+        none["unread"][0]
+            .as_str()
+            .unwrap()
+            .starts_with("OU=None,DC=example,DC=test was not found"),
+        "{none:#}"
+    );
 }

@@ -2,6 +2,7 @@
 
 use super::place::{self, Candidate, Place};
 use crate::directory::access::{Object, Token, Verdict};
+use crate::directory::containers::domain_of;
 use crate::directory::descriptor::Descriptor;
 use crate::directory::edit;
 use crate::directory::ldap::DirectoryError;
@@ -29,7 +30,8 @@ async fn read(place: &mut Place, weighed: &[&Candidate], containers: &[String]) 
     };
     let root = place.name.dn.as_str();
     let tokens = place::tokens(connection, root, weighed).await?;
-    let own = containers.iter().filter(|dn| is_below(dn, root)).map(String::as_str);
+    let here = |dn: &&String| domain_of(dn).is_some_and(|domain| domain.eq_ignore_ascii_case(root));
+    let own = containers.iter().filter(here).map(String::as_str);
     let mut all = Vec::new();
     for dn in std::iter::once(root).chain(own) {
         let entry = connection
@@ -56,11 +58,6 @@ async fn read(place: &mut Place, weighed: &[&Candidate], containers: &[String]) 
         }
     }
     Ok(all)
-}
-
-fn is_below(dn: &str, root: &str) -> bool {
-    let (dn, root) = (dn.to_lowercase(), root.to_lowercase());
-    dn.strip_suffix(&root).is_some_and(|front| front.ends_with(','))
 }
 
 fn rights(descriptor: Descriptor<'_>, token: &Token, sid: Sid<'_>, root: bool) -> Vec<Grantable> {

@@ -5,7 +5,7 @@ use super::access::{cause_of, decided_by};
 use super::passwords::policy;
 use super::place::{Candidate, Place, candidates, opened, tokens, weighed};
 use crate::directory::access::{Object, Token, Verdict};
-use crate::directory::containers::{Containers, parent};
+use crate::directory::containers::{Containers, domain_of};
 use crate::directory::descriptor::Descriptor;
 use crate::directory::forest::DomainName;
 use crate::directory::ldap::{Depth, DirectoryError, Entry};
@@ -177,9 +177,7 @@ fn filter(domain: &DomainName, asked: &str) -> Option<String> {
         let sid: crate::directory::sid::SidBuf = asked.parse().ok()?;
         return Some(format!("(objectSid={})", sid.sid().escaped()));
     }
-    // Of a distinguished name the first that is a domain's: not one above it.
-    let mut above = std::iter::successors(parent(&lower), |dn| parent(dn));
-    if let Some(root) = above.find(|dn| dn.starts_with("dc=")) {
+    if let Some(root) = domain_of(&lower) {
         let own = root == domain.dn.to_lowercase();
         return own.then(|| format!("(distinguishedName={})", escaped(asked)));
     }
