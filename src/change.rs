@@ -47,15 +47,29 @@ pub enum Write {
         entries: BTreeMap<String, String>,
     },
     /// The minimum password age of a group policy object, in its files in SYSVOL; before and after hold
-    /// `minimumPasswordAgeDays`, and `securityExtension`: whether the object names what reads such files.
+    /// `minimumPasswordAgeDays`, `securityExtension` (whether the object names what reads such files) and `versionsAgree`
+    /// (those of the directory and of SYSVOL).
     Template {
         /// The domain's DNS name.
         domain: String,
         /// The group policy object's distinguished name.
         object: String,
+        /// The object that is made, where it is one: before is null then, and after holds `linked` too.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        new: Option<NewPolicy>,
     },
     /// A Conditional Access policy that is made; before is null, after the whole policy, known again by its name.
     ConditionalAccess,
+}
+
+/// A group policy object that is made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NewPolicy {
+    /// Its display name.
+    pub name: String,
+    /// The distinguished name of the domain's root, to which it is linked.
+    pub root: String,
 }
 
 /// The portal's objects.

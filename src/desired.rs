@@ -320,8 +320,11 @@ section! {
         change_password: bool,
         /// Unexpire Password on each domain's root.
         unexpire_password: bool,
-        /// The distinguished names of the containers where users' rights are granted; absent: each domain's root.
+        /// The distinguished names of the containers where users' rights are granted, CN=AdminSDHolder among them where
+        /// administrators are meant too; absent: each domain's root.
         containers: Vec<String>,
+        /// Takes away the rights that were put on the accounts' own objects, where they are of no use.
+        clean_own_object: bool,
     }
 }
 choice! {

@@ -287,7 +287,7 @@ pub enum Effect {
 
 impl<'a> Ace<'a> {
     /// Reads the entry at the beginning. One of a kind that neither grants nor denies is kept as it is.
-    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self> {
+    pub fn read(bytes: &'a [u8]) -> Result<Self> {
         let &[kind, flags, low, high, ..] = bytes else {
             return Err(DescriptorError::List);
         };

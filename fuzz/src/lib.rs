@@ -8,7 +8,7 @@ use entra_sspr::directory::group_policy::{Template, links};
 use entra_sspr::directory::policy_object::{version, with_link, with_version, without_link};
 use entra_sspr::directory::rights::{CHANGE_PASSWORD, RESET_PASSWORD, USER, WRITE_LOCKOUT_TIME, WRITE_PWD_LAST_SET};
 use entra_sspr::directory::sid::SidBuf;
-use entra_sspr::directory::template_edit::{with_minimum_password_age, without_minimum_password_age};
+use entra_sspr::directory::template_edit::with_minimum_password_age;
 use entra_sspr::readiness::{Selection, assess};
 use entra_sspr::run::{LoadRequest, Request, SaveRequest, SavedRequest};
 use entra_sspr::session::claims::Claims;
@@ -187,7 +187,6 @@ pub fn security_template(data: &[u8]) {
             ..template
         };
         assert_eq!(Template::read(&new), Ok(changed), "nothing but the age");
-        assert_eq!(without_minimum_password_age(&new, Some(data)), Ok(Some(data.to_vec())));
     }
     // GPT.INI is of the same form.
     if version(data).is_ok() {

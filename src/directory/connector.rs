@@ -2,7 +2,7 @@
 
 use super::descriptor::{Descriptor, Effect};
 use super::ldap::{Connection, Depth, DirectoryError, Entry};
-use super::rights::Want;
+use super::rights::{Right, Want};
 use super::scan::NEEDED;
 use super::sid::{Sid, SidBuf};
 use ldap3::ldap_escape;
@@ -129,7 +129,7 @@ impl Account {
     }
 
     /// The rights on users that it was given on its own object.
-    pub fn own_rights(&self) -> Vec<&'static str> {
+    pub fn own_rights(&self) -> Vec<(&'static str, Vec<u8>)> {
         let descriptor = self.entry.value("nTSecurityDescriptor").map(Descriptor::read);
         let Some(Ok(descriptor)) = descriptor else {
             return Vec::new();
@@ -143,17 +143,17 @@ impl Account {
                     .is_some_and(|trustee| trustee.bytes() == self.sid.sid().bytes())
         };
         let given: Vec<_> = dacl.into_iter().flat_map(|dacl| dacl.aces()).filter(own).collect();
-        let named = |want: &Want| match want {
-            Want::ControlAccess(guid) | Want::WriteProperty { attribute: guid, .. } => {
-                given.iter().any(|ace| ace.object == Some(guid))
-            }
-            Want::ReadProperties => false,
+        let named = |right: &'static Right| {
+            let guid = match &right.want {
+                Want::ControlAccess(guid) | Want::WriteProperty { attribute: guid, .. } => Some(guid),
+                Want::ReadProperties => None,
+            };
+            let entries = given
+                .iter()
+                .filter(move |ace| guid.is_some() && ace.object.as_ref() == guid.as_ref());
+            entries.map(|ace| (right.name, ace.bytes.to_vec()))
         };
-        NEEDED
-            .iter()
-            .filter(|right| named(&right.want))
-            .map(|right| right.name)
-            .collect()
+        NEEDED.iter().flat_map(named).collect()
     }
 }
 

@@ -28,7 +28,6 @@ pub(super) struct Line<'a> {
     /// Name and value, where it is a setting.
     pub setting: Option<(&'a str, &'a str)>,
     is_heading: bool,
-    is_blank: bool,
     /// All of it, its end too.
     whole: Range<usize>,
     value: Range<usize>,
@@ -121,7 +120,6 @@ impl Ini {
                 section,
                 setting,
                 is_heading: heading.is_some(),
-                is_blank: line.is_empty(),
                 whole: start..end,
                 value,
             }
@@ -129,7 +127,7 @@ impl Ini {
     }
 
     /// Whether it has a section.
-    pub fn has(&self, section: &str) -> bool {
+    fn has(&self, section: &str) -> bool {
         self.heading(section).is_some()
     }
 
@@ -167,30 +165,6 @@ impl Ini {
         }
         self.text.insert_str(at, &new);
     }
-
-    /// Takes a setting's lines out.
-    pub fn remove(&mut self, section: &str, name: &str) {
-        let found: Vec<_> = self
-            .lines()
-            .filter(|line| line.is(section, name))
-            .map(|line| line.whole)
-            .collect();
-        found
-            .into_iter()
-            .rev()
-            .for_each(|range| self.text.replace_range(range, ""));
-    }
-
-    /// Takes a section's heading out where nothing stands below it.
-    pub fn remove_empty(&mut self, section: &str) {
-        let Some(heading) = self.heading(section) else { return };
-        let mut below = self.lines().skip_while(|line| line.whole.start < heading.end);
-        let is_empty = below.find(|line| !line.is_blank).is_none_or(|line| line.is_heading);
-        drop(below);
-        if is_empty {
-            self.text.replace_range(heading, "");
-        }
-    }
 }
 
 #[cfg(test)]
@@ -223,20 +197,6 @@ mod tests {
             set("[General]\nVersion=1\n[x]\n[General]\nVersion=2"),
             "[General]\nVersion=7\n[x]\n[General]\nVersion=7"
         );
-    }
-
-    #[test]
-    fn a_section_is_removed_only_where_it_is_empty() {
-        let removed = |text: &str| {
-            let mut ini = Ini::read(text.as_bytes()).unwrap();
-            ini.remove("General", "Version");
-            ini.remove_empty("General");
-            ini.text
-        };
-        assert_eq!(removed("[a]\n[General]\nVersion=1\n\n[b]\n"), "[a]\n\n[b]\n");
-        assert_eq!(removed("[a]\n[General]\nVersion=1"), "[a]\n");
-        assert_eq!(removed("[General]\nVersion=1\n;\n"), "[General]\n;\n");
-        assert_eq!(removed("[a]\nVersion=1"), "[a]\nVersion=1");
     }
 
     proptest! {

@@ -15,7 +15,7 @@ use crate::tls;
 use futures_util::FutureExt;
 use ldap3::adapters::{Adapter, EntriesOnly, PagedResults};
 use ldap3::controls::RawControl;
-use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapResult, Mod, Scope, StdStream};
+use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapResult, Mod, Scope, SearchOptions, StdStream};
 use serde::Deserialize;
 use std::collections::{BTreeSet, HashSet};
 use std::future::poll_fn;
@@ -394,6 +394,50 @@ impl Connection {
         self.done(answer)
     }
 
+    /// Some objects below a place that a filter takes: so many at the most, whichever the controller finds first.
+    pub async fn some(&mut self, base: &str, filter: &str, attributes: &[&str], most: i32) -> Result<Vec<Entry>> {
+        self.prepare(attributes);
+        let found = self
+            .ldap
+            .with_search_options(SearchOptions::new().sizelimit(most))
+            .search(base, Scope::Subtree, filter, attributes);
+        let answer = self.driver.until(found).await;
+        let found = answer.map_err(|source| self.broke(source))?;
+        if found.1.rc != SIZE_LIMIT {
+            self.refused(found.1)?;
+        }
+        let entries = found
+            .0
+            .into_iter()
+            .filter(|entry| !entry.is_ref() && !entry.is_intermediate());
+        Ok(entries.map(Entry::from).collect())
+    }
+
+    /// Makes an object. One that is there already is left as it is.
+    pub async fn add(&mut self, dn: &str, attributes: &[(&str, &[&str])]) -> Result<()> {
+        let values =
+            |(name, values): &(&str, &[&str])| (name.to_string(), values.iter().map(|v| v.to_string()).collect());
+        let attributes: Vec<(String, HashSet<String>)> = attributes.iter().map(values).collect();
+        self.ldap.with_timeout(self.timeout);
+        let answer = self.driver.until(self.ldap.add(dn, attributes)).await;
+        let answer = answer.map_err(|source| self.broke(source))?;
+        match answer.rc {
+            ALREADY_EXISTS => Ok(()),
+            _ => self.refused(answer),
+        }
+    }
+
+    /// Removes an object that has none below it. One that is not there is passed over.
+    pub async fn delete(&mut self, dn: &str) -> Result<()> {
+        self.ldap.with_timeout(self.timeout);
+        let answer = self.driver.until(self.ldap.delete(dn)).await;
+        let answer = answer.map_err(|source| self.broke(source))?;
+        match answer.rc {
+            NO_SUCH_OBJECT => Ok(()),
+            _ => self.refused(answer),
+        }
+    }
+
     fn done(&self, answer: std::result::Result<LdapResult, ldap3::LdapError>) -> Result<()> {
         self.refused(answer.map_err(|source| self.broke(source))?)
     }
@@ -437,8 +481,10 @@ mod sealed {
 }
 
 /// LDAP's result codes (RFC 4511).
+const SIZE_LIMIT: u32 = 4;
 const REFERRAL: u32 = 10;
 const NO_SUCH_OBJECT: u32 = 32;
+const ALREADY_EXISTS: u32 = 68;
 /// By these a controller refuses to go on with a list: it has forgotten it, or never knew it. Operations error, critical
 /// extension unavailable, unwilling to perform.
 const NO_SUCH_COOKIE: [u32; 3] = [1, 12, 53];

@@ -151,6 +151,43 @@ pub async fn set_minimum_password_age(
     Ok(version)
 }
 
+/// Whether an object's files can be written: one is opened, and left as it is.
+pub async fn is_writable(mounted: Option<&Path>, gpc_file_sys_path: &str) -> bool {
+    let Ok(folder) = folder(mounted, gpc_file_sys_path) else {
+        return false;
+    };
+    let mut options = tokio::fs::OpenOptions::new();
+    let opening = tokio::time::timeout(
+        TIME,
+        options.append(true).open(below(&folder, &["GPT.INI"])).into_future(),
+    );
+    opening.await.is_ok_and(|opened| opened.is_ok())
+}
+
+/// Removes the files that `set_minimum_password_age` makes of an object that has none, and their folders; others that are
+/// there keep the folders, and are an error. What is gone already is passed over.
+pub async fn remove(mounted: Option<&Path>, gpc_file_sys_path: &str) -> Result<(), SysvolError> {
+    let folder = folder(mounted, gpc_file_sys_path)?;
+    let removing = async |path: PathBuf| {
+        let removed = match path.is_dir() {
+            true => tokio::fs::remove_dir(&path).await,
+            false => tokio::fs::remove_file(&path).await,
+        };
+        match removed {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(SysvolError::Write {
+                path: path.display().to_string(),
+                source,
+            }),
+            _ => Ok(()),
+        }
+    };
+    for depth in (1..=TEMPLATE.len()).rev() {
+        removing(below(&folder, &TEMPLATE[..depth])).await?;
+    }
+    removing(below(&folder, &["GPT.INI"])).await?;
+    removing(folder).await
+}
+
 async fn write(path: PathBuf, bytes: &[u8]) -> Result<(), SysvolError> {
     let name = path.display().to_string();
     let writing = async {

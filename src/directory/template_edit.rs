@@ -28,28 +28,5 @@ fn with(file: &[u8], value: &str) -> Result<Vec<u8>, TemplateError> {
     Ok(ini.to_bytes())
 }
 
-/// Takes back what `with_minimum_password_age` did to `before`; None where the file is to be deleted.
-///
-/// Where `now` is what that made, it is the file of before, byte for byte. Where somebody has changed something else
-/// since, that is kept: the setting alone gets its former value, the one that counted, or is taken out, with a section
-/// that is empty then and was not there before.
-pub fn without_minimum_password_age(now: &[u8], before: Option<&[u8]>) -> Result<Option<Vec<u8>>, TemplateError> {
-    let former = Template::read(before.unwrap_or_default())?.minimum_password_age;
-    if let Some(days) = Template::read(now)?.minimum_password_age
-        && with(before.unwrap_or_default(), &days.to_string())? == now
-    {
-        return Ok(before.map(<[u8]>::to_vec));
-    }
-    if let Some(days) = former {
-        return with(now, &days.to_string()).map(Some);
-    }
-    let mut ini = Ini::read(now).ok_or(TemplateError::NotText)?;
-    ini.remove(SECTION, NAME);
-    if !before.and_then(Ini::read).is_some_and(|ini| ini.has(SECTION)) {
-        ini.remove_empty(SECTION);
-    }
-    Ok(Some(ini.to_bytes()))
-}
-
 #[cfg(test)]
 mod tests;

@@ -61,7 +61,9 @@ pub unsafe extern "C" fn sspr_desired_state_create(
 ///
 /// `request_json`: `desired` (the desired state, a document as a string: schema/desired-state.schema.json), `steps` (names; none: all),
 /// `snapshot` (plan from this one; absent: what is needed is read now), `allowPortalWrite` (the plan may write to the portal's
-/// back end, which Microsoft does not document; else such changes are for a person), `allowSysvolWrite` (the same for the files of group policy objects).
+/// back end, which Microsoft does not document; else such changes are for a person), `allowSysvolWrite` (the same for the files of group policy objects),
+/// `policyBackup` (a folder: where a person sets the minimum password age, a group policy backup is written there for each domain, with
+/// the commands that import it among `byHand`).
 ///
 /// `out_task` receives a task for `sspr_task_next`. Its result is the plan: `changes[]` ({`id`, `step`, `kind` ("Graph", "Portal", "Directory", "Sysvol" or "Manual"), `title`,
 /// `target`, `before`, `after`, `reversible`, `risk`, `usersAffected`, `requires[]`, `byHand[]`, `portalUrl`, `write`}), `unread[]`, `counts`, `screen[]`
@@ -89,10 +91,10 @@ pub unsafe extern "C" fn sspr_plan_create(
 ///
 /// `request_json`: `plan` (the string of `sspr_plan_create`), `journal` (a new file), `steps` (the changes of these; none: all),
 /// `allowPortalWrite` and `allowSysvolWrite` (as of `sspr_plan_create`; needed again), `confirm` (ask the caller before each change by the host action "confirm"
-/// {`id`, `title`, `target`, `before`, `after`, `risk`, `undo`}, answered by true or false), `resume` (in place of `plan`: go on with that of the journal).
+/// {`id`, `title`, `target`, `before`, `after`, `risk`, `undo`}, answered by true or false), `effectiveSeconds` (how long it waits for users to take what was granted above them; absent: 30), `resume` (in place of `plan`: go on with that of the journal).
 ///
 /// `out_task` receives a task for `sspr_task_next`, which tells of each change by an event `change`. Its result is `changes[]` ({`id`, `step`, `kind`, `title`, `outcome`, `error`}),
-/// `complete` (whether nothing is left open but by hand), `counts` and `journal`; `outcome` is "done", "already" (it was there), "byHand", "declined", "drifted" (somebody else
+/// `complete` (whether nothing is left open but by hand), `counts` and `journal`; `outcome` is "done", "pending" (it is there, and some users below have not taken it yet), "already" (it was there), "byHand", "declined", "drifted" (somebody else
 /// changed its target), "failed" or "notTried" (one before it failed). Its errors, before anything was changed, are SSPR_STATUS_PLAN_INVALID, SSPR_STATUS_PLAN_PERMISSION,
 /// SSPR_STATUS_PLAN_LOCKED, SSPR_STATUS_FILE_WRITE (at any time: no change is begun that the journal does not have), SSPR_STATUS_FILE_READ,
 /// SSPR_STATUS_SIGN_IN_NEEDED, or those of any task (see `sspr_task_next`).

@@ -2,9 +2,9 @@
 
 use super::journal::{Journal, Mark};
 use super::lock::Lock;
-use super::writer::Writer;
+use super::writer::{Writer, members};
 use super::{Means, Plan, named};
-use crate::change::{Change, Kind};
+use crate::change::{Change, Kind, Write};
 use crate::error::{Error, Result};
 use crate::session::Session;
 use crate::status::Status;
@@ -19,6 +19,10 @@ use std::time::Duration;
 const LOOKS: u32 = 6;
 /// The first of these waits.
 const WAIT: Duration = Duration::from_millis(250);
+/// So often it is looked whether users have taken what was granted above them.
+const PULSE: Duration = Duration::from_secs(2);
+/// How long it is waited for that, where nothing else is said.
+const PATIENCE: u64 = 30;
 /// How long a person may think about one change.
 const THOUGHT: Duration = Duration::from_secs(3600);
 
@@ -40,6 +44,8 @@ pub struct ApplyRequest {
     allow_sysvol_write: bool,
     /// Ask the caller before each change, by the host action `confirm`.
     confirm: bool,
+    /// How long it is waited for that users take what was granted above them; absent: 30 seconds.
+    effective_seconds: Option<u64>,
 }
 
 /// What undoing takes.
@@ -64,6 +70,8 @@ pub struct UndoRequest {
 enum Outcome {
     /// It was written, and is there.
     Done,
+    /// It was written, and is there; but not all users that were looked at have taken it yet.
+    Pending,
     /// It was there.
     Already,
     /// It was taken back.
@@ -136,6 +144,8 @@ struct How {
     confirm: bool,
     /// Whatever is there.
     forced: bool,
+    /// How long it is waited for that users take it.
+    patience: Duration,
 }
 
 /// Makes a plan's changes.
@@ -158,7 +168,7 @@ pub async fn apply(session: &Session, request: ApplyRequest, context: &TaskConte
         portal: request.allow_portal_write,
         sysvol: request.allow_sysvol_write,
     };
-    allowed(session, &writer, &all, means)?;
+    allowed(session, &mut writer, &all, means).await?;
     let (mut journal, marks) = match resumed {
         Some(known) => known,
         None => (
@@ -181,6 +191,7 @@ pub async fn apply(session: &Session, request: ApplyRequest, context: &TaskConte
                     begun: was.is_some(),
                     confirm: request.confirm,
                     forced: false,
+                    patience: Duration::from_secs(request.effective_seconds.unwrap_or(PATIENCE)),
                 };
                 one(&mut writer, &mut journal, change, how, context).await?
             }
@@ -205,7 +216,7 @@ pub async fn undo(session: &Session, request: UndoRequest, context: &TaskContext
         portal: request.allow_portal_write,
         sysvol: request.allow_sysvol_write,
     };
-    allowed(session, &writer, &all, means)?;
+    allowed(session, &mut writer, &all, means).await?;
     let mut told = Vec::new();
     for change in all {
         let forced = request.force.contains(&change.id);
@@ -218,6 +229,7 @@ pub async fn undo(session: &Session, request: UndoRequest, context: &TaskContext
                     begun: true,
                     confirm: request.confirm,
                     forced,
+                    patience: Duration::ZERO,
                 };
                 one(&mut writer, &mut journal, change, how, context).await?
             }
@@ -248,7 +260,7 @@ async fn one(
         }
         return Ok((Outcome::Already, None));
     }
-    if now != *from && !how.forced {
+    if now != *from && !how.forced && !(how.begun && is_half_done(change, &now)) {
         let error = Error::new(
             Status::PlanDrift,
             format!("{} is not as the plan knows it: it is {}", change.target, short(&now)),
@@ -275,7 +287,10 @@ async fn one(
         match writer.look(change).await {
             Ok(now) if now == *to => {
                 journal.mark(&change.id, way.marks().1, None)?;
-                return Ok((way.done(), None));
+                return Ok(match way {
+                    Way::Forth if !is_taken(writer, change, how.patience).await => (Outcome::Pending, None),
+                    way => (way.done(), None),
+                });
             }
             Ok(now) => seen = now,
             Err(_) => {}
@@ -298,6 +313,36 @@ async fn one(
     Ok((Outcome::Failed, Some(error)))
 }
 
+/// Whether what stands there is what a change leaves that is written in several parts, and was cut off between two.
+fn is_half_done(change: &Change, now: &Value) -> bool {
+    let in_parts = matches!(change.write, Some(Write::Template { .. } | Write::Portal { .. }));
+    let ours = |(name, value): (&String, &Value)| {
+        [
+            &change.before[name],
+            &change.after[name],
+            &Value::Bool(false),
+            &Value::Null,
+        ]
+        .contains(&value)
+    };
+    in_parts && members(now).all(ours)
+}
+
+/// Waits until users have taken what was granted above them, or no longer.
+async fn is_taken(writer: &mut Writer, change: &Change, patience: Duration) -> bool {
+    let Some(write) = &change.write else { return true };
+    let until = tokio::time::Instant::now() + patience;
+    loop {
+        if writer.directories.is_taken(write, &change.after).await == Ok(true) {
+            return true;
+        }
+        if tokio::time::Instant::now() + PULSE > until {
+            return false;
+        }
+        tokio::time::sleep(PULSE).await;
+    }
+}
+
 /// The plan must be this tenant's, and no other may be at work on it.
 fn ours(session: &Session, plan: &Plan) -> Result<Lock> {
     // A plan of directories alone is of no tenant.
@@ -316,7 +361,7 @@ fn ours(session: &Session, plan: &Plan) -> Result<Lock> {
 }
 
 /// Before anything is changed: what the sign-in lacks, all at once.
-fn allowed(session: &Session, writer: &Writer, changes: &[&Change], means: Means) -> Result<()> {
+async fn allowed(session: &Session, writer: &mut Writer, changes: &[&Change], means: Means) -> Result<()> {
     let written = || changes.iter().filter(|change| change.write.is_some());
     if written().any(|change| change.kind == Kind::Portal) {
         if !means.portal {
@@ -342,10 +387,13 @@ fn allowed(session: &Session, writer: &Writer, changes: &[&Change], means: Means
     let lacks = |change: &&&Change| {
         change.kind == Kind::Graph && !change.requires.iter().any(|name| held.iter().any(|own| own == name))
     };
-    let missing: BTreeSet<String> = written()
+    let mut missing: BTreeSet<String> = written()
         .filter(lacks)
         .map(|change| change.requires.join(" or "))
         .collect();
+    for write in written().filter_map(|change| change.write.as_ref()) {
+        missing.extend(writer.directories.lacks(write).await?);
+    }
     if missing.is_empty() {
         return Ok(());
     }
@@ -394,7 +442,7 @@ fn document(plan: &Plan, told: &[Told<'_>], journal: &std::path::Path) -> Value 
         "planId": plan.id, "tenantId": plan.tenant_id, "tenantName": plan.tenant_name, "journal": journal,
         "changes": told, "complete": failed == 0,
         "counts": {
-            "done": count(&[Outcome::Done, Outcome::Undone]), "already": count(&[Outcome::Already]),
+            "done": count(&[Outcome::Done, Outcome::Undone, Outcome::Pending]), "already": count(&[Outcome::Already]),
             "byHand": count(&[Outcome::ByHand, Outcome::Lasting]), "open": failed,
         },
     })

@@ -1,6 +1,8 @@
 //! A plan: what differs from the desired state, change by change. Made from a snapshot, applied and undone by `apply`.
 
 mod apply;
+mod backup;
+mod directories;
 mod journal;
 mod lock;
 mod writer;
@@ -21,6 +23,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 /// The version of the form that this library writes and reads.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -81,6 +84,8 @@ pub struct CreateRequest {
     allow_portal_write: bool,
     /// The files of group policy objects may be written to.
     allow_sysvol_write: bool,
+    /// The folder for backups of a group policy object that sets the minimum password age, where a person sets it.
+    policy_backup: Option<PathBuf>,
 }
 
 impl CreateRequest {
@@ -116,7 +121,11 @@ pub async fn create(session: &Session, request: CreateRequest, context: &TaskCon
         portal: request.allow_portal_write,
         sysvol: request.allow_sysvol_write,
     };
-    plan(&snapshot, &desired, &steps, means).document()
+    let mut plan = plan(&snapshot, &desired, &steps, means);
+    if let Some(folder) = &request.policy_backup {
+        backup::write(folder, &snapshot, &mut plan)?;
+    }
+    plan.document()
 }
 
 /// The steps of these names; all, where none is named.

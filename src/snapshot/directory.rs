@@ -210,16 +210,32 @@ impl DomainAccess {
     }
 }
 
-/// What a container grants an account.
+/// What an object is to a set-up of rights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GrantScope {
+    /// The domain's root.
+    Root,
+    /// A container that was named.
+    #[default]
+    Container,
+    /// What the objects of administrators are made like.
+    AdminSdHolder,
+    /// The account's own object.
+    OwnObject,
+}
+
+/// What an object grants an account, to be handed down or by itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Grants {
     /// The domain's DNS name.
     pub domain: String,
-    /// The container's distinguished name.
+    /// The object's distinguished name.
     pub object: String,
-    /// Whether it is the domain's root.
-    pub root: bool,
+    /// What it is.
+    pub scope: GrantScope,
+    /// Whether it takes no entries from above.
+    pub protected: bool,
     /// The account, as in `Connector`.
     pub connector: String,
     /// Whether the domain is judged by this account.
@@ -243,7 +259,7 @@ pub struct Grantable {
     pub denied: bool,
     /// The entry that grants it, in hexadecimal digits.
     pub entry: String,
-    /// Whether that entry stands on the container itself.
+    /// Whether that entry stands on the object itself.
     pub there: bool,
 }
 
@@ -353,6 +369,12 @@ pub enum Cause {
 pub struct DomainPasswords {
     /// The domain's DNS name.
     pub domain: String,
+    /// Its root's distinguished name.
+    pub root: String,
+    /// Its objectGUID.
+    pub guid: String,
+    /// The controller that told all this.
+    pub controller: String,
     /// The domain's own policy.
     pub policy: PasswordPolicy,
     /// How many enabled users the domain's own policy is for.

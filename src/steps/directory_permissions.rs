@@ -5,7 +5,7 @@ use super::{Setup, Step};
 use crate::change::{Change, Kind, Write};
 use crate::desired::{DesiredState, DirectoryPermissions};
 use crate::finding::{Check, Finding, Outcome, Severity, counted, number, share};
-use crate::snapshot::directory::{Cause, CauseGroup, DomainAccess, Grantable, Grants};
+use crate::snapshot::directory::{Cause, CauseGroup, DomainAccess, GrantScope, Grantable, Grants};
 use crate::snapshot::{FactId, Snapshot};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -155,14 +155,19 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
     };
     let all = snapshot.facts.directory_grants.value().map(Vec::as_slice);
     let mut objects: BTreeMap<&str, Entries> = BTreeMap::new();
-    for grants in all.unwrap_or_default().iter().filter(|grants| grants.serves) {
+    // What stands on an account's own object is of no use whether or not the account is in use.
+    let meant = |grants: &&Grants| grants.serves || grants.scope == GrantScope::OwnObject;
+    for grants in all.unwrap_or_default().iter().filter(meant) {
         for right in &grants.rights {
             let name = match &right.class {
+                Some(_) if grants.scope == GrantScope::AdminSdHolder => {
+                    format!("{} on protected objects for {}", right.right, grants.connector)
+                }
                 Some(class) => format!("{} on {class} objects for {}", right.right, grants.connector),
                 None => format!("{} for {}", right.right, grants.connector),
             };
             let of = objects.entry(&grants.object).or_default();
-            of.domain = &grants.domain;
+            (of.domain, of.scope, of.protected) = (&grants.domain, grants.scope, grants.protected);
             match asked(wanted, grants, right) {
                 Some(true) if right.denied => of.denied.push(name),
                 Some(true) if !right.allowed => drop(of.added.insert(name, right.entry.clone())),
@@ -179,12 +184,15 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
 
 /// Whether a right shall be there; None where nothing is said of it.
 fn asked(wanted: &DirectoryPermissions, grants: &Grants, right: &Grantable) -> Option<bool> {
+    if grants.scope == GrantScope::OwnObject {
+        return (wanted.clean_own_object == Some(true)).then_some(false);
+    }
     let Some(class) = right.class.as_deref() else {
         return wanted.unexpire_password;
     };
     // Where containers are named, the root is none of them unless it is named too.
     let here = match &wanted.containers {
-        None => grants.root,
+        None => grants.scope == GrantScope::Root,
         Some(named) => named.iter().any(|dn| dn.eq_ignore_ascii_case(&grants.object)),
     };
     let of_class = match class {
@@ -202,6 +210,8 @@ fn asked(wanted: &DirectoryPermissions, grants: &Grants, right: &Grantable) -> O
 #[derive(Default)]
 struct Entries<'s> {
     domain: &'s str,
+    scope: GrantScope,
+    protected: bool,
     added: BTreeMap<String, String>,
     removed: BTreeMap<String, String>,
     denied: Vec<String>,
@@ -228,7 +238,12 @@ impl Entries<'_> {
             };
             let mut change = Change::of(GRANTED.id, Kind::Directory, title)
                 .writes(object, write, before, after)
-                .requires(&["the right to modify permissions (write DACL) there"]);
+                .requires(&[WRITE_DACL]);
+            change.risk = match (there, self.scope) {
+                (true, GrantScope::AdminSdHolder) => Some(OPENS_ADMINISTRATORS.into()),
+                (true, GrantScope::Container) if self.protected => Some(OPENS_PROTECTED.into()),
+                _ => None,
+            };
             change.id = match there {
                 true => format!("{}:{object}", GRANTED.id),
                 false => format!("{}:not:{object}", GRANTED.id),
@@ -254,6 +269,11 @@ impl Entries<'_> {
         changes
     }
 }
+
+/// As the controller shows it to whoever may.
+const WRITE_DACL: &str = "the right to modify permissions (write DACL) there";
+const OPENS_ADMINISTRATORS: &str = "Within the hour the controllers copy this to every administrator and every other protected object of the domain: who has the connector account can then take over the domain.";
+const OPENS_PROTECTED: &str = "This container takes no permissions from above: somebody shut it off. Its users will be open to the connector account.";
 
 /// As Windows shows it.
 const CHANGING: &str = "Change Password";

@@ -2,12 +2,12 @@
 
 use super::on_premises::{listed, total, unread};
 use super::{Setup, Step};
-use crate::change::{Change, Kind, Write};
+use crate::change::{Change, Kind, NewPolicy, Write};
 use crate::desired::{DesiredState, Method};
 use crate::finding::{Check, Finding, Severity, counted, share};
 use crate::snapshot::directory::{DomainPasswords, PasswordPolicy, PolicyLink};
 use crate::snapshot::{FactId, Snapshot};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The step.
 pub const STEP: Step = Step {
@@ -100,21 +100,23 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
             change.after = state(days.into());
             change.users_affected = Some(domain.users);
             change.requires = vec!["the right to edit the group policy object".into()];
+            let open = match winner {
+                Some(_) => format!(
+                    "In Group Policy Management open {}, Group Policy Objects, {name}, Edit.",
+                    domain.domain
+                ),
+                None => format!(
+                    "In Group Policy Management right-click {}, Create a GPO in this domain, and Link it here; name it {NEW_POLICY}, move it to link order 1, Edit.",
+                    domain.domain
+                ),
+            };
             change.by_hand = vec![
-                format!("In Group Policy Management open {}, Group Policy Objects, {name}, Edit.", domain.domain),
+                open,
                 "Open Computer Configuration, Policies, Windows Settings, Security Settings, Account Policies, Password Policy.".into(),
                 format!("Set \"Minimum password age\" to {days} days."),
             ];
-            if let (Some(Method::Sysvol), Some((winner, age))) = (wanted.method, sets) {
-                change.kind = Kind::Sysvol;
-                change.before =
-                    json!({ "minimumPasswordAgeDays": age, "securityExtension": winner.security_extension });
-                change.after = json!({ "minimumPasswordAgeDays": days, "securityExtension": true });
-                change.write = Some(Write::Template {
-                    domain: domain.domain.clone(),
-                    object: winner.dn.clone(),
-                });
-                change.risk = Some("Domain controllers take it at their next refresh of group policy.".into());
+            if wanted.method == Some(Method::Sysvol) {
+                written(&mut change, domain, days, sets);
             }
             changes.push(change);
         }
@@ -161,6 +163,48 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
         make(&RULES, rules),
     ]
 }
+
+/// Makes a change one that is written: to the object that sets the age, or to a new one where none does.
+fn written(change: &mut Change, domain: &DomainPasswords, days: u16, sets: Option<(&PolicyLink, u64)>) {
+    let mut after = json!({ "minimumPasswordAgeDays": days, "securityExtension": true, "versionsAgree": true });
+    let (object, new) = match sets {
+        // Files that are still on their way to this controller would be written over.
+        Some((winner, _)) if winner.version.map(|version| version & 0xffff) != winner.file_version => {
+            let wait = "Its versions in the directory and in SYSVOL differ: see first that SYSVOL is replicated.";
+            change.by_hand.insert(0, wait.into());
+            return;
+        }
+        Some((winner, age)) => {
+            let named = winner.security_extension;
+            change.before = json!({ "minimumPasswordAgeDays": age, "securityExtension": named, "versionsAgree": true });
+            (winner.dn.clone(), None)
+        }
+        // What cannot be read may set it.
+        None if domain.templates_unread.is_some() || domain.links.iter().any(|link| link.unread.is_some()) => return,
+        None => {
+            after["linked"] = true.into();
+            change.before = Value::Null;
+            change.target = format!("{NEW_POLICY}, {}", domain.domain);
+            let id = format!("{:X}", uuid::Uuid::new_v4().braced());
+            let new = NewPolicy {
+                name: NEW_POLICY.into(),
+                root: domain.root.clone(),
+            };
+            (format!("CN={id},CN=Policies,CN=System,{}", domain.root), Some(new))
+        }
+    };
+    change.kind = Kind::Sysvol;
+    change.after = after;
+    change.write = Some(Write::Template {
+        domain: domain.domain.clone(),
+        object,
+        new,
+    });
+    change.risk = Some("Domain controllers take it at their next refresh of group policy.".into());
+}
+
+/// The name of a group policy object that is made.
+pub const NEW_POLICY: &str = "SSPR minimum password age";
 
 /// A time as people say it.
 fn lasting(seconds: u64) -> String {

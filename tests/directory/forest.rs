@@ -16,6 +16,15 @@ const STEPS: [&str; 2] = ["service_account", "directory_permissions"];
 
 /// Connects a session to a domain of the lab.
 pub fn connect(session: &Arc<Session>, lab: &Lab, dns_server: &str, connectors: &[&str]) -> Value {
+    connect_by(session, lab, &lab.administrator, dns_server, connectors)
+}
+
+/// The same as another account.
+pub fn connect_as(session: &Arc<Session>, lab: &Lab, user: &str, connectors: &[&str]) -> Value {
+    connect_by(session, lab, user, &lab.dns_server, connectors)
+}
+
+fn connect_by(session: &Arc<Session>, lab: &Lab, user: &str, dns_server: &str, connectors: &[&str]) -> Value {
     session
         .set_secret("directoryPassword", lab.password.as_bytes())
         .expect("a secret");
@@ -28,7 +37,7 @@ pub fn connect(session: &Arc<Session>, lab: &Lab, dns_server: &str, connectors: 
     fs::write(ca_file.path(), authorities).unwrap();
     let (_, ca_file) = ca_file.keep().unwrap();
     let request = json!({
-        "domain": lab.domain, "user": lab.administrator, "caFile": ca_file, "dnsServer": dns_server,
+        "domain": lab.domain, "user": user, "caFile": ca_file, "dnsServer": dns_server,
         "timeoutSeconds": 5, "sysvol": lab.sysvol, "connectors": connectors,
     });
     let request = serde_json::from_value(request).expect("the request is good");

@@ -2,7 +2,7 @@
 //! connector account do.
 
 use crate::common::{apply_plan, create_plan, open, undo_plan};
-use crate::forest::connect;
+use crate::forest::{connect, connect_as};
 use crate::{Lab, ROOT, lets};
 use entra_sspr::error::Result;
 use entra_sspr::session::Session;
@@ -318,4 +318,203 @@ fn a_container_is_looked_for_in_its_own_domain() {
             .starts_with("OU=None,DC=example,DC=test was not found"),
         "{none:#}"
     );
+}
+
+/// What the sign-in may not do is told by name before anything is changed, and before there is a journal.
+#[test]
+#[ignore = "needs the directory lab"]
+fn who_may_not_write_to_the_directory_is_told_before_anything_is_changed() {
+    let _turn = TURN.lock();
+    let scene = Scene::new();
+    let session = open(&json!({}));
+    connect_as(&session, &scene.lab, "EXAMPLE\\svc-trial", &["svc-trial"]);
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("plan.jsonl");
+    let before = scene.list();
+    let made = create(&session, json!({"users": true, "containers": [scene.unit]}));
+    assert_eq!(made["counts"]["change"], 1, "the plan is whole: {made:#}");
+    let refused = apply(&session, &made, &journal).unwrap_err();
+    assert_eq!(refused.status.name(), "Plan.Permission", "{refused:?}");
+    assert!(
+        refused.message.contains(&format!("(write DACL) of {}", scene.unit)),
+        "{refused:?}"
+    );
+    let desired = json!({"schemaVersion": 1, "passwordPolicy": {"minimumAgeDays": 4, "method": "sysvol"}});
+    let made = planned(&session, desired, "password_policy", true);
+    let refused = apply(&session, &made, &journal).unwrap_err();
+    assert!(
+        refused
+            .message
+            .contains("the right to edit the group policy object CN={"),
+        "{refused:?}"
+    );
+    assert!(scene.list() == before && !journal.exists());
+}
+
+/// A domain where no object sets the minimum age gets one, linked to its root; and is rid of it again.
+#[test]
+#[ignore = "needs the directory lab"]
+fn an_object_is_made_where_none_sets_the_minimum_age() {
+    let _turn = TURN.lock();
+    let child = Lab::all().remove(1);
+    let session = open(&json!({}));
+    connect(&session, &child, &child.dns_server, &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let desired = json!({"schemaVersion": 1, "passwordPolicy": {"minimumAgeDays": 0, "method": "sysvol"}});
+    let made = planned(&session, desired.clone(), "password_policy", true);
+    let changes = made["changes"].as_array().unwrap();
+    let change = changes
+        .iter()
+        .find(|change| change["id"] == "password_policy.minimum_age:child.example.test");
+    let change = change.unwrap_or_else(|| panic!("{made:#}"));
+    assert_eq!(
+        (&change["kind"], &change["before"]),
+        (&json!("Sysvol"), &Value::Null),
+        "{change:#}"
+    );
+    let object = change["write"]["object"].as_str().unwrap();
+    let guid = object.trim_start_matches("CN=").split(',').next().unwrap();
+    let files = child.sysvol.join("child.example.test/Policies").join(guid);
+    let root = "DC=child,DC=example,DC=test";
+    let links = || {
+        entra_sspr::task::runtime().unwrap().block_on(async {
+            let mut admin = child.open(&child.administrator).await;
+            let entry = admin.read(root, &["gPLink"]).await.unwrap().unwrap();
+            let object = admin.read(object, &["displayName"]).await.unwrap();
+            (
+                entry.text("gPLink").unwrap_or_default().to_string(),
+                object.and_then(|object| object.text("displayName").map(str::to_string)),
+            )
+        })
+    };
+    let before = links();
+    let journal = folder.path().join("plan.jsonl");
+    let done = apply(&session, &made, &journal).unwrap();
+    assert_eq!(outcomes(&done), ["done"], "{done:#}");
+    let (linked, name) = links();
+    assert_eq!(linked, format!("{}[LDAP://{object};0]", before.0));
+    assert_eq!(name.as_deref(), Some("SSPR minimum password age"));
+    let template = std::fs::read(files.join("MACHINE/Microsoft/Windows NT/SecEdit/GptTmpl.inf")).unwrap();
+    assert!(template.starts_with(&[0xff, 0xfe]));
+    let again = planned(&session, desired, "password_policy", true);
+    assert_eq!(again["changes"], json!([]), "{again:#}");
+
+    // Cut off in the middle of the undo: the link is gone, the rest is there.
+    entra_sspr::task::runtime().unwrap().block_on(async {
+        let mut admin = child.open(&child.administrator).await;
+        admin.replace(root, "gPLink", &[before.0.as_bytes()]).await.unwrap();
+    });
+    let id = change["id"].as_str().unwrap();
+    let mut lines = std::fs::read_to_string(&journal).unwrap();
+    lines.push_str(&format!(
+        "{{\"at\":\"2026-11-28T10:00:00Z\",\"id\":\"{id}\",\"mark\":\"undoBegun\"}}\n"
+    ));
+    std::fs::write(&journal, lines).unwrap();
+    let undone = undo(&session, &journal, &[]).unwrap();
+    assert_eq!(outcomes(&undone), ["undone"], "{undone:#}");
+    assert_eq!(links(), (before.0, None));
+    assert!(!files.exists());
+}
+
+/// Beside a plan that leaves the minimum age to a person stands what `Import-GPO` reads, and the commands.
+#[test]
+#[ignore = "needs the directory lab"]
+fn a_backup_to_import_is_written_beside_the_plan() {
+    let lab = Lab::all().remove(0);
+    let session = open(&json!({}));
+    connect(&session, &lab, &lab.dns_server, &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let backup = folder.path().join("it's here");
+    let desired = json!({"schemaVersion": 1, "passwordPolicy": {"minimumAgeDays": 4}}).to_string();
+    let request = json!({"desired": desired, "steps": ["password_policy"], "policyBackup": backup});
+    let made = create_plan(&session, request.clone()).unwrap();
+    let changes = made["changes"].as_array().unwrap().iter();
+    let change = changes
+        .clone()
+        .find(|change| change["id"] == "password_policy.minimum_age:example.test");
+    let clicks = change.unwrap()["byHand"].as_array().unwrap();
+    let told = clicks[clicks.len() - 2].as_str().unwrap();
+    let id = told.split(" -BackupId ").nth(1).unwrap().split(' ').next().unwrap();
+    let path = backup.join("example.test").display().to_string().replace('\'', "''");
+    assert_eq!(
+        told,
+        format!(
+            "Or import it: Import-GPO -Path '{path}' -BackupId {id} -TargetName 'SSPR minimum password age' -CreateIfNeeded -Domain example.test"
+        )
+    );
+    assert!(
+        clicks[clicks.len() - 1]
+            .as_str()
+            .unwrap()
+            .contains("-Target 'DC=example,DC=test' -LinkEnabled Yes -Order 1")
+    );
+    let files = backup.join("example.test");
+    let manifest = std::fs::read_to_string(files.join("manifest.xml")).unwrap();
+    assert!(
+        manifest.contains("<GPODomainController>dc1.example.test<") && !manifest.contains("{00000000-0000"),
+        "{manifest}"
+    );
+    assert!(files.join(format!("{{{}}}/Backup.xml", id.to_uppercase())).exists());
+    // Nothing is written over.
+    let again = create_plan(&session, request).unwrap_err();
+    assert_eq!(again.status.name(), "File.Write", "{again:?}");
+}
+
+/// Administrators and containers that were shut off, where they are asked for by name, with what it means; and rights that
+/// stand where they are of no use.
+#[test]
+#[ignore = "needs the directory lab"]
+fn what_is_protected_is_granted_by_name_alone_and_what_is_useless_taken_away() {
+    let _turn = TURN.lock();
+    let lab = Lab::all().remove(0);
+    let session = open(&json!({}));
+    connect(&session, &lab, &lab.dns_server, &["svc-trial", "MSOL_aaaaaaaaaaaa"]);
+    let folder = tempfile::tempdir().unwrap();
+    let named = [
+        format!("CN=AdminSDHolder,CN=System,{ROOT}"),
+        format!("OU=Sales,OU=Staff,{ROOT}"),
+    ];
+    let wanted = json!({"users": true, "containers": named, "cleanOwnObject": true});
+    let made = create(&session, wanted.clone());
+    let of = |target: &str| {
+        let mut changes = made["changes"].as_array().unwrap().iter();
+        changes
+            .find(|change| change["target"] == target)
+            .unwrap_or_else(|| panic!("{target}: {made:#}"))
+    };
+    assert!(of(&named[0])["risk"].as_str().unwrap().contains("take over the domain"));
+    let rights: Vec<&String> = of(&named[0])["after"].as_object().unwrap().keys().collect();
+    assert!(
+        rights.iter().all(|right| right.contains(" on protected objects for ")),
+        "{rights:?}"
+    );
+    assert!(of(&named[1])["risk"].as_str().unwrap().contains("somebody shut it off"));
+    let own = made["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|change| change["target"].as_str().unwrap().starts_with("CN=MSOL_aaaaaaaaaaaa,"));
+    let own = own.unwrap_or_else(|| panic!("{made:#}"));
+    assert_eq!(
+        own["after"],
+        json!({"Reset Password for EXAMPLE\\MSOL_aaaaaaaaaaaa": false})
+    );
+    let journal = folder.path().join("plan.jsonl");
+    let done = apply(&session, &made, &journal).unwrap();
+    assert_eq!(done["complete"], true, "{done:#}");
+    assert_eq!(create(&session, wanted)["changes"], json!([]));
+    let undone = undo(&session, &journal, &[]).unwrap();
+    assert!(
+        outcomes(&undone).iter().all(|outcome| *outcome == "undone"),
+        "{undone:#}"
+    );
+    // The root alone is meant where no container is named.
+    let root = create(&session, json!({"users": true}));
+    let targets: Vec<&Value> = root["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|change| &change["target"])
+        .collect();
+    assert!(targets.iter().all(|target| **target == ROOT), "{targets:?}");
 }

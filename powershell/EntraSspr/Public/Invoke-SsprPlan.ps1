@@ -20,6 +20,9 @@ function Invoke-SsprPlan {
     Write to the portal's undocumented interface, as the plan was allowed to.
     .PARAMETER AllowSysvolWrite
     Write to the files of a group policy object, as the plan was allowed to.
+    .PARAMETER EffectiveTimeoutSec
+    How long it waits for users to take what was granted above them, in seconds; by default 30. A grant that has not reached all
+    users that were looked at by then is Pending.
     .PARAMETER Resume
     Go on with the plan of a journal: what was begun when it was cut off is looked at first.
     .PARAMETER Session
@@ -55,6 +58,9 @@ function Invoke-SsprPlan {
 
         [switch] $AllowSysvolWrite,
 
+        [ValidateRange(0, 86400)]
+        [int] $EffectiveTimeoutSec = 30,
+
         [Parameter(ParameterSetName = 'Resume', Mandatory = $true)]
         [switch] $Resume,
 
@@ -63,7 +69,7 @@ function Invoke-SsprPlan {
     )
 
     process {
-        $request = @{ allowPortalWrite = [bool]$AllowPortalWrite; allowSysvolWrite = [bool]$AllowSysvolWrite; confirm = $true; resume = [bool]$Resume }
+        $request = @{ allowPortalWrite = [bool]$AllowPortalWrite; allowSysvolWrite = [bool]$AllowSysvolWrite; confirm = $true; resume = [bool]$Resume; effectiveSeconds = $EffectiveTimeoutSec }
         if ($Step) { $request['steps'] = @($Step) }
         if ($WhatIfPreference) {
             if ($Resume) { $PSCmdlet.WriteWarning('What a journal left open is known only when it is resumed.'); return }

@@ -18,6 +18,9 @@ function New-SsprPlan {
     .PARAMETER AllowSysvolWrite
     Let the plan write to the files of the group policy object that sets the minimum password age, where the desired state
     asks for that (passwordPolicy.method: sysvol).
+    .PARAMETER PolicyBackupPath
+    A folder for backups of a group policy object that sets the minimum password age: one for each domain where a person sets it.
+    The plan shows the commands that import it.
     .PARAMETER Snapshot
     Plan from a saved snapshot, and do not read anew.
     .PARAMETER Session
@@ -49,6 +52,8 @@ function New-SsprPlan {
 
         [switch] $AllowSysvolWrite,
 
+        [string] $PolicyBackupPath,
+
         [object] $Snapshot,
 
         [PSTypeName('EntraSspr.Session')]
@@ -62,6 +67,7 @@ function New-SsprPlan {
             allowSysvolWrite = [bool]$AllowSysvolWrite
         }
         if ($Step) { $request['steps'] = @($Step) }
+        if ($PolicyBackupPath) { $request['policyBackup'] = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $PolicyBackupPath }
         if ($null -ne $Snapshot) { $request['snapshot'] = Resolve-SsprSnapshotText -Cmdlet $PSCmdlet -Snapshot $Snapshot }
         $active = Resolve-SsprSession -Cmdlet $PSCmdlet -Session $Session
         $document = Invoke-SsprNative -Cmdlet $PSCmdlet -Function 'sspr_plan_create' -Handle $active.Handle -Request $request -Activity 'Making a plan'

@@ -5,14 +5,18 @@ use crate::directory::access::{Object, Token, Verdict};
 use crate::directory::containers::domain_of;
 use crate::directory::descriptor::Descriptor;
 use crate::directory::edit;
-use crate::directory::ldap::DirectoryError;
+use crate::directory::forest::DomainName;
+use crate::directory::ldap::{Depth, DirectoryError};
 use crate::directory::rights::{DOMAIN_DNS, INET_ORG_PERSON, UNEXPIRE_PASSWORD, USER};
 use crate::directory::scan::LOOKED_AT;
 use crate::directory::sid::Sid;
-use crate::snapshot::directory::{Grantable, Grants};
+use crate::snapshot::directory::{GrantScope, Grantable, Grants};
 
 /// The classes on whose objects a set-up grants.
 const CLASSES: [(&str, crate::directory::rights::Guid); 2] = [("user", USER), ("inetOrgPerson", INET_ORG_PERSON)];
+
+/// So many containers are asked for by one search.
+const AT_ONCE: usize = 200;
 
 /// What a domain's root, and those of these containers that stand in the domain, grant the accounts.
 pub(super) async fn grants(
@@ -30,61 +34,111 @@ async fn read(place: &mut Place, weighed: &[&Candidate], containers: &[String]) 
     };
     let root = place.name.dn.as_str();
     let tokens = place::tokens(connection, root, weighed).await?;
-    let here = |dn: &&String| domain_of(dn).is_some_and(|domain| domain.eq_ignore_ascii_case(root));
-    let own = containers.iter().filter(here).map(String::as_str);
+    let here = |dn: &&str| domain_of(dn).is_some_and(|domain| domain.eq_ignore_ascii_case(root));
+    let named: Vec<&str> = containers.iter().map(String::as_str).filter(here).collect();
+    let mut found = Vec::from_iter(connection.read(root, &["nTSecurityDescriptor"]).await?);
+    for some in named.chunks(AT_ONCE) {
+        let each: String = some
+            .iter()
+            .map(|dn| format!("(distinguishedName={})", ldap3::ldap_escape(*dn)))
+            .collect();
+        let filter = format!("(|{each})");
+        found.extend(
+            connection
+                .list(root, Depth::Subtree, &filter, &["nTSecurityDescriptor"])
+                .await?,
+        );
+    }
     let mut all = Vec::new();
-    for dn in std::iter::once(root).chain(own) {
-        let entry = connection
-            .read(dn, &["nTSecurityDescriptor"])
-            .await?
-            .unwrap_or_default();
+    for entry in found {
         let Some(Ok(descriptor)) = entry.value("nTSecurityDescriptor").map(Descriptor::read) else {
             continue;
         };
+        let scope = scope(&entry.dn, root);
         for (candidate, token) in weighed.iter().zip(&tokens) {
             all.push(Grants {
                 domain: place.name.dns.clone(),
                 object: entry.dn.clone(),
-                root: entry.dn.eq_ignore_ascii_case(root),
+                scope,
+                protected: descriptor.is_protected(),
                 connector: candidate.told.name.clone(),
                 serves: false,
-                rights: rights(
-                    descriptor,
-                    token,
-                    candidate.member.sid.sid(),
-                    entry.dn.eq_ignore_ascii_case(root),
-                ),
+                rights: rights(descriptor, token, candidate.member.sid.sid(), scope),
             });
         }
     }
     Ok(all)
 }
 
-fn rights(descriptor: Descriptor<'_>, token: &Token, sid: Sid<'_>, root: bool) -> Vec<Grantable> {
+/// What stands on the accounts' own objects, those in one domain.
+pub(super) fn own_objects(domain: &DomainName, all: &[Candidate]) -> impl Iterator<Item = Grants> {
+    let own = |candidate: &&Candidate| {
+        let here = domain_of(&candidate.told.dn).is_some_and(|dn| dn.eq_ignore_ascii_case(&domain.dn));
+        here && !candidate.own_rights.is_empty()
+    };
+    all.iter().filter(own).map(|candidate| Grants {
+        domain: domain.dns.clone(),
+        object: candidate.told.dn.clone(),
+        scope: GrantScope::OwnObject,
+        connector: candidate.told.name.clone(),
+        rights: candidate.own_rights.iter().map(misplaced).collect(),
+        ..Grants::default()
+    })
+}
+
+fn scope(dn: &str, root: &str) -> GrantScope {
+    let above = dn.len().checked_sub(root.len()).and_then(|at| dn.get(..at));
+    match above {
+        Some("") => GrantScope::Root,
+        Some(above) if above.eq_ignore_ascii_case("CN=AdminSDHolder,CN=System,") => GrantScope::AdminSdHolder,
+        _ => GrantScope::Container,
+    }
+}
+
+fn rights(descriptor: Descriptor<'_>, token: &Token, sid: Sid<'_>, scope: GrantScope) -> Vec<Grantable> {
+    let object = |class| Object {
+        descriptor,
+        class,
+        sid: None,
+    };
     let mut all = Vec::new();
+    if scope == GrantScope::AdminSdHolder {
+        // Users are made like it as it stands: what counts is what it says of itself.
+        let verdicts = object(USER).access(token, LOOKED_AT.map(|right| right.want));
+        for (right, verdict) in LOOKED_AT.iter().zip(verdicts) {
+            let entry = edit::on_object(&right.want, sid);
+            all.push(grantable(right.name, Some(CLASSES[0].0), verdict, &entry, descriptor));
+        }
+        return all;
+    }
     for (name, class) in CLASSES {
-        let object = Object {
-            descriptor,
-            class,
-            sid: None,
-        };
-        let verdicts = object.handed_down(token, LOOKED_AT.map(|right| right.want), true);
+        let verdicts = object(class).handed_down(token, LOOKED_AT.map(|right| right.want), true);
         for (right, verdict) in LOOKED_AT.iter().zip(verdicts) {
             let entry = edit::on_descendants(&right.want, &class, sid);
             all.push(grantable(right.name, Some(name), verdict, &entry, descriptor));
         }
     }
-    if root {
-        let object = Object {
-            descriptor,
-            class: DOMAIN_DNS,
-            sid: None,
-        };
-        let [verdict] = object.access(token, [UNEXPIRE_PASSWORD.want]);
+    if scope == GrantScope::Root {
+        let [verdict] = object(DOMAIN_DNS).access(token, [UNEXPIRE_PASSWORD.want]);
         let entry = edit::on_object(&UNEXPIRE_PASSWORD.want, sid);
         all.push(grantable(UNEXPIRE_PASSWORD.name, None, verdict, &entry, descriptor));
     }
     all
+}
+
+/// A right that stands on the account's own object.
+fn misplaced((right, entry): &(&'static str, Vec<u8>)) -> Grantable {
+    Grantable {
+        right: (*right).into(),
+        allowed: true,
+        entry: hex(entry),
+        there: true,
+        ..Grantable::default()
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn grantable(
@@ -100,7 +154,7 @@ fn grantable(
         class: class.map(Into::into),
         allowed: verdict.is_allowed(),
         denied: matches!(verdict, Verdict::Denied(_)),
-        entry: entry.iter().map(|byte| format!("{byte:02x}")).collect(),
+        entry: hex(entry),
         there: own.any(|ace| ace.bytes == entry),
     }
 }

@@ -33,6 +33,7 @@ use std::collections::BTreeSet;
 use std::io::BufWriter;
 use std::path::PathBuf;
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// The facts that a directory tells.
 pub const FACTS: [FactId; 5] = [
@@ -309,6 +310,9 @@ async fn forest(told: Forest, mut places: Vec<Place>, wanted: Wanted<'_>, contex
                 Err(cause) => gathered.gaps.push((FactId::DirectoryGrants, refusal(&dns, &cause))),
             }
         }
+        for place in &places {
+            gathered.grants.extend(grants::own_objects(&place.name, &all));
+        }
         for grants in &mut gathered.grants {
             grants.serves = serves(&grants.connector, &grants.domain, &live);
         }
@@ -403,7 +407,8 @@ async fn read_domain(
     let watched = Watched::read(connection, root).await?;
     for (at, candidate) in weighed.iter().enumerate() {
         let mut access = access::access(place.name.dns.clone(), &candidate.told, &scan, at, &names);
-        access.own_object.clone_from(&candidate.own_rights);
+        access.own_object = candidate.own_rights.iter().map(|(right, _)| (*right).into()).collect();
+        access.own_object.dedup();
         access.remote_sam = controllers.of(&tokens[at], watched.domain());
         watched
             .decide(connection, &place.name.netbios, &tokens[at], &mut names, &mut access)
@@ -411,6 +416,15 @@ async fn read_domain(
         read.access.push(access);
     }
     let own_policy = own_policy.unwrap_or_default();
-    read.passwords = Some(passwords::passwords(&place.name.dns, own_policy, fine, &linked, &scan));
+    let mut told = passwords::passwords(&place.name.dns, own_policy, fine, &linked, &scan);
+    let own = connection.read(root, &["objectGUID"]).await?.unwrap_or_default();
+    told.guid = own
+        .value("objectGUID")
+        .and_then(|bytes| Uuid::from_slice_le(bytes).ok())
+        .map(|guid| guid.to_string())
+        .unwrap_or_default();
+    told.root = root.into();
+    told.controller = connection.host().into();
+    read.passwords = Some(told);
     end
 }

@@ -54,7 +54,8 @@ fn is_of(url: &str, forest: &[String]) -> bool {
 pub(super) struct Candidate {
     pub(super) told: Connector,
     pub(super) member: Member,
-    pub(super) own_rights: Vec<String>,
+    /// What its own object grants it by name, with the entries that do.
+    pub(super) own_rights: Vec<(&'static str, Vec<u8>)>,
 }
 
 /// The forests that were connected to, each domain once.
@@ -248,7 +249,7 @@ pub(super) async fn candidates(place: &mut Place, configured: &[String]) -> Resu
         found.push(Candidate {
             told,
             member,
-            own_rights: account.own_rights().into_iter().map(str::to_string).collect(),
+            own_rights: account.own_rights(),
         });
     }
     Ok(found)
