@@ -293,7 +293,8 @@ async fn one(
                 });
             }
             Ok(now) => seen = now,
-            Err(_) => {}
+            // With the answer the connection may be lost.
+            Err(_) => writer.directories.reconnect(),
         }
         if look == LOOKS || written.as_ref().is_err_and(is_refusal) {
             break;

@@ -58,6 +58,11 @@ impl Directories {
         }
     }
 
+    /// Has the next one who asks connect anew.
+    pub fn reconnect(&mut self) {
+        self.connections.clear();
+    }
+
     /// Which of some entries stand on an object.
     pub async fn entries(&mut self, domain: &str, object: &str, entries: &BTreeMap<String, String>) -> Result<Value> {
         let bytes = self.descriptor(domain, object).await?;

@@ -2,6 +2,7 @@
 
 use crate::Lab;
 use crate::common::{check, finding, open};
+use crate::wire::Server;
 use entra_sspr::session::Session;
 use serde_json::{Value, json};
 use simple_dns::rdata::{A, RData};
@@ -22,6 +23,22 @@ pub fn connect(session: &Arc<Session>, lab: &Lab, dns_server: &str, connectors: 
 /// The same as another account.
 pub fn connect_as(session: &Arc<Session>, lab: &Lab, user: &str, connectors: &[&str]) -> Value {
     connect_by(session, lab, user, &lab.dns_server, connectors)
+}
+
+/// The same through a server that stands before a controller.
+pub fn connect_before(session: &Arc<Session>, lab: &Lab, server: &Server, connectors: &[&str]) -> Value {
+    session
+        .set_secret("directoryPassword", lab.password.as_bytes())
+        .expect("a secret");
+    let options = server.login("", "").options;
+    let request = json!({
+        "servers": [format!("{}:{}", lab.host, server.address.port())], "user": lab.administrator, "caFile": options.ca_file,
+        "dnsServer": lab.dns_server, "timeoutSeconds": 5, "sysvol": lab.sysvol, "connectors": connectors,
+    });
+    let request = serde_json::from_value(request).expect("the request is good");
+    let runtime = entra_sspr::task::runtime().expect("a runtime");
+    let connected = runtime.block_on(session.connect_directory(request));
+    connected.expect("the server passes it on")
 }
 
 fn connect_by(session: &Arc<Session>, lab: &Lab, user: &str, dns_server: &str, connectors: &[&str]) -> Value {

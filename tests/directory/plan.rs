@@ -2,7 +2,8 @@
 //! connector account do.
 
 use crate::common::{apply_plan, create_plan, open, undo_plan};
-use crate::forest::{connect, connect_as};
+use crate::forest::{connect, connect_as, connect_before};
+use crate::wire::{MODIFY, Server};
 use crate::{Lab, ROOT, lets};
 use entra_sspr::error::Result;
 use entra_sspr::session::Session;
@@ -396,6 +397,13 @@ fn an_object_is_made_where_none_sets_the_minimum_age() {
     assert_eq!(name.as_deref(), Some("SSPR minimum password age"));
     let template = std::fs::read(files.join("MACHINE/Microsoft/Windows NT/SecEdit/GptTmpl.inf")).unwrap();
     assert!(template.starts_with(&[0xff, 0xfe]));
+    let read = samba(
+        &child,
+        READ_TEMPLATE,
+        &files.join("MACHINE/Microsoft/Windows NT/SecEdit/GptTmpl.inf"),
+    );
+    assert_eq!(read, "{'MinimumPasswordAge': '0'}\n");
+    assert_eq!(samba(&child, READ_INI, &files.join("GPT.INI")), "1\n");
     let again = planned(&session, desired, "password_policy", true);
     assert_eq!(again["changes"], json!([]), "{again:#}");
 
@@ -517,4 +525,245 @@ fn what_is_protected_is_granted_by_name_alone_and_what_is_useless_taken_away() {
         .map(|change| &change["target"])
         .collect();
     assert!(targets.iter().all(|target| **target == ROOT), "{targets:?}");
+}
+
+/// A Python script with what Samba reads group policy by, inside the controllers' Debian.
+fn samba(lab: &Lab, script: &str, file: &Path) -> String {
+    let inside = file.display().to_string();
+    let at = inside.find("/srv/").unwrap();
+    let root = &lab.sysvol.display().to_string()[..at];
+    let mut python = std::process::Command::new("chroot");
+    let output = python
+        .args([root, "python3", "-c", script, &inside[at..]])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What Samba's own reader finds in a template that was made, and in its GPT.INI.
+const READ_TEMPLATE: &str = "
+import sys
+from samba.gp_parse.gp_inf import GptTmplInfParser
+parser = GptTmplInfParser()
+parser.parse(open(sys.argv[1], 'rb').read())
+print(dict(parser.sections['System Access'].param_list))
+";
+const READ_INI: &str = "
+import sys
+from samba.gp_parse.gp_ini import GPTIniParser
+parser = GPTIniParser()
+parser.parse(open(sys.argv[1], 'rb').read())
+print(parser.ini_conf.get('General', 'Version'))
+";
+
+/// A state of the child domain that the trials below change: the unit's list, the root's links, the files of an object.
+fn child_state(child: &Lab, object: &str) -> (Vec<u8>, String, bool, Option<Vec<u8>>) {
+    let guid = object.trim_start_matches("CN=").split(',').next().unwrap();
+    let files = child.sysvol.join("child.example.test/Policies").join(guid);
+    entra_sspr::task::runtime().unwrap().block_on(async {
+        let mut admin = child.open(&child.administrator).await;
+        let unit = admin.read(PEOPLE, &["nTSecurityDescriptor"]).await.unwrap().unwrap();
+        let root = admin
+            .read("DC=child,DC=example,DC=test", &["gPLink"])
+            .await
+            .unwrap()
+            .unwrap();
+        let there = admin.read(object, &["versionNumber"]).await.unwrap();
+        (
+            unit.value("nTSecurityDescriptor").unwrap().to_vec(),
+            root.text("gPLink").unwrap_or_default().to_string(),
+            there.is_some(),
+            std::fs::read(files.join("MACHINE/Microsoft/Windows NT/SecEdit/GptTmpl.inf")).ok(),
+        )
+    })
+}
+
+const PEOPLE: &str = "OU=People,DC=child,DC=example,DC=test";
+
+/// A session for the child domain, with one of its users for a connector account.
+fn child_session(child: &Lab) -> Arc<Session> {
+    let session = open(&json!({}));
+    connect(&session, child, &child.dns_server, &["child1"]);
+    session
+}
+
+/// The process that the next test kills.
+#[test]
+#[ignore = "needs the directory lab"]
+fn a_process_that_applies() {
+    let (Ok(plan), Ok(journal)) = (std::env::var("SSPR_TRIAL_PLAN"), std::env::var("SSPR_TRIAL_JOURNAL")) else {
+        return;
+    };
+    let child = Lab::all().remove(1);
+    let session = child_session(&child);
+    let plan = std::fs::read_to_string(plan).unwrap();
+    // Whoever kills it knows that it begins now.
+    std::fs::write(format!("{journal}.begun"), "").unwrap();
+    let _ = apply_plan(
+        &session,
+        json!({"plan": plan, "journal": journal, "allowSysvolWrite": true, "effectiveSeconds": 0}),
+    );
+}
+
+/// The process is killed at many points, in changes and between them: going on makes all of it, taking it back leaves nothing.
+#[test]
+#[ignore = "needs the directory lab"]
+fn a_plan_that_is_killed_at_any_point_is_finished_or_taken_back() {
+    let _turn = TURN.lock();
+    let child = Lab::all().remove(1);
+    let session = child_session(&child);
+    let desired = json!({
+        "schemaVersion": 1,
+        "directoryPermissions": {"users": true, "inetOrgPersons": true, "containers": [PEOPLE]},
+        "passwordPolicy": {"minimumAgeDays": 0, "method": "sysvol"},
+    });
+    let steps = json!(["directory_permissions", "password_policy"]);
+    let create = || {
+        let request = json!({"desired": desired.to_string(), "steps": steps, "allowSysvolWrite": true});
+        create_plan(&session, request).unwrap()
+    };
+    let (mut cut, mut whole) = (0, 0);
+    // Longer and longer, until it gets to its end.
+    for trial in 0..80 {
+        let made = create();
+        assert_eq!(made["counts"]["change"], 2, "{made:#}");
+        let object = made["changes"][1]["write"]["object"].as_str().unwrap().to_string();
+        let before = child_state(&child, &object);
+        let folder = tempfile::tempdir().unwrap();
+        let (plan, journal) = (folder.path().join("plan.json"), folder.path().join("plan.jsonl"));
+        std::fs::write(&plan, made["plan"].as_str().unwrap()).unwrap();
+        let mut process = std::process::Command::new(std::env::current_exe().unwrap());
+        process
+            .args(["--ignored", "--exact", "plan::a_process_that_applies"])
+            .env("SSPR_TRIAL_PLAN", &plan)
+            .env("SSPR_TRIAL_JOURNAL", &journal)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null());
+        let mut process = process.spawn().unwrap();
+        while !folder.path().join("plan.jsonl.begun").exists() {
+            assert!(process.try_wait().unwrap().is_none(), "it ended before it began");
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(trial * trial));
+        let ended = process.try_wait().unwrap().is_some();
+        process.kill().unwrap();
+        process.wait().unwrap();
+        if !journal.exists() {
+            assert!(child_state(&child, &object) == before);
+            continue;
+        }
+        let text = std::fs::read_to_string(&journal).unwrap();
+        cut += usize::from(!ended && text.contains("\"begun\""));
+        if trial % 2 == 0 {
+            let resumed = resume(&session, &journal).unwrap();
+            assert_eq!(resumed["complete"], true, "{trial}: {resumed:#}\n{text}");
+            assert_eq!(create()["changes"], json!([]), "{trial}");
+        }
+        let undone = undo(&session, &journal, &[]).unwrap();
+        assert_eq!(undone["complete"], true, "{trial}: {undone:#}\n{text}");
+        assert!(child_state(&child, &object) == before, "{trial}: {text}");
+        whole += usize::from(ended);
+        if whole == 2 {
+            break;
+        }
+    }
+    assert!(cut >= 6, "it was cut off in the middle of {cut} trials");
+    assert_eq!(whole, 2, "it never got to its end");
+}
+
+/// Files that cannot be written, and such as another controller has changed already.
+#[test]
+#[ignore = "needs the directory lab"]
+fn files_that_cannot_be_written_or_are_on_their_way_are_left_alone() {
+    let _turn = TURN.lock();
+    let lab = Lab::all().remove(0);
+    let session = open(&json!({}));
+    connect(&session, &lab, &lab.dns_server, &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let desired = json!({"schemaVersion": 1, "passwordPolicy": {"minimumAgeDays": 6, "method": "sysvol"}});
+    let plan = || {
+        let made = planned(&session, desired.clone(), "password_policy", true);
+        let mut changes = made["changes"].as_array().unwrap().iter();
+        let own = changes.find(|change| change["id"] == "password_policy.minimum_age:example.test");
+        (made.clone(), own.unwrap().clone())
+    };
+    let (made, change) = plan();
+    let object = change["write"]["object"].as_str().unwrap();
+    let guid = object.trim_start_matches("CN=").split(',').next().unwrap();
+    let files = lab.sysvol.join("example.test/Policies").join(guid);
+    let template = files.join("MACHINE/Microsoft/Windows NT/SecEdit/GptTmpl.inf");
+    let fix = |sign: &str, file: &Path| {
+        let mut chattr = std::process::Command::new("chattr");
+        assert!(chattr.arg(sign).arg(file).status().unwrap().success());
+    };
+    let before = policy_files(&lab, object);
+    let journal = |name: &str| folder.path().join(name);
+    // All of it: told before anything.
+    fix("+i", &files.join("GPT.INI"));
+    let refused = apply(&session, &made, &journal("all.jsonl"));
+    fix("-i", &files.join("GPT.INI"));
+    assert_eq!(refused.unwrap_err().status.name(), "Plan.Permission");
+    assert!(!journal("all.jsonl").exists());
+    // The template alone.
+    fix("+i", &template);
+    let failed = apply(&session, &made, &journal("template.jsonl"));
+    fix("-i", &template);
+    let failed = failed.unwrap();
+    let of = |result: &Value| {
+        let mut changes = result["changes"].as_array().unwrap().iter();
+        let own = changes.find(|told| told["id"] == change["id"]).unwrap();
+        (own["outcome"].clone(), own["error"]["name"].clone())
+    };
+    assert_eq!(of(&failed), (json!("failed"), json!("File.Write")), "{failed:#}");
+    assert!(
+        std::fs::read_to_string(journal("template.jsonl"))
+            .unwrap()
+            .contains("\"failed\"")
+    );
+    assert!(policy_files(&lab, object) == before);
+
+    // Half replicated: SYSVOL has a version that the directory does not have yet.
+    let ini = std::fs::read_to_string(files.join("GPT.INI")).unwrap();
+    let ahead = ini.replace(&format!("Version={}", before.3), &format!("Version={}", before.3 + 1));
+    assert!(ahead != ini);
+    std::fs::write(files.join("GPT.INI"), &ahead).unwrap();
+    let drifted = apply(&session, &made, &journal("drifted.jsonl"));
+    let (_, by_hand) = plan();
+    std::fs::write(files.join("GPT.INI"), &ini).unwrap();
+    assert_eq!(of(&drifted.unwrap()), (json!("drifted"), json!("Plan.Drift")));
+    assert_eq!(by_hand["kind"], "Manual");
+    assert!(
+        by_hand["byHand"][0]
+            .as_str()
+            .unwrap()
+            .contains("see first that SYSVOL is replicated"),
+        "{by_hand:#}"
+    );
+    assert!(policy_files(&lab, object) == before);
+}
+
+/// The answer to a write is lost with the connection: it is looked again, over another one, and the change is there.
+#[test]
+#[ignore = "needs the directory lab"]
+fn an_answer_that_is_lost_is_looked_for() {
+    let _turn = TURN.lock();
+    let scene = Scene::new();
+    let folder = tempfile::tempdir().unwrap();
+    let mut first = true;
+    let runtime = entra_sspr::task::runtime().unwrap();
+    let server = runtime.block_on(Server::before(&scene.lab, move |asked| {
+        asked.last = asked.operation == MODIFY && std::mem::take(&mut first);
+    }));
+    let session = open(&json!({}));
+    connect_before(&session, &scene.lab, &server, &["svc-trial"]);
+    let before = scene.list();
+    let made = create(&session, json!({"users": true, "containers": [scene.unit]}));
+    let journal = folder.path().join("plan.jsonl");
+    let done = apply(&session, &made, &journal).unwrap();
+    assert_eq!(outcomes(&done), ["done"], "{done:#}");
+    assert!(scene.list() != before);
+    assert_eq!(outcomes(&undo(&session, &journal, &[]).unwrap()), ["undone"]);
+    assert!(scene.list() == before);
 }

@@ -19,6 +19,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 pub const BIND: u8 = 0x60;
 const BOUND: u8 = 0x61;
 pub const SEARCH: u8 = 0x63;
+pub const MODIFY: u8 = 0x66;
 const ENTRY: u8 = 0x64;
 const DONE: u8 = 0x65;
 const REFERENCE: u8 = 0x73;
@@ -90,6 +91,8 @@ pub struct Asked {
     /// Where that begins.
     at: usize,
     bytes: Vec<u8>,
+    /// The controller gets it, and who asked gets no answer, for the connection ends.
+    pub last: bool,
 }
 
 impl Asked {
@@ -106,6 +109,7 @@ impl Asked {
             operation: bytes[end],
             at: end,
             bytes,
+            last: false,
         }
     }
 
@@ -247,10 +251,15 @@ impl Server {
                     while let Some(bytes) = message(&mut asking).await {
                         let mut asked = Asked::of(bytes);
                         change.lock().unwrap()(&mut asked);
-                        if to.write_all(&asked.bytes).await.is_err() {
+                        if asked.last {
+                            back.abort();
+                        }
+                        if to.write_all(&asked.bytes).await.is_err() || asked.last {
                             break;
                         }
                     }
+                    // What was sent is still worked on.
+                    tokio::time::sleep(Duration::from_millis(300)).await;
                     back.abort();
                 });
             }
