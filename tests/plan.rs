@@ -10,44 +10,14 @@ use entra_sspr::status::Status;
 use serde_json::{Value, json};
 use sspr_lab::{Fault, FaultKind, Lab, LabOptions};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-/// What a set-up in the cloud needs.
-const WRITES: [&str; 3] = [
-    "Policy.ReadWrite.AuthenticationMethod",
-    "Policy.ReadWrite.Authorization",
-    "Policy.ReadWrite.ConditionalAccess",
-];
 const POLICY: &str = "/api/PasswordReset/PasswordResetPolicies";
 const METHODS: &str = "/v1.0/policies/authenticationMethodsPolicy";
 
-/// The labs' tenants have the same id, and one plan of a tenant is applied at a time, whichever process asks.
-fn turn() -> File {
-    let path = std::env::temp_dir().join("entra-sspr-plan-tests");
-    let file = File::create(path).expect("a file for the turn");
-    file.lock().expect("it is this test's turn");
-    file
-}
-
 fn lab() -> Lab {
     Lab::start_blocking(LabOptions::scenario("hybrid-faulty")).expect("the lab starts")
-}
-
-/// An administrator who may write, signed in to the portal too.
-fn writer(lab: &Lab) -> Arc<Session> {
-    for permission in WRITES {
-        for app in ["checker", "14d82eec-204b-4c2f-b7e8-296a70dab67e"] {
-            // Not every lab has both.
-            let _ = lab.control(
-                "POST",
-                "permissions/add",
-                &json!({"app": app, "permission": permission}),
-            );
-        }
-    }
-    person(lab, 0, true)
 }
 
 fn wanted() -> Value {

@@ -8,6 +8,7 @@ use entra_sspr::session::Session;
 use entra_sspr::task::{Next, Task, TaskContext};
 use serde_json::{Value, json};
 use sspr_lab::Lab;
+use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -214,4 +215,34 @@ pub fn person_as(lab: &Lab, index: usize, who: &str, portal: bool) -> Arc<Sessio
     }
     result(&start_sign_in(&session, json!({"method": "accessToken"}))).expect("the tokens are good");
     session
+}
+
+/// What a set-up in the cloud needs.
+const WRITES: [&str; 3] = [
+    "Policy.ReadWrite.AuthenticationMethod",
+    "Policy.ReadWrite.Authorization",
+    "Policy.ReadWrite.ConditionalAccess",
+];
+
+/// The labs' tenants have the same id, and one plan of a tenant is applied at a time, whichever process asks.
+pub fn turn() -> File {
+    let path = std::env::temp_dir().join("entra-sspr-plan-tests");
+    let file = File::create(path).expect("a file for the turn");
+    file.lock().expect("it is this test's turn");
+    file
+}
+
+/// An administrator who may write, signed in to the portal too.
+pub fn writer(lab: &Lab) -> Arc<Session> {
+    for permission in WRITES {
+        for app in ["checker", "14d82eec-204b-4c2f-b7e8-296a70dab67e"] {
+            // Not every lab has both.
+            let _ = lab.control(
+                "POST",
+                "permissions/add",
+                &json!({"app": app, "permission": permission}),
+            );
+        }
+    }
+    person(lab, 0, true)
 }
