@@ -218,7 +218,7 @@ pub fn person_as(lab: &Lab, index: usize, who: &str, portal: bool) -> Arc<Sessio
 }
 
 /// What a set-up in the cloud needs.
-const WRITES: [&str; 3] = [
+pub const WRITES: [&str; 3] = [
     "Policy.ReadWrite.AuthenticationMethod",
     "Policy.ReadWrite.Authorization",
     "Policy.ReadWrite.ConditionalAccess",
