@@ -258,6 +258,8 @@ section! {
         to_register: u16,
         /// How many a user answers to reset: 3 to 5, and no more than are registered.
         to_reset: u16,
+        /// The texts of your own questions, which a person types.
+        questions: Vec<String>,
     }
 }
 section! {
@@ -273,6 +275,19 @@ section! {
         sms: State,
         /// Calls; Microsoft's own end on 2027-02-01.
         voice: State,
+        /// How far the tenant has moved from the older policies to this one. It is only changed when it is named.
+        migration: Migration,
+    }
+}
+choice! {
+    /// The move from the older policies for MFA and reset to the methods policy.
+    Migration, "preMigration, migrationInProgress or migrationComplete" {
+        /// The older policies count.
+        Before = "preMigration",
+        /// Both count.
+        InProgress = "migrationInProgress",
+        /// The methods policy alone counts.
+        Complete = "migrationComplete",
     }
 }
 section! {
@@ -451,13 +466,48 @@ impl DesiredState {
                 ));
             }
         }
+        if let Some(methods) = &self.authentication_methods {
+            let all = [
+                methods.microsoft_authenticator,
+                methods.software_oath,
+                methods.email,
+                methods.sms,
+                methods.voice,
+            ];
+            let questions = self.security_questions.as_ref().and_then(|questions| questions.enabled);
+            if all == [Some(State::Disabled); 5] && questions == Some(false) {
+                return Some(("authenticationMethods", "leaves no method to reset with"));
+            }
+        }
+        let questions = self
+            .security_questions
+            .as_ref()
+            .and_then(|all| all.questions.as_deref());
+        if let Some(questions) = questions {
+            if questions.iter().any(|text| text.trim().is_empty()) {
+                return Some(("securityQuestions.questions", "has an empty text"));
+            }
+        }
+        if let Some(permissions) = &self.directory_permissions
+            && permissions.change_password.is_some()
+            && (permissions.users, permissions.inet_org_persons) == (None, None)
+        {
+            return Some(("directoryPermissions.changePassword", "needs users or inetOrgPersons"));
+        }
+        let writeback = self.cloud_writeback.as_ref();
+        if let Some(writeback) = writeback
+            && (writeback.connect, writeback.cloud_sync) == (Some(false), Some(false))
+            && self.account_unlock.as_ref().and_then(|unlock| unlock.allowed) == Some(true)
+        {
+            return Some(("accountUnlock.allowed", "needs writeback, which is to be off"));
+        }
         if let Some(registration) = &self.registration
             && out(registration.reconfirm_days, 0, 730)
         {
             return Some(("registration.reconfirmDays", "must be 0 to 730"));
         }
         if let Some(policy) = &self.password_policy
-            && out(policy.minimum_age_days, 0, 998)
+            && (out(policy.minimum_age_days, 0, 998) || policy.method.is_some() && policy.minimum_age_days.is_none())
         {
             return Some(("passwordPolicy.minimumAgeDays", "must be 0 to 998"));
         }
@@ -532,6 +582,32 @@ mod tests {
                 r#"{"schemaVersion":1,"resetPolicy":{"enabledFor":"Selected"}}"#,
                 "resetPolicy.group",
                 "must name",
+            ),
+            (
+                r#"{"schemaVersion":1,"authenticationMethods":{"microsoftAuthenticator":"disabled","softwareOath":"disabled",
+                "email":"disabled","sms":"disabled","voice":"disabled"},"securityQuestions":{"enabled":false}}"#,
+                "authenticationMethods",
+                "leaves no method",
+            ),
+            (
+                r#"{"schemaVersion":1,"securityQuestions":{"questions":["First ship?"," "]}}"#,
+                "securityQuestions.questions",
+                "empty text",
+            ),
+            (
+                r#"{"schemaVersion":1,"directoryPermissions":{"changePassword":true}}"#,
+                "directoryPermissions.changePassword",
+                "needs users",
+            ),
+            (
+                r#"{"schemaVersion":1,"cloudWriteback":{"connect":false,"cloudSync":false},"accountUnlock":{"allowed":true}}"#,
+                "accountUnlock.allowed",
+                "needs writeback",
+            ),
+            (
+                r#"{"schemaVersion":1,"passwordPolicy":{"method":"sysvol"}}"#,
+                "passwordPolicy.minimumAgeDays",
+                "must be",
             ),
             (
                 r#"{"schemaVersion":1,"resetPolicy":{"enabledFor":"All","group":"x"}}"#,

@@ -9,9 +9,12 @@ use entra_sspr::session::Session;
 use entra_sspr::status::Status;
 use serde_json::{Value, json};
 use sspr_lab::{Fault, FaultKind, Lab, LabOptions};
+use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 const POLICY: &str = "/api/PasswordReset/PasswordResetPolicies";
 const METHODS: &str = "/v1.0/policies/authenticationMethodsPolicy";
@@ -56,7 +59,7 @@ fn outcomes(result: &Value) -> BTreeMap<&str, &str> {
 }
 
 /// Everything that a set-up could change, as the lab has it.
-fn state(lab: &Lab, session: &Arc<Session>) -> Value {
+fn state_of(lab: &Lab, session: &Arc<Session>) -> Value {
     let portal = lab.control("GET", "portal", &Value::Null).unwrap();
     let read = run_task(session, |session, context| async move {
         let graph = session.graph(&context)?;
@@ -91,11 +94,14 @@ fn writes(lab: &Lab) -> Vec<String> {
 fn a_faulty_tenant_is_set_up_and_set_back() {
     let _turn = turn();
     let lab = lab();
+    without_mfa(&lab);
     let session = writer(&lab);
+    let mut wanted = wanted();
+    wanted["mfaEnforcement"]["excludeUsers"] = json!([administrator(&lab, &session)]);
     let folder = tempfile::tempdir().unwrap();
     let journal = folder.path().join("plan.jsonl");
-    let before = state(&lab, &session);
-    let made = create(&session, &wanted(), true);
+    let before = state_of(&lab, &session);
+    let made = create(&session, &wanted, true);
     assert_eq!(writes(&lab), [""; 0], "a plan sends no write");
 
     let done = apply(&session, &made, &journal).expect("the plan is applied");
@@ -122,7 +128,7 @@ fn a_faulty_tenant_is_set_up_and_set_back() {
     assert_clean(&lab);
 
     // Nothing is left but what a person does; applying what is there changes nothing.
-    let again = create(&session, &wanted(), true);
+    let again = create(&session, &wanted, true);
     assert_eq!(again["counts"]["change"], 0, "{again:#}");
     let sent = writes(&lab).len();
     let same = apply(&session, &made, &folder.path().join("again.jsonl")).unwrap();
@@ -161,7 +167,7 @@ fn a_faulty_tenant_is_set_up_and_set_back() {
         .map(|change| &change["id"])
         .collect();
     assert_eq!(order[0], "account_unlock.allowed", "the last first");
-    assert_eq!(state(&lab, &session), before);
+    assert_eq!(state_of(&lab, &session), before);
     assert_clean(&lab);
 }
 
@@ -169,6 +175,7 @@ fn a_faulty_tenant_is_set_up_and_set_back() {
 fn who_may_not_write_is_told_what_is_missing_before_anything_is_changed() {
     let _turn = turn();
     let lab = lab();
+    without_mfa(&lab);
     let session = app(&lab, 0);
     let folder = tempfile::tempdir().unwrap();
     let journal = folder.path().join("plan.jsonl");
@@ -350,4 +357,416 @@ fn a_plan_is_one_tenant_s_and_whole() {
         Status::PlanInvalid
     );
     assert!(writes(&lab).is_empty());
+}
+
+/// What asks all users for MFA already is used, whoever made it; and nobody is left out who is not there.
+#[test]
+fn a_policy_that_is_there_is_used_and_whom_it_leaves_out_must_be_there() {
+    let _turn = turn();
+    let lab = lab();
+    let session = writer(&lab);
+    let folder = tempfile::tempdir().unwrap();
+    let mfa = |state: &str, users: &[&str]| json!({"schemaVersion": 1, "mfaEnforcement": {"conditionalAccess": state, "excludeUsers": users}});
+    let nobody = "11111111-2222-4333-8444-555555555555";
+    // Another one is on trial.
+    let trial = create(&session, &mfa("reportOnly", &[nobody]), true);
+    assert_eq!(trial["changes"], json!([]), "{trial:#}");
+    let enforced = create(&session, &mfa("enforced", &[nobody]), true);
+    let change = &enforced["changes"][0];
+    assert_eq!(
+        change["title"],
+        "Set the policy \"CA01 - MFA for all users\" to enabled"
+    );
+    assert!(
+        change["risk"].as_str().unwrap().contains("asks all users"),
+        "{change:#}"
+    );
+
+    without_mfa(&lab);
+    let admin = administrator(&lab, &session);
+    let made = create(&session, &mfa("reportOnly", &[&admin, nobody]), true);
+    let refused = apply(&session, &made, &folder.path().join("nobody.jsonl")).unwrap_err();
+    assert_eq!(refused.status, Status::PlanInvalid);
+    assert!(
+        refused
+            .message
+            .contains(&format!("{nobody}, whom the policy leaves out, is not there")),
+        "{refused:?}"
+    );
+    assert!(!folder.path().join("nobody.jsonl").exists() && writes(&lab).is_empty());
+    let made = create(&session, &mfa("reportOnly", &[&admin]), true);
+    let done = apply(&session, &made, &folder.path().join("plan.jsonl")).unwrap();
+    assert_eq!(outcomes(&done)["mfa_enforcement.all_users"], "done");
+}
+
+/// The object id of the lab's administrator.
+fn administrator(lab: &Lab, session: &Arc<Session>) -> String {
+    let upn = lab.tenant(0).people["admin"]["upn"].as_str().unwrap().to_string();
+    let read = run_task(session, |session, context| async move {
+        let path = format!("/v1.0/users/{upn}?$select=id");
+        let ask = entra_sspr::tenant::graph::Ask::directory(path);
+        Ok(session.graph(&context)?.get::<Value>(&ask).await?)
+    });
+    read.unwrap()["id"].as_str().unwrap().to_string()
+}
+
+/// The lab's policy that asks all users for MFA, switched off.
+fn without_mfa(lab: &Lab) {
+    let off = json!({"object": "conditionalAccess/CA01 - MFA for all users", "set": {"state": "disabled"}});
+    lab.control("POST", "click", &off).unwrap();
+}
+
+/// What is only changed when it is named, and what a person types.
+#[test]
+fn the_migration_and_own_questions_are_set_only_when_they_are_named() {
+    let _turn = turn();
+    let lab = lab();
+    let session = writer(&lab);
+    let of = |plan: &Value, id: &str| {
+        let mut changes = plan["changes"].as_array().unwrap().iter();
+        changes.find(|change| change["id"] == id).cloned()
+    };
+    let guide = create(&session, &wanted(), true);
+    let (migration, typed) = ("authentication_methods.migration", "security_questions.defined");
+    assert_eq!((of(&guide, migration), of(&guide, typed)), (None, None));
+    let mut desired = wanted();
+    desired["authenticationMethods"]["migration"] = "migrationInProgress".into();
+    desired["securityQuestions"]["questions"] = json!(["What is the name of your first ship?"]);
+    let made = create(&session, &desired, true);
+    let change = of(&made, migration).unwrap();
+    assert_eq!(change["after"], json!({"policyMigrationState": "migrationInProgress"}));
+    let change = of(&made, typed).unwrap();
+    assert_eq!(change["kind"], "Manual");
+    assert_eq!(change["byHand"][1], "Type: What is the name of your first ship?");
+    // A person does that.
+    let portal = lab.control("GET", "portal", &Value::Null).unwrap();
+    let mut questions = portal["passwordReset"]["securityQuestions"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    questions.push(json!({"questionText": "What is the name of your first ship?"}));
+    let typing = json!({"passwordReset": {"securityQuestions": questions}});
+    lab.control("POST", "portal", &typing).unwrap();
+    assert_eq!(of(&create(&session, &desired, true), typed), None);
+}
+
+/// The process that others kill, or let run out of room.
+#[test]
+fn a_process_that_applies() {
+    let Ok(trial) = std::env::var("SSPR_TRIAL") else { return };
+    let trial: Value = serde_json::from_str(&std::fs::read_to_string(trial).unwrap()).unwrap();
+    let tokens: Vec<String> = serde_json::from_value(trial["tokens"].clone()).unwrap();
+    let session = signed_in(&trial["config"], &tokens);
+    std::fs::write(trial["begun"].as_str().unwrap(), "").unwrap();
+    let request = json!({"plan": trial["plan"], "journal": trial["journal"], "allowPortalWrite": true});
+    let came = match apply_plan(&session, request) {
+        Ok(result) => result.to_string(),
+        Err(error) => error.status.name().to_string(),
+    };
+    println!("came to: {came}");
+}
+
+/// A process of its own that applies a plan.
+struct Trial {
+    folder: tempfile::TempDir,
+    journal: PathBuf,
+}
+
+impl Trial {
+    fn new(lab: &Lab, tokens: &[String], plan: &Value) -> Trial {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = folder.path().join("plan.jsonl");
+        let trial = json!({
+            "config": config(lab, 0), "tokens": tokens, "plan": plan["plan"], "journal": journal,
+            "begun": folder.path().join("begun"),
+        });
+        std::fs::write(folder.path().join("trial.json"), trial.to_string()).unwrap();
+        Trial { folder, journal }
+    }
+
+    /// The process, behind another program.
+    fn process(&self, before: &[&str]) -> Command {
+        let own = std::env::current_exe().unwrap().display().to_string();
+        let words: Vec<&str> = before.iter().copied().chain([own.as_str()]).collect();
+        let mut process = Command::new(words[0]);
+        process
+            .args(&words[1..])
+            .args(["--exact", "a_process_that_applies", "--nocapture"])
+            .env("SSPR_TRIAL", self.folder.path().join("trial.json"));
+        process
+    }
+}
+
+/// Killed at many points: going on makes all of it once, taking it back leaves nothing.
+#[test]
+fn a_plan_that_is_killed_at_any_point_is_finished_or_taken_back() {
+    let _turn = turn();
+    let lab = lab();
+    let session = writer(&lab);
+    let tokens = tokens(&lab, 0, "admin", true);
+    without_mfa(&lab);
+    let mut desired = wanted();
+    desired["mfaEnforcement"]["excludeUsers"] = json!([administrator(&lab, &session)]);
+    // Each answer takes its time, so that there is a point to be killed at.
+    lab.add_fault(Fault::new("", FaultKind::Latency { ms: 8 })).unwrap();
+    let before = state_of(&lab, &session);
+    let mut set_up = Value::Null;
+    let (mut cut, mut whole) = (0, 0);
+    for trial in 0..80u64 {
+        let made = create(&session, &desired, true);
+        let own = Trial::new(&lab, &tokens, &made);
+        let mut process = own
+            .process(&[])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        while !own.folder.path().join("begun").exists() {
+            assert!(process.try_wait().unwrap().is_none(), "it ended before it began");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        std::thread::sleep(Duration::from_millis(trial * trial * 2));
+        let ended = process.try_wait().unwrap().is_some();
+        process.kill().unwrap();
+        process.wait().unwrap();
+        let Ok(text) = std::fs::read_to_string(&own.journal) else {
+            assert_eq!(state_of(&lab, &session), before);
+            continue;
+        };
+        if !text.ends_with('\n') && !text.contains('\n') {
+            // Cut off in the first line: nothing was begun.
+            assert_eq!(state_of(&lab, &session), before);
+            continue;
+        }
+        cut += usize::from(!ended && text.contains("\"begun\""));
+        whole += usize::from(ended);
+        if trial % 2 == 0 || ended {
+            let resume = json!({"journal": own.journal, "resume": true, "allowPortalWrite": true});
+            let resumed = apply_plan(&session, resume).unwrap();
+            assert_eq!(resumed["complete"], true, "{trial}: {resumed:#}\n{text}");
+            let mut now = state_of(&lab, &session);
+            // Each policy that is made has an id and a time of its own.
+            let policies = now[1][2]["value"].as_array_mut().unwrap();
+            policies.iter_mut().for_each(|policy| {
+                for member in ["id", "createdDateTime", "modifiedDateTime"] {
+                    policy[member] = Value::Null;
+                }
+            });
+            if set_up.is_null() {
+                set_up = now;
+            } else {
+                assert_eq!(now, set_up, "{trial}");
+            }
+        }
+        let undone = undo(&session, &own.journal).unwrap();
+        assert_eq!(undone["complete"], true, "{trial}: {undone:#}\n{text}");
+        assert_eq!(state_of(&lab, &session), before, "{trial}: {text}");
+        if whole == 1 {
+            break;
+        }
+    }
+    assert!(cut >= 5 && whole == 1, "cut off in {cut} trials, whole in {whole}");
+}
+
+/// No change is begun that the journal has no room for.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_journal_that_finds_no_room_ends_the_plan() {
+    let _turn = turn();
+    let lab = lab();
+    let session = writer(&lab);
+    let tokens = tokens(&lab, 0, "admin", true);
+    let only = json!({"schemaVersion": 1, "notifications": {"users": true, "administrators": true, "helpdesk": "a@b.example"}});
+    let made = create(&session, &only, true);
+    let before = state_of(&lab, &session);
+    let trial = Trial::new(&lab, &tokens, &made);
+    let room = |bytes: usize| {
+        let limit = format!("--fsize={bytes}");
+        let mut process = trial.process(&["env", "--ignore-signal=XFSZ", "prlimit", &limit]);
+        String::from_utf8(process.output().unwrap().stdout).unwrap()
+    };
+    // Not even for the plan; for the plan and a change and a half.
+    assert!(room(100).contains("came to: File.Write"));
+    std::fs::remove_file(&trial.journal).unwrap();
+    assert_eq!(state_of(&lab, &session), before);
+    let first = made["plan"].as_str().unwrap().len() + 200;
+    let came = room(first + 400);
+    assert!(came.contains("came to: File.Write"), "{came}");
+    let text = std::fs::read_to_string(&trial.journal).unwrap();
+    let portal = lab.control("GET", "portal", &Value::Null).unwrap();
+    for (id, member) in [
+        ("notifications.users", "notifyUsersOnPasswordReset"),
+        ("notifications.administrators", "notifyOnAdminPasswordReset"),
+    ] {
+        let begun = text
+            .lines()
+            .any(|line| line.contains(&format!("\"{id}\"")) && line.contains("\"begun\""));
+        assert!(begun || portal["passwordReset"][member] == false, "{id}: {text}");
+    }
+    assert!(text.contains("\"begun\""), "{text}");
+    // With room again, it goes on.
+    let resume = json!({"journal": trial.journal, "resume": true, "allowPortalWrite": true});
+    assert_eq!(apply_plan(&session, resume).unwrap()["complete"], true);
+    assert_eq!(undo(&session, &trial.journal).unwrap()["complete"], true);
+    assert_eq!(state_of(&lab, &session), before);
+}
+
+/// A token that is over in mid-plan: the journal says how far it came, and another sign-in goes on.
+#[test]
+fn a_token_that_is_over_ends_the_plan_and_another_goes_on() {
+    let _turn = turn();
+    let lab = lab();
+    let session = writer(&lab);
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("plan.jsonl");
+    let only = json!({"schemaVersion": 1, "notifications": {"users": true, "administrators": true}});
+    let made = create(&session, &only, true);
+    // The first change reads, writes and reads again.
+    lab.add_fault(Fault::new(POLICY, FaultKind::RevokedToken).after(4))
+        .unwrap();
+    let stopped = apply(&session, &made, &journal).unwrap();
+    assert_eq!(
+        outcomes(&stopped),
+        BTreeMap::from([
+            ("notifications.users", "done"),
+            ("notifications.administrators", "failed")
+        ]),
+        "{stopped:#}"
+    );
+    assert!(
+        std::fs::read_to_string(&journal)
+            .unwrap()
+            .contains("\"notifications.users\",\"mark\":\"done\"")
+    );
+    lab.clear_faults();
+    let resume = json!({"journal": journal, "resume": true, "allowPortalWrite": true});
+    let resumed = apply_plan(&person(&lab, 0, true), resume).unwrap();
+    assert_eq!(resumed["complete"], true, "{resumed:#}");
+}
+
+/// Whatever stands there and whatever is wanted: applied once there is nothing more to do, and taken back it is as before.
+#[test]
+fn any_state_is_set_up_once_and_set_back() {
+    use proptest::prelude::*;
+    use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+    let _turn = turn();
+    let lab = lab();
+    let session = writer(&lab);
+    without_mfa(&lab);
+    let admin = administrator(&lab, &session);
+    let maybe = |strategy: BoxedStrategy<Value>| prop_oneof![1 => Just(Value::Null), 3 => strategy].boxed();
+    let yes = || any::<bool>().prop_map(Value::from).boxed();
+    let of = |values: Vec<Value>| proptest::sample::select(values).boxed();
+    let number = |least: u16, most: u16| (least..=most).prop_map(Value::from).boxed();
+    let state = || of(vec!["enabled".into(), "disabled".into()]);
+    let start = (
+        yes(),
+        number(1, 2),
+        yes(),
+        number(3, 5),
+        yes(),
+        number(0, 730),
+        yes(),
+        yes(),
+        yes(),
+    );
+    let methods = proptest::collection::vec(state(), 5);
+    let wanted = (
+        (
+            maybe(of(vec!["None".into(), "All".into()])),
+            maybe(number(1, 2)),
+            maybe(yes()),
+        ),
+        (maybe(yes()), maybe(number(3, 5)), maybe(of(vec![3.into()]))),
+        proptest::collection::vec(maybe(state()), 5),
+        (
+            maybe(yes()),
+            maybe(number(0, 730)),
+            maybe(of(vec!["default".into(), "enabled".into(), "disabled".into()])),
+        ),
+        (
+            maybe(yes()),
+            maybe(yes()),
+            maybe(of(vec!["".into(), "help@b.example".into(), "https://b.example".into()])),
+        ),
+        maybe(of(vec!["reportOnly".into(), "enforced".into()])),
+        (maybe(yes()), maybe(yes())),
+    );
+    let config = Config {
+        cases: 24,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let (changes, trials) = (Cell::new(0), Cell::new(0));
+    let tried = runner.run(&((start, methods), wanted), |((start, methods), wanted)| {
+        let names = ["MicrosoftAuthenticator", "SoftwareOath", "Email", "Sms", "Voice"];
+        lab.control("POST", "portal", &json!({
+            "passwordReset": {
+                "securityQuestionsOptionEnabled": start.0, "numberOfAuthenticationMethodsRequired": start.1,
+                "registrationRequiredOnSignIn": start.2, "numberOfQuestionsToRegister": start.3, "numberOfQuestionsToReset": 3,
+                "notifyUsersOnPasswordReset": start.4, "registrationReconfirmIntevalInDays": start.5,
+                "notifyOnAdminPasswordReset": start.6,
+            },
+            "onPremises": {"accountUnlockEnabled": start.7, "passwordWritebackSupported": start.8, "enablementForTenant": start.8},
+        })).unwrap();
+        for (name, state) in names.iter().zip(&methods) {
+            let click = json!({"object": format!("authenticationMethods/{name}"), "set": {"state": state}});
+            lab.control("POST", "click", &click).unwrap();
+        }
+        let (policy, questions, own, registration, told, mfa, hybrid) = &wanted;
+        let desired = json!({
+            "schemaVersion": 1,
+            "resetPolicy": {"enabledFor": policy.0, "methodsRequired": policy.1, "administrators": policy.2},
+            "securityQuestions": {"enabled": questions.0, "toRegister": questions.1, "toReset": questions.2},
+            "authenticationMethods": {
+                "microsoftAuthenticator": own[0], "softwareOath": own[1], "email": own[2], "sms": own[3], "voice": own[4],
+            },
+            "registration": {"required": registration.0, "reconfirmDays": registration.1, "campaign": registration.2},
+            "notifications": {"users": told.0, "administrators": told.1, "helpdesk": told.2},
+            "mfaEnforcement": {"conditionalAccess": mfa, "excludeUsers": [admin]},
+            "cloudWriteback": {"connect": hybrid.0},
+            "accountUnlock": {"allowed": hybrid.1},
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let journal = folder.path().join("plan.jsonl");
+        let before = state_of(&lab, &session);
+        let Ok(made) = create_plan(&session, json!({"desired": desired.to_string(), "allowPortalWrite": true})) else {
+            // It cannot be: no method is left.
+            return Err(TestCaseError::reject("impossible"));
+        };
+        changes.set(changes.get() + made["counts"]["change"].as_u64().unwrap());
+        trials.set(trials.get() + 1);
+        let done = apply(&session, &made, &journal).unwrap();
+        prop_assert_eq!(&done["complete"], true, "{:#}", done);
+        let again = create(&session, &desired, true);
+        prop_assert_eq!(&again["counts"]["change"], 0, "{:#}", again);
+        let undone = undo(&session, &journal).unwrap();
+        prop_assert_eq!(&undone["complete"], true, "{:#}", undone);
+        let after = state_of(&lab, &session);
+        prop_assert!(after == before, "{desired}: {}", difference("", &before, &after));
+        Ok(())
+    });
+    tried.unwrap();
+    assert!(
+        changes.get() > trials.get() * 4,
+        "{changes:?} changes in {trials:?} trials"
+    );
+    assert_clean(&lab);
+}
+
+/// Where two values differ.
+fn difference(at: &str, one: &Value, other: &Value) -> String {
+    match (one, other) {
+        (Value::Object(a), Value::Object(b)) => a
+            .keys()
+            .chain(b.keys())
+            .map(|name| difference(&format!("{at}/{name}"), &one[name], &other[name]))
+            .collect(),
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => (0..a.len())
+            .map(|n| difference(&format!("{at}/{n}"), &one[n], &other[n]))
+            .collect(),
+        (one, other) if one == other => String::new(),
+        (one, other) => format!("{at}: {one} became {other}\n"),
+    }
 }

@@ -396,6 +396,9 @@ async fn allowed(session: &Session, writer: &mut Writer, changes: &[&Change], me
         missing.extend(writer.directories.lacks(write).await?);
     }
     if missing.is_empty() {
+        for change in written() {
+            writer.check_left_out(change).await?;
+        }
         return Ok(());
     }
     let names = missing.into_iter().collect::<Vec<_>>().join(", ");

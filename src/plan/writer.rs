@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::session::Session;
 use crate::status::Status;
 use crate::task::TaskContext;
+use crate::tenant::error::AskError;
 use crate::tenant::graph::{Ask, Graph};
 use crate::tenant::portal::Portal;
 use reqwest::Method;
@@ -139,6 +140,33 @@ impl Writer {
     fn graph(&self) -> Result<&Graph> {
         let none = || Error::new(Status::SignInNeeded, "the session is not signed in to a tenant");
         self.graph.as_ref().ok_or_else(none)
+    }
+
+    /// Those whom a Conditional Access policy leaves out must be there, and the accounts among them enabled: else nobody gets in
+    /// when all else fails.
+    pub async fn check_left_out(&self, change: &Change) -> Result<()> {
+        if change.write != Some(Write::ConditionalAccess) || change.after.is_null() {
+            return Ok(());
+        }
+        let users = &change.after["conditions"]["users"];
+        for (kind, member) in [("users", "excludeUsers"), ("groups", "excludeGroups")] {
+            for id in users[member].as_array().into_iter().flatten().filter_map(Value::as_str) {
+                let path = match kind {
+                    "users" => format!("/v1.0/users/{id}?$select=id,accountEnabled"),
+                    _ => format!("/v1.0/groups/{id}?$select=id"),
+                };
+                let found = self.graph()?.get::<Value>(&Ask::directory(path)).await;
+                let why = match found {
+                    Ok(found) if found["accountEnabled"] == Value::Bool(false) => "is disabled",
+                    Ok(_) => continue,
+                    Err(AskError::Refused { status: 404, .. }) => "is not there",
+                    Err(error) => return Err(error.into()),
+                };
+                let why = format!("{id}, whom the policy leaves out, {why}; nothing was changed");
+                return Err(Error::new(Status::PlanInvalid, why).target(&change.id));
+            }
+        }
+        Ok(())
     }
 
     fn portal(&self) -> Result<&Portal> {

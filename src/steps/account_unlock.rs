@@ -74,7 +74,10 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
     }
     let allowed = Wish {
         check: &ALLOWED,
-        title: "Let users unlock without a reset, or do not",
+        title: match wanted {
+            Some(false) => "Do not let users unlock without a reset",
+            _ => "Let users unlock without a reset",
+        },
         label: "Allow users to unlock accounts without resetting their password",
         page: page::ON_PREMISES,
     };

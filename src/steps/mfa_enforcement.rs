@@ -97,12 +97,17 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
         "enabled" => change.risk(risk).touches(members(snapshot)),
         _ => change,
     };
-    if let Some(own) = policies.iter().find(|policy| policy.display_name == OURS) {
-        if own.state == state {
+    // Ours by its name; else one that asks the same of everybody, whoever made it.
+    let ours = policies.iter().find(|policy| policy.display_name == OURS);
+    let same = policies.iter().filter(|policy| everybody(policy));
+    let used = ours.or_else(|| same.max_by_key(|policy| enforced(policy)));
+    if let Some(own) = used {
+        // One of somebody else's is put into force, and never out of it.
+        if own.state == state || ours.is_none() && enforced(own) {
             return Vec::new();
         }
         let path = format!("/v1.0/identity/conditionalAccess/policies/{}", own.id);
-        let title = format!("Set the policy \"{OURS}\" to {state}");
+        let title = format!("Set the policy \"{}\" to {state}", own.display_name);
         let change = graph_change(
             &ALL_USERS,
             title,
@@ -182,12 +187,18 @@ fn by_defaults(snapshot: &Snapshot) -> Finding {
         .reason("Security defaults ask for MFA when Microsoft finds it necessary; administrators at every sign-in.")
 }
 
+/// In force or on trial, for all users.
+fn everybody(policy: &ConditionalAccessPolicy) -> bool {
+    (enforced(policy) || report_only(policy)) && on_all_users(policy) && unconditional(policy)
+}
+
 /// In force, for all resources, under all conditions, with nothing taken instead of MFA.
 fn full(policy: &ConditionalAccessPolicy) -> bool {
-    enforced(policy)
-        && on_all_resources(policy)
-        && mfa(policy) == MfaDemand::Always
-        && narrowed(&policy.conditions).is_empty()
+    enforced(policy) && unconditional(policy)
+}
+
+fn unconditional(policy: &ConditionalAccessPolicy) -> bool {
+    on_all_resources(policy) && mfa(policy) == MfaDemand::Always && narrowed(&policy.conditions).is_empty()
 }
 
 fn all_users(snapshot: &Snapshot, policies: &[ConditionalAccessPolicy]) -> Finding {

@@ -116,7 +116,10 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
     };
     let required = Wish {
         check: &REQUIRED,
-        title: "Ask users to register at sign-in, or do not",
+        title: match wanted.required {
+            Some(false) => "Do not ask users to register at sign-in",
+            _ => "Ask users to register at sign-in",
+        },
         label: "Require users to register when signing in",
         page: PORTAL,
     };

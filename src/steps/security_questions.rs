@@ -3,10 +3,11 @@
 use super::authentication_methods::retirement::QUESTIONS_GONE;
 use super::policy::{Portal, SECURITY_QUESTIONS, Setting, Switch, Wish, both, date, integer, page, weigh};
 use super::{Setup, Step};
-use crate::change::Change;
+use crate::change::{Change, Kind};
 use crate::desired::DesiredState;
 use crate::finding::{Check, Finding, Severity, counted, number};
 use crate::snapshot::{FactId, Snapshot};
+use serde_json::json;
 
 /// The step.
 pub const STEP: Step = Step {
@@ -87,7 +88,10 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
     };
     let enabled = Wish {
         check: &ENABLED,
-        title: "Offer security questions, or do not",
+        title: match wanted.enabled {
+            Some(false) => "Do not offer security questions",
+            _ => "Offer security questions",
+        },
         label: "Security questions",
         page: page::METHODS,
     };
@@ -113,6 +117,7 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
             TO_REGISTER.change(snapshot, wanted.to_register.map(i64::from), register),
             TO_RESET.change(snapshot, wanted.to_reset.map(i64::from), reset),
         ),
+        typed(snapshot, wanted.questions.as_deref().unwrap_or_default()),
     ];
     changes.into_iter().flatten().collect()
 }
@@ -228,6 +233,26 @@ fn numbers(snapshot: &Snapshot) -> Finding {
         NUMBERS.pass(title)
     };
     register.support(reset.support(finding))
+}
+
+/// Questions of one's own, as far as the portal does not list them yet: a person types them.
+fn typed(snapshot: &Snapshot, wanted: &[String]) -> Option<Change> {
+    let policy = snapshot.facts.portal_reset_policy.whole();
+    let there = |text: &String| {
+        let mut listed = policy.into_iter().flat_map(|policy| &policy.security_questions);
+        listed.any(|question| question.question_text.as_deref() == Some(text))
+    };
+    let open: Vec<&String> = wanted.iter().filter(|text| !there(text)).collect();
+    let (first, last) = ("Open the security questions, Custom, Add.", "Select OK, then Save.");
+    let each = open.iter().map(|text| format!("Type: {text}"));
+    let clicks: Vec<String> = std::iter::once(first.into()).chain(each).chain([last.into()]).collect();
+    let clicks: Vec<&str> = clicks.iter().map(String::as_str).collect();
+    (!open.is_empty()).then(|| {
+        let mut change = Change::of(DEFINED.id, Kind::Manual, "Type your own security questions");
+        change.target = "password reset policy".into();
+        change.after = json!({ "securityQuestions": open });
+        change.by_hand(page::METHODS, &clicks)
+    })
 }
 
 fn defined(snapshot: &Snapshot) -> Finding {

@@ -196,22 +196,27 @@ pub fn person(lab: &Lab, index: usize, portal: bool) -> Arc<Session> {
 
 /// The same of another person.
 pub fn person_as(lab: &Lab, index: usize, who: &str, portal: bool) -> Arc<Session> {
+    signed_in(&config(lab, index), &tokens(lab, index, who, portal))
+}
+
+/// A person's tokens, for Graph and for the portal.
+pub fn tokens(lab: &Lab, index: usize, who: &str, portal: bool) -> Vec<String> {
     let session = open(&config(lab, index));
-    let graph = person_token(
-        &session,
-        lab,
-        index,
-        who,
+    let of = |client: &str, scope: &str| person_token(&session, lab, index, who, client, scope);
+    let graph = of(
         "14d82eec-204b-4c2f-b7e8-296a70dab67e",
         "https://graph.microsoft.com/.default",
     );
-    session.set_secret("accessToken", graph.as_bytes()).expect("a secret");
-    if portal {
-        let scope = "74658136-14ec-4630-ad9b-26e160ff0fc6/.default";
-        let token = person_token(&session, lab, index, who, "1950a258-227b-4e31-a9cf-717495945fc2", scope);
-        session
-            .set_secret("portalAccessToken", token.as_bytes())
-            .expect("a secret");
+    let scope = "74658136-14ec-4630-ad9b-26e160ff0fc6/.default";
+    let portal = portal.then(|| of("1950a258-227b-4e31-a9cf-717495945fc2", scope));
+    std::iter::once(graph).chain(portal).collect()
+}
+
+/// A session that these are supplied to.
+pub fn signed_in(config: &Value, tokens: &[String]) -> Arc<Session> {
+    let session = open(config);
+    for (name, token) in ["accessToken", "portalAccessToken"].iter().zip(tokens) {
+        session.set_secret(name, token.as_bytes()).expect("a secret");
     }
     result(&start_sign_in(&session, json!({"method": "accessToken"}))).expect("the tokens are good");
     session
@@ -234,6 +239,12 @@ pub fn turn() -> File {
 
 /// An administrator who may write, signed in to the portal too.
 pub fn writer(lab: &Lab) -> Arc<Session> {
+    may_write(lab);
+    person(lab, 0, true)
+}
+
+/// Gives the apps what a set-up needs.
+pub fn may_write(lab: &Lab) {
     for permission in WRITES {
         for app in ["checker", "14d82eec-204b-4c2f-b7e8-296a70dab67e"] {
             // Not every lab has both.
@@ -244,5 +255,4 @@ pub fn writer(lab: &Lab) -> Arc<Session> {
             );
         }
     }
-    person(lab, 0, true)
 }

@@ -5,12 +5,12 @@ pub mod methods;
 mod policy;
 pub mod retirement;
 
-use super::policy::weigh;
+use super::policy::{graph_change, weigh};
 use super::reset_policy::{Scope, WHO};
 use super::scope::listed;
 use super::{Setup, Step};
 use crate::change::{Change, Kind, Write};
-use crate::desired::{DesiredState, State};
+use crate::desired::{self, DesiredState, State};
 use crate::finding::{Check, Finding, Severity, counted, number};
 use crate::snapshot::people::CohortKey;
 use crate::snapshot::{FactId, Snapshot};
@@ -115,7 +115,29 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
             None => change,
         })
     };
-    methods.into_iter().filter_map(change).collect()
+    let migration = wanted.migration.map(|wanted| match wanted {
+        desired::Migration::Before => "preMigration",
+        desired::Migration::InProgress => "migrationInProgress",
+        desired::Migration::Complete => "migrationComplete",
+    });
+    let now = policy.policy_migration_state.as_deref();
+    let migration = migration.filter(|wanted| now != Some(wanted)).map(|wanted| {
+        let title = format!("Set the move to the methods policy to {wanted}");
+        let path = "/v1.0/policies/authenticationMethodsPolicy";
+        graph_change(
+            &policy::MIGRATION,
+            title,
+            path,
+            "policyMigrationState",
+            now.into(),
+            wanted.into(),
+        )
+        .requires(&["Policy.ReadWrite.AuthenticationMethod"])
+        .risk(
+            "Once it is complete, the older policies for MFA and reset no longer count: what only they allow is gone.",
+        )
+    });
+    methods.into_iter().filter_map(change).chain(migration).collect()
 }
 
 fn check(snapshot: &Snapshot) -> Vec<Finding> {
