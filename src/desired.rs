@@ -483,10 +483,8 @@ impl DesiredState {
             .security_questions
             .as_ref()
             .and_then(|all| all.questions.as_deref());
-        if let Some(questions) = questions {
-            if questions.iter().any(|text| text.trim().is_empty()) {
-                return Some(("securityQuestions.questions", "has an empty text"));
-            }
+        if questions.into_iter().flatten().any(|text| text.trim().is_empty()) {
+            return Some(("securityQuestions.questions", "has an empty text"));
         }
         if let Some(permissions) = &self.directory_permissions
             && permissions.change_password.is_some()
