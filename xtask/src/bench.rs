@@ -36,6 +36,8 @@ pub enum Figure {
     Budgets,
     /// A directory's scan against ldapsearch.
     Directory,
+    /// A plan of a thousand units against ldapsearch.
+    Plan,
     /// A million security descriptors against Samba's own reader of them.
     Descriptors,
 }
@@ -101,6 +103,7 @@ pub fn run(profile: &str, runs: usize, only: &[Figure]) -> Result<ExitCode> {
             Figure::Late => million::late(&bench),
             Figure::Budgets => budgets::run(&bench),
             Figure::Directory => directory::scan(&bench),
+            Figure::Plan => directory::plan(&bench),
             Figure::Descriptors => directory::descriptors(&bench),
         };
         match outcome {

@@ -128,6 +128,8 @@ const fn many(folder: &'static str, users: u32, units: u32) -> Domain {
 pub const SPREAD: Domain = many("spread", 20_000, 40);
 pub const SINGLE: Domain = many("single", 20_000, 0);
 pub const FEW: Domain = many("few", 2_000, 40);
+/// A thousand units, each with a user.
+pub const UNITS: Domain = many("units", 1_000, 1_000);
 
 /// A domain's controller for a benchmark; it stops when this is dropped.
 pub struct Running {

@@ -43,7 +43,7 @@ pub struct Took {
     pub cpu_ms: f64,
     /// The process's most memory in the end, above what it had when only the library was loaded.
     pub extra_kb: f64,
-    /// Rows of the registration report in the (first) result, or a directory's users.
+    /// Rows of the registration report in the (first) result, a directory's users, or a plan's changes.
     pub rows: u64,
 }
 
@@ -103,9 +103,10 @@ impl Job {
         })?;
         let (ms, cpu_ms) = (begun.elapsed().as_secs_f64() * 1000.0, processor_ms() - cpu);
         let extra_kb = memory("VmHWM:") - idle;
-        let snapshot = results.first().and_then(|runs| runs.first()).map(|r| &r["snapshot"]);
-        let snapshot: Value = snapshot
-            .and_then(Value::as_str)
+        let first = results.first().and_then(|runs| runs.first());
+        let changes = first.and_then(|first| first.pointer("/counts/change"));
+        let snapshot: Value = first
+            .and_then(|first| first["snapshot"].as_str())
             .and_then(|text| serde_json::from_str(text).ok())
             .unwrap_or_default();
         let rows = match self.directory {
@@ -116,7 +117,7 @@ impl Job {
             ms,
             cpu_ms,
             extra_kb,
-            rows: rows.and_then(Value::as_u64).unwrap_or(0),
+            rows: changes.or(rows).and_then(Value::as_u64).unwrap_or(0),
         })
     }
 }

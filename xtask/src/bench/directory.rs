@@ -3,7 +3,7 @@
 
 use super::child::{Directory, Job, Took};
 use super::{Bench, Bound, Row, median, output};
-use crate::directory::{self, Controller, Domain, FEW, Running, SINGLE, SPREAD};
+use crate::directory::{self, Controller, Domain, FEW, Running, SINGLE, SPREAD, UNITS};
 use crate::{build, machine};
 use anyhow::{Context, Result, bail};
 use serde_json::json;
@@ -31,13 +31,17 @@ struct Spent {
 
 /// ldapsearch reading what the scan reads, each process one part of the domain.
 fn ldapsearch(controller: &Controller, bases: &[Vec<String>]) -> Result<Spent> {
+    search(controller, bases, USERS, &ATTRIBUTES)
+}
+
+fn search(controller: &Controller, bases: &[Vec<String>], filter: &str, attributes: &[&str]) -> Result<Spent> {
     let mut script = String::from("TIMEFORMAT='%R %U %S'; time {");
     for some in bases {
         script.push_str(" (");
         for base in some {
             script.push_str(&format!(
-                "ldapsearch -LLL -H ldaps://{} -D '{}' -w '{}' -b '{base}' -E pr=1000/noprompt -E '!1.2.840.113556.1.4.801=::MAMCAQc=' '{USERS}' {} > /dev/null || exit 1; ",
-                controller.host, controller.administrator, controller.password, ATTRIBUTES.join(" ")
+                "ldapsearch -LLL -H ldaps://{} -D '{}' -w '{}' -b '{base}' -E pr=1000/noprompt -E '!1.2.840.113556.1.4.801=::MAMCAQc=' '{filter}' {} > /dev/null || exit 1; ",
+                controller.host, controller.administrator, controller.password, attributes.join(" ")
             ));
         }
         script.push_str(") &");
@@ -210,6 +214,39 @@ pub fn scan(bench: &Bench) -> Result<Vec<Row>> {
         1.1,
     ));
     Ok(rows)
+}
+
+/// A plan that grants rights on a thousand units, each of which is looked at.
+pub fn plan(bench: &Bench) -> Result<Vec<Row>> {
+    const ALL: u64 = 1_000;
+    machine::need("ldapsearch", "ldap-utils").context("the peer is ldapsearch")?;
+    let mut stage = bench.domain(&UNITS, ALL, 1)?;
+    let units: Vec<String> = (1..=ALL).map(|n| format!("OU=Unit {n},{}", stage.root)).collect();
+    let desired = json!({
+        "schemaVersion": 1, "directoryPermissions": {"inetOrgPersons": true, "containers": units},
+    });
+    stage.job.function = "sspr_plan_create".into();
+    stage.job.request = json!({"desired": desired.to_string(), "steps": ["directory_permissions"]});
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let whole = [vec![stage.root.clone()]];
+    let filter = "(objectClass=organizationalUnit)";
+    stage.ours()?;
+    for run in 1..=bench.runs {
+        theirs.push(search(&stage.running.controller, &whole, filter, &["nTSecurityDescriptor"])?.wall);
+        ours.push(stage.ours()?.ms);
+        eprintln!(
+            "bench:   {run}: {:.0} ms, ldapsearch {:.0} ms",
+            ours[run - 1],
+            theirs[run - 1]
+        );
+    }
+    Ok(vec![row(
+        "a plan for a thousand units",
+        median(&mut ours),
+        "ldapsearch reading their descriptors",
+        median(&mut theirs),
+        2.0,
+    )])
 }
 
 /// A million descriptors, parsed and weighed.
