@@ -107,7 +107,7 @@ async fn every_descriptor_of_a_domain_is_written_as_it_was_read() {
                     Depth::Subtree,
                     "(objectClass=*)",
                     &["nTSecurityDescriptor"],
-                    |entry: Entry| {
+                    |entry: &Entry| {
                         let bytes = entry.value("nTSecurityDescriptor").unwrap();
                         assert_eq!(Descriptor::read(bytes).unwrap().to_bytes(), bytes, "{}", entry.dn);
                         seen += 1;
@@ -280,7 +280,7 @@ async fn the_controller_does_what_the_evaluation_says() {
             .await
             .unwrap()
             .unwrap();
-        let external = user.values("objectClass").iter().any(|class| class == b"inetOrgPerson");
+        let external = user.values("objectClass").any(|class| class == b"inetOrgPerson");
         let object = Object {
             descriptor: Descriptor::read(user.value("nTSecurityDescriptor").unwrap()).unwrap(),
             class: if external { INET_ORG_PERSON } else { USER },
