@@ -12,6 +12,7 @@ mod wire;
 pub use entry::Entry;
 pub use error::DirectoryError;
 pub use filter::escape;
+pub use wire::{Stream, Wire};
 
 use crate::error::Error;
 use crate::status::Status;
@@ -28,7 +29,7 @@ use std::time::Duration;
 use tokio::io::BufReader;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use wire::{Message, Outcome, PAGED, Stream, Wire, control};
+use wire::{Message, Outcome, PAGED, control};
 
 /// The control that asks for parts of a security descriptor (LDAP_SERVER_SD_FLAGS_OID).
 const SD_FLAGS: &str = "1.2.840.113556.1.4.801";
@@ -171,12 +172,20 @@ impl Connection {
         let connected = tokio::time::timeout(options.timeout, connecting).await;
         let (wire, certificate) = connected.map_err(|e| unreachable(e.into()))??;
         Ok(Connection {
+            certificate,
+            ..Connection::over(wire, address, options)
+        })
+    }
+
+    /// One over a stream that is open.
+    pub fn over(wire: Wire, address: &Address, options: &Options) -> Self {
+        Connection {
             address: address.clone(),
             wire,
-            certificate,
+            certificate: Vec::new(),
             page_size: options.page_size,
             references: BTreeSet::new(),
-        })
+        }
     }
 
     /// Where it leads.

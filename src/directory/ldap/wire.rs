@@ -146,6 +146,7 @@ impl std::fmt::Debug for Wire {
 }
 
 impl Wire {
+    /// One over a stream; so long a request may take.
     pub fn new(stream: Box<dyn Stream>, timeout: Duration) -> Self {
         Wire {
             stream,
@@ -227,3 +228,6 @@ pub fn control(oid: &str, what: &[u8]) -> Vec<u8> {
         &[&value(OCTETS, &[oid.as_bytes()]), &critical, &value(OCTETS, &[what])],
     )
 }
+
+#[cfg(test)]
+mod tests;
