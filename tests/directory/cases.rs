@@ -140,10 +140,7 @@ async fn a_policy_of_a_user_s_own_wins_over_one_of_a_group() {
     let containers = Containers::read(&mut admin, CHILD, &[]).await.unwrap();
     let ages = Policies {
         domain: None,
-        policies: fine
-            .iter()
-            .map(|fine| (fine.dn.to_lowercase(), fine.policy.clone()))
-            .collect(),
+        policies: fine.iter().map(|fine| (fine.dn.to_lowercase(), fine.policy)).collect(),
         now: now(),
     };
     let task = Task {
