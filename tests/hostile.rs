@@ -121,7 +121,7 @@ macro_rules! targets {
     };
 }
 
-targets!(page snapshot requests token_claims challenge error_documents descriptor security_template policy_links);
+targets!(page snapshot requests token_claims challenge error_documents descriptor ldap_answers security_template policy_links);
 
 #[test]
 fn every_fuzz_target_is_among_them() {

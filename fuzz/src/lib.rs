@@ -5,6 +5,7 @@ use entra_sspr::directory::access::{Object, Token};
 use entra_sspr::directory::descriptor::Descriptor;
 use entra_sspr::directory::edit::{add, on_descendants, remove};
 use entra_sspr::directory::group_policy::{Template, links};
+use entra_sspr::directory::ldap::{Address, Connection, Depth, Options, Protection, Wire};
 use entra_sspr::directory::policy_object::{version, with_link, with_version, without_link};
 use entra_sspr::directory::rights::{CHANGE_PASSWORD, RESET_PASSWORD, USER, WRITE_LOCKOUT_TIME, WRITE_PWD_LAST_SET};
 use entra_sspr::directory::sid::SidBuf;
@@ -174,6 +175,30 @@ pub fn descriptor(data: &[u8]) {
             aces.map(|ace| ace.bytes.to_vec()).collect()
         };
         assert_eq!(aces(&undone), aces(&descriptor));
+    }
+}
+
+/// What a controller answers to a search of two pages.
+pub fn ldap_answers(data: &[u8]) {
+    let address = Address {
+        host: "dc.example.test".into(),
+        socket: None,
+        port: None,
+        protection: Protection::Ldaps,
+    };
+    let options = Options::default();
+    let stream = tokio::io::join(std::io::Cursor::new(data.to_vec()), tokio::io::sink());
+    let mut connection = Connection::over(Wire::new(Box::new(stream), options.timeout), &address, &options);
+    let attributes = ["objectSid", "member"];
+    let reading = connection.list("DC=x", Depth::Subtree, "(objectClass=user)", &attributes);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    if let Ok(found) = runtime.expect("a runtime").block_on(reading) {
+        let length: usize = found
+            .iter()
+            .flat_map(|entry| attributes.iter().flat_map(|name| entry.values(name)))
+            .map(<[u8]>::len)
+            .sum();
+        assert!(length <= data.len());
     }
 }
 

@@ -4,12 +4,14 @@
     populate.py SMB_CONF CASES
 
 CASES is a JSON document:
-    units    [{name, in?, protected?}]           organizational units; `in` is another unit's name
+    units    [{name, in?, protected?, blocked?}]    organizational units; `in` is another unit's name; where `blocked`, group
+             policy from above ends there
     users    [{name, account?, in?, count?, class?, attributes?, uac?, ageDays?}]   `{n}` in the names counts from 1; `ageDays` is
              the password's age
     groups   [{name, in?, count?, scope?, members}]      scope: global (the default), domainLocal, universal; `{1..9}` in a
              member's name is nine members
     members  {group: [member]}                   further members of groups that are there already
+    names    {group: name}                       what groups are called that are there already, once all is done
     access   [{on, add?, repeat?, protected?, owner?}]    SDDL entries put in front of an object's list; {NAME} is that account's SID
     domains  [{name, dnsRoot}]                   further domains of the forest, as cross references
     policies [{name, precedence, minimumAgeDays, appliesTo}]    fine-grained password policies
@@ -101,6 +103,10 @@ class Domain:
         dn = f"OU={escaped(item['name'])},{above}"
         self.db.add({"dn": dn, "objectClass": "organizationalUnit"})
         self.units[item["name"]] = dn
+        if item.get("blocked"):
+            message = ldb.Message(ldb.Dn(self.db, dn))
+            message["gPOptions"] = ldb.MessageElement("1", ldb.FLAG_MOD_REPLACE, "gPOptions")
+            self.db.modify(message)
         if item.get("protected"):
             self.access({"on": dn.removesuffix("," + self.root), "protected": True})
 
@@ -133,14 +139,28 @@ class Domain:
             self.db.add({"dn": dn, "objectClass": "group", "sAMAccountName": name, "groupType": str(kind)})
             self.join(name, item.get("members", []))
 
+    def stranger(self, sid):
+        """Somebody of no domain, such as Authenticated Users, or of another: some are there from the beginning."""
+        dn = f"CN={sid},CN=ForeignSecurityPrincipals,{self.root}"
+        found = self.db.search(base=self.root, expression=f"(objectSid={sid})", attrs=[])
+        return dn if found else f"<SID={sid}>"
+
     def join(self, group, members):
         names = [one for member in members for one in series(member)]
-        # A SID stands for somebody of no domain, such as Authenticated Users.
-        who = [f"<SID={name}>" if name.startswith("S-1-") else str(self.account(name).dn) for name in names]
+        who = [self.stranger(name) if name.startswith("S-1-") else str(self.account(name).dn) for name in names]
         if who:
             message = ldb.Message(self.account(group).dn)
             message["member"] = ldb.MessageElement(who, ldb.FLAG_MOD_ADD, "member")
             self.db.modify(message)
+
+    def rename(self, group, name):
+        old = self.account(group).dn
+        message = ldb.Message(old)
+        message["sAMAccountName"] = ldb.MessageElement(name, ldb.FLAG_MOD_REPLACE, "sAMAccountName")
+        self.db.modify(message)
+        # What stands in CN=Builtin keeps its place.
+        if "CN=Builtin" not in str(old):
+            self.db.rename(old, f"CN={name},{old.parent()}")
 
     def access(self, item):
         utils = SDUtils(self.db)
@@ -265,6 +285,8 @@ def main():
             domain.record(item)
         for user in cases.get("crowd", []):
             domain.user(user, cases["password"])
+        for group, name in cases.get("names", {}).items():
+            domain.rename(group, name)
     except BaseException:
         domain.db.transaction_cancel()
         raise

@@ -1,11 +1,10 @@
 //! The accounts by which Microsoft Entra writes passwords back, as they are found in a domain.
 
 use super::descriptor::{Descriptor, Effect};
-use super::ldap::{Connection, Depth, DirectoryError, Entry};
+use super::ldap::{Connection, Depth, DirectoryError, Entry, escape};
 use super::rights::{Right, Want};
 use super::scan::NEEDED;
 use super::sid::{Sid, SidBuf};
-use ldap3::ldap_escape;
 
 /// What is read of an account.
 const ATTRIBUTES: [&str; 12] = [
@@ -61,7 +60,7 @@ pub async fn find(
     more: &[String],
 ) -> Result<Vec<Account>, DirectoryError> {
     let own = |name: &String| name.rsplit('\\').next().unwrap_or(name).to_string();
-    let one = |name: String| format!("(sAMAccountName={0})(userPrincipalName={0})", ldap_escape(name));
+    let one = |name: String| format!("(sAMAccountName={0})(userPrincipalName={0})", escape(&name));
     let named = |names: &[String]| names.iter().map(|name| one(own(name))).collect::<String>();
     let filter = match names {
         [] => format!("(|{FILTER}{})", named(more)),
@@ -90,10 +89,8 @@ impl Account {
 
     /// Whether it is a group managed service account, such as cloud sync uses.
     pub fn is_managed(&self) -> bool {
-        let classes = self.entry.values("objectClass");
-        classes
-            .iter()
-            .any(|class| class.eq_ignore_ascii_case(b"msDS-GroupManagedServiceAccount"))
+        let mut classes = self.entry.values("objectClass");
+        classes.any(|class| class.eq_ignore_ascii_case(b"msDS-GroupManagedServiceAccount"))
     }
 
     /// What its description says.

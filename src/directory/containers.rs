@@ -2,10 +2,9 @@
 
 use super::access::{Object, Token};
 use super::descriptor::{Ace, Descriptor, Effect};
-use super::ldap::{Connection, Depth, DirectoryError, Entry};
+use super::ldap::{Connection, Depth, DirectoryError, Entry, escape};
 use super::rights::{Guid, INET_ORG_PERSON, USER};
 use super::scan::NEEDED;
-use ldap3::ldap_escape;
 use std::collections::{BTreeSet, HashMap};
 
 /// The classes below which the schema that every forest begins with lets a user stand.
@@ -125,10 +124,10 @@ impl Containers {
         let classes = superiors(connection).await?;
         let classes = classes
             .iter()
-            .map(|class| format!("(objectClass={})", ldap_escape(class.as_str())));
+            .map(|class| format!("(objectClass={})", escape(class.as_str())));
         let filter = format!("(|{})", classes.collect::<String>());
         let attributes = ["nTSecurityDescriptor"];
-        let add = |containers: &mut Containers, entry| containers.add(&entry, tokens);
+        let add = |containers: &mut Containers, entry: &Entry| containers.add(entry, tokens);
         connection.fold(root, Depth::Subtree, &filter, &attributes, add).await
     }
 

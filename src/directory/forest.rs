@@ -113,8 +113,8 @@ impl RootDse {
         let entry = connection.read("", &attributes).await?.unwrap_or_default();
         let text = |name: &str| entry.text(name).unwrap_or_default().to_string();
         let number = |name: &str| entry.text(name).and_then(|text| text.parse().ok());
-        let controls = entry.values("supportedControl");
-        let known = |oid: &&str| controls.iter().any(|control| control == oid.as_bytes());
+        let controls: Vec<&[u8]> = entry.values("supportedControl").collect();
+        let known = |oid: &&str| controls.contains(&oid.as_bytes());
         Ok(RootDse {
             host: text("dnsHostName"),
             domain: text("defaultNamingContext"),

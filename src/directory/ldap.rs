@@ -1,37 +1,49 @@
 //! LDAP as a domain controller is spoken to: over TLS, or signed and sealed by Kerberos; with Active Directory's controls,
 //! lists in pages.
 
+mod ber;
 mod entry;
 mod error;
+mod filter;
 #[cfg(any(windows, feature = "kerberos"))]
-mod sealed;
+mod kerberos;
+mod wire;
 
 pub use entry::Entry;
 pub use error::DirectoryError;
+pub use filter::escape;
+pub use wire::{Stream, Wire};
 
 use crate::error::Error;
 use crate::status::Status;
 use crate::tls;
-use futures_util::FutureExt;
-use ldap3::adapters::{Adapter, EntriesOnly, PagedResults};
-use ldap3::controls::RawControl;
-use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapResult, Mod, Scope, SearchOptions, StdStream};
+use ber::{BOOLEAN, ENUMERATED, INTEGER, OCTETS, SEQUENCE, SET, number, value};
+use rustls::pki_types::ServerName;
 use serde::Deserialize;
-use std::collections::{BTreeSet, HashSet};
-use std::future::poll_fn;
+use std::collections::BTreeSet;
+use std::io;
 use std::net::SocketAddr;
-use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
-use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::BufReader;
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use wire::{Message, Outcome, PAGED, control};
 
 /// The control that asks for parts of a security descriptor (LDAP_SERVER_SD_FLAGS_OID).
 const SD_FLAGS: &str = "1.2.840.113556.1.4.801";
 /// How many entries a page has: what a controller gives at the most.
-const PAGE: i32 = 1000;
+const PAGE: u32 = 1000;
+/// The operation that begins TLS (RFC 4511, 4.14).
+const START_TLS: &str = "1.3.6.1.4.1.1466.20037";
+/// So much is read of a connection at once, where so much is there.
+const READ: usize = 64 << 10;
+/// How far a search goes, and what a change is, as LDAP says it.
+const BASE: u32 = 0;
+const CHILDREN: u32 = 1;
+const SUBTREE: u32 = 2;
+const REPLACE: u32 = 2;
 /// How often a list is begun that a controller breaks off between two pages.
 const TRIES: usize = 3;
 
@@ -98,7 +110,7 @@ pub struct Options {
     /// How long a request may take.
     pub timeout: Duration,
     /// How many entries a page has.
-    pub page_size: i32,
+    pub page_size: u32,
 }
 
 impl Default for Options {
@@ -117,95 +129,63 @@ type Result<T> = std::result::Result<T, DirectoryError>;
 #[derive(Debug)]
 pub struct Connection {
     address: Address,
-    host: String,
-    ldap: Ldap,
-    timeout: Duration,
-    page_size: i32,
+    wire: Wire,
+    /// The controller's certificate, where there is TLS: a ticket is bound to it.
+    #[cfg_attr(not(any(windows, feature = "kerberos")), expect(dead_code))]
+    certificate: Vec<u8>,
+    page_size: u32,
     references: BTreeSet<String>,
-    driver: Driver,
-}
-
-/// What sends requests and receives answers, while somebody waits for one: in the same task, so that what is read is taken
-/// before more is read, on the processor that read it. Never locked: it makes what several threads may look at of what only
-/// one may drive.
-struct Driver(Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>);
-
-impl std::fmt::Debug for Driver {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Driver")
-    }
-}
-
-impl Driver {
-    fn new(connection: LdapConnAsync) -> Self {
-        // ldap3 panics on some answers that are not LDAP. It is over then, as with a connection that is closed.
-        let driven = AssertUnwindSafe(connection.drive()).catch_unwind();
-        Driver(Mutex::new(Some(Box::pin(async move {
-            let _ = driven.await;
-        }))))
-    }
-
-    /// Drives until something is done. The connection's end is seen by whoever asks next.
-    async fn until<T>(&mut self, done: impl Future<Output = T>) -> T {
-        let mut done = pin!(done);
-        poll_fn(|context| {
-            if let Poll::Ready(value) = done.as_mut().poll(context) {
-                return Poll::Ready(value);
-            }
-            let own = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
-            let driven = own.as_mut().map(|driver| driver.as_mut().poll(context));
-            if driven.is_some_and(|end| end.is_ready()) {
-                *own = None;
-                return done.as_mut().poll(context);
-            }
-            Poll::Pending
-        })
-        .await
-    }
 }
 
 impl Connection {
     /// Connects. The controller's certificate is held against the system's trust, or against the CA file alone. A connection
     /// without TLS is one of whoever runs this, signed in by Kerberos.
     pub async fn open(address: &Address, options: &Options) -> Result<Self> {
-        let unreachable = |source| DirectoryError::Unreachable {
-            host: address.host.clone(),
-            source,
-        };
-        let config = Arc::new(tls::config(options.ca_file.as_deref())?);
-        let scheme = match address.protection {
-            Protection::Ldaps => "ldaps",
-            Protection::StartTls | Protection::Sealed => "ldap",
-        };
+        let unreachable = |e| DirectoryError::unreachable(&address.host, e);
+        let config = tls::config(options.ca_file.as_deref())?;
         let port = address.port.unwrap_or(address.protection.port());
         let connecting = async {
             let stream = match address.socket {
                 Some(socket) => TcpStream::connect(socket).await,
                 None => TcpStream::connect((address.host.as_str(), port)).await,
             };
-            let mut stream = stream.map_err(|e| unreachable(e.into()))?;
-            if address.protection == Protection::Sealed {
-                stream = sealed::open(stream, &address.host).await?;
+            let stream = stream.map_err(unreachable)?;
+            stream.set_nodelay(true).map_err(unreachable)?;
+            let mut wire = Wire::new(Box::new(stream), options.timeout);
+            let mut certificate = Vec::new();
+            if address.protection == Protection::StartTls {
+                let request = value(0x77, &[&value(0x80, &[START_TLS.as_bytes()])]);
+                let outcome = wire.ask(&request, &[]).await.map_err(unreachable)?;
+                result(&address.host, outcome)?;
             }
-            let stream = stream.into_std().map_err(|e| unreachable(e.into()))?;
-            let settings = LdapConnSettings::new()
-                .set_config(config)
-                .set_starttls(address.protection == Protection::StartTls)
-                .set_std_stream(StdStream::Tcp(stream));
-            let opened = LdapConnAsync::with_settings(settings, &format!("{scheme}://{}", address.host)).await;
-            opened.map_err(unreachable)
+            let stream = if address.protection == Protection::Sealed {
+                sealed(wire, &address.host).await?
+            } else {
+                let stream = wire.into_stream().map_err(unreachable)?;
+                let secured = secured(stream, &address.host, config).await;
+                let stream;
+                (stream, certificate) = secured.map_err(unreachable)?;
+                stream
+            };
+            Ok::<_, DirectoryError>((Wire::new(stream, options.timeout), certificate))
         };
         let connected = tokio::time::timeout(options.timeout, connecting).await;
-        let (driver, ldap) = connected.map_err(|e| unreachable(e.into()))??;
+        let (wire, certificate) = connected.map_err(|e| unreachable(e.into()))??;
         Ok(Connection {
+            certificate,
+            ..Connection::over(wire, address, options)
+        })
+    }
+
+    /// One over a stream that is open.
+    pub fn over(wire: Wire, address: &Address, options: &Options) -> Self {
+        Connection {
             address: address.clone(),
-            host: address.host.clone(),
-            ldap,
-            timeout: options.timeout,
+            wire,
+            certificate: Vec::new(),
             page_size: options.page_size,
             references: BTreeSet::new(),
-            driver: Driver::new(driver),
-        })
+        }
     }
 
     /// Where it leads.
@@ -215,7 +195,7 @@ impl Connection {
 
     /// The controller's name.
     pub fn host(&self) -> &str {
-        &self.host
+        &self.address.host
     }
 
     /// Where searches were referred to for what lies in other naming contexts, as LDAP URLs. None was followed.
@@ -228,9 +208,7 @@ impl Connection {
         if self.address.protection == Protection::Sealed {
             return Err(Error::new(Status::ArgumentInvalid, "a password is sent over TLS only").into());
         }
-        let bound = self.ldap.with_timeout(self.timeout).simple_bind(user, password);
-        let answer = self.driver.until(bound).await;
-        self.done(answer)
+        self.ask(&bind(user, &value(0x80, &[password.as_bytes()])), &[]).await
     }
 
     /// Signs in as whoever runs this, by Kerberos.
@@ -240,22 +218,13 @@ impl Connection {
             // That was done before anything else could be sent.
             return Ok(());
         }
-        let host = self.host.clone();
-        let bound = self.ldap.with_timeout(self.timeout).sasl_gssapi_bind(&host);
-        let answer = self.driver.until(bound).await;
-        match answer {
-            Err(source @ ldap3::LdapError::GssapiOperationError(_)) => Err(DirectoryError::NoTicket {
-                host,
-                why: source.to_string(),
-            }),
-            answer => self.done(answer),
-        }
+        kerberos::bound(&mut self.wire, &self.address.host, &self.certificate).await
     }
 
     /// This build knows no Kerberos.
     #[cfg(not(any(windows, feature = "kerberos")))]
     pub async fn bind_current(&mut self) -> Result<()> {
-        Err(no_kerberos(&self.host))
+        Err(no_kerberos(&self.address.host))
     }
 
     /// Reads one object; None where there is none, or none that may be seen. Values that the controller gives in ranges
@@ -268,16 +237,17 @@ impl Connection {
     }
 
     async fn base(&mut self, dn: &str, attributes: &[&str]) -> Result<Option<Entry>> {
-        self.prepare(attributes);
-        let found = self.ldap.search(dn, Scope::Base, "(objectClass=*)", attributes);
-        let answer = self.driver.until(found).await;
-        let found = answer.map_err(|source| self.broke(source))?;
-        if found.1.rc == NO_SUCH_OBJECT {
-            return Ok(None);
+        let request = search(dn, BASE, 0, "(objectClass=*)", attributes)?;
+        let mut first = None;
+        let take = |entry: &Entry| {
+            first.get_or_insert_with(|| entry.clone());
+        };
+        match self.page(&request, &parts_of(attributes), take).await? {
+            Outcome {
+                code: NO_SUCH_OBJECT, ..
+            } => Ok(None),
+            outcome => result(self.host(), outcome).map(|()| first),
         }
-        let first = found.0.into_iter().next();
-        self.refused(found.1)?;
-        Ok(first.map(Entry::from))
     }
 
     /// Asks for the rest of values of which the controller gave the first range: 1,500 by its defaults.
@@ -285,9 +255,9 @@ impl Connection {
         while let Some((attribute, next)) = entry.cut() {
             let range = format!("{attribute};range={next}-*");
             let more = self.base(&entry.dn, &[&range]).await?.unwrap_or_default();
-            if !entry.goes_on(&attribute, more) {
+            if !entry.goes_on(&attribute, &more) {
                 return Err(DirectoryError::Cut {
-                    host: self.host.clone(),
+                    host: self.host().into(),
                     attribute,
                 });
             }
@@ -303,47 +273,62 @@ impl Connection {
         depth: Depth,
         filter: &str,
         attributes: &[&str],
-        mut each: impl FnMut(Entry),
+        mut each: impl FnMut(&Entry),
     ) -> Result<()> {
-        let adapters: Vec<Box<dyn Adapter<'_, &str, &[&str]>>> = vec![
-            Box::new(EntriesOnly::new()),
-            Box::new(PagedResults::new(self.page_size)),
-        ];
         let scope = match depth {
-            Depth::Children => Scope::OneLevel,
-            Depth::Subtree => Scope::Subtree,
+            Depth::Children => CHILDREN,
+            Depth::Subtree => SUBTREE,
         };
-        self.prepare(attributes);
-        let host = self.host.clone();
-        let broke = |source| DirectoryError::Unreachable {
-            host: host.clone(),
-            source,
-        };
-        let started = self
-            .ldap
-            .streaming_search_with(adapters, base, scope, filter, attributes);
-        let mut begun = false;
-        let read = async {
-            let mut stream = started.await?;
-            while let Some(entry) = stream.next().await? {
+        let request = search(base, scope, 0, filter, attributes)?;
+        let descriptors = parts_of(attributes);
+        let (mut begun, mut cookie) = (false, Vec::new());
+        loop {
+            let page = value(
+                SEQUENCE,
+                &[&number(INTEGER, self.page_size), &value(OCTETS, &[&cookie])],
+            );
+            let controls = [descriptors.clone(), control(PAGED, &page)].concat();
+            let take = |entry: &Entry| {
                 begun = true;
-                each(entry.into());
+                each(entry);
+            };
+            let outcome = self.page(&request, &controls, take).await?;
+            // A sign that something was given before is that the rest is refused: by its cookie, not for what was asked.
+            if begun && NO_SUCH_COOKIE.contains(&outcome.code) {
+                return Err(DirectoryError::BrokenOff {
+                    host: self.host().into(),
+                    code: outcome.code,
+                    text: outcome.text,
+                });
             }
-            Ok(stream.finish().await)
+            cookie.clone_from(&outcome.cookie);
+            result(self.host(), outcome)?;
+            if cookie.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// One search: its entries, then how it ended.
+    async fn page(&mut self, request: &[u8], controls: &[u8], mut each: impl FnMut(&Entry)) -> Result<Outcome> {
+        let mut entry = Entry::default();
+        let reading = async {
+            self.wire.send(request, controls).await?;
+            loop {
+                let message: Message<'_> = self.wire.receive().await?;
+                match message.tag {
+                    wire::ENTRY => {
+                        entry.read(message.content)?;
+                        each(&entry);
+                    }
+                    wire::REFERENCE => self.references.extend(message.references()?),
+                    _ => return Ok(message.outcome()?),
+                }
+            }
         };
-        let mut result = self.driver.until(read).await.map_err(broke)?;
-        // A sign that something was given before is that the rest is refused: by its cookie, not for what was asked.
-        if begun && NO_SUCH_COOKIE.contains(&result.rc) {
-            return Err(DirectoryError::BrokenOff {
-                host,
-                code: result.rc,
-                text: plain(&result.text),
-            });
-        }
-        if result.rc == 0 {
-            self.references.append(&mut result.refs.drain(..).collect());
-        }
-        self.refused(result)
+        reading
+            .await
+            .map_err(|e: io::Error| DirectoryError::unreachable(&self.address.host, e))
     }
 
     /// The same, folded into something that is begun anew where the controller breaks the list off between two pages.
@@ -353,12 +338,12 @@ impl Connection {
         depth: Depth,
         filter: &str,
         attributes: &[&str],
-        mut add: impl FnMut(&mut T, Entry),
+        mut add: impl FnMut(&mut T, &Entry),
     ) -> Result<T> {
         let mut tries = 1;
         loop {
             let mut whole = T::default();
-            let each = |entry| add(&mut whole, entry);
+            let each = |entry: &Entry| add(&mut whole, entry);
             match self.search(base, depth, filter, attributes, each).await {
                 Err(DirectoryError::BrokenOff { .. }) if tries < TRIES => tries += 1,
                 end => return end.map(|()| whole),
@@ -368,7 +353,8 @@ impl Connection {
 
     /// The same, as a list, with values that come in ranges whole.
     pub async fn list(&mut self, base: &str, depth: Depth, filter: &str, attributes: &[&str]) -> Result<Vec<Entry>> {
-        let found: Vec<Entry> = self.fold(base, depth, filter, attributes, Vec::push).await?;
+        let add = |found: &mut Vec<Entry>, entry: &Entry| found.push(entry.clone());
+        let found = self.fold(base, depth, filter, attributes, add).await?;
         let mut whole = Vec::with_capacity(found.len());
         for entry in found {
             whole.push(self.whole(entry).await?);
@@ -376,91 +362,121 @@ impl Connection {
         Ok(whole)
     }
 
-    fn prepare(&mut self, attributes: &[&str]) {
-        self.ldap.with_timeout(self.timeout);
-        if attributes.contains(&"nTSecurityDescriptor") {
-            self.ldap.with_controls(parts(Parts::All));
-        }
-    }
-
     /// Puts other values in the place of an attribute's.
     pub async fn replace(&mut self, dn: &str, attribute: &str, values: &[&[u8]]) -> Result<()> {
-        let change = Mod::Replace(attribute.as_bytes(), values.iter().copied().collect::<HashSet<_>>());
-        self.ldap.with_timeout(self.timeout);
-        if attribute == "nTSecurityDescriptor" {
-            self.ldap.with_controls(parts(Parts::Dacl));
-        }
-        let answer = self.driver.until(self.ldap.modify(dn, vec![change])).await;
-        self.done(answer)
+        let values: Vec<u8> = values.iter().flat_map(|one| value(OCTETS, &[one])).collect();
+        let named = [value(OCTETS, &[attribute.as_bytes()]), value(SET, &[&values])].concat();
+        let change = value(SEQUENCE, &[&number(ENUMERATED, REPLACE), &value(SEQUENCE, &[&named])]);
+        let request = value(0x66, &[&value(OCTETS, &[dn.as_bytes()]), &value(SEQUENCE, &[&change])]);
+        let controls = match attribute {
+            "nTSecurityDescriptor" => parts(Parts::Dacl),
+            _ => Vec::new(),
+        };
+        self.ask(&request, &controls).await
     }
 
     /// Some objects below a place that a filter takes: so many at the most, whichever the controller finds first.
-    pub async fn some(&mut self, base: &str, filter: &str, attributes: &[&str], most: i32) -> Result<Vec<Entry>> {
-        self.prepare(attributes);
-        let found = self
-            .ldap
-            .with_search_options(SearchOptions::new().sizelimit(most))
-            .search(base, Scope::Subtree, filter, attributes);
-        let answer = self.driver.until(found).await;
-        let found = answer.map_err(|source| self.broke(source))?;
-        if found.1.rc != SIZE_LIMIT {
-            self.refused(found.1)?;
+    pub async fn some(&mut self, base: &str, filter: &str, attributes: &[&str], most: u32) -> Result<Vec<Entry>> {
+        let request = search(base, SUBTREE, most, filter, attributes)?;
+        let mut found = Vec::new();
+        let take = |entry: &Entry| found.push(entry.clone());
+        let outcome = self.page(&request, &parts_of(attributes), take).await?;
+        if outcome.code != SIZE_LIMIT {
+            result(self.host(), outcome)?;
         }
-        let entries = found
-            .0
-            .into_iter()
-            .filter(|entry| !entry.is_ref() && !entry.is_intermediate());
-        Ok(entries.map(Entry::from).collect())
+        Ok(found)
     }
 
     /// Makes an object. One that is there already is left as it is.
     pub async fn add(&mut self, dn: &str, attributes: &[(&str, &[&str])]) -> Result<()> {
-        let values =
-            |(name, values): &(&str, &[&str])| (name.to_string(), values.iter().map(|v| v.to_string()).collect());
-        let attributes: Vec<(String, HashSet<String>)> = attributes.iter().map(values).collect();
-        self.ldap.with_timeout(self.timeout);
-        let answer = self.driver.until(self.ldap.add(dn, attributes)).await;
-        let answer = answer.map_err(|source| self.broke(source))?;
-        match answer.rc {
-            ALREADY_EXISTS => Ok(()),
-            _ => self.refused(answer),
-        }
+        let named = |(name, values): &(&str, &[&str])| {
+            let values: Vec<u8> = values.iter().flat_map(|one| value(OCTETS, &[one.as_bytes()])).collect();
+            value(SEQUENCE, &[&value(OCTETS, &[name.as_bytes()]), &value(SET, &[&values])])
+        };
+        let attributes: Vec<u8> = attributes.iter().flat_map(named).collect();
+        let request = value(
+            0x68,
+            &[&value(OCTETS, &[dn.as_bytes()]), &value(SEQUENCE, &[&attributes])],
+        );
+        self.ask_but(&request, &[], ALREADY_EXISTS).await
     }
 
     /// Removes an object that has none below it. One that is not there is passed over.
     pub async fn delete(&mut self, dn: &str) -> Result<()> {
-        self.ldap.with_timeout(self.timeout);
-        let answer = self.driver.until(self.ldap.delete(dn)).await;
-        let answer = answer.map_err(|source| self.broke(source))?;
-        match answer.rc {
-            NO_SUCH_OBJECT => Ok(()),
-            _ => self.refused(answer),
-        }
+        self.ask_but(&value(0x4a, &[dn.as_bytes()]), &[], NO_SUCH_OBJECT).await
     }
 
-    fn done(&self, answer: std::result::Result<LdapResult, ldap3::LdapError>) -> Result<()> {
-        self.refused(answer.map_err(|source| self.broke(source))?)
+    async fn ask(&mut self, request: &[u8], controls: &[u8]) -> Result<()> {
+        self.ask_but(request, controls, 0).await
     }
 
-    fn refused(&self, result: LdapResult) -> Result<()> {
-        match result.rc {
-            0 => Ok(()),
-            REFERRAL => Err(DirectoryError::Referred {
-                host: self.host.clone(),
-                to: result.refs,
-            }),
-            code => Err(DirectoryError::Refused {
-                code,
-                text: plain(&result.text),
-            }),
+    /// The same, where one outcome is as good as success.
+    async fn ask_but(&mut self, request: &[u8], controls: &[u8], good: u32) -> Result<()> {
+        let outcome = self.wire.ask(request, controls).await;
+        let outcome = outcome.map_err(|e| DirectoryError::unreachable(&self.address.host, e))?;
+        if outcome.code == good {
+            return Ok(());
         }
+        result(self.host(), outcome)
     }
+}
 
-    fn broke(&self, source: ldap3::LdapError) -> DirectoryError {
-        DirectoryError::Unreachable {
-            host: self.host.clone(),
-            source,
-        }
+/// A stream inside TLS, and the controller's certificate.
+async fn secured(
+    stream: Box<dyn Stream>,
+    host: &str,
+    config: rustls::ClientConfig,
+) -> io::Result<(Box<dyn Stream>, Vec<u8>)> {
+    let name = ServerName::try_from(host.to_string()).map_err(io::Error::other)?;
+    // TLS by itself reads four kilobytes at a time.
+    let stream = BufReader::with_capacity(READ, stream);
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+    let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let certificate = certificates.first().map(|first| first.to_vec());
+    Ok((Box::new(stream), certificate.unwrap_or_default()))
+}
+
+/// A SearchRequest (RFC 4511, 4.5.1).
+fn search(base: &str, scope: u32, most: u32, filter: &str, attributes: &[&str]) -> Result<Vec<u8>> {
+    let filter =
+        filter::encoded(filter).ok_or_else(|| Error::new(Status::Internal, format!("this is no filter: {filter}")))?;
+    let attributes: Vec<u8> = attributes
+        .iter()
+        .flat_map(|name| value(OCTETS, &[name.as_bytes()]))
+        .collect();
+    Ok(value(
+        0x63,
+        &[
+            &value(OCTETS, &[base.as_bytes()]),
+            &number(ENUMERATED, scope),
+            // Aliases as they are, so many entries (0: all), however long it takes, values too.
+            &number(ENUMERATED, 0),
+            &number(INTEGER, most),
+            &number(INTEGER, 0),
+            &value(BOOLEAN, &[&[0]]),
+            &filter,
+            &value(SEQUENCE, &[&attributes]),
+        ],
+    ))
+}
+
+/// A BindRequest (RFC 4511, 4.2).
+fn bind(user: &str, how: &[u8]) -> Vec<u8> {
+    value(0x60, &[&number(INTEGER, 3), &value(OCTETS, &[user.as_bytes()]), how])
+}
+
+/// What an outcome is to whoever asked.
+fn result(host: &str, outcome: Outcome) -> Result<()> {
+    match outcome.code {
+        0 => Ok(()),
+        REFERRAL => Err(DirectoryError::Referred {
+            host: host.into(),
+            to: outcome.referrals,
+        }),
+        code => Err(DirectoryError::Refused {
+            code,
+            text: outcome.text,
+        }),
     }
 }
 
@@ -472,11 +488,14 @@ fn no_kerberos(host: &str) -> DirectoryError {
     }
 }
 
-/// This build seals nothing.
-#[cfg(not(any(windows, feature = "kerberos")))]
-mod sealed {
-    pub(super) async fn open(_: super::TcpStream, host: &str) -> super::Result<super::TcpStream> {
-        Err(super::no_kerberos(host))
+/// A stream whose other end is sealed by Kerberos.
+async fn sealed(wire: Wire, host: &str) -> Result<Box<dyn Stream>> {
+    #[cfg(any(windows, feature = "kerberos"))]
+    return kerberos::sealed(wire, host).await;
+    #[cfg(not(any(windows, feature = "kerberos")))]
+    {
+        drop(wire);
+        Err(no_kerberos(host))
     }
 }
 
@@ -494,15 +513,19 @@ fn plain(text: &str) -> String {
     text.trim_matches(|c: char| c.is_whitespace() || c.is_control()).into()
 }
 
-fn parts(parts: Parts) -> RawControl {
+/// Asks for the parts of a descriptor that everybody may read, where one is asked for.
+fn parts_of(attributes: &[&str]) -> Vec<u8> {
+    match attributes.contains(&"nTSecurityDescriptor") {
+        true => parts(Parts::All),
+        false => Vec::new(),
+    }
+}
+
+fn parts(parts: Parts) -> Vec<u8> {
     // Owner 1, group 2, DACL 4.
     let flags = match parts {
         Parts::All => 7,
         Parts::Dacl => 4,
     };
-    RawControl {
-        ctype: SD_FLAGS.into(),
-        crit: true,
-        val: Some(vec![0x30, 3, 2, 1, flags]),
-    }
+    control(SD_FLAGS, &value(SEQUENCE, &[&number(INTEGER, flags)]))
 }

@@ -158,7 +158,6 @@ pub async fn fine_grained(connection: &mut Connection, root: &str) -> Result<Opt
         },
         applies_to: entry
             .values("msDS-PSOAppliesTo")
-            .iter()
             .map(|dn| String::from_utf8_lossy(dn).into_owned())
             .collect(),
     };

@@ -247,7 +247,7 @@ async fn work(
                 }
             };
             let read = open
-                .search(&part.base, part.depth, USERS, &attributes, |entry| scanner.user(&entry))
+                .search(&part.base, part.depth, USERS, &attributes, |entry| scanner.user(entry))
                 .await;
             let scan = scanner.finish();
             let rows = std::mem::take(&mut scanner.rows);
@@ -572,8 +572,7 @@ impl Denial {
 
 /// A user's most specific class, as far as entries are told apart by it.
 pub fn class(user: &Entry) -> Guid {
-    let classes = user.values("objectClass");
-    match classes.last().map(Vec::as_slice) {
+    match user.values("objectClass").next_back() {
         Some(last) if last.eq_ignore_ascii_case(b"inetOrgPerson") => INET_ORG_PERSON,
         _ => USER,
     }

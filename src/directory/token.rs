@@ -1,9 +1,8 @@
 //! Who an account is to a domain's controller: its own SID and those of all groups that count there.
 
 use super::access::Token;
-use super::ldap::{Connection, Depth, DirectoryError};
+use super::ldap::{Connection, Depth, DirectoryError, escape};
 use super::sid::{Sid, SidBuf};
-use ldap3::ldap_escape;
 use std::collections::BTreeSet;
 
 /// Everyone, Network, Authenticated Users, This Organization: what everybody is who signs in over the network.
@@ -31,11 +30,11 @@ impl Member {
             return Ok(None);
         };
         let sid = account.value("objectSid").and_then(Sid::read);
-        let groups = account.values("tokenGroups").iter();
+        let groups = account.values("tokenGroups");
         Ok(sid.map(|sid| Member {
             dn: account.dn.clone(),
             sid: sid.keep(),
-            groups: groups.filter_map(|bytes| Sid::read(bytes)).map(Sid::keep).collect(),
+            groups: groups.filter_map(Sid::read).map(Sid::keep).collect(),
         }))
     }
 
@@ -53,7 +52,7 @@ impl Member {
         while !names.is_empty() {
             let mut found = Vec::new();
             for some in names.chunks(NAMES) {
-                let member = some.iter().map(|dn| format!("(member={})", ldap_escape(dn.as_str())));
+                let member = some.iter().map(|dn| format!("(member={})", escape(dn.as_str())));
                 let filter = format!("(&(objectClass=group)(|{}))", member.collect::<String>());
                 found.extend(there.list(root, Depth::Subtree, &filter, &["objectSid"]).await?);
             }

@@ -29,7 +29,7 @@ pub const LINKED: &str = "linked";
 /// Of `sDRightsEffective`: the DACL may be written.
 const DACL: u32 = 4;
 /// So many users are looked at for whether they have taken what was granted above them.
-const SAMPLES: i32 = 5;
+const SAMPLES: u32 = 5;
 
 /// The directories that a session is connected to.
 #[derive(Debug)]
@@ -265,7 +265,7 @@ impl Directories {
     async fn told(&mut self, domain: &str, object: &str, attribute: &str) -> Result<Vec<String>> {
         let entry = self.connection(domain).await?.read(object, &[attribute]).await;
         let entry = entry.map_err(|e| directory::error(&e))?.unwrap_or_default();
-        let values = entry.values(attribute).iter();
+        let values = entry.values(attribute);
         Ok(values
             .map(|value| String::from_utf8_lossy(value).into_owned())
             .collect())

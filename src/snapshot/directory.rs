@@ -15,6 +15,13 @@ pub struct Forest {
     pub domains: Vec<Domain>,
 }
 
+impl Forest {
+    /// Whether a domain is one of its own, by its DNS name.
+    pub fn has(&self, domain: &str) -> bool {
+        self.domains.iter().any(|own| own.name == domain)
+    }
+}
+
 /// A domain.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

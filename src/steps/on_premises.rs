@@ -41,10 +41,20 @@ pub fn configured(snapshot: &Snapshot) -> Vec<(&str, &str)> {
         .collect()
 }
 
-/// The accounts that are in use.
+/// The accounts that are in use, forest by forest: what is left over in one may be all that there is in another.
 pub fn in_use(snapshot: &Snapshot) -> Vec<&Connector> {
     let all = snapshot.facts.connectors.value().map(Vec::as_slice).unwrap_or_default();
-    directory::in_use(all.iter(), &configured(snapshot), snapshot.taken_at)
+    let forests = snapshot.facts.forests.value().map(Vec::as_slice).unwrap_or_default();
+    let forest = |account: &&Connector| forests.iter().position(|forest| forest.has(&account.domain));
+    let mut of_forests: BTreeMap<Option<usize>, Vec<&Connector>> = BTreeMap::new();
+    for account in all {
+        of_forests.entry(forest(&account)).or_default().push(account);
+    }
+    let configured = configured(snapshot);
+    of_forests
+        .into_values()
+        .flat_map(|own| directory::in_use(own.into_iter(), &configured, snapshot.taken_at))
+        .collect()
 }
 
 /// What the accounts in use may do, domain by domain: of each domain, those by whom it is judged.
@@ -72,7 +82,7 @@ pub fn unjudged(snapshot: &Snapshot, access: &[&DomainAccess]) -> Vec<String> {
     let live = in_use(snapshot);
     let forests = snapshot.facts.forests.value().into_iter().flatten();
     let served = forests.filter(|forest| {
-        let here = |account: &&Connector| forest.domains.iter().any(|domain| domain.name == account.domain);
+        let here = |account: &&Connector| forest.has(&account.domain);
         live.iter().any(here)
     });
     served
@@ -122,6 +132,45 @@ pub fn listed(names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::snapshot::directory::{Domain, Forest};
+    use crate::steps::testing::{at, known, snapshot};
+
+    #[test]
+    fn an_account_that_is_left_over_counts_where_its_forest_has_no_other() {
+        let account = |name: &str, domain: &str, last: &str| Connector {
+            name: name.into(),
+            domain: domain.into(),
+            enabled: true,
+            last_sign_in: Some(at(last)),
+            ..Connector::default()
+        };
+        let forest = |domain: &str| Forest {
+            domains: vec![Domain {
+                name: domain.into(),
+                ..Domain::default()
+            }],
+            ..Forest::default()
+        };
+        let mut snapshot = snapshot();
+        let (new, old) = ("2026-11-20T00:00:00Z", "2026-01-01T00:00:00Z");
+        snapshot.facts.connectors = known(vec![
+            account("A\\live", "a", new),
+            account("A\\old", "a", old),
+            account("B\\old", "b", old),
+        ]);
+        let used = |snapshot: &Snapshot| -> Vec<String> {
+            in_use(snapshot)
+                .into_iter()
+                .map(|account| account.name.clone())
+                .collect()
+        };
+        snapshot.facts.forests = known(vec![forest("a"), forest("b")]);
+        assert_eq!(used(&snapshot), ["A\\live", "B\\old"]);
+        let mut one = forest("a");
+        one.domains.extend(forest("b").domains);
+        snapshot.facts.forests = known(vec![one]);
+        assert_eq!(used(&snapshot), ["A\\live"]);
+    }
 
     #[test]
     fn a_place_is_told_without_its_domain() {

@@ -347,7 +347,7 @@ async fn a_group_of_many_members_is_read_whole() {
     let group = users(&mut admin, "(sAMAccountName=Large)", &["cn"]).await.remove(0);
     for asked in ["member", "member;range=0-999", "member;range=0-1498"] {
         let read = admin.read(&group.dn, &[asked]).await.unwrap().unwrap();
-        let mut members = read.values("member").to_vec();
+        let mut members: Vec<&[u8]> = read.values("member").collect();
         assert_eq!(members.len(), 1_600, "{asked}");
         members.sort_unstable();
         members.dedup();
@@ -382,7 +382,7 @@ async fn values_that_come_in_ranges_are_read_to_their_end() {
     })
     .await;
     let read = connection.read("CN=Large", &["member", "cn"]).await.unwrap().unwrap();
-    assert_eq!(read.values("member"), values(0, 3200));
+    assert!(read.values("member").eq(values(0, 3200)));
     assert_eq!(read.text("cn"), Some("Large"));
     let listed = connection
         .list("DC=x", Depth::Subtree, "(cn=Large)", &["member"])

@@ -10,7 +10,7 @@ pub enum DirectoryError {
         host: String,
         /// Why.
         #[source]
-        source: ldap3::LdapError,
+        source: std::io::Error,
     },
     /// Nothing can be sent: the CA file is not usable.
     #[error(transparent)]
@@ -63,6 +63,13 @@ pub enum DirectoryError {
 }
 
 impl DirectoryError {
+    pub(super) fn unreachable(host: &str, source: std::io::Error) -> Self {
+        DirectoryError::Unreachable {
+            host: host.into(),
+            source,
+        }
+    }
+
     /// Whether another controller may do better.
     pub fn is_the_controller_s(&self) -> bool {
         match self {

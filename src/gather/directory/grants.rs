@@ -6,7 +6,7 @@ use crate::directory::containers::domain_of;
 use crate::directory::descriptor::Descriptor;
 use crate::directory::edit;
 use crate::directory::forest::DomainName;
-use crate::directory::ldap::{Depth, DirectoryError};
+use crate::directory::ldap::{Depth, DirectoryError, escape};
 use crate::directory::rights::{DOMAIN_DNS, INET_ORG_PERSON, UNEXPIRE_PASSWORD, USER};
 use crate::directory::scan::LOOKED_AT;
 use crate::directory::sid::Sid;
@@ -40,7 +40,7 @@ async fn read(place: &mut Place, weighed: &[&Candidate], containers: &[String]) 
     for some in named.chunks(AT_ONCE) {
         let each: String = some
             .iter()
-            .map(|dn| format!("(distinguishedName={})", ldap3::ldap_escape(*dn)))
+            .map(|dn| format!("(distinguishedName={})", escape(dn)))
             .collect();
         let filter = format!("(|{each})");
         found.extend(

@@ -171,7 +171,7 @@ impl Dark {
 
 /// The filter that finds a user in a domain; None for a user of another.
 fn filter(domain: &DomainName, asked: &str) -> Option<String> {
-    let escaped = |text: &str| ldap3::ldap_escape(text).into_owned();
+    let escaped = crate::directory::ldap::escape;
     let lower = asked.to_lowercase();
     if lower.starts_with("s-1-") {
         let sid: crate::directory::sid::SidBuf = asked.parse().ok()?;
@@ -259,9 +259,9 @@ impl Reader {
         let descriptor = entry
             .value("nTSecurityDescriptor")
             .and_then(|bytes| Descriptor::read(bytes).ok());
-        let classes = entry.values("objectClass");
+        let mut classes = entry.values("objectClass");
         let is_inet = classes
-            .last()
+            .next_back()
             .is_some_and(|class| class.eq_ignore_ascii_case(b"inetOrgPerson"));
         User {
             asked: asked.into(),
