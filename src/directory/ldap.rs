@@ -7,6 +7,8 @@ mod error;
 mod filter;
 #[cfg(any(windows, feature = "kerberos"))]
 mod kerberos;
+#[cfg(unix)]
+mod patient;
 mod wire;
 
 pub use entry::Entry;
@@ -151,6 +153,9 @@ impl Connection {
             };
             let stream = stream.map_err(unreachable)?;
             stream.set_nodelay(true).map_err(unreachable)?;
+            // Windows wakes whoever sleeps a few milliseconds after fifteen.
+            #[cfg(unix)]
+            let stream = patient::Patient::new(stream);
             let mut wire = Wire::new(Box::new(stream), options.timeout);
             let mut certificate = Vec::new();
             if address.protection == Protection::StartTls {
