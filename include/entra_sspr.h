@@ -796,6 +796,22 @@ int32_t sspr_setup_password_policy(uint64_t session,
                                    uint64_t *out_task,
                                    char **out_error);
 
+// Tells the known causes of an error by what somebody has of it, without network or session.
+//
+// `request_json`: `text` (a code such as "SSPR_0029", an `hr=` value, a sentence, or an event's text), and of an event of an
+// Entra Connect server its `id` and `provider` ("PasswordResetService" or "ADSync"); each may be left out, not all.
+//
+// `out_causes` receives `{"causes":[{number, by ("Event", "Code", "Number" or "Words": what it was found by), seen, cause, fix, checks[], command,
+// neither}]}`, the likeliest first; none where nothing is known. `number` is the row of docs/catalogue.md; `command` is what
+// checks it, `neither` why nothing does. Freed with `sspr_string_free`.
+//
+// Returns SSPR_STATUS_OK, an ARGUMENT status or SSPR_STATUS_PANIC. Any thread may call it; nothing waits.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_error_resolve(const char *request_json,
+                           char **out_causes,
+                           char **out_error);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus

@@ -1,5 +1,6 @@
 //! A run: gather what the steps need, judge it, hand out one document.
 
+use crate::catalogue;
 use crate::error::{Error, Result};
 use crate::finding::Severity;
 use crate::gather::{self, Limits};
@@ -62,6 +63,15 @@ pub struct JoinRequest {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LoadRequest {
     path: PathBuf,
+}
+
+/// What resolving an error takes.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ResolveRequest {
+    text: String,
+    id: Option<u32>,
+    provider: Option<String>,
 }
 
 impl Request {
@@ -196,6 +206,34 @@ fn read(path: &Path) -> Result<String> {
         Error::new(Status::SnapshotInvalid, format!("{} is not a snapshot", path.display()))
             .target(path.display().to_string())
     })
+}
+
+/// The known causes of an error, the likeliest first.
+pub fn resolve(request: &ResolveRequest) -> Result<Value> {
+    let clue = catalogue::Clue {
+        text: &request.text,
+        id: request.id,
+        provider: request.provider.as_deref(),
+    };
+    if clue.id.is_none() && clue.text.trim().is_empty() {
+        return Err(Error::new(Status::ArgumentInvalid, "give a code, an event's number or a text").target("text"));
+    }
+    let told = |(row, by): (&catalogue::Row, catalogue::By)| {
+        let checks: Vec<&str> = row.before.iter().chain(row.after).copied().collect();
+        let mut steps: Vec<&str> = checks.iter().filter_map(|id| Some(id.split_once('.')?.0)).collect();
+        if checks.is_empty() && !row.events.is_empty() {
+            // The step that reads a Connect server's events.
+            steps.push("connect_writeback");
+        }
+        steps.dedup();
+        let command = (!steps.is_empty()).then(|| format!("Test-SsprReadiness -Step {}", steps.join(", ")));
+        json!({
+            "number": row.number, "by": by.name(), "seen": row.symptom, "cause": row.cause, "fix": row.fix, "checks": checks,
+            "command": command, "neither": row.neither,
+        })
+    };
+    let causes: Vec<Value> = catalogue::resolve(&clue).into_iter().map(told).collect();
+    Ok(json!({ "causes": causes }))
 }
 
 /// Every check, with what it looks at, why, and what it takes.

@@ -72,6 +72,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "run",
         &[
+            "catalogue",
             "error",
             "file",
             "finding",

@@ -30,6 +30,7 @@
         'Join-SsprSnapshot'
         'New-SsprDesiredState'
         'New-SsprPlan'
+        'Resolve-SsprError'
         'Revoke-SsprDirectoryPermission'
         'Show-SsprPlan'
         'Test-SsprReadiness'
