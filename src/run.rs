@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::finding::Severity;
 use crate::gather::{self, Limits};
 use crate::readiness::{Readiness, Selection, assess};
+use crate::report::export::{self, Format};
 use crate::session::Session;
 use crate::snapshot::{self, Snapshot, source};
 use crate::status::Status;
@@ -72,6 +73,23 @@ pub struct ResolveRequest {
     text: String,
     id: Option<u32>,
     provider: Option<String>,
+}
+
+/// What writing a report takes.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReportRequest {
+    readiness: Option<String>,
+    snapshot: Option<String>,
+    #[serde(default)]
+    steps: Vec<String>,
+    severity: Option<Severity>,
+    format: Format,
+    path: PathBuf,
+    #[serde(default)]
+    overwrite: bool,
+    #[serde(default)]
+    redact: bool,
 }
 
 impl Request {
@@ -176,6 +194,48 @@ pub fn save(request: SaveRequest) -> Result<Value> {
     let path = &request.path;
     crate::file::write_private(path, request.snapshot.as_bytes(), request.overwrite)?;
     Ok(json!({"path": path, "bytes": request.snapshot.len()}))
+}
+
+/// Writes an answer to a file, as a page or in another form for others.
+pub fn report(request: ReportRequest) -> Result<Value> {
+    let (document, text) = match (request.readiness, request.snapshot) {
+        (Some(answer), None) => {
+            let answer: Value = crate::json::read(&answer)
+                .ok()
+                .filter(|answer: &Value| answer["findings"].is_array() && answer["steps"].is_array())
+                .ok_or_else(|| {
+                    let what = "'readiness' is not the document of a run";
+                    Error::new(Status::ArgumentInvalid, what).target("readiness")
+                })?;
+            let text = answer["snapshot"].as_str().map(str::to_string);
+            (answer, text)
+        }
+        (None, Some(text)) => {
+            let assessed = SavedRequest {
+                snapshot: Some(text.clone()),
+                steps: request.steps,
+                severity: request.severity,
+                ..SavedRequest::default()
+            };
+            (assess_saved(assessed)?, Some(text))
+        }
+        _ => {
+            let what = "give either 'readiness' or 'snapshot'";
+            return Err(Error::new(Status::ArgumentInvalid, what).target("readiness"));
+        }
+    };
+    let snapshot = text.as_deref().map(Snapshot::from_json).transpose()?;
+    let names: Option<Value> = match (request.redact, &text) {
+        (false, _) => None,
+        (true, Some(text)) => crate::json::read(text).ok(),
+        (true, None) => {
+            let what = "without its snapshot it is not known which names an answer holds";
+            return Err(Error::new(Status::ArgumentInvalid, what).target("redact"));
+        }
+    };
+    let bytes = export::write(document, snapshot.as_ref(), request.format, names.as_ref());
+    crate::file::write_private(&request.path, &bytes, request.overwrite)?;
+    Ok(json!({"path": request.path, "bytes": bytes.len()}))
 }
 
 /// Reads a snapshot from a file.

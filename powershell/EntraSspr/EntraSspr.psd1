@@ -12,10 +12,12 @@
     FormatsToProcess     = @('EntraSspr.format.ps1xml')
     FunctionsToExport    = @(
         'Assert-SsprReadiness'
+        'Compare-SsprResult'
         'Connect-SsprConnectServer'
         'Connect-SsprDirectory'
         'Connect-SsprTenant'
         'Disconnect-Sspr'
+        'Export-SsprReport'
         'Export-SsprSnapshot'
         'Get-SsprCheck'
         'Get-SsprConnectServer'
