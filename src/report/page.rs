@@ -5,6 +5,8 @@ use super::plots::{Plot, figure};
 use crate::finding::number;
 use serde_json::Value;
 
+/// The end of a table that `heads` begins.
+const END: &str = "</tbody></table></div>\n";
 const STYLE: &str = include_str!("page.css");
 
 /// What is written. Whatever is not a constant here goes through `text`.
@@ -57,7 +59,9 @@ impl Out {
     }
 
     fn heads(&mut self, caption: &str, heads: &[&str]) -> &mut Self {
-        self.raw("<table><caption>").raw(caption).raw("</caption><thead><tr>");
+        self.raw("<div class=\"part\"><table><caption>")
+            .raw(caption)
+            .raw("</caption><thead><tr>");
         for head in heads {
             self.raw("<th scope=\"col\">").raw(head).raw("</th>");
         }
@@ -106,7 +110,8 @@ pub(super) fn write(document: &Value, plots: &[Plot]) -> String {
             .raw("</h3>\n");
         let open = |finding: &&&Value| matches!(text(finding, "status"), "Fail" | "Warn" | "Error");
         own.iter().filter(open).for_each(|finding| one(&mut out, finding));
-        rest(&mut out, own.iter().filter(|finding| !open(finding)).copied());
+        let others: Vec<&Value> = own.iter().filter(|finding| !open(finding)).copied().collect();
+        rest(&mut out, &others);
         if own.is_empty() {
             out.raw("<p class=\"soft\">No finding of this step is in this report.</p>\n");
         }
@@ -136,7 +141,7 @@ fn areas(out: &mut Out, document: &Value) {
             .text(text(step, "headline"))
             .raw("</td></tr>\n");
     }
-    out.raw("</tbody></table>\n");
+    out.raw(END);
 }
 
 /// A finding that asks for something.
@@ -192,53 +197,48 @@ fn evidence(out: &mut Out, finding: &Value) {
     out.raw("</ul>\n");
 }
 
+/// So many rows are one table: a browser lays out those that are seen.
+const ROWS: usize = 100;
+
 /// The findings that ask for nothing.
-fn rest<'a>(out: &mut Out, findings: impl Iterator<Item = &'a Value>) {
-    let mut findings = findings.peekable();
-    if findings.peek().is_none() {
-        return;
-    }
-    out.heads("Also checked", &["Status", "Check", "Finding and evidence"]);
-    for finding in findings {
-        out.raw("<tr><td>")
-            .tag(text(finding, "status"))
-            .raw("</td><th scope=\"row\"><code>")
-            .text(text(finding, "id"));
-        out.raw("</code></th><td><p>").text(text(finding, "title")).raw("</p>");
-        if text(finding, "status") == "NotApplicable" {
-            out.element("<p class=\"soft\">", text(finding, "reason"), "</p>");
+fn rest(out: &mut Out, findings: &[&Value]) {
+    for some in findings.chunks(ROWS) {
+        out.heads("Also checked", &["Status", "Check", "Finding and evidence"]);
+        for finding in some {
+            out.raw("<tr><td>").tag(text(finding, "status"));
+            out.raw("</td><th scope=\"row\"><code>").text(text(finding, "id"));
+            out.raw("</code></th><td><p>").text(text(finding, "title")).raw("</p>");
+            if text(finding, "status") == "NotApplicable" {
+                out.element("<p class=\"soft\">", text(finding, "reason"), "</p>");
+            }
+            evidence(out, finding);
+            out.raw("</td></tr>\n");
         }
-        evidence(out, finding);
-        out.raw("</td></tr>\n");
+        out.raw(END);
     }
-    out.raw("</tbody></table>\n");
 }
 
 /// What could not be read, and why.
 fn unread(out: &mut Out, findings: &[Value]) {
     out.raw("<h2 id=\"unread\">What was not readable</h2>\n");
-    let mut all = findings
-        .iter()
-        .filter(|finding| matches!(text(finding, "status"), "Skipped" | "Error"))
-        .peekable();
-    if all.peek().is_none() {
+    let unread = |finding: &&Value| matches!(text(finding, "status"), "Skipped" | "Error");
+    let all: Vec<&Value> = findings.iter().filter(unread).collect();
+    if all.is_empty() {
         out.raw("<p>Everything was readable.</p>\n");
-        return;
     }
-    out.heads(
-        "Nothing here counts as right",
-        &["Check", "Why", "What would open the way"],
-    );
-    for finding in all {
-        out.raw("<tr><th scope=\"row\"><code>")
-            .text(text(finding, "id"))
-            .raw("</code></th><td>")
-            .text(text(finding, "reason"));
-        out.raw("</td><td>")
-            .text(text(&finding["remediation"], "text"))
-            .raw("</td></tr>\n");
+    for some in all.chunks(ROWS) {
+        out.heads(
+            "Nothing here counts as right",
+            &["Check", "Why", "What would open the way"],
+        );
+        for finding in some {
+            out.raw("<tr><th scope=\"row\"><code>").text(text(finding, "id"));
+            out.raw("</code></th><td>").text(text(finding, "reason"));
+            out.raw("</td><td>").text(text(&finding["remediation"], "text"));
+            out.raw("</td></tr>\n");
+        }
+        out.raw(END);
     }
-    out.raw("</tbody></table>\n");
 }
 
 /// Whose the answer is, and when and how it was read.

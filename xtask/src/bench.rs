@@ -7,6 +7,7 @@ mod latency;
 mod million;
 mod module;
 mod peer;
+mod report;
 mod scenario;
 
 pub use child::serve;
@@ -38,6 +39,8 @@ pub enum Figure {
     Directory,
     /// A million security descriptors against Samba's own reader of them.
     Descriptors,
+    /// A report's page of 10,000 findings against jq.
+    Report,
 }
 
 /// One line of the table.
@@ -102,6 +105,7 @@ pub fn run(profile: &str, runs: usize, only: &[Figure]) -> Result<ExitCode> {
             Figure::Budgets => budgets::run(&bench),
             Figure::Directory => directory::scan(&bench),
             Figure::Descriptors => directory::descriptors(&bench),
+            Figure::Report => report::run(&bench),
         };
         match outcome {
             Ok(more) => rows.extend(more),
