@@ -236,26 +236,19 @@ fn junit(document: &Value) -> String {
     out
 }
 
-/// Letters that Markdown, or the HTML in it, uses itself.
+/// Letters that Markdown, or the HTML in it, uses itself. Those that count at the start of a line are not among them: no
+/// hostile text stands there. A name after @ would be told of it.
 fn marks(c: char) -> Option<&'static str> {
     Some(match c {
         '\\' => "\\\\",
         '`' => "\\`",
         '*' => "\\*",
         '_' => "\\_",
-        '{' => "\\{",
-        '}' => "\\}",
         '[' => "\\[",
         ']' => "\\]",
-        '(' => "\\(",
-        ')' => "\\)",
-        '#' => "\\#",
-        '+' => "\\+",
-        '-' => "\\-",
-        '!' => "\\!",
         '|' => "\\|",
         '~' => "\\~",
-        ':' => "&#58;",
+        '$' => "\\$",
         '@' => "&#64;",
         '&' => "&amp;",
         '<' => "&lt;",
@@ -269,7 +262,11 @@ fn markdown(document: &Value) -> String {
     push(&mut out, text(document, "tenantName"), marks);
     let mut line = |start: &str, text: &str| {
         out.push_str(start);
-        push(&mut out, text, marks);
+        // No link is made of what only looks like one.
+        for (at, part) in text.split("://").enumerate() {
+            out.push_str(if at > 0 { "&#58;//" } else { "" });
+            push(&mut out, part, marks);
+        }
     };
     line("\n\n**", &verdict(document));
     line("**\n\nRead ", text(document, "takenAt"));
@@ -298,16 +295,23 @@ fn markdown(document: &Value) -> String {
             line(")", "");
             let evidence = joined(list(finding, "evidence"), Some("source"));
             for (what, said) in [
-                ("", text(finding, "reason")),
+                ("Why: ", text(finding, "reason")),
                 ("Seen: ", evidence.as_str()),
                 ("To do: ", text(remedy, "text")),
                 ("Command: ", text(remedy, "command")),
-                ("Portal: ", link(text(remedy, "portalUrl")).unwrap_or_default()),
-                ("Documentation: ", link(text(remedy, "docUrl")).unwrap_or_default()),
+                ("See ", text(remedy, "portalUrl")),
+                ("See ", text(remedy, "docUrl")),
             ] {
-                if !said.is_empty() {
-                    line("  \n  ", what);
-                    line("", said);
+                let url = what == "See ";
+                if said.is_empty()
+                    || url && link(said).is_none_or(|url| !url.is_ascii() || url.contains(['<', '>', ' ', '`']))
+                {
+                    continue;
+                }
+                line("  \n  ", what);
+                match url {
+                    true => line(&format!("<{said}>"), ""),
+                    false => line("", said),
                 }
             }
         }

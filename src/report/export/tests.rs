@@ -43,7 +43,7 @@ fn hostile_text_is_text_in_every_form() {
                 assert!(text.contains("&lt;img src=x onerror=alert(1)&gt;[U+202E][U+001B][31m"));
             }
             Format::Markdown => {
-                assert!(!text.contains("<img") && !text.contains("](") && !text.contains("https://"));
+                assert!(!text.contains("<img") && !text.replace("\\]", "").contains("](") && !text.contains("://"));
                 assert!(text.contains("&lt;img src=x"));
             }
             Format::JUnit => assert!(!text.contains("<img")),
