@@ -1,6 +1,10 @@
 //! Why a reset does not reach the directory: every known cause, which check finds it before it hurts, and which event of
 //! an Entra Connect server, or which check, recognises it afterwards. docs/catalogue.md is made from this table.
 
+mod resolve;
+
+pub use resolve::{By, Clue, resolve};
+
 use crate::snapshot::connect::SyncEvent;
 
 /// A known cause.

@@ -29,4 +29,5 @@ pub mod steps;
 mod sync_engine;
 pub mod task;
 pub mod tenant;
+mod text;
 mod tls;

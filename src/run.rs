@@ -1,9 +1,11 @@
 //! A run: gather what the steps need, judge it, hand out one document.
 
+use crate::catalogue;
 use crate::error::{Error, Result};
 use crate::finding::Severity;
 use crate::gather::{self, Limits};
 use crate::readiness::{Readiness, Selection, assess};
+use crate::report::export::{self, Format};
 use crate::session::Session;
 use crate::snapshot::{self, Snapshot, source};
 use crate::status::Status;
@@ -62,6 +64,32 @@ pub struct JoinRequest {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LoadRequest {
     path: PathBuf,
+}
+
+/// What resolving an error takes.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ResolveRequest {
+    text: String,
+    id: Option<u32>,
+    provider: Option<String>,
+}
+
+/// What writing a report takes.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReportRequest {
+    readiness: Option<String>,
+    snapshot: Option<String>,
+    #[serde(default)]
+    steps: Vec<String>,
+    severity: Option<Severity>,
+    format: Format,
+    path: PathBuf,
+    #[serde(default)]
+    overwrite: bool,
+    #[serde(default)]
+    redact: bool,
 }
 
 impl Request {
@@ -168,6 +196,48 @@ pub fn save(request: SaveRequest) -> Result<Value> {
     Ok(json!({"path": path, "bytes": request.snapshot.len()}))
 }
 
+/// Writes an answer to a file, as a page or in another form for others.
+pub fn report(request: ReportRequest) -> Result<Value> {
+    let (document, text) = match (request.readiness, request.snapshot) {
+        (Some(answer), None) => {
+            let answer: Value = crate::json::read(&answer)
+                .ok()
+                .filter(|answer: &Value| answer["findings"].is_array() && answer["steps"].is_array())
+                .ok_or_else(|| {
+                    let what = "'readiness' is not the document of a run";
+                    Error::new(Status::ArgumentInvalid, what).target("readiness")
+                })?;
+            let text = answer["snapshot"].as_str().map(str::to_string);
+            (answer, text)
+        }
+        (None, Some(text)) => {
+            let assessed = SavedRequest {
+                snapshot: Some(text.clone()),
+                steps: request.steps,
+                severity: request.severity,
+                ..SavedRequest::default()
+            };
+            (assess_saved(assessed)?, Some(text))
+        }
+        _ => {
+            let what = "give either 'readiness' or 'snapshot'";
+            return Err(Error::new(Status::ArgumentInvalid, what).target("readiness"));
+        }
+    };
+    let snapshot = text.as_deref().map(Snapshot::from_json).transpose()?;
+    let names: Option<Value> = match (request.redact, &text) {
+        (false, _) => None,
+        (true, Some(text)) => crate::json::read(text).ok(),
+        (true, None) => {
+            let what = "without its snapshot it is not known which names an answer holds";
+            return Err(Error::new(Status::ArgumentInvalid, what).target("redact"));
+        }
+    };
+    let bytes = export::write(document, snapshot.as_ref(), request.format, names.as_ref());
+    crate::file::write_private(&request.path, &bytes, request.overwrite)?;
+    Ok(json!({"path": request.path, "bytes": bytes.len()}))
+}
+
 /// Reads a snapshot from a file.
 pub fn load(request: LoadRequest) -> Result<Value> {
     let text = read(&request.path)?;
@@ -196,6 +266,34 @@ fn read(path: &Path) -> Result<String> {
         Error::new(Status::SnapshotInvalid, format!("{} is not a snapshot", path.display()))
             .target(path.display().to_string())
     })
+}
+
+/// The known causes of an error, the likeliest first.
+pub fn resolve(request: &ResolveRequest) -> Result<Value> {
+    let clue = catalogue::Clue {
+        text: &request.text,
+        id: request.id,
+        provider: request.provider.as_deref(),
+    };
+    if clue.id.is_none() && clue.text.trim().is_empty() {
+        return Err(Error::new(Status::ArgumentInvalid, "give a code, an event's number or a text").target("text"));
+    }
+    let told = |(row, by): (&catalogue::Row, catalogue::By)| {
+        let checks: Vec<&str> = row.before.iter().chain(row.after).copied().collect();
+        let mut steps: Vec<&str> = checks.iter().filter_map(|id| Some(id.split_once('.')?.0)).collect();
+        if checks.is_empty() && !row.events.is_empty() {
+            // The step that reads a Connect server's events.
+            steps.push("connect_writeback");
+        }
+        steps.dedup();
+        let command = (!steps.is_empty()).then(|| format!("Test-SsprReadiness -Step {}", steps.join(", ")));
+        json!({
+            "number": row.number, "by": by.name(), "seen": row.symptom, "cause": row.cause, "fix": row.fix, "checks": checks,
+            "command": command, "neither": row.neither,
+        })
+    };
+    let causes: Vec<Value> = catalogue::resolve(&clue).into_iter().map(told).collect();
+    Ok(json!({ "causes": causes }))
 }
 
 /// Every check, with what it looks at, why, and what it takes.

@@ -23,7 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("readiness", &["finding", "panics", "report", "snapshot", "steps"]),
     (
         "report",
-        &["change", "finding", "plan", "readiness", "snapshot", "steps"],
+        &["change", "finding", "plan", "readiness", "snapshot", "steps", "text"],
     ),
     ("task", &["error", "finding", "json", "panics", "status"]),
     // The tenant's clients know how a session is configured and where its tokens are, and nothing of what is asked why.
@@ -68,15 +68,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("tls", &["error", "file", "status"]),
-    ("directory", &["error", "platform", "status", "tls"]),
+    ("directory", &["error", "platform", "status", "text", "tls"]),
+    ("text", &[]),
     (
         "run",
         &[
+            "catalogue",
             "error",
             "file",
             "finding",
             "gather",
+            "json",
             "readiness",
+            "report",
             "session",
             "snapshot",
             "status",

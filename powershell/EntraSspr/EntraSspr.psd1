@@ -12,10 +12,12 @@
     FormatsToProcess     = @('EntraSspr.format.ps1xml')
     FunctionsToExport    = @(
         'Assert-SsprReadiness'
+        'Compare-SsprResult'
         'Connect-SsprConnectServer'
         'Connect-SsprDirectory'
         'Connect-SsprTenant'
         'Disconnect-Sspr'
+        'Export-SsprReport'
         'Export-SsprSnapshot'
         'Get-SsprCheck'
         'Get-SsprConnectServer'
@@ -30,6 +32,7 @@
         'Join-SsprSnapshot'
         'New-SsprDesiredState'
         'New-SsprPlan'
+        'Resolve-SsprError'
         'Revoke-SsprDirectoryPermission'
         'Show-SsprPlan'
         'Test-SsprReadiness'

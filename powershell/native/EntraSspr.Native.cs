@@ -246,5 +246,11 @@ namespace EntraSspr
 
         [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
         public static extern int sspr_setup_password_policy(ulong session, byte[] request_json, out ulong out_task, out IntPtr out_error);
+
+        [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        public static extern int sspr_error_resolve(byte[] request_json, out IntPtr out_causes, out IntPtr out_error);
+
+        [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        public static extern int sspr_report_write(byte[] request_json, out ulong out_task, out IntPtr out_error);
     }
 }

@@ -78,6 +78,121 @@ fn an_event_is_known_by_what_its_text_says() {
     assert_eq!(row(31019, ""), None);
 }
 
+/// The numbers of the rows that a clue may tell of, the likeliest first.
+fn rows(clue: Clue<'_>) -> Vec<u8> {
+    resolve(&clue).iter().map(|(row, _)| row.number).collect()
+}
+
+fn text(text: &str) -> Vec<u8> {
+    rows(Clue {
+        text,
+        ..Clue::default()
+    })
+}
+
+#[test]
+fn every_row_is_found_by_all_that_it_names() {
+    for row in ROWS {
+        let number = row.number;
+        // What it says was seen finds it, before most others.
+        let found = text(row.symptom);
+        let place = found.iter().position(|n| *n == number);
+        assert!(place.is_some_and(|place| place < 4), "{number}: {found:?}");
+        // So does each of its codes, quotes and events alone.
+        let parts = row.symptom.split([';', ',']).map(str::trim);
+        let coded = parts.filter(|part| part.contains("SSPR_") || part.contains("hr="));
+        let quoted = row.symptom.split('"').skip(1).step_by(2);
+        for input in coded.chain(quoted) {
+            assert!(text(input).contains(&number), "{number}: {input}");
+        }
+        for sign in row.events {
+            let message = format!("TrackingId: 1, Reason: {}, Details: x", sign.says.join(" then "));
+            let clue = |provider, text| Clue {
+                text,
+                id: Some(sign.id),
+                provider,
+            };
+            let whole = rows(clue(Some(sign.provider), message.as_str()));
+            assert!(whole.contains(&number), "{number}: {} {message}: {whole:?}", sign.id);
+            assert!(rows(clue(None, "")).contains(&number), "{number}: {}", sign.id);
+            assert_eq!(rows(clue(Some("Another"), "")), [0; 0]);
+        }
+    }
+}
+
+#[test]
+fn codes_are_known_in_each_spelling() {
+    for spelling in [
+        "SSPR_0029",
+        "sspr_0029",
+        "0029",
+        "SSPR_0029: your organization",
+        "Error SSPR_0029.",
+    ] {
+        assert_eq!(text(spelling), [1, 2, 3], "{spelling}");
+    }
+    assert_eq!(text("29"), [1]);
+    assert_eq!(text("9"), [22, 23]);
+    assert_eq!(text("SSPR_009"), [22]);
+    assert_eq!(text("SSPR_0009"), [23]);
+    assert_eq!(text("0013"), [23]);
+    assert_eq!(text("SSPR_0030"), [20]);
+    let denied = text("hr=80230626");
+    assert_eq!(denied[0], 1);
+    for spelling in [
+        "80230626",
+        "0x80230626",
+        "HR=80230626",
+        "-2145188314",
+        "failed (0x80230626)",
+    ] {
+        assert_eq!(text(spelling), denied, "{spelling}");
+    }
+    assert_eq!(text("hr=8023062C")[0], 14);
+    assert_eq!(text("0x8023062c")[0], 14);
+    assert_eq!(text("0x800700CE")[0], 19);
+    assert_eq!(text("31034"), [25]);
+    assert_eq!(text("OnPremisesSuccessCloudFailure"), [41]);
+    for unknown in [
+        "",
+        " ",
+        "SSPR_0404",
+        "hr=80004005",
+        "0x80004005",
+        "31019",
+        "reset",
+        "what is this",
+        "365",
+        "0",
+        "-1",
+    ] {
+        assert_eq!(text(unknown), [0; 0], "{unknown}");
+    }
+}
+
+#[test]
+fn an_event_that_says_more_comes_first() {
+    let event = |id: u32, provider, text| {
+        rows(Clue {
+            text,
+            id: Some(id),
+            provider: Some(provider),
+        })
+    };
+    let denied = event(33004, RESET, "Details: hr=80230626, message=denied");
+    assert_eq!(denied[..3], [1, 2, 3]);
+    assert_eq!(event(33004, RESET, "hr=80231367")[0], 4);
+    assert_eq!(event(33008, RESET, "hr=80230619, message=A restriction")[0], 9);
+    assert_eq!(event(33008, RESET, "refused by a filter")[0], 10);
+    assert_eq!(
+        event(6329, ENGINE, "ERR_: Failed to acquire user information: 0x6ba")[0],
+        8
+    );
+    // Its cause is not in the table, whatever else the table knows of this number.
+    assert_eq!(event(6329, ENGINE, "ERR_: something else: 0x80004005"), [0; 0]);
+    assert_eq!(event(6329, "Application Error", ""), [0; 0]);
+}
+
 /// The page that admins read.
 fn page() -> String {
     let listed = |checks: &[&str]| {

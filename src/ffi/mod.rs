@@ -3,6 +3,7 @@
 mod guard;
 mod handle;
 mod plan;
+mod report;
 mod session;
 mod steps;
 mod task;

@@ -3,6 +3,7 @@
 use crate::finding::{Outcome, counted, number};
 use crate::readiness::{Readiness, Ready};
 use crate::steps::STEPS;
+use crate::text::is_hostile;
 use jiff::tz::Offset;
 
 const WIDTH: usize = 80;
@@ -17,7 +18,14 @@ pub fn lines(readiness: &Readiness, utc_offset_minutes: i32) -> Vec<String> {
         lines.extend(hang(&lead, &clean(&step.headline), INDENT));
     }
     lines.push(String::new());
-    lines.extend(hang("", &verdict(readiness), 0));
+    let c = &readiness.counts;
+    let counts = [c.fail, c.warn, c.skipped, c.error].map(u64::from);
+    let ready = match readiness.ready {
+        Ready::Yes => "Yes",
+        Ready::No => "No",
+        Ready::Unknown => "Unknown",
+    };
+    lines.extend(hang("", &verdict(ready, readiness.steps.len(), counts), 0));
     if let Some(first) = &readiness.first {
         lines.extend(hang("First: ", &clean(&first.text), 7));
         lines.push(format!("       {}", first.command));
@@ -88,33 +96,30 @@ fn word(status: Outcome) -> &'static str {
     }
 }
 
-fn verdict(readiness: &Readiness) -> String {
-    let c = &readiness.counts;
-    let word = match readiness.ready {
-        Ready::Yes => "Ready",
-        Ready::No => "Not ready",
-        Ready::Unknown => "Not known",
+/// The answer in a sentence: of `ready`, the steps that were checked, and how many findings failed, warn, were not readable
+/// and could not be checked.
+pub(super) fn verdict(ready: &str, checked: usize, counts: [u64; 4]) -> String {
+    let word = match ready {
+        "Yes" => "Ready",
+        "No" => "Not ready",
+        _ => "Not known",
     };
     // A word for the tenant, unless some of its steps were left out.
-    let (checked, all) = (readiness.steps.len(), STEPS.len());
+    let all = STEPS.len();
     let word = match checked < all {
         true => format!("{word} ({checked} of {all} steps checked)"),
         false => word.into(),
     };
-    let mut parts = Vec::new();
-    let mut add = |n: u32, text: &str| {
-        if n > 0 {
-            parts.push(format!("{} {text}", number(n.into())));
-        }
-    };
-    add(c.fail, "to fix");
-    add(c.warn, "to watch");
-    add(c.skipped, "not readable");
-    add(c.error, "failed to run");
-    if parts.is_empty() {
-        format!("{word}.")
-    } else {
-        format!("{word}: {}.", parts.join(", "))
+    let words = ["to fix", "to watch", "not readable", "failed to run"];
+    let parts: Vec<String> = counts
+        .iter()
+        .zip(words)
+        .filter(|(count, _)| **count > 0)
+        .map(|(count, text)| format!("{} {text}", number(*count)))
+        .collect();
+    match parts.is_empty() {
+        true => format!("{word}."),
+        false => format!("{word}: {}.", parts.join(", ")),
     }
 }
 
@@ -138,7 +143,7 @@ fn may_write(permissions: &[String]) -> Option<String> {
 pub fn clean(text: &str) -> String {
     text.chars()
         .map(|c| if c == '\n' || c == '\t' || c == '\r' { ' ' } else { c })
-        .filter(|c| !c.is_control() && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'))
+        .filter(|c| !is_hostile(*c))
         .collect()
 }
 

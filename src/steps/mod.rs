@@ -115,4 +115,4 @@ pub fn needs(steps: &[&Step]) -> BTreeSet<FactId> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -21,7 +21,7 @@ fn every_check_belongs_to_its_step_and_is_unique() {
 }
 
 /// A hybrid tenant with something in every fact that the steps read.
-fn full() -> Value {
+pub(crate) fn full() -> Value {
     let known =
         |value: Value| json!({"state": "known", "value": value, "source": "test", "asOf": "2026-11-23T08:55:00Z"});
     let change = |value: &str| json!({"value": value, "before": "x", "at": "2026-11-02T08:00:00Z", "by": "admin@contoso.example"});

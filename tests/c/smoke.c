@@ -152,6 +152,14 @@ static void nulls(void) {
     REQUIRE(sspr_check_list(&text, NULL) == SSPR_STATUS_OK && strncmp(text, "{\"checks\":[", 11) == 0);
     sspr_string_free(text);
     sspr_string_free(NULL);
+    REFUSED(sspr_error_resolve(NULL, &text, &error), SSPR_STATUS_ARGUMENT_NULL);
+    REFUSED(sspr_error_resolve("{}", NULL, &error), SSPR_STATUS_ARGUMENT_NULL);
+    REFUSED(sspr_error_resolve("{}", &text, &error), SSPR_STATUS_ARGUMENT_INVALID);
+    REFUSED(sspr_error_resolve("{", &text, &error), SSPR_STATUS_ARGUMENT_JSON);
+    REQUIRE(text == NULL);
+    REQUIRE(sspr_error_resolve("{\"text\":\"SSPR_0029\"}", &text, NULL) == SSPR_STATUS_OK &&
+            strncmp(text, "{\"causes\":[{", 12) == 0);
+    sspr_string_free(text);
     REQUIRE(sspr_abi_version() != 0 && strlen(sspr_version()) >= 5);
 
     REQUIRE(sspr_task_close(task, NULL) == SSPR_STATUS_OK);

@@ -7,6 +7,7 @@ mod latency;
 mod million;
 mod module;
 mod peer;
+mod report;
 mod scenario;
 
 pub use child::serve;
@@ -40,6 +41,8 @@ pub enum Figure {
     Plan,
     /// A million security descriptors against Samba's own reader of them.
     Descriptors,
+    /// A report's page of 10,000 findings against jq.
+    Report,
 }
 
 /// One line of the table.
@@ -105,6 +108,7 @@ pub fn run(profile: &str, runs: usize, only: &[Figure]) -> Result<ExitCode> {
             Figure::Directory => directory::scan(&bench),
             Figure::Plan => directory::plan(&bench),
             Figure::Descriptors => directory::descriptors(&bench),
+            Figure::Report => report::run(&bench),
         };
         match outcome {
             Ok(more) => rows.extend(more),

@@ -13,6 +13,7 @@ mod module;
 mod native;
 mod package;
 mod picture;
+mod report;
 mod rid;
 mod sign;
 mod test;
@@ -45,7 +46,7 @@ enum Command {
     },
     /// Runs everything that tests, and says what it could not run.
     Test {
-        /// Only these suites (rust, docs, miri, module, windows, directory, compatibility, clients).
+        /// Only these suites (rust, docs, miri, module, windows, directory, compatibility, clients, browser).
         #[arg(long)]
         only: Vec<test::Suite>,
     },

@@ -31,6 +31,8 @@ pub enum Suite {
     Compatibility,
     /// The lab against clients that others wrote.
     Clients,
+    /// The report's page in a real browser.
+    Browser,
 }
 
 /// What a suite came to.
@@ -80,6 +82,7 @@ pub fn run(only: &[Suite]) -> Result<ExitCode> {
             Suite::Directory => suite::directory(controllers, &mut missing),
             Suite::Compatibility => suite::compatibility(),
             Suite::Clients => suite::clients(),
+            Suite::Browser => suite::browser(),
         };
         println!("{suite:?} took {} s", begun.elapsed().as_secs());
         match outcome {

@@ -127,6 +127,14 @@ pub const RETIREMENTS: &[Retirement] = &[
     },
 ];
 
+impl Retirement {
+    /// What ends when, in words.
+    pub fn told(&self) -> String {
+        let on = self.on.trim_start_matches("on ").trim_start_matches("in ");
+        format!("{on}: {}, of {}", self.what, self.people.1)
+    }
+}
+
 fn applies(retirement: &Retirement, snapshot: &Snapshot) -> bool {
     let cloud = &snapshot.signed_in.cloud;
     !retirement.public_cloud || cloud.is_empty() || cloud.eq_ignore_ascii_case("Public")

@@ -1,0 +1,100 @@
+function Export-SsprReport {
+    <#
+    .SYNOPSIS
+    Writes a result as a page, Markdown, JSON, a table or JUnit's XML.
+    .DESCRIPTION
+    The page (.html) is one file without script, loads nothing, is light or dark as the reader's system is, and prints: the
+    verdict in a sentence, each step in causal order, plots, every finding with its evidence and what to do, what was not
+    readable and why. Markdown (.md) is for tickets and repositories, JSON (.json) for Compare-SsprResult and other programs,
+    the table (.csv) for spreadsheets, with formulas defused, JUnit's XML (.xml) for pipelines.
+
+    The file is readable by its owner only; on Windows those who may read its folder can. It holds names of the tenant: -Redact
+    takes them out.
+
+    The report is made from what the result read (its Snapshot), judged again by the same steps.
+    .PARAMETER Readiness
+    What Test-SsprReadiness gave, or a snapshot of Import-SsprSnapshot.
+    .PARAMETER Path
+    The file. Its extension says the form: .html, .md, .json, .csv or .xml.
+    .PARAMETER Format
+    The form, where the extension does not say it.
+    .PARAMETER Redact
+    Put placeholders in the place of the names and ids of users, groups, servers, domains and the tenant. A name has the same
+    placeholder everywhere in the report, and another one in the next report.
+    .PARAMETER Severity
+    Leave out findings that matter less than this. The verdict still counts them.
+    .PARAMETER Force
+    Replace an existing file.
+    .PARAMETER PassThru
+    Give the file.
+    .EXAMPLE
+    Test-SsprReadiness | Export-SsprReport -Path sspr.html -Force
+
+    Checks, and writes the page.
+    .EXAMPLE
+    Import-SsprSnapshot -Path contoso.sspr.json | Export-SsprReport -Path sspr.md -Redact -Force -PassThru
+
+    Writes a saved snapshot's report without names, and gives the file.
+    .EXAMPLE
+    Test-SsprReadiness | Export-SsprReport -Path sspr.out -Format JUnit -Force
+
+    Writes a file for a pipeline.
+    .LINK
+    Compare-SsprResult
+    .LINK
+    Test-SsprReadiness
+    .LINK
+    https://learn.microsoft.com/entra/identity/authentication/concept-sspr-howitworks
+    #>
+    [CmdletBinding()]
+    [OutputType([void], [System.IO.FileInfo])]
+    param(
+        [Parameter(Mandatory = $true, ValueFromPipeline = $true)]
+        [psobject] $Readiness,
+
+        [Parameter(Mandatory = $true, Position = 0)]
+        [string] $Path,
+
+        [ValidateSet('Html', 'Markdown', 'Json', 'Csv', 'JUnit')]
+        [string] $Format,
+
+        [switch] $Redact,
+
+        [ValidateSet('Info', 'Low', 'Medium', 'High')]
+        [string] $Severity,
+
+        [switch] $Force,
+
+        [switch] $PassThru
+    )
+
+    process {
+        $full = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $Path
+        $form = $Format
+        if (-not $form) {
+            $known = @{ '.html' = 'Html'; '.htm' = 'Html'; '.md' = 'Markdown'; '.json' = 'Json'; '.csv' = 'Csv'; '.xml' = 'JUnit' }
+            $form = $known[[System.IO.Path]::GetExtension($full).ToLowerInvariant()]
+        }
+        if (-not $form) {
+            $PSCmdlet.ThrowTerminatingError((New-SsprErrorRecord -Document ([pscustomobject]@{
+                            name = 'Argument.Invalid'; category = 'InvalidArgument'; target = $Path
+                            message = "the extension of $Path says no form"
+                            help = 'Name a file that ends in .html, .md, .json, .csv or .xml, or name the form with -Format.'
+                        })))
+        }
+        $request = @{
+            snapshot  = Resolve-SsprSnapshotText -Cmdlet $PSCmdlet -Snapshot $Readiness
+            format    = $form
+            path      = $full
+            overwrite = [bool]$Force
+            redact    = [bool]$Redact
+        }
+        # A snapshot by itself is judged by all steps.
+        $steps = Get-SsprMember -InputObject $Readiness -Name Steps
+        if ($steps) { $request['steps'] = @($steps | ForEach-Object -Process { $_.Name }) }
+        if ($Severity) { $request['severity'] = $Severity }
+        $written = Invoke-SsprNative -Cmdlet $PSCmdlet -Function 'sspr_report_write' -Request $request -Activity 'Writing the report'
+        $PSCmdlet.WriteVerbose("$($written.Path): $($written.Bytes) bytes.")
+        if ($PassThru) { Get-Item -LiteralPath $full }
+    }
+}

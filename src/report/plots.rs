@@ -1,0 +1,144 @@
+//! What of a run people would rather look at than read, as bars.
+
+use super::export::{list, text};
+use crate::finding::number;
+use crate::snapshot::Snapshot;
+use crate::steps::authentication_methods::retirement::RETIREMENTS;
+use serde_json::Value;
+
+/// So many causes are shown.
+const MOST: usize = 20;
+
+/// Some bars.
+#[derive(Debug, PartialEq)]
+pub(super) struct Plot {
+    /// What they show.
+    pub title: &'static str,
+    /// What to know about them.
+    pub note: &'static str,
+    /// What the parts of a bar are.
+    pub parts: &'static [&'static str],
+    /// The bars: a label, and how much of each part, where that is known.
+    pub bars: Vec<(String, Option<Vec<u64>>)>,
+}
+
+/// The plots that a snapshot has figures for.
+pub(super) fn of(document: &Value, snapshot: &Snapshot) -> Vec<Plot> {
+    let mut plots = Vec::new();
+    let findings = list(document, "findings");
+    if let Some(report) = snapshot.facts.registration.value().filter(|report| report.rows > 0) {
+        let count = |bit: Option<u64>| {
+            let has = |methods: u64| bit.is_none_or(|bit| methods & bit != 0);
+            let administrators = report
+                .count(|k| has(k.methods) && !k.guest && (k.admin || k.global_admin))
+                .0;
+            let members = report.count(|k| has(k.methods) && !k.guest).0 - administrators;
+            Some(vec![
+                members,
+                administrators,
+                report.count(|k| has(k.methods) && k.guest).0,
+            ])
+        };
+        let mut bars = vec![("all users".to_string(), count(None))];
+        bars.extend(
+            report
+                .methods
+                .iter()
+                .map(|name| (name.clone(), count(Some(report.method_bit(name))))),
+        );
+        let none = |who: fn(bool, bool) -> bool| {
+            report
+                .count(|k| k.methods == 0 && who(k.guest, k.admin || k.global_admin))
+                .0
+        };
+        bars.push((
+            "no method".into(),
+            Some(vec![
+                none(|guest, admin| !guest && !admin),
+                none(|guest, admin| !guest && admin),
+                none(|guest, _| guest),
+            ]),
+        ));
+        plots.push(Plot {
+            title: "Registration by method and population",
+            note: match snapshot.facts.registration.is_partial() {
+                true => "The registration report was read in part: these are the users who were read.",
+                false => "A user counts for each method that is registered.",
+            },
+            parts: &["members", "administrators", "guests"],
+            bars,
+        });
+    }
+    let mut causes: Vec<(u64, &str)> = findings
+        .iter()
+        // The sum of the others.
+        .filter(|finding| text(finding, "id") != "user_registration.capable")
+        .filter(|finding| matches!(text(finding, "status"), "Fail" | "Warn"))
+        .filter(|finding| finding["affected"]["blocksReset"] == true)
+        .filter_map(|finding| {
+            let count = finding["affected"]["count"].as_u64()?;
+            (count > 0).then(|| (count, text(finding, "title")))
+        })
+        .collect();
+    causes.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+    causes.truncate(MOST);
+    if !causes.is_empty() {
+        plots.push(Plot {
+            title: "Users who cannot reset, by cause",
+            note: "A user with several causes counts for each. The largest ones.",
+            parts: &["users"],
+            bars: causes
+                .into_iter()
+                .map(|(count, cause)| (cause.to_string(), Some(vec![count])))
+                .collect(),
+        });
+    }
+    let ends: Vec<(String, Option<Vec<u64>>)> = RETIREMENTS
+        .iter()
+        .filter_map(|end| {
+            let finding = findings.iter().find(|finding| text(finding, "id") == end.check.id)?;
+            let count = match text(finding, "status") {
+                "Warn" | "Fail" => finding["affected"]["count"].as_u64().map(|count| vec![count]),
+                "Pass" => Some(vec![0]),
+                "NotApplicable" => return None,
+                _ => None,
+            };
+            Some((end.told(), count))
+        })
+        .collect();
+    if ends.iter().any(|(_, count)| count.is_some()) {
+        plots.push(Plot {
+            title: "Users who can no longer reset after each announced end",
+            note: "Of those who can reset today.",
+            parts: &["users"],
+            bars: ends,
+        });
+    }
+    if let Some(resets) = snapshot.facts.audit_resets.value() {
+        let failures = resets.self_service_failures.values().sum();
+        let bars = [
+            ("by users themselves", resets.self_service_resets),
+            ("tried by users, and failed", failures),
+            ("by administrators or the helpdesk", resets.admin_resets),
+            ("accounts unlocked by users", resets.unlocks),
+        ];
+        plots.push(Plot {
+            title: "Resets in the audit log",
+            note: match snapshot.facts.audit_resets.is_partial() {
+                true => "The audit log was read in part.",
+                false => "As far back as the log goes.",
+            },
+            parts: &["resets"],
+            bars: bars
+                .into_iter()
+                .map(|(label, count)| (label.to_string(), Some(vec![count])))
+                .collect(),
+        });
+    }
+    plots
+}
+
+/// A bar's figure in words.
+pub(super) fn figure(count: Option<&Vec<u64>>) -> String {
+    count.map_or_else(|| "not known".into(), |parts| number(parts.iter().sum()))
+}

@@ -1,0 +1,43 @@
+//! Text from a directory is hostile: what of it could hide or turn other text, and a table's field that is none of that.
+
+/// Control characters, and marks that turn the reading direction.
+pub fn is_hostile(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// A field of a table (CSV, RFC 4180) between quotes. What a spreadsheet would take for a formula is defused by an
+/// apostrophe, and what is hostile is left out.
+pub fn write_field(out: &mut Vec<u8>, text: &str) {
+    let mut plain = text.chars().filter(|c| !is_hostile(*c)).peekable();
+    out.push(b'"');
+    if matches!(plain.peek(), Some('=' | '+' | '-' | '@')) {
+        out.push(b'\'');
+    }
+    for c in plain {
+        if c == '"' {
+            out.push(b'"');
+        }
+        out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_hostile_is_harmless() {
+        let field = |text: &str| {
+            let mut out = Vec::new();
+            write_field(&mut out, text);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(field("a\"b,c\r\nd"), "\"a\"\"b,cd\"");
+        assert_eq!(field("\u{202e}+1"), "\"'+1\"");
+        for formula in ["=1", "+1", "-1", "@a"] {
+            assert!(field(formula).starts_with("\"'"), "{formula}");
+        }
+    }
+}
