@@ -71,19 +71,18 @@ pub(super) fn of(document: &Value, snapshot: &Snapshot) -> Vec<Plot> {
             bars,
         });
     }
-    let mut causes: Vec<(u64, &str)> = findings
-        .iter()
-        // The sum of the others.
-        .filter(|finding| text(finding, "id") != "user_registration.capable")
-        .filter(|finding| matches!(text(finding, "status"), "Fail" | "Warn"))
-        .filter(|finding| finding["affected"]["blocksReset"] == true)
-        .filter_map(|finding| {
-            let count = finding["affected"]["count"].as_u64()?;
-            (count > 0).then(|| (count, text(finding, "title")))
-        })
-        .collect();
-    causes.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
-    causes.truncate(MOST);
+    let mut causes: Vec<(u64, &str)> = Vec::new();
+    for finding in findings {
+        let affected = &finding["affected"];
+        let count = affected["count"].as_u64().unwrap_or_default();
+        let stands = matches!(text(finding, "status"), "Fail" | "Warn") && affected["blocksReset"] == true;
+        // That one is the sum of the others.
+        if stands && count > 0 && text(finding, "id") != "user_registration.capable" {
+            let at = causes.iter().take_while(|(other, _)| *other >= count).count();
+            causes.insert(at, (count, text(finding, "title")));
+            causes.truncate(MOST);
+        }
+    }
     if !causes.is_empty() {
         plots.push(Plot {
             title: "Users who cannot reset, by cause",
