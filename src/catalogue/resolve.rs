@@ -1,7 +1,6 @@
 //! From what somebody has of a failed reset (a code, a number, an event, a sentence) to the causes that it may tell of.
 
 use super::{ROWS, Row, Sign, holds};
-use std::collections::BTreeSet;
 
 /// What somebody has.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,7 +42,7 @@ impl By {
 pub fn resolve(clue: &Clue<'_>) -> Vec<(&'static Row, By)> {
     let line = clue.text.to_lowercase();
     let tokens = codes(&clue.text.replace("hr=", " "));
-    let mut ids: BTreeSet<u32> = clue.id.into_iter().collect();
+    let mut ids: Vec<u32> = clue.id.into_iter().collect();
     if clue.id.is_none() {
         ids.extend(tokens.iter().filter_map(|token| token.parse::<u32>().ok()));
     }
@@ -53,27 +52,29 @@ pub fn resolve(clue: &Clue<'_>) -> Vec<(&'static Row, By)> {
         .all(|token| token.parse().is_ok_and(|id| ids.contains(&id)))
         && !line.contains(|c: char| c.is_alphabetic());
     let given = words(&line);
-    let mut found: Vec<(&'static Row, By, usize)> = ROWS
-        .iter()
-        .filter_map(|row| {
-            let signs = row.events.iter().filter(|sign| {
-                ids.contains(&sign.id)
-                    && clue
-                        .provider
-                        .is_none_or(|name| sign.provider.eq_ignore_ascii_case(name))
-            });
-            let event = signs.filter_map(|sign| told(sign, &line, bare)).max();
-            let parts = [
-                event,
-                code(row, &tokens, clue.id),
-                alike(row, &line, &given, clue.id.is_some()),
-            ];
-            let by = parts.iter().flatten().map(|(by, _)| *by).max()?;
-            Some((row, by, parts.iter().flatten().map(|(_, weight)| weight).sum()))
-        })
-        .collect();
-    // Of equals the first: it is the more general. What fits in spirit counts only where nothing fits to the letter.
-    found.sort_by_key(|(_, _, weight)| std::cmp::Reverse(*weight));
+    let mut found: Vec<(&'static Row, By, usize)> = Vec::new();
+    for row in ROWS {
+        let signs = row.events.iter().filter(|sign| {
+            ids.contains(&sign.id)
+                && clue
+                    .provider
+                    .is_none_or(|name| sign.provider.eq_ignore_ascii_case(name))
+        });
+        let event = signs.filter_map(|sign| told(sign, &line, bare)).max();
+        let parts = [
+            event,
+            code(row, &tokens, clue.id),
+            alike(row, &line, &given, clue.id.is_some()),
+        ];
+        let Some(by) = parts.iter().flatten().map(|(by, _)| *by).max() else {
+            continue;
+        };
+        let weight: usize = parts.iter().flatten().map(|(_, weight)| weight).sum();
+        // Of equals the first: it is the more general.
+        let at = found.iter().take_while(|(_, _, other)| *other >= weight).count();
+        found.insert(at, (row, by, weight));
+    }
+    // What fits in spirit counts only where nothing fits to the letter.
     let best = found.iter().map(|(_, by, _)| *by).max();
     let most = found.first().map_or(0, |(_, _, weight)| *weight);
     found.retain(|(_, by, weight)| (*by > By::Words || best == Some(By::Words)) && (*weight > NEAR || most == NEAR));
@@ -98,20 +99,20 @@ fn told(sign: &Sign, line: &str, bare: bool) -> Option<(By, usize)> {
 }
 
 /// How many of these codes a row has: its own weigh more than those of the row that it calls the same.
-fn code(row: &Row, tokens: &BTreeSet<String>, id: Option<u32>) -> Option<(By, usize)> {
+fn code(row: &Row, tokens: &[String], id: Option<u32>) -> Option<(By, usize)> {
     let own = |row: &Row| {
         let mut all = codes(row.symptom);
-        all.extend(
-            row.events
-                .iter()
-                .flat_map(|sign| sign.says)
-                .flat_map(|text| codes(text)),
-        );
+        for text in row.events.iter().flat_map(|sign| sign.says) {
+            all.extend(codes(text));
+        }
         all
     };
     let event = |code: &str| code.parse::<u32>().ok();
-    let among = |all: &BTreeSet<String>| {
-        let same = all.intersection(tokens).map(|code| event(code));
+    let among = |all: &[String]| {
+        let same = tokens
+            .iter()
+            .filter(|token| all.contains(token))
+            .map(|code| event(code));
         let weights = same.map(|number| match number {
             Some(number) if number < 100_000 && Some(number) == id => 0,
             Some(number) if number < 100_000 => NUMBER,
@@ -124,9 +125,12 @@ fn code(row: &Row, tokens: &BTreeSet<String>, id: Option<u32>) -> Option<(By, us
         return Some((By::Code, weight));
     }
     let number = |code: &String| event(code.strip_prefix("sspr_")?);
-    let all: BTreeSet<u32> = own(row).iter().filter_map(number).collect();
-    let mut given = tokens.iter().filter_map(|code| number(code).or_else(|| event(code)));
-    given.any(|code| all.contains(&code)).then_some((By::Code, NEAR))
+    let all = own(row);
+    let near = tokens.iter().filter_map(|code| number(code).or_else(|| event(code)));
+    let near = near
+        .into_iter()
+        .any(|code| all.iter().any(|own| number(own) == Some(code)));
+    near.then_some((By::Code, NEAR))
 }
 
 /// The row that a row means by "the same".
@@ -139,52 +143,50 @@ fn general(row: &Row) -> Option<&'static Row> {
 }
 
 /// The codes in a text, in one spelling: `sspr_0029`, `33004`, `80230626`, `0x6ba`.
-fn codes(text: &str) -> BTreeSet<String> {
+fn codes(text: &str) -> Vec<String> {
     let text = text.trim();
     // As a program prints an HRESULT: a negative number.
     if let Some(code) = text.parse::<i32>().ok().filter(|code| *code < 0) {
-        return BTreeSet::from([format!("{code:x}")]);
+        return vec![format!("{code:x}")];
     }
     let lower = text.to_ascii_lowercase();
-    let parts = lower.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
-    parts
-        .filter_map(|part| {
-            let digits = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-            let hex =
-                |text: &str| text.bytes().all(|b| b.is_ascii_hexdigit()) && text.contains(|c: char| c.is_ascii_digit());
-            match part.strip_prefix("0x") {
-                Some(rest) if hex(rest) => Some(if rest.len() < 7 { part.into() } else { rest.into() }),
-                _ if part
-                    .strip_prefix("sspr")
-                    .is_some_and(|rest| rest.contains(|c: char| c.is_ascii_digit())) =>
-                {
-                    Some(format!(
-                        "sspr_{}",
-                        part.trim_start_matches("sspr").trim_start_matches('_')
-                    ))
-                }
-                // 0029, as the page also shows it.
-                _ if digits && (part.len() == 3 || part.len() == 4) && part.starts_with('0') => {
-                    Some(format!("sspr_{part}"))
-                }
-                _ if digits && part.len() < 6 && (part.len() > 3 || part == text) => Some(part.into()),
-                _ if part.len() > 6 && hex(part) => Some(part.into()),
-                _ => None,
-            }
-        })
-        .collect()
+    let mut found = Vec::new();
+    for part in lower.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')) {
+        let digits = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        let number = |text: &str| text.bytes().any(|b| b.is_ascii_digit());
+        let hex = |text: &str| text.bytes().all(|b| b.is_ascii_hexdigit()) && number(text);
+        let code = if let Some(rest) = part.strip_prefix("0x").filter(|rest| hex(rest)) {
+            if rest.len() < 7 { part } else { rest }.into()
+        } else if let Some(rest) = part.strip_prefix("sspr").filter(|rest| number(rest)) {
+            ["sspr_", rest.trim_start_matches('_')].concat()
+        } else if digits && matches!(part.len(), 3 | 4) && part.starts_with('0') {
+            // 0029, as the page also shows it.
+            ["sspr_", part].concat()
+        } else if digits && part.len() < 6 && (part.len() > 3 || part == text) || part.len() > 6 && hex(part) {
+            part.to_string()
+        } else {
+            continue;
+        };
+        if !found.contains(&code) {
+            found.push(code);
+        }
+    }
+    found
 }
 
 /// The words of a text that say something.
-fn words(lower: &str) -> BTreeSet<&str> {
-    lower
-        .split(|c: char| !(c.is_alphanumeric() || c == '_'))
-        .filter(|word| word.len() > 3 && !word.contains(|c: char| c.is_ascii_digit()))
-        .collect()
+fn words(lower: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    for word in lower.split(|c: char| !(c.is_alphanumeric() || c == '_')) {
+        if word.len() > 3 && !word.bytes().any(|b| b.is_ascii_digit()) && !found.contains(&word) {
+            found.push(word);
+        }
+    }
+    found
 }
 
 /// Whether a text says what a row's users saw, and how much of it; of an event's text only what the row quotes.
-fn alike(row: &Row, line: &str, given: &BTreeSet<&str>, event: bool) -> Option<(By, usize)> {
+fn alike(row: &Row, line: &str, given: &[&str], event: bool) -> Option<(By, usize)> {
     let symptom = row.symptom.to_lowercase();
     let quotes = symptom.split('"').skip(1).step_by(2);
     let quoted: usize = quotes
@@ -192,11 +194,12 @@ fn alike(row: &Row, line: &str, given: &BTreeSet<&str>, event: bool) -> Option<(
         .map(str::len)
         .sum();
     let cause = row.cause.to_lowercase();
-    let common = given.intersection(&words(&symptom)).count();
+    let seen = words(&symptom);
+    let common = given.iter().filter(|word| seen.contains(word)).count();
     let because = given.iter().filter(|word| cause.contains(**word)).count();
     // A word alone says something when it is long, as names of results and settings are.
     let name = given.len() == 1 && common + because > 0 && line.trim().len() > 9;
-    let most = 2 * common >= given.len().min(words(&symptom).len()) && common > 1;
+    let most = 2 * common >= given.len().min(seen.len()) && common > 1;
     let fits = quoted > 0 || !event && (name || most);
     fits.then_some((By::Words, 2 * quoted + NUMBER * common + because))
 }

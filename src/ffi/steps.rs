@@ -55,11 +55,15 @@ where
     let body = || {
         // SAFETY: the caller's promise.
         let request: R = task::request(unsafe { text::take(request_json, "request_json")? })?;
-        let handle = task::start(BTreeSet::new(), move |_| blocking(move || work(request)))?;
-        Ok((Status::Ok, handle))
+        Ok((Status::Ok, started(Box::new(move || work(request)))?))
     };
     // SAFETY: the caller's promise.
     unsafe { guard::output(out_task, "out_task", out_error, body) }
+}
+
+/// Starts the task of such work: behind a pointer, so that the compiler makes it once and not for each function.
+fn started(work: Box<dyn FnOnce() -> Result<serde_json::Value> + Send>) -> Result<u64> {
+    task::start(BTreeSet::new(), move |_| blocking(work))
 }
 
 /// Checks the whole set-up, or the steps that the request names, over facts that are read once.

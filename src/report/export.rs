@@ -38,7 +38,7 @@ pub fn write(mut document: Value, snapshot: Option<&Snapshot>, format: Format, n
         )
         .into_bytes(),
         Format::Markdown => markdown(&document).into_bytes(),
-        Format::Json => format!("{document:#}\n").into_bytes(),
+        Format::Json => document.to_string().into_bytes(),
         Format::Csv => table(&document),
         Format::JUnit => junit(&document).into_bytes(),
     }

@@ -1,7 +1,7 @@
 //! A run's answer as one page: no network, no script, light and dark, and to print.
 
 use super::export::{affected, link, list, markup, push, text, verdict};
-use super::plots::{Plot, figure};
+use super::plots::{Plot, figure, total};
 use crate::finding::number;
 use serde_json::Value;
 
@@ -280,8 +280,14 @@ const LONG: usize = 78;
 
 /// Bars, and those of several parts as a table too.
 fn bars(out: &mut Out, plot: &Plot, at: usize) {
-    let sum = |parts: &Option<Vec<u64>>| parts.as_ref().map_or(0, |parts| parts.iter().sum::<u64>());
-    let most = plot.bars.iter().map(|(_, parts)| sum(parts)).max().unwrap_or(0).max(1);
+    let length = |parts: &Option<Vec<u64>>| parts.as_deref().map_or(0, total);
+    let most = plot
+        .bars
+        .iter()
+        .map(|(_, parts)| length(parts))
+        .max()
+        .unwrap_or(0)
+        .max(1);
     let legend = if plot.parts.len() > 1 { 30 } else { 0 };
     let height = plot.bars.len() as u64 * ROW + legend;
     let id = at.to_string();

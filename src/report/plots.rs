@@ -32,7 +32,9 @@ pub(super) fn of(document: &Value, snapshot: &Snapshot) -> Vec<Plot> {
             let administrators = report
                 .count(|k| has(k.methods) && !k.guest && (k.admin || k.global_admin))
                 .0;
-            let members = report.count(|k| has(k.methods) && !k.guest).0 - administrators;
+            let members = report
+                .count(|k| has(k.methods) && !k.guest && !k.admin && !k.global_admin)
+                .0;
             Some(vec![
                 members,
                 administrators,
@@ -69,19 +71,18 @@ pub(super) fn of(document: &Value, snapshot: &Snapshot) -> Vec<Plot> {
             bars,
         });
     }
-    let mut causes: Vec<(u64, &str)> = findings
-        .iter()
-        // The sum of the others.
-        .filter(|finding| text(finding, "id") != "user_registration.capable")
-        .filter(|finding| matches!(text(finding, "status"), "Fail" | "Warn"))
-        .filter(|finding| finding["affected"]["blocksReset"] == true)
-        .filter_map(|finding| {
-            let count = finding["affected"]["count"].as_u64()?;
-            (count > 0).then(|| (count, text(finding, "title")))
-        })
-        .collect();
-    causes.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
-    causes.truncate(MOST);
+    let mut causes: Vec<(u64, &str)> = Vec::new();
+    for finding in findings {
+        let affected = &finding["affected"];
+        let count = affected["count"].as_u64().unwrap_or_default();
+        let stands = matches!(text(finding, "status"), "Fail" | "Warn") && affected["blocksReset"] == true;
+        // That one is the sum of the others.
+        if stands && count > 0 && text(finding, "id") != "user_registration.capable" {
+            let at = causes.iter().take_while(|(other, _)| *other >= count).count();
+            causes.insert(at, (count, text(finding, "title")));
+            causes.truncate(MOST);
+        }
+    }
     if !causes.is_empty() {
         plots.push(Plot {
             title: "Users who cannot reset, by cause",
@@ -115,7 +116,8 @@ pub(super) fn of(document: &Value, snapshot: &Snapshot) -> Vec<Plot> {
         });
     }
     if let Some(resets) = snapshot.facts.audit_resets.value() {
-        let failures = resets.self_service_failures.values().sum();
+        let failures: Vec<u64> = resets.self_service_failures.values().copied().collect();
+        let failures = total(&failures);
         let bars = [
             ("by users themselves", resets.self_service_resets),
             ("tried by users, and failed", failures),
@@ -138,7 +140,12 @@ pub(super) fn of(document: &Value, snapshot: &Snapshot) -> Vec<Plot> {
     plots
 }
 
+/// The length of a bar. A damaged snapshot may hold any number.
+pub(super) fn total(parts: &[u64]) -> u64 {
+    parts.iter().fold(0, |all, part| all.saturating_add(*part))
+}
+
 /// A bar's figure in words.
-pub(super) fn figure(count: Option<&Vec<u64>>) -> String {
-    count.map_or_else(|| "not known".into(), |parts| number(parts.iter().sum()))
+pub(super) fn figure(parts: Option<&Vec<u64>>) -> String {
+    parts.map_or_else(|| "not known".into(), |parts| number(total(parts)))
 }

@@ -3,7 +3,7 @@
 
 use super::screen::clean;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Members of a snapshot that hold words of Microsoft's or ours. All others are taken for names, so that a new one is too.
 const WORDS: &[&str] = &[
@@ -83,26 +83,24 @@ const KEPT: &[&str] = &[
 
 /// Replaces the names in an answer. `snapshot` is the snapshot's tree.
 pub(super) fn document(document: &mut Value, snapshot: &Value) {
-    let mut names = BTreeSet::new();
-    collect(&snapshot["facts"], "", false, &mut names);
+    let mut redactor = Redactor::default();
+    let names = &mut redactor.names;
+    collect(&snapshot["facts"], "", false, names);
     for own in ["tenantId", "account"] {
-        keep(snapshot["signedIn"][own].as_str().unwrap_or_default(), &mut names);
+        keep(snapshot["signedIn"][own].as_str().unwrap_or_default(), names);
     }
     for own in ["tenantName", "tenantId"] {
-        keep(document[own].as_str().unwrap_or_default(), &mut names);
+        keep(document[own].as_str().unwrap_or_default(), names);
     }
-    let mut redactor = Redactor::default();
-    for name in names {
-        redactor.names.entry(key(&name)).or_default().push(name);
-    }
-    for same in redactor.names.values_mut() {
-        same.sort_by_key(|name| std::cmp::Reverse(name.len()));
-    }
+    redactor.longest = redactor.names.keys().map(String::len).max().unwrap_or_default();
     redactor.walk(document, "");
 }
 
+/// The names, in small letters, and the placeholders that were given.
+type Names = BTreeMap<String, String>;
+
 /// Gathers the names of a tree.
-fn collect(value: &Value, name: &str, of_method: bool, names: &mut BTreeSet<String>) {
+fn collect(value: &Value, name: &str, of_method: bool, names: &mut Names) {
     match value {
         // The ids of methods are words.
         Value::String(_) if WORDS.contains(&name) || name.ends_with("DateTime") || of_method && name == "id" => {}
@@ -124,7 +122,7 @@ fn collect(value: &Value, name: &str, of_method: bool, names: &mut BTreeSet<Stri
 }
 
 /// Keeps a name, and of a distinguished name those above it.
-fn keep(text: &str, names: &mut BTreeSet<String>) {
+fn keep(text: &str, names: &mut Names) {
     let lower = folded(text);
     let timestamp = lower.len() > 18 && lower.as_bytes()[4] == b'-' && lower.as_bytes()[10] == b't';
     if lower.chars().count() < 2
@@ -134,20 +132,27 @@ fn keep(text: &str, names: &mut BTreeSet<String>) {
     {
         return;
     }
+    let mut add = |name: &str| {
+        names.entry(name.to_string()).or_default();
+    };
     if lower.contains("dc=") {
         for (at, _) in lower.match_indices(',') {
-            names.insert(lower[at + 1..].to_string());
+            add(&lower[at + 1..]);
         }
+        let mut domain = String::new();
         for part in lower.split(',') {
-            let name = part
-                .split_once('=')
-                .filter(|(kind, name)| *kind != "dc" && name.len() > 2);
-            names.extend(name.map(|(_, name)| name.to_string()));
+            match part.split_once('=') {
+                Some(("dc", label)) => {
+                    domain.push_str(if domain.is_empty() { "" } else { "." });
+                    domain.push_str(label);
+                }
+                Some((_, name)) if name.len() > 2 => add(name),
+                _ => {}
+            }
         }
-        let domain: Vec<&str> = lower.split(',').filter_map(|part| part.strip_prefix("dc=")).collect();
-        names.insert(domain.join("."));
+        add(&domain);
     }
-    names.insert(lower);
+    add(&lower);
 }
 
 /// Where words and signs of a text start.
@@ -170,17 +175,12 @@ fn folded(text: &str) -> String {
     clean(text).trim().chars().map(small).collect()
 }
 
-/// The first letters, by which names are found.
-fn key(text: &str) -> String {
-    text.chars().take(2).collect()
-}
-
 #[derive(Default)]
 struct Redactor {
-    /// Names in small letters by their first letters, the longest first.
-    names: BTreeMap<String, Vec<String>>,
-    /// The placeholders that were given.
-    given: BTreeMap<String, String>,
+    names: Names,
+    /// The longest of them, in bytes.
+    longest: usize,
+    given: usize,
 }
 
 impl Redactor {
@@ -197,11 +197,12 @@ impl Redactor {
     }
 
     fn placeholder(&mut self, name: &str) -> String {
-        let next = self.given.len() + 1;
-        self.given
-            .entry(name.into())
-            .or_insert_with(|| format!("name-{next}"))
-            .clone()
+        let placeholder = self.names.entry(name.into()).or_default();
+        if placeholder.is_empty() {
+            self.given += 1;
+            *placeholder = format!("name-{}", self.given);
+        }
+        placeholder.clone()
     }
 
     /// A text with its names replaced.
@@ -227,25 +228,32 @@ impl Redactor {
         out
     }
 
-    /// How long the known name is that a text starts with.
+    /// How long the longest known name is that a text starts with.
     fn known(&self, rest: &str) -> Option<usize> {
-        let lower: String = key(rest).chars().map(small).collect();
-        self.names.get(&lower)?.iter().find_map(|name| {
-            let mut left = rest.char_indices();
-            let mut wanted = name.chars();
-            loop {
-                let Some(want) = wanted.next() else {
-                    let end = left.next();
-                    let goes_on =
-                        end.is_some_and(|(_, c)| c.is_alphanumeric()) && name.ends_with(char::is_alphanumeric);
-                    return (!goes_on).then_some(end.map_or(rest.len(), |(at, _)| at));
-                };
-                let (_, have) = left.next()?;
-                if small(have) != want {
-                    return None;
-                }
+        let mut folded = String::new();
+        let mut found = None;
+        let mut letters = rest.char_indices().peekable();
+        while let Some((at, c)) = letters.next() {
+            folded.push(small(c));
+            if folded.len() > self.longest {
+                break;
             }
-        })
+            let next = letters.peek().map(|(_, next)| *next);
+            let ends = !(c.is_alphanumeric() && next.is_some_and(char::is_alphanumeric));
+            if ends && self.names.contains_key(&folded) {
+                found = Some(at + c.len_utf8());
+            }
+            // No name begins so.
+            if at == 1 && !self.begins(&folded) {
+                break;
+            }
+        }
+        found
+    }
+
+    fn begins(&self, start: &str) -> bool {
+        let next = self.names.range(start.to_string()..).next();
+        next.is_some_and(|(name, _)| name.starts_with(start))
     }
 }
 

@@ -174,6 +174,30 @@ fn a_page_has_the_plots_that_there_are_figures_for() {
     assert!(!written(answer, None, Format::Html, None).contains("<svg"));
 }
 
+#[test]
+fn a_damaged_snapshot_and_a_foreign_document_are_written_too() {
+    let mut damaged = crate::steps::tests::full();
+    for cohort in damaged["facts"]["registration"]["value"]["cohorts"]
+        .as_array_mut()
+        .unwrap()
+    {
+        cohort["count"] = u64::MAX.into();
+    }
+    damaged["facts"]["auditResets"]["value"]["selfServiceFailures"] = json!({"a": u64::MAX, "b": u64::MAX});
+    let snapshot = Snapshot::from_json(&damaged.to_string()).unwrap();
+    for document in [
+        document(3),
+        json!({}),
+        json!([1]),
+        json!({"findings": [1, {"affected": {"count": -1}}], "steps": [{}], "first": {}}),
+    ] {
+        for format in FORMATS {
+            write(document.clone(), Some(&snapshot), *format, Some(&damaged));
+            write(document.clone(), None, *format, None);
+        }
+    }
+}
+
 /// Whether a document is what Jenkins and others take for JUnit's.
 #[test]
 fn a_pipeline_takes_the_junit_file() {
