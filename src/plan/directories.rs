@@ -20,11 +20,11 @@ use std::sync::Arc;
 /// The members of a group policy object's before and after.
 pub const MINIMUM_AGE: &str = "minimumPasswordAgeDays";
 /// Whether it names what reads security templates.
-pub const EXTENSION: &str = "securityExtension";
+const EXTENSION: &str = "securityExtension";
 /// Whether the directory and SYSVOL name the same version of it.
-pub const IN_STEP: &str = "versionsAgree";
+const IN_STEP: &str = "versionsAgree";
 /// Whether it is linked to the domain's root.
-pub const LINKED: &str = "linked";
+const LINKED: &str = "linked";
 
 /// Of `sDRightsEffective`: the DACL may be written.
 const DACL: u32 = 4;
@@ -88,10 +88,7 @@ impl Directories {
     ) -> Result<()> {
         // Read again, so that what others changed in the meantime stays.
         let bytes = self.descriptor(domain, object).await?;
-        let wanted = |there: bool| -> Vec<Vec<u8>> {
-            let named = members(value).filter(|(_, state)| **state == Value::Bool(there));
-            named.filter_map(|(name, _)| Some(unhex(entries.get(name)?))).collect()
-        };
+        let wanted = |there| stated(entries, value, there);
         let failed = |e: edit::EditError| {
             Error::new(Status::DirectoryRefused, format!("{object} cannot be changed: {e}")).target(object)
         };
@@ -282,8 +279,7 @@ impl Directories {
         else {
             return Ok(true);
         };
-        let added = members(value).filter(|(_, state)| **state == Value::Bool(true));
-        let added: Vec<Vec<u8>> = added.filter_map(|(name, _)| Some(unhex(entries.get(name)?))).collect();
+        let added = stated(entries, value, true);
         let connection = self.connection(domain).await?;
         let filter = format!("(&{USERS}(!(adminCount=1)))");
         let attributes = ["nTSecurityDescriptor", "objectClass"];
@@ -372,6 +368,12 @@ impl Directories {
 
 /// The containers in a group policy object.
 const PARTS: [&str; 2] = ["Machine", "User"];
+
+/// Those of some entries that shall be there, or shall not.
+fn stated(entries: &BTreeMap<String, String>, value: &Value, there: bool) -> Vec<Vec<u8>> {
+    let named = members(value).filter(|(_, state)| **state == Value::Bool(there));
+    named.filter_map(|(name, _)| Some(unhex(entries.get(name)?))).collect()
+}
 
 /// Whether a user has taken those of some entries that are for its class. One that takes none from above is not waited for.
 fn has_taken(user: &Entry, entries: &[Vec<u8>]) -> bool {

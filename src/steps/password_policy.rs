@@ -169,7 +169,7 @@ fn written(change: &mut Change, domain: &DomainPasswords, days: u16, sets: Optio
     let mut after = json!({ "minimumPasswordAgeDays": days, "securityExtension": true, "versionsAgree": true });
     let (object, new) = match sets {
         // Files that are still on their way to this controller would be written over.
-        Some((winner, _)) if winner.version.map(|version| version & 0xffff) != winner.file_version => {
+        Some((winner, _)) if winner.version != winner.file_version => {
             let wait = "Its versions in the directory and in SYSVOL differ: see first that SYSVOL is replicated.";
             change.by_hand.insert(0, wait.into());
             return;

@@ -10,7 +10,7 @@ use entra_sspr::error::Result;
 use entra_sspr::session::Session;
 use serde_json::{Value, json};
 use sspr_lab::{Lab as TenantLab, LabOptions};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 fn create(session: &Arc<Session>, permissions: Value) -> Value {
@@ -226,12 +226,20 @@ fn what_a_crash_left_is_looked_at_before_it_is_resumed() {
     assert!(scene.list() == before);
 }
 
+/// Where a policy object's files are, and its template among them.
+fn policy_folder(lab: &Lab, object: &str) -> PathBuf {
+    let guid = object.trim_start_matches("CN=").split(',').next().unwrap();
+    lab.sysvol.join(&lab.domain).join("Policies").join(guid)
+}
+
+fn template_of(lab: &Lab, object: &str) -> PathBuf {
+    policy_folder(lab, object).join("MACHINE/Microsoft/Windows NT/SecEdit/GptTmpl.inf")
+}
+
 /// What the files of a policy object hold, but for the line that names the version, and what the directory says of it.
 fn policy_files(lab: &Lab, object: &str) -> (Vec<u8>, String, String, u32) {
-    let guid = object.trim_start_matches("CN=").split(',').next().unwrap();
-    let folder = lab.sysvol.join("example.test/Policies").join(guid);
-    let template = std::fs::read(folder.join("MACHINE/Microsoft/Windows NT/SecEdit/GptTmpl.inf")).unwrap_or_default();
-    let ini = std::fs::read_to_string(folder.join("GPT.INI")).unwrap();
+    let template = std::fs::read(template_of(lab, object)).unwrap_or_default();
+    let ini = std::fs::read_to_string(policy_folder(lab, object).join("GPT.INI")).unwrap();
     let (version, other): (Vec<&str>, Vec<&str>) = ini.lines().partition(|line| line.starts_with("Version="));
     let version = version[0].trim_start_matches("Version=").parse().unwrap();
     let (extensions, told) = entra_sspr::task::runtime().unwrap().block_on(async {
@@ -376,8 +384,7 @@ fn an_object_is_made_where_none_sets_the_minimum_age() {
         "{change:#}"
     );
     let object = change["write"]["object"].as_str().unwrap();
-    let guid = object.trim_start_matches("CN=").split(',').next().unwrap();
-    let files = child.sysvol.join("child.example.test/Policies").join(guid);
+    let files = policy_folder(&child, object);
     let root = "DC=child,DC=example,DC=test";
     let links = || {
         entra_sspr::task::runtime().unwrap().block_on(async {
@@ -397,13 +404,9 @@ fn an_object_is_made_where_none_sets_the_minimum_age() {
     let (linked, name) = links();
     assert_eq!(linked, format!("{}[LDAP://{object};0]", before.0));
     assert_eq!(name.as_deref(), Some("SSPR minimum password age"));
-    let template = std::fs::read(files.join("MACHINE/Microsoft/Windows NT/SecEdit/GptTmpl.inf")).unwrap();
-    assert!(template.starts_with(&[0xff, 0xfe]));
-    let read = samba(
-        &child,
-        READ_TEMPLATE,
-        &files.join("MACHINE/Microsoft/Windows NT/SecEdit/GptTmpl.inf"),
-    );
+    let template = template_of(&child, object);
+    assert!(std::fs::read(&template).unwrap().starts_with(&[0xff, 0xfe]));
+    let read = samba(&child, READ_TEMPLATE, &template);
     assert_eq!(read, "{'MinimumPasswordAge': '0'}\n");
     assert_eq!(samba(&child, READ_INI, &files.join("GPT.INI")), "1\n");
     let again = planned(&session, desired, "password_policy", true);
@@ -562,8 +565,6 @@ print(parser.ini_conf.get('General', 'Version'))
 
 /// A state of the child domain that the trials below change: the unit's list, the root's links, the files of an object.
 fn child_state(child: &Lab, object: &str) -> (Vec<u8>, String, bool, Option<Vec<u8>>) {
-    let guid = object.trim_start_matches("CN=").split(',').next().unwrap();
-    let files = child.sysvol.join("child.example.test/Policies").join(guid);
     entra_sspr::task::runtime().unwrap().block_on(async {
         let mut admin = child.open(&child.administrator).await;
         let unit = admin.read(PEOPLE, &["nTSecurityDescriptor"]).await.unwrap().unwrap();
@@ -577,7 +578,7 @@ fn child_state(child: &Lab, object: &str) -> (Vec<u8>, String, bool, Option<Vec<
             unit.value("nTSecurityDescriptor").unwrap().to_vec(),
             root.text("gPLink").unwrap_or_default().to_string(),
             there.is_some(),
-            std::fs::read(files.join("MACHINE/Microsoft/Windows NT/SecEdit/GptTmpl.inf")).ok(),
+            std::fs::read(template_of(child, object)).ok(),
         )
     })
 }
@@ -693,9 +694,8 @@ fn files_that_cannot_be_written_or_are_on_their_way_are_left_alone() {
     };
     let (made, change) = plan();
     let object = change["write"]["object"].as_str().unwrap();
-    let guid = object.trim_start_matches("CN=").split(',').next().unwrap();
-    let files = lab.sysvol.join("example.test/Policies").join(guid);
-    let template = files.join("MACHINE/Microsoft/Windows NT/SecEdit/GptTmpl.inf");
+    let files = policy_folder(&lab, object);
+    let template = template_of(&lab, object);
     let fix = |sign: &str, file: &Path| {
         let mut chattr = std::process::Command::new("chattr");
         assert!(chattr.arg(sign).arg(file).status().unwrap().success());
@@ -826,15 +826,7 @@ fn a_faulty_hybrid_is_set_up_and_set_back() {
             change["write"]["object"].as_str().unwrap(),
         );
         let at = all.iter().position(|lab| lab.domain == domain).unwrap();
-        let guid = object.trim_start_matches("CN=").split(',').next().unwrap();
-        let policies = all[at].sysvol.join(domain).join("Policies");
-        let read = samba(
-            &all[at],
-            READ_TEMPLATE,
-            &policies
-                .join(guid)
-                .join("MACHINE/Microsoft/Windows NT/SecEdit/GptTmpl.inf"),
-        );
+        let read = samba(&all[at], READ_TEMPLATE, &template_of(&all[at], object));
         assert!(read.contains("'MinimumPasswordAge': '0'"), "{read}");
         let root = object.split_once(",CN=Policies,CN=System,").unwrap().1.to_string();
         let age = put(&all[at], &root, "minPwdAge", "0");

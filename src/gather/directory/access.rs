@@ -9,6 +9,7 @@ use crate::directory::scan::{self, Causes, NEEDED, Scan};
 use crate::directory::sid::{Sid, SidBuf};
 use crate::snapshot::directory::{Cause, CauseGroup, Connector, Decision, DomainAccess, Held, Read};
 use std::collections::BTreeSet;
+use uuid::Uuid;
 
 /// Everybody whom an entry that denies names.
 pub(super) fn trustees(scan: &Scan) -> BTreeSet<SidBuf> {
@@ -96,17 +97,21 @@ pub(super) struct Watched {
 struct Seen {
     dn: String,
     sid: Option<SidBuf>,
+    guid: Option<Uuid>,
     /// None where it cannot be read.
     descriptor: Option<Vec<u8>>,
 }
 
 impl Seen {
     async fn read(connection: &mut Connection, dn: String) -> Result<Seen, DirectoryError> {
-        let attributes = ["nTSecurityDescriptor", "objectSid"];
+        let attributes = ["nTSecurityDescriptor", "objectSid", "objectGUID"];
         let entry = connection.read(&dn, &attributes).await?.unwrap_or_default();
         Ok(Seen {
             dn,
             sid: entry.value("objectSid").and_then(Sid::read).map(Sid::keep),
+            guid: entry
+                .value("objectGUID")
+                .and_then(|bytes| Uuid::from_slice_le(bytes).ok()),
             descriptor: entry.value("nTSecurityDescriptor").map(<[u8]>::to_vec),
         })
     }
@@ -125,6 +130,11 @@ impl Watched {
     /// The domain's SID.
     pub(super) fn domain(&self) -> Option<&SidBuf> {
         self.root.sid.as_ref()
+    }
+
+    /// The domain's objectGUID.
+    pub(super) fn guid(&self) -> Option<Uuid> {
+        self.root.guid
     }
 
     /// What decides on the domain's root, on what Connect reads besides, and on AdminSDHolder.

@@ -33,7 +33,6 @@ use std::collections::BTreeSet;
 use std::io::BufWriter;
 use std::path::PathBuf;
 use std::sync::Arc;
-use uuid::Uuid;
 
 /// The facts that a directory tells.
 pub const FACTS: [FactId; 5] = [
@@ -417,12 +416,7 @@ async fn read_domain(
     }
     let own_policy = own_policy.unwrap_or_default();
     let mut told = passwords::passwords(&place.name.dns, own_policy, fine, &linked, &scan);
-    let own = connection.read(root, &["objectGUID"]).await?.unwrap_or_default();
-    told.guid = own
-        .value("objectGUID")
-        .and_then(|bytes| Uuid::from_slice_le(bytes).ok())
-        .map(|guid| guid.to_string())
-        .unwrap_or_default();
+    told.guid = watched.guid().map(|guid| guid.to_string()).unwrap_or_default();
     told.root = root.into();
     told.controller = connection.host().into();
     read.passwords = Some(told);
