@@ -397,6 +397,15 @@ fn a_policy_that_is_there_is_used_and_whom_it_leaves_out_must_be_there() {
     let made = create(&session, &mfa("reportOnly", &[&admin]), true);
     let done = apply(&session, &made, &folder.path().join("plan.jsonl")).unwrap();
     assert_eq!(outcomes(&done)["mfa_enforcement.all_users"], "done");
+    // That somebody is gone since keeps nobody from taking the policy away.
+    let gone = FaultKind::Status {
+        status: 404,
+        code: None,
+        retry_after: None,
+    };
+    lab.add_fault(Fault::new("/v1.0/users/", gone)).unwrap();
+    let undone = undo(&session, &folder.path().join("plan.jsonl")).unwrap();
+    assert_eq!(outcomes(&undone)["mfa_enforcement.all_users"], "undone");
 }
 
 /// The object id of the lab's administrator.

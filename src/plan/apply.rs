@@ -169,6 +169,9 @@ pub async fn apply(session: &Session, request: ApplyRequest, context: &TaskConte
         sysvol: request.allow_sysvol_write,
     };
     allowed(session, &mut writer, &all, means).await?;
+    for change in &all {
+        writer.check_left_out(change).await?;
+    }
     let (mut journal, marks) = match resumed {
         Some(known) => known,
         None => (
@@ -396,9 +399,6 @@ async fn allowed(session: &Session, writer: &mut Writer, changes: &[&Change], me
         missing.extend(writer.directories.lacks(write).await?);
     }
     if missing.is_empty() {
-        for change in written() {
-            writer.check_left_out(change).await?;
-        }
         return Ok(());
     }
     let names = missing.into_iter().collect::<Vec<_>>().join(", ");
