@@ -628,8 +628,10 @@ fn a_plan_that_is_killed_at_any_point_is_finished_or_taken_back() {
         create_plan(&session, request).unwrap()
     };
     let (mut cut, mut whole) = (0, 0);
-    // Longer and longer, until it gets to its end.
-    for trial in 0..80 {
+    // Once to its end; then cut off after a longer and longer part of that time, until it gets to its end again.
+    const PARTS: u32 = 32;
+    let mut lasts = None;
+    for trial in 0..=PARTS + 1 {
         let made = create();
         assert_eq!(made["counts"]["change"], 2, "{made:#}");
         let object = made["changes"][1]["write"]["object"].as_str().unwrap().to_string();
@@ -649,7 +651,12 @@ fn a_plan_that_is_killed_at_any_point_is_finished_or_taken_back() {
             assert!(process.try_wait().unwrap().is_none(), "it ended before it began");
             std::thread::sleep(std::time::Duration::from_millis(2));
         }
-        std::thread::sleep(std::time::Duration::from_millis(trial * trial));
+        let begun = std::time::Instant::now();
+        match lasts {
+            Some(lasts) if trial <= PARTS => std::thread::sleep(lasts * trial / PARTS),
+            _ => drop(process.wait().unwrap()),
+        }
+        lasts.get_or_insert(begun.elapsed());
         let ended = process.try_wait().unwrap().is_some();
         process.kill().unwrap();
         process.wait().unwrap();
