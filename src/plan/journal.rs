@@ -83,6 +83,12 @@ impl Journal {
         let damaged = || Error::new(Status::PlanInvalid, format!("{name} is not a journal")).target(name.clone());
         let bytes = file::read(path)?;
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        if whole == 0 && (bytes.is_empty() || bytes.starts_with(b"{\"at\":\"")) {
+            let what = "was cut off in its first line, which comes before any change: nothing was changed";
+            return Err(Error::new(Status::PlanInvalid, format!("the journal {name} {what}"))
+                .target(name.clone())
+                .help("Remove the file, and apply the plan again."));
+        }
         let (mut plan, mut marks) = (None, BTreeMap::new());
         for text in bytes[..whole]
             .split(|byte| *byte == b'\n')
