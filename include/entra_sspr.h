@@ -659,6 +659,22 @@ int32_t sspr_desired_state_create(const char *request_json,
                                   uint64_t *out_task,
                                   char **out_error);
 
+// Tells what stands today as a desired state: a plan that is made of it is empty.
+//
+// `request_json`: `snapshot` (tell it from this one; absent: what is needed is read now).
+//
+// `out_task` receives a task for `sspr_task_next`; its result is `desired`, the document as a string (schema/desired-state.schema.json), and
+// `leftOut[]`, what it does not say and why. Its errors are SSPR_STATUS_SNAPSHOT_INVALID, SSPR_STATUS_SNAPSHOT_VERSION,
+// SSPR_STATUS_SIGN_IN_NEEDED, or those of any task (see `sspr_task_next`).
+//
+// Returns as `sspr_plan_create`. Any thread may call it.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_desired_state_read(uint64_t session,
+                                const char *request_json,
+                                uint64_t *out_task,
+                                char **out_error);
+
 // Makes a plan: what differs from a desired state, change by change, in the order in which one depends on another. Nothing is written.
 //
 // `request_json`: `desired` (the desired state, a document as a string: schema/desired-state.schema.json), `steps` (names; none: all),

@@ -1,7 +1,7 @@
 //! A change: what a set-up would write, where, and how it was before.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// What writes a change.
@@ -120,6 +120,25 @@ pub struct Change {
     /// How it is written; none where only a person can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub write: Option<Write>,
+}
+
+/// Targets of a policy as they are compared and written: those who are meant, by their ids, in one order.
+pub fn plain_targets(targets: &Value) -> Value {
+    let targets = targets.as_array().map(Vec::as_slice).unwrap_or_default();
+    // The nil id is nobody.
+    let meant = targets.iter().filter(|target| {
+        let id = target["id"].as_str().unwrap_or_default();
+        !id.bytes().all(|b| b == b'0' || b == b'-')
+    });
+    let plain = |target: &Value| {
+        let names = ["id", "targetType", "targetedAuthenticationMethod"];
+        let held = names.iter().filter(|name| !target[**name].is_null());
+        held.map(|name| ((*name).to_string(), target[*name].clone()))
+            .collect::<Map<_, _>>()
+    };
+    let mut plain: Vec<Map<String, Value>> = meant.map(plain).collect();
+    plain.sort_by_key(|target| target["id"].to_string());
+    plain.into()
 }
 
 impl Change {

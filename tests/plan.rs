@@ -180,7 +180,9 @@ fn who_may_not_write_is_told_what_is_missing_before_anything_is_changed() {
     let folder = tempfile::tempdir().unwrap();
     let journal = folder.path().join("plan.jsonl");
     // An app cannot reach the portal: these changes are a person's.
-    let made = create(&session, &wanted(), true);
+    let mut wanted = wanted();
+    wanted["mfaEnforcement"]["excludeUsers"] = json!([administrator(&lab, &session)]);
+    let made = create(&session, &wanted, true);
     let kinds: Vec<&Value> = made["changes"]
         .as_array()
         .unwrap()
@@ -200,7 +202,7 @@ fn who_may_not_write_is_told_what_is_missing_before_anything_is_changed() {
     assert!(!journal.exists() && writes(&lab).is_empty());
 
     // Nobody signed in to the portal, or nobody allowed it.
-    let made = create(&writer(&lab), &wanted(), true);
+    let made = create(&writer(&lab), &wanted, true);
     let refused = apply_plan(&writer(&lab), json!({"plan": made["plan"], "journal": journal}));
     assert_eq!(refused.unwrap_err().target.as_deref(), Some("allowPortalWrite"));
     let error = apply(&person(&lab, 0, false), &made, &journal).unwrap_err();
@@ -384,8 +386,20 @@ fn a_policy_that_is_there_is_used_and_whom_it_leaves_out_must_be_there() {
 
     without_mfa(&lab);
     let admin = administrator(&lab, &session);
-    let made = create(&session, &mfa("reportOnly", &[&admin, nobody]), true);
-    let refused = apply(&session, &made, &folder.path().join("nobody.jsonl")).unwrap_err();
+    let desired = mfa("reportOnly", &[&admin, nobody]).to_string();
+    let refused = create_plan(&session, json!({"desired": desired})).unwrap_err();
+    assert_eq!(refused.status, Status::DesiredState);
+    assert_eq!(refused.target.as_deref(), Some("mfaEnforcement.excludeUsers"));
+    assert!(
+        refused
+            .message
+            .contains(&format!("{nobody}, whom the policy leaves out, is not there")),
+        "{refused:?}"
+    );
+    // Applying asks again: since the plan was made, somebody may have gone.
+    let made = create(&session, &mfa("reportOnly", &[&admin]), true);
+    let gone = json!({"plan": made["plan"].as_str().unwrap().replace(&admin, nobody)});
+    let refused = apply(&session, &gone, &folder.path().join("nobody.jsonl")).unwrap_err();
     assert_eq!(refused.status, Status::PlanInvalid);
     assert!(
         refused
@@ -397,6 +411,140 @@ fn a_policy_that_is_there_is_used_and_whom_it_leaves_out_must_be_there() {
     let made = create(&session, &mfa("reportOnly", &[&admin]), true);
     let done = apply(&session, &made, &folder.path().join("plan.jsonl")).unwrap();
     assert_eq!(outcomes(&done)["mfa_enforcement.all_users"], "done");
+    // One that leaves out nobody is put into force by a person, who chooses somebody first.
+    let id = created_policy(&session);
+    set_left_out(&session, &id, json!([]));
+    let made = create(&session, &mfa("enforced", &[&admin]), true);
+    assert_eq!(made["changes"][0]["kind"], "Manual", "{made:#}");
+    // Nor is it put into force where those whom it leaves out have gone since.
+    set_left_out(&session, &id, json!([admin]));
+    let made = create(&session, &mfa("enforced", &[&admin]), true);
+    assert_eq!(made["changes"][0]["kind"], "Graph", "{made:#}");
+    set_left_out(&session, &id, json!([nobody]));
+    let refused = apply(&session, &made, &folder.path().join("gone.jsonl")).unwrap_err();
+    assert_eq!(refused.status, Status::PlanInvalid);
+    assert!(!folder.path().join("gone.jsonl").exists());
+}
+
+/// The id of the policy that a plan made.
+fn created_policy(session: &Arc<Session>) -> String {
+    let read = run_task(session, |session, context| async move {
+        let ask = entra_sspr::tenant::graph::Ask::directory("/v1.0/identity/conditionalAccess/policies");
+        Ok(session.graph(&context)?.get::<Value>(&ask).await?)
+    });
+    let read = read.unwrap();
+    let mut all = read["value"].as_array().unwrap().iter();
+    let own = all.find(|policy| policy["displayName"].as_str().unwrap().starts_with("EntraSspr"));
+    own.unwrap()["id"].as_str().unwrap().into()
+}
+
+/// Somebody changes whom a policy leaves out.
+fn set_left_out(session: &Arc<Session>, id: &str, users: Value) {
+    let ask = entra_sspr::tenant::graph::Ask::directory(format!("/v1.0/identity/conditionalAccess/policies/{id}"));
+    let body = json!({"conditions": {
+        "clientAppTypes": ["all"], "applications": {"includeApplications": ["All"]},
+        "users": {"includeUsers": ["All"], "excludeUsers": users, "excludeGroups": []},
+    }});
+    let written = run_task(session, |session, context| async move {
+        let graph = session.graph(&context)?;
+        graph.write(reqwest::Method::PATCH, &ask, Some(&body)).await?;
+        Ok(Value::Null)
+    });
+    written.unwrap();
+}
+
+/// A plan that is made of what stands today is empty, in every kind of tenant, whatever can be read there.
+#[test]
+fn what_stands_today_is_a_state_whose_plan_is_empty() {
+    let _turn = turn();
+    for scenario in SCENARIOS {
+        let lab = Lab::start_blocking(LabOptions::scenario(scenario)).expect("the lab starts");
+        for session in [
+            app(&lab, 0),
+            person(&lab, 0, false),
+            person(&lab, 0, *scenario != NO_PORTAL),
+        ] {
+            let current = current_state(&session, json!({})).expect("what stands today");
+            let desired: Value = serde_json::from_str(current["desired"].as_str().unwrap()).unwrap();
+            let made = create(&session, &desired, true);
+            assert_eq!(made["changes"], json!([]), "{scenario}: {desired:#}");
+            // Where every method is off, a state may not say so.
+            let told = current["leftOut"].to_string();
+            assert!(
+                desired["authenticationMethods"]["email"].is_string() || told.contains("leaves no method"),
+                "{scenario}: {desired:#} {told}"
+            );
+            // A snapshot says the same.
+            let readiness = check(&session, json!({}));
+            let saved = current_state(&session, json!({"snapshot": readiness["snapshot"]})).unwrap();
+            assert_eq!(saved["desired"], current["desired"], "{scenario}");
+        }
+        assert_clean(&lab);
+        assert!(writes(&lab).is_empty());
+    }
+    let lab = lab();
+    let current = current_state(&writer(&lab), json!({})).unwrap();
+    let desired: Value = serde_json::from_str(current["desired"].as_str().unwrap()).unwrap();
+    for (section, member, value) in [
+        ("resetPolicy", "methodsRequired", json!(1)),
+        ("notifications", "users", json!(false)),
+        ("accountUnlock", "allowed", json!(false)),
+        ("mfaEnforcement", "conditionalAccess", json!("reportOnly")),
+    ] {
+        assert_eq!(desired[section][member], value, "{desired:#}");
+    }
+    assert_eq!(desired["authenticationMethods"]["migration"], Value::Null);
+    let told = current["leftOut"].as_array().unwrap();
+    assert!(
+        told.iter()
+            .any(|why| why.as_str().unwrap().starts_with("directoryPermissions")),
+        "{told:#?}"
+    );
+}
+
+/// The campaign's groups are those that are named; what is not named of it stays.
+#[test]
+fn the_campaign_asks_the_groups_that_are_named() {
+    let _turn = turn();
+    let lab = lab();
+    let session = writer(&lab);
+    let folder = tempfile::tempdir().unwrap();
+    let before = state_of(&lab, &session);
+    let (one, other) = (
+        "11111111-2222-4333-8444-555555555555",
+        "21111111-2222-4333-8444-555555555555",
+    );
+    let desired =
+        json!({"schemaVersion": 1, "registration": {"campaignGroups": [one], "campaignExcludeGroups": [other]}});
+    let made = create(&session, &desired, true);
+    let change = &made["changes"][0];
+    assert_eq!(
+        (&change["id"], &change["kind"]),
+        (&json!("registration.campaign"), &json!("Graph"))
+    );
+    let of = "registrationEnforcement/authenticationMethodsRegistrationCampaign";
+    assert_eq!(
+        change["after"],
+        json!({
+            (format!("{of}/includeTargets")): [{"id": one, "targetType": "group", "targetedAuthenticationMethod": "microsoftAuthenticator"}],
+            (format!("{of}/excludeTargets")): [{"id": other, "targetType": "group"}],
+        }),
+        "{change:#}"
+    );
+    let journal = folder.path().join("plan.jsonl");
+    assert_eq!(apply(&session, &made, &journal).unwrap()["complete"], true);
+    let campaign =
+        &state_of(&lab, &session)[1][0]["registrationEnforcement"]["authenticationMethodsRegistrationCampaign"];
+    assert_eq!(campaign["includeTargets"][0]["id"], one, "{campaign:#}");
+    let was = &before[1][0]["registrationEnforcement"]["authenticationMethodsRegistrationCampaign"];
+    assert_eq!(
+        (&campaign["state"], &campaign["snoozeDurationInDays"]),
+        (&was["state"], &was["snoozeDurationInDays"])
+    );
+    assert_eq!(create(&session, &desired, true)["changes"], json!([]));
+    assert_eq!(undo(&session, &journal).unwrap()["complete"], true);
+    assert_eq!(state_of(&lab, &session), before);
+    assert_clean(&lab);
 }
 
 /// The object id of the lab's administrator.

@@ -209,6 +209,9 @@ namespace EntraSspr
         public static extern int sspr_desired_state_create(byte[] request_json, out ulong out_task, out IntPtr out_error);
 
         [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        public static extern int sspr_desired_state_read(ulong session, byte[] request_json, out ulong out_task, out IntPtr out_error);
+
+        [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
         public static extern int sspr_plan_create(ulong session, byte[] request_json, out ulong out_task, out IntPtr out_error);
 
         [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]

@@ -57,6 +57,37 @@ pub unsafe extern "C" fn sspr_desired_state_create(
     unsafe { offline(request_json, out_task, out_error, plan::desired) }
 }
 
+/// Tells what stands today as a desired state: a plan that is made of it is empty.
+///
+/// `request_json`: `snapshot` (tell it from this one; absent: what is needed is read now).
+///
+/// `out_task` receives a task for `sspr_task_next`; its result is `desired`, the document as a string (schema/desired-state.schema.json), and
+/// `leftOut[]`, what it does not say and why. Its errors are SSPR_STATUS_SNAPSHOT_INVALID, SSPR_STATUS_SNAPSHOT_VERSION,
+/// SSPR_STATUS_SIGN_IN_NEEDED, or those of any task (see `sspr_task_next`).
+///
+/// Returns as `sspr_plan_create`. Any thread may call it.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_desired_state_read(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        task::of_session(
+            session,
+            request_json,
+            out_task,
+            out_error,
+            |session, request, context| async move { plan::current(&session, request, &context).await },
+        )
+    }
+}
+
 /// Makes a plan: what differs from a desired state, change by change, in the order in which one depends on another. Nothing is written.
 ///
 /// `request_json`: `desired` (the desired state, a document as a string: schema/desired-state.schema.json), `steps` (names; none: all),

@@ -397,7 +397,10 @@ async fn allowed(session: &Session, writer: &mut Writer, changes: &[&Change], me
     }
     if missing.is_empty() {
         for change in written() {
-            writer.check_left_out(change).await?;
+            writer.check_left_out(change).await.map_err(|mut error| {
+                error.message.push_str("; nothing was changed");
+                error
+            })?;
         }
         return Ok(());
     }

@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use writer::Writer;
 
 /// The version of the form that this library writes and reads.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -114,7 +115,9 @@ pub async fn create(session: &Session, request: CreateRequest, context: &TaskCon
                     .unwrap_or_default(),
                 ..Limits::default()
             };
-            gather::run(session, &steps::setup_needs(&steps), &limits, context).await?
+            // What nothing is said of is not read.
+            let wanted: Vec<&Step> = steps.iter().copied().filter(|step| desired.wants(step.name)).collect();
+            gather::run(session, &steps::setup_needs(&wanted), &limits, context).await?
         }
     };
     let means = Means {
@@ -122,10 +125,30 @@ pub async fn create(session: &Session, request: CreateRequest, context: &TaskCon
         sysvol: request.allow_sysvol_write,
     };
     let mut plan = plan(&snapshot, &desired, &steps, means);
+    if request.snapshot.is_none() && session.state().is_ok() {
+        left_out(session, &plan, context).await?;
+    }
     if let Some(folder) = &request.policy_backup {
         backup::write(folder, &snapshot, &mut plan)?;
     }
     plan.document()
+}
+
+/// Refuses to plan a policy that leaves out somebody who is not there. Where that cannot be read, applying asks again.
+async fn left_out(session: &Session, plan: &Plan, context: &TaskContext) -> Result<()> {
+    let writer = Writer::new(session, context)?;
+    for change in plan.changes.iter().filter(|change| change.write.is_some()) {
+        match writer.check_left_out(change).await {
+            Err(error) if error.status == Status::PlanInvalid => {
+                return Err(Error {
+                    status: Status::DesiredState,
+                    ..error
+                });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The steps of these names; all, where none is named.
@@ -144,6 +167,66 @@ pub struct DesiredRequest {
 /// A desired state to begin with.
 pub fn desired(request: DesiredRequest) -> Result<Value> {
     Ok(serde_json::json!({ "desired": request.profile.text() }))
+}
+
+/// What says how things stand today.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct CurrentRequest {
+    /// A snapshot to tell it from; absent: what is needed is read now.
+    snapshot: Option<String>,
+}
+
+/// What stands today, as a desired state. What is not known is left out, and told; so is what no desired state may say.
+pub async fn current(session: &Session, request: CurrentRequest, context: &TaskContext) -> Result<Value> {
+    let snapshot = match &request.snapshot {
+        Some(text) => Snapshot::from_json(text)?,
+        None => {
+            // Nothing of it is about single users.
+            let mut needs = steps::setup_needs(steps::STEPS);
+            needs.retain(|fact| !matches!(fact, FactId::Registration | FactId::PolicyGroups | FactId::PolicyUsers));
+            gather::run(session, &needs, &Limits::default(), context).await?
+        }
+    };
+    let (text, left_out) = standing(&snapshot)?;
+    Ok(serde_json::json!({ "desired": text, "leftOut": left_out }))
+}
+
+/// The document of what stands today, and what it leaves out.
+pub fn standing(snapshot: &Snapshot) -> Result<(String, Vec<String>)> {
+    let mut sections = steps::current::sections(snapshot);
+    let mut left_out = Vec::new();
+    for (name, section) in &mut sections {
+        let members = section.as_object_mut();
+        let known = members.is_some_and(|members| {
+            members.retain(|_, value| !value.is_null());
+            !members.is_empty()
+        });
+        if !known {
+            left_out.push(format!("{name}: it is not known how it stands"));
+        }
+    }
+    sections.retain(|(_, section)| section.as_object().is_some_and(|members| !members.is_empty()));
+    loop {
+        let lines = sections
+            .iter()
+            .map(|(name, section)| format!(",\n  \"{name}\": {section}"));
+        let text = format!("{{\n  \"schemaVersion\": 1{}\n}}\n", lines.collect::<String>());
+        let Err(error) = DesiredState::from_json(&text) else {
+            return Ok((text, left_out));
+        };
+        // It stands so, and yet may not be wanted: without it the rest may.
+        let path = error.target.clone().unwrap_or_default();
+        let (name, member) = path.split_once('.').unwrap_or((&path, ""));
+        let Some(at) = sections.iter().position(|(own, _)| *own == name) else {
+            return Err(error);
+        };
+        let members = sections[at].1.as_object_mut();
+        if members.is_none_or(|members| members.remove(member).is_none() || members.is_empty()) {
+            sections.remove(at);
+        }
+        left_out.push(error.message);
+    }
 }
 
 /// What differs from a desired state.

@@ -1,7 +1,7 @@
 //! Where changes are written: how something stands there now, and how it is put there.
 
 use super::directories::Directories;
-use crate::change::{Change, PortalObject, Write};
+use crate::change::{Change, PortalObject, Write, plain_targets};
 use crate::error::{Error, Result};
 use crate::session::Session;
 use crate::status::Status;
@@ -54,7 +54,13 @@ impl Writer {
             }
             Some(Write::Graph { path, .. }) => {
                 let read: Value = self.graph()?.get(&Ask::directory(path)).await?;
-                let at = |name: &str| name.split('/').fold(&read, |value, part| &value[part]).clone();
+                let at = |name: &str| {
+                    let value = name.split('/').fold(&read, |value, part| &value[part]);
+                    match name.ends_with("Targets") {
+                        true => plain_targets(value),
+                        false => value.clone(),
+                    }
+                };
                 Ok(members(&change.after)
                     .map(|(name, _)| (name.clone(), at(name)))
                     .collect())
@@ -142,31 +148,49 @@ impl Writer {
         self.graph.as_ref().ok_or_else(none)
     }
 
-    /// Those whom a Conditional Access policy leaves out must be there, and the accounts among them enabled: else nobody gets in
-    /// when all else fails.
+    /// Those whom a new Conditional Access policy leaves out must be there, and the accounts among them enabled; of one that is put
+    /// into force, one of them: else nobody gets in when all else fails. The error's target is the list that it is about.
     pub async fn check_left_out(&self, change: &Change) -> Result<()> {
-        if change.write != Some(Write::ConditionalAccess) || change.after.is_null() {
-            return Ok(());
-        }
-        let users = &change.after["conditions"]["users"];
-        for (kind, member) in [("users", "excludeUsers"), ("groups", "excludeGroups")] {
-            for id in users[member].as_array().into_iter().flatten().filter_map(Value::as_str) {
-                let path = match kind {
-                    "users" => format!("/v1.0/users/{id}?$select=id,accountEnabled"),
-                    _ => format!("/v1.0/groups/{id}?$select=id"),
-                };
-                let found = self.graph()?.get::<Value>(&Ask::directory(path)).await;
+        let users = match &change.write {
+            Some(Write::ConditionalAccess) => change.after["conditions"]["users"].clone(),
+            Some(Write::Graph { path, .. }) if path.starts_with(POLICIES) && change.after["state"] == "enabled" => {
+                let own: Value = self.graph()?.get(&Ask::conditional_access(path)).await?;
+                own["conditions"]["users"].clone()
+            }
+            _ => return Ok(()),
+        };
+        let is_new = change.write == Some(Write::ConditionalAccess);
+        let mut wrong = None;
+        for (member, path) in [
+            ("excludeUsers", "/v1.0/users/ID?$select=id,accountEnabled"),
+            ("excludeGroups", "/v1.0/groups/ID?$select=id"),
+        ] {
+            let ids = users[member].as_array().into_iter().flatten().filter_map(Value::as_str);
+            for id in ids.filter(|id| uuid::Uuid::try_parse(id).is_ok()) {
+                let found = self
+                    .graph()?
+                    .get::<Value>(&Ask::directory(path.replace("ID", id)))
+                    .await;
                 let why = match found {
                     Ok(found) if found["accountEnabled"] == Value::Bool(false) => "is disabled",
-                    Ok(_) => continue,
+                    Ok(_) if is_new => continue,
+                    Ok(_) => return Ok(()),
                     Err(AskError::Refused { status: 404, .. }) => "is not there",
                     Err(error) => return Err(error.into()),
                 };
-                let why = format!("{id}, whom the policy leaves out, {why}; nothing was changed");
-                return Err(Error::new(Status::PlanInvalid, why).target(&change.id));
+                wrong = wrong.or(Some((member, format!("{id}, whom the policy leaves out, {why}"))));
             }
         }
-        Ok(())
+        let none = || {
+            (
+                "excludeUsers",
+                "the policy leaves out nobody who gets in when all else fails".into(),
+            )
+        };
+        match wrong.or_else(|| (!is_new).then(none)) {
+            None => Ok(()),
+            Some((member, why)) => Err(Error::new(Status::PlanInvalid, why).target(format!("mfaEnforcement.{member}"))),
+        }
     }
 
     fn portal(&self) -> Result<&Portal> {

@@ -69,14 +69,14 @@ const SWITCH: Setting<Switch> = Setting {
     parse: truth,
 };
 
-const CONNECT: Setting<Switch> = Setting {
+pub(super) const CONNECT: Setting<Switch> = Setting {
     name: "writeback by Entra Connect",
     portal: Portal::OnPremises(|p| p.password_writeback_supported.map(Switch)),
     member: "passwordWritebackSupported",
     logged: &[],
     parse: truth,
 };
-const BY_CLOUD_SYNC: Setting<Switch> = Setting {
+pub(super) const BY_CLOUD_SYNC: Setting<Switch> = Setting {
     name: "writeback by cloud sync",
     portal: Portal::OnPremises(|p| p.cloud_provisioning_enablement_for_tenant.map(Switch)),
     member: "cloudProvisioningEnablementForTenant",

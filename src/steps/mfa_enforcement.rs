@@ -97,13 +97,9 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
         "enabled" => change.risk(risk).touches(members(snapshot)),
         _ => change,
     };
-    // Ours by its name; else one that asks the same of everybody, whoever made it.
-    let ours = policies.iter().find(|policy| policy.display_name == OURS);
-    let same = policies.iter().filter(|policy| everybody(policy));
-    let used = ours.or_else(|| same.max_by_key(|policy| enforced(policy)));
-    if let Some(own) = used {
+    if let Some(own) = used(policies) {
         // One of somebody else's is put into force, and never out of it.
-        if own.state == state || ours.is_none() && enforced(own) {
+        if own.state == state || own.display_name != OURS && enforced(own) {
             return Vec::new();
         }
         let path = format!("/v1.0/identity/conditionalAccess/policies/{}", own.id);
@@ -116,7 +112,22 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
             own.state.clone().into(),
             state.into(),
         );
-        return vec![risky(change.requires(REQUIRES))];
+        let change = risky(change.requires(REQUIRES));
+        let alone = state == "enabled" && left_out(own) == (Vec::new(), Vec::new());
+        return vec![match alone {
+            true => change.manual().by_hand(
+                PORTAL,
+                &[
+                    &format!(
+                        "Open the policy \"{}\", Users, Exclude: choose a group or an account for emergencies.",
+                        own.display_name
+                    ),
+                    "Set Enable policy to On.",
+                    "Select Save.",
+                ],
+            ),
+            false => change,
+        }];
     }
     // Another policy, or security defaults, may do it already.
     if check(snapshot)
@@ -150,6 +161,45 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
         policy,
     );
     vec![risky(change.requires(REQUIRES))]
+}
+
+/// The policy that is ours by its name; else one that asks the same of everybody, whoever made it.
+fn used(policies: &[ConditionalAccessPolicy]) -> Option<&ConditionalAccessPolicy> {
+    let ours = policies.iter().find(|policy| policy.display_name == OURS);
+    let same = policies.iter().filter(|policy| everybody(policy));
+    ours.or_else(|| same.max_by_key(|policy| enforced(policy)))
+}
+
+/// The groups and the users that a policy leaves out by their ids.
+fn left_out(policy: &ConditionalAccessPolicy) -> (Vec<&String>, Vec<&String>) {
+    let users = policy.conditions.users.as_ref();
+    let named = |list: fn(&ConditionUsers) -> &Vec<String>| -> Vec<&String> {
+        let all = users.into_iter().flat_map(list);
+        all.filter(|id| uuid::Uuid::try_parse(id).is_ok()).collect()
+    };
+    (
+        named(|users| &users.exclude_groups),
+        named(|users| &users.exclude_users),
+    )
+}
+
+/// What the policy that counts here does, and whom it leaves out.
+pub(super) fn current(snapshot: &Snapshot) -> Value {
+    let Some(own) = snapshot
+        .facts
+        .conditional_access
+        .whole()
+        .and_then(|policies| used(policies))
+    else {
+        return Value::Null;
+    };
+    let state = match () {
+        () if enforced(own) => "enforced",
+        () if report_only(own) => "reportOnly",
+        () => return Value::Null,
+    };
+    let (groups, users) = left_out(own);
+    json!({ "conditionalAccess": state, "excludeGroups": groups, "excludeUsers": users })
 }
 
 fn check(snapshot: &Snapshot) -> Vec<Finding> {

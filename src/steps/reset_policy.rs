@@ -162,7 +162,7 @@ impl From<EnabledFor> for Scope {
 
 /// The groups of the policy; the portal allows one.
 #[derive(Clone, PartialEq)]
-struct Groups(Vec<String>);
+pub(super) struct Groups(Vec<String>);
 
 impl Display for Groups {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -176,7 +176,7 @@ impl From<Groups> for Value {
     }
 }
 
-const SELECTED: Setting<Groups> = Setting {
+pub(super) const SELECTED: Setting<Groups> = Setting {
     name: "selected group",
     portal: Portal::Reset(|p| Some(Groups(p.password_reset_enabled_group_ids.clone()))),
     member: "passwordResetEnabledGroupIds",

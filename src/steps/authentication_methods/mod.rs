@@ -15,7 +15,7 @@ use crate::finding::{Check, Finding, Severity, counted, number};
 use crate::snapshot::people::CohortKey;
 use crate::snapshot::{FactId, Snapshot};
 use methods::{ADMINISTRATORS, Methods, Migration, Offered, Required, Rules, gates, required_of_administrators};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The step.
 pub const STEP: Step = Step {
@@ -138,6 +138,21 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
         )
     });
     methods.into_iter().filter_map(change).chain(migration).collect()
+}
+
+/// Which methods are on. How far the move has come is named by nobody but a person.
+pub(super) fn current(snapshot: &Snapshot) -> Value {
+    let policy = snapshot.facts.methods_policy.whole();
+    let state = |id: &str| {
+        let mut all = policy
+            .into_iter()
+            .flat_map(|policy| &policy.authentication_method_configurations);
+        all.find(|own| own.id == id).and_then(|own| own.state.clone())
+    };
+    json!({
+        "microsoftAuthenticator": state("MicrosoftAuthenticator"), "softwareOath": state("SoftwareOath"),
+        "email": state("Email"), "sms": state("Sms"), "voice": state("Voice"),
+    })
 }
 
 fn check(snapshot: &Snapshot) -> Vec<Finding> {
