@@ -15,6 +15,8 @@ pub enum Kind {
     Directory,
     /// A group policy object's files and attributes.
     Sysvol,
+    /// The host, on an Entra Connect server.
+    Host,
     /// A person.
     Manual,
 }
@@ -57,6 +59,11 @@ pub enum Write {
         /// The object that is made, where it is one: before is null then, and after holds `linked` too.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         new: Option<NewPolicy>,
+    },
+    /// Whether an Entra Connect server writes passwords back, which the caller sets there; before and after hold `enabled`.
+    Host {
+        /// Its name, as it gives it.
+        computer: String,
     },
     /// A Conditional Access policy that is made; before is null, after the whole policy, known again by its name.
     ConditionalAccess,

@@ -161,6 +161,8 @@ sections! {
     directory_permissions: DirectoryPermissions, "directoryPermissions";
     /// How old a password must be before it may be reset.
     password_policy: PasswordPolicy, "passwordPolicy";
+    /// Writeback on the Entra Connect server.
+    connect_writeback: ConnectWriteback, "connectWriteback";
     /// Writeback in the tenant.
     cloud_writeback: CloudWriteback, "cloudWriteback";
     /// Unlocking without a reset.
@@ -363,6 +365,13 @@ section! {
         minimum_age_days: u16,
         /// How it is set; absent: by hand.
         method: Method,
+    }
+}
+section! {
+    /// Writeback on the Entra Connect server.
+    ConnectWriteback {
+        /// Whether it writes passwords back.
+        enabled: bool,
     }
 }
 section! {

@@ -918,3 +918,219 @@ fn difference(at: &str, one: &Value, other: &Value) -> String {
         (one, other) => format!("{at}: {one} became {other}\n"),
     }
 }
+
+/// A Connect server whose answers are composed: nobody documents what Get-ADSyncAADPasswordResetConfiguration gives.
+struct ConnectServer {
+    enabled: bool,
+    version: &'static str,
+    service: &'static str,
+    /// How far its clock is off.
+    minutes: i64,
+    /// What it says when it is set, in place of doing it.
+    refuses: Option<&'static str>,
+    /// Whether the answer gets lost after it was set.
+    loses: bool,
+    /// What it was asked to do.
+    asked: Vec<Value>,
+}
+
+impl ConnectServer {
+    fn document(&self) -> String {
+        let at = jiff::Timestamp::now() + jiff::SignedDuration::from_mins(self.minutes);
+        let values = json!([{"name": "Enabled", "value": self.enabled}]);
+        json!({
+            "computer": "SYNC1", "readAt": at, "version": {"value": self.version},
+            "service": {"value": {"status": self.service}},
+            "connectors": {"value": [{"name": "corp.example", "type": "AD"}]},
+            "passwordReset": {"value": [{"connector": "contoso.example - AAD", "values": values}]},
+            "scheduler": {"value": [{"name": "StagingModeEnabled", "value": false}]},
+        })
+        .to_string()
+    }
+
+    fn answer(&mut self, action: &Value) -> Value {
+        let id = &action["id"];
+        match action["action"].as_str().unwrap() {
+            "readConnectServer" => json!({"id": id, "result": {"servers": [self.document()]}}),
+            "setConnectWriteback" => {
+                self.asked.push(action["arguments"].clone());
+                if let Some(why) = self.refuses {
+                    return json!({"id": id, "error": why});
+                }
+                self.enabled = action["arguments"]["enabled"] == true;
+                match self.loses {
+                    true => json!({"id": id, "error": "the connection broke off"}),
+                    false => json!({"id": id, "result": null}),
+                }
+            }
+            other => panic!("nobody offers {other}"),
+        }
+    }
+
+    /// Runs a task, and answers what it asks.
+    fn host<F>(
+        &mut self,
+        session: &Arc<Session>,
+        work: impl FnOnce(Arc<Session>, entra_sspr::task::TaskContext) -> F + Send + 'static,
+    ) -> Result<Value>
+    where
+        F: Future<Output = Result<Value>> + Send,
+    {
+        use entra_sspr::task::{Next, Task};
+        let own = Arc::clone(session);
+        let offered = session.config.host_actions.clone();
+        let task = Task::start(offered, move |context| work(own, context)).unwrap();
+        let mut result = Value::Null;
+        loop {
+            match task.next(PATIENCE)? {
+                Next::Pending => panic!("the task hangs"),
+                Next::Ended => return Ok(result),
+                Next::Event(text) => {
+                    let mut event: Value = serde_json::from_str(&text).unwrap();
+                    match event["event"].as_str().unwrap() {
+                        "hostAction" => task.reply(&self.answer(&event).to_string()).unwrap(),
+                        "result" => result = event["result"].take(),
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn create(&mut self, session: &Arc<Session>, desired: &Value) -> Value {
+        let request = serde_json::from_value(json!({"desired": desired.to_string()})).unwrap();
+        let made = self.host(session, |session, context| async move {
+            entra_sspr::plan::create(&session, request, &context).await
+        });
+        made.unwrap()
+    }
+
+    fn apply(&mut self, session: &Arc<Session>, plan: &Value, journal: &Path) -> Value {
+        let request = serde_json::from_value(json!({"plan": plan["plan"], "journal": journal})).unwrap();
+        let done = self.host(session, |session, context| async move {
+            entra_sspr::plan::apply(&session, request, &context).await
+        });
+        done.unwrap()
+    }
+
+    fn undo(&mut self, session: &Arc<Session>, journal: &Path) -> Value {
+        let request = serde_json::from_value(json!({"journal": journal})).unwrap();
+        let done = self.host(session, |session, context| async move {
+            entra_sspr::plan::undo(&session, request, &context).await
+        });
+        done.unwrap()
+    }
+}
+
+const WORKING: ConnectServer = ConnectServer {
+    enabled: false,
+    version: "2.5.190.0",
+    service: "Running",
+    minutes: 0,
+    refuses: None,
+    loses: false,
+    asked: Vec::new(),
+};
+
+/// Writeback on the Connect server itself: set there by the host, read back, and set back; where that would fail, a person does it.
+#[test]
+fn a_connect_server_is_set_by_the_host_and_set_back() {
+    let _turn = turn();
+    let lab = lab();
+    let tokens = tokens(&lab, 0, "admin", false);
+    let mut config = config(&lab, 0);
+    config["hostActions"] = json!(["readConnectServer"]);
+    let reader = signed_in(&config, &tokens);
+    config["hostActions"] = json!(["readConnectServer", "setConnectWriteback"]);
+    let session = signed_in(&config, &tokens);
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("plan.jsonl");
+    let on = json!({"schemaVersion": 1, "connectWriteback": {"enabled": true}});
+
+    let mut server = WORKING;
+    let made = server.create(&session, &on);
+    let change = &made["changes"][0];
+    assert_eq!((&change["kind"], &change["target"]), (&json!("Host"), &json!("SYNC1")));
+    assert_eq!(
+        (&change["before"], &change["after"]),
+        (&json!({"enabled": false}), &json!({"enabled": true}))
+    );
+    let done = server.apply(&session, &made, &journal);
+    assert_eq!(outcomes(&done)["connect_writeback.enabled:SYNC1"], "done", "{done:#}");
+    assert_eq!(server.asked, [json!({"computer": "SYNC1", "enabled": true})]);
+    assert_eq!(server.create(&session, &on)["changes"], json!([]));
+    let undone = server.undo(&session, &journal);
+    assert_eq!(
+        (server.enabled, &undone["complete"]),
+        (false, &json!(true)),
+        "{undone:#}"
+    );
+    // The answer is lost after it was set: what is there counts.
+    server.loses = true;
+    let lost = server.apply(&session, &made, &folder.path().join("lost.jsonl"));
+    assert_eq!(outcomes(&lost)["connect_writeback.enabled:SYNC1"], "done", "{lost:#}");
+
+    // What would make it fail is seen before it is tried, and when it is about to be.
+    for (hindered, why) in [
+        (
+            ConnectServer {
+                service: "Stopped",
+                ..WORKING
+            },
+            "does not run",
+        ),
+        (
+            ConnectServer {
+                version: "2.4.18.0",
+                ..WORKING
+            },
+            "",
+        ),
+        (
+            ConnectServer {
+                version: "2.6.84.0",
+                ..WORKING
+            },
+            "",
+        ),
+    ] {
+        let mut server = hindered;
+        let made = server.create(&session, &on);
+        let change = &made["changes"][0];
+        let manual = server.version != "2.4.18.0";
+        assert_eq!(change["kind"], if manual { "Manual" } else { "Host" }, "{change:#}");
+        assert!(change["risk"].as_str().unwrap_or_default().contains(why), "{change:#}");
+        assert!(
+            change["byHand"][3]
+                .as_str()
+                .unwrap()
+                .starts_with("Tick Password writeback")
+        );
+    }
+    let mut late = ConnectServer { minutes: 20, ..WORKING };
+    let done = late.apply(&session, &made, &folder.path().join("late.jsonl"));
+    let told = &done["changes"][0];
+    assert_eq!(told["outcome"], "failed", "{done:#}");
+    assert!(told["error"]["message"].as_str().unwrap().contains("clock"), "{done:#}");
+    assert!(late.asked.is_empty());
+    let mut federated = ConnectServer {
+        refuses: Some("error getting an auth token"),
+        ..WORKING
+    };
+    let done = federated.apply(&session, &made, &folder.path().join("federated.jsonl"));
+    assert_eq!(done["changes"][0]["outcome"], "failed", "{done:#}");
+
+    // A host that only reads leaves it to a person; so does one that reaches no server.
+    let mut working = WORKING;
+    let read = working.create(&reader, &on);
+    assert_eq!(read["changes"][0]["kind"], "Manual");
+    let none = create(&person(&lab, 0, false), &on, false);
+    assert_eq!(
+        (&none["changes"][0]["kind"], &none["changes"][0]["before"]),
+        (&json!("Manual"), &Value::Null),
+        "{none:#}"
+    );
+    let error = apply(&person(&lab, 0, false), &made, &folder.path().join("none.jsonl")).unwrap_err();
+    assert_eq!(error.status, Status::PlanPermission);
+    assert!(!folder.path().join("none.jsonl").exists());
+}

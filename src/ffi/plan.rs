@@ -96,7 +96,7 @@ pub unsafe extern "C" fn sspr_desired_state_read(
 /// `policyBackup` (a folder: where a person sets the minimum password age, a group policy backup is written there for each domain, with
 /// the commands that import it among `byHand`).
 ///
-/// `out_task` receives a task for `sspr_task_next`. Its result is the plan: `changes[]` ({`id`, `step`, `kind` ("Graph", "Portal", "Directory", "Sysvol" or "Manual"), `title`,
+/// `out_task` receives a task for `sspr_task_next`. Its result is the plan: `changes[]` ({`id`, `step`, `kind` ("Graph", "Portal", "Directory", "Sysvol", "Host" or "Manual"), `title`,
 /// `target`, `before`, `after`, `reversible`, `risk`, `usersAffected`, `requires[]`, `byHand[]`, `portalUrl`, `write`}), `unread[]`, `counts`, `screen[]`
 /// (line by line) and `plan` (the plan as a string, for `sspr_plan_apply`). Its errors are SSPR_STATUS_DESIRED_STATE, SSPR_STATUS_SNAPSHOT_INVALID,
 /// SSPR_STATUS_SNAPSHOT_VERSION, SSPR_STATUS_SIGN_IN_NEEDED, or those of any task (see `sspr_task_next`).
@@ -278,6 +278,22 @@ pub unsafe extern "C" fn sspr_setup_notifications(
 ) -> i32 {
     // SAFETY: the caller's promise.
     unsafe { create(session, Some("notifications"), request_json, out_task, out_error) }
+}
+
+/// Plans the step `connect_writeback`: writeback on the Entra Connect server, which the caller reads and sets (host actions "readConnectServer" and
+/// "setConnectWriteback" {`computer`, `enabled`}). Request (without `steps`), result and statuses as of `sspr_plan_create`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_setup_connect_writeback(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { create(session, Some("connect_writeback"), request_json, out_task, out_error) }
 }
 
 /// Plans the step `cloud_writeback`: writeback in the tenant. Request (without `steps`), result and statuses as of `sspr_plan_create`.

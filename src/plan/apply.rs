@@ -2,7 +2,7 @@
 
 use super::journal::{Journal, Mark};
 use super::lock::Lock;
-use super::writer::{Writer, members};
+use super::writer::{SET_WRITEBACK, Writer, members};
 use super::{Means, Plan, named};
 use crate::change::{Change, Kind, Write};
 use crate::error::{Error, Result};
@@ -167,6 +167,7 @@ pub async fn apply(session: &Session, request: ApplyRequest, context: &TaskConte
     let means = Means {
         portal: request.allow_portal_write,
         sysvol: request.allow_sysvol_write,
+        host: context.offers(SET_WRITEBACK),
     };
     allowed(session, &mut writer, &all, means).await?;
     let (mut journal, marks) = match resumed {
@@ -215,6 +216,7 @@ pub async fn undo(session: &Session, request: UndoRequest, context: &TaskContext
     let means = Means {
         portal: request.allow_portal_write,
         sysvol: request.allow_sysvol_write,
+        host: context.offers(SET_WRITEBACK),
     };
     allowed(session, &mut writer, &all, means).await?;
     let mut told = Vec::new();
@@ -380,6 +382,13 @@ async fn allowed(session: &Session, writer: &mut Writer, changes: &[&Change], me
             )
             .help("Sign in with Connect-SsprTenant -PortalApi."));
         }
+    }
+    if !means.host && written().any(|change| change.kind == Kind::Host) {
+        return Err(Error::new(
+            Status::PlanPermission,
+            "the plan sets a Connect server, which this caller does not offer to do",
+        )
+        .help("Connect to the server with Connect-SsprConnectServer, in the session that applies the plan."));
     }
     let held = session
         .state()

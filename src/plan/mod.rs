@@ -69,6 +69,8 @@ pub struct Means {
     pub portal: bool,
     /// The files of group policy objects.
     pub sysvol: bool,
+    /// The caller, on a Connect server.
+    pub host: bool,
 }
 
 /// What making a plan takes.
@@ -123,6 +125,7 @@ pub async fn create(session: &Session, request: CreateRequest, context: &TaskCon
     let means = Means {
         portal: request.allow_portal_write,
         sysvol: request.allow_sysvol_write,
+        host: context.offers(writer::SET_WRITEBACK),
     };
     let mut plan = plan(&snapshot, &desired, &steps, means);
     if request.snapshot.is_none() && session.state().is_ok() {
@@ -236,6 +239,7 @@ pub fn plan(snapshot: &Snapshot, desired: &DesiredState, steps: &[&Step], means:
     let changes = changes.map(|change| match change.kind {
         Kind::Portal if !means.portal || change.before.is_null() => change.manual(),
         Kind::Sysvol if !means.sysvol => change.manual(),
+        Kind::Host if !means.host => change.manual(),
         _ => change,
     });
     Plan {
@@ -249,13 +253,14 @@ pub fn plan(snapshot: &Snapshot, desired: &DesiredState, steps: &[&Step], means:
     }
 }
 
-/// The settings of the portal that cannot be read become changes by hand; where anything else cannot be read, nothing is
+/// The settings of the portal, and proofs, that cannot be read become changes by hand; where anything else cannot be read, nothing is
 /// known.
 fn unread(snapshot: &Snapshot, desired: &DesiredState, steps: &[&Step]) -> Vec<String> {
-    const FOR_A_PERSON: [FactId; 3] = [
+    const FOR_A_PERSON: [FactId; 4] = [
         FactId::PortalResetPolicy,
         FactId::PortalOnPremises,
         FactId::AuditSettings,
+        FactId::AuditResets,
     ];
     let wanted = steps.iter().filter(|step| desired.wants(step.name));
     let needs = wanted.flat_map(|step| {

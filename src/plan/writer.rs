@@ -3,15 +3,24 @@
 use super::directories::Directories;
 use crate::change::{Change, PortalObject, Write, plain_targets};
 use crate::error::{Error, Result};
+use crate::gather::connect::server_now;
 use crate::session::Session;
+use crate::snapshot::connect::ConnectServer;
 use crate::status::Status;
+use crate::steps::connect_writeback;
 use crate::task::TaskContext;
 use crate::tenant::error::AskError;
 use crate::tenant::graph::{Ask, Graph};
 use crate::tenant::portal::Portal;
+use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 
+/// The host action that switches password writeback of a Connect server on or off.
+pub const SET_WRITEBACK: &str = "setConnectWriteback";
+/// How long that may take there.
+const DEADLINE: Duration = Duration::from_secs(300);
 const POLICIES: &str = "/v1.0/identity/conditionalAccess/policies";
 
 /// What writes a session's changes.
@@ -20,6 +29,7 @@ pub struct Writer {
     /// None where no tenant is signed in to.
     graph: Option<Graph>,
     portal: Option<Portal>,
+    context: TaskContext,
     /// Where changes of directories are written.
     pub directories: Directories,
 }
@@ -34,6 +44,7 @@ impl Writer {
                 true => session.portal(context)?,
                 false => None,
             },
+            context: context.clone(),
             directories: Directories::new(session.directories()),
         })
     }
@@ -72,6 +83,10 @@ impl Writer {
             }) => self.directories.entries(domain, object, entries).await,
             Some(Write::Template { domain, object, new }) => {
                 self.directories.template(domain, object, new.as_ref()).await
+            }
+            Some(Write::Host { computer }) => {
+                let server = self.server(computer).await?;
+                Ok(json!({ "enabled": connect_writeback::switched(&server) }))
             }
             Some(Write::ConditionalAccess) => {
                 let found = self.policies(&change.after).await?;
@@ -124,6 +139,16 @@ impl Writer {
                 self.directories
                     .write_template(domain, object, new.as_ref(), value)
                     .await
+            }
+            Some(Write::Host { computer }) => {
+                let server = self.server(computer).await?;
+                let hindered = connect_writeback::hindrances(&server, Timestamp::now());
+                if value["enabled"] == Value::Bool(true) && !hindered.is_empty() {
+                    return Err(Error::new(Status::HostActionFailed, hindered.join(" ")).target(computer));
+                }
+                let arguments = json!({ "computer": computer, "enabled": value["enabled"] });
+                let set = self.context.host_action(SET_WRITEBACK, arguments, DEADLINE).await;
+                set.map(drop)
             }
             Some(Write::ConditionalAccess) if value.is_null() => {
                 for policy in self.policies(&change.after).await? {
@@ -191,6 +216,14 @@ impl Writer {
             None => Ok(()),
             Some((member, why)) => Err(Error::new(Status::PlanInvalid, why).target(format!("mfaEnforcement.{member}"))),
         }
+    }
+
+    async fn server(&self, computer: &str) -> Result<ConnectServer> {
+        let server = server_now(computer, &self.context).await;
+        server.map_err(|why| {
+            let why = format!("the Connect server {computer} cannot be read: {why}");
+            Error::new(Status::HostActionFailed, why).target(computer)
+        })
     }
 
     fn portal(&self) -> Result<&Portal> {

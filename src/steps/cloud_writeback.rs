@@ -110,7 +110,13 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
     };
     let connect = CONNECT.change(snapshot, wanted.connect.map(Switch), connect);
     // Nobody has seen how the portal writes this one.
-    let cloud_sync = BY_CLOUD_SYNC.change(snapshot, wanted.cloud_sync.map(Switch), cloud_sync);
+    let cloud_sync = BY_CLOUD_SYNC.change(snapshot, wanted.cloud_sync.map(Switch), cloud_sync).map(|mut change| {
+        change.by_hand.push(format!(
+            "Or, on a machine with its agent, run: Import-Module 'C:\\Program Files\\Microsoft Azure AD Connect Provisioning Agent\\Microsoft.CloudSync.Powershell.dll'; Set-AADCloudSyncPasswordWritebackConfiguration -Enable ${} -Credential (Get-Credential)",
+            wanted.cloud_sync == Some(true)
+        ));
+        change
+    });
     connect.into_iter().chain(cloud_sync.map(Change::manual)).collect()
 }
 

@@ -2,8 +2,8 @@
 
 use super::policy::{METHODS_REQUIRED, SECURITY_QUESTIONS};
 use super::{
-    Step, account_unlock, authentication_methods, cloud_writeback, directory_permissions, mfa_enforcement,
-    notifications, password_policy, registration, reset_policy, security_questions,
+    Step, account_unlock, authentication_methods, cloud_writeback, connect_writeback, directory_permissions,
+    mfa_enforcement, notifications, password_policy, registration, reset_policy, security_questions,
 };
 use crate::desired::DesiredState;
 use crate::snapshot::Snapshot;
@@ -38,6 +38,7 @@ pub fn sections(snapshot: &Snapshot) -> Vec<(&'static str, Value)> {
         ),
         ("directoryPermissions", permissions(snapshot)),
         ("passwordPolicy", minimum_age(snapshot)),
+        ("connectWriteback", connect_writeback::current(snapshot)),
         (
             "cloudWriteback",
             json!({
