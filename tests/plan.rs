@@ -606,8 +606,18 @@ fn a_process_that_applies() {
     let tokens: Vec<String> = serde_json::from_value(trial["tokens"].clone()).unwrap();
     let session = signed_in(&trial["config"], &tokens);
     std::fs::write(trial["begun"].as_str().unwrap(), "").unwrap();
-    let request = json!({"plan": trial["plan"], "journal": trial["journal"], "allowPortalWrite": true});
-    let came = match apply_plan(&session, request) {
+    while trial["go"].as_str().is_some_and(|go| !Path::new(go).exists()) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let mut request = json!({"journal": trial["journal"], "allowPortalWrite": true});
+    let came = match trial["plan"].is_string() {
+        true => {
+            request["plan"] = trial["plan"].clone();
+            apply_plan(&session, request)
+        }
+        false => undo_plan(&session, request),
+    };
+    let came = match came {
         Ok(result) => result.to_string(),
         Err(error) => error.status.name().to_string(),
     };
@@ -645,75 +655,144 @@ impl Trial {
     }
 }
 
-/// Killed at many points: going on makes all of it once, taking it back leaves nothing.
+/// The process, killed at its `at`th request: before that is carried out, or after it was and before it is answered. False where
+/// it had ended before.
+fn killed(lab: &Lab, own: &Trial, at: u32, kind: FaultKind) -> bool {
+    let text = std::fs::read_to_string(own.folder.path().join("trial.json")).unwrap();
+    let mut trial: Value = serde_json::from_str(&text).unwrap();
+    let (begun, go) = (own.folder.path().join("begun"), own.folder.path().join("go"));
+    trial["go"] = json!(go);
+    std::fs::write(own.folder.path().join("trial.json"), trial.to_string()).unwrap();
+    let mut process = own
+        .process(&[])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while !begun.exists() {
+        assert!(process.try_wait().unwrap().is_none(), "it ended before it began");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let met = || {
+        lab.requests()
+            .iter()
+            .filter(|request| !request.faults.is_empty())
+            .count()
+    };
+    let before = met();
+    // What was asked is done by then: the record has its answer, or it never will be.
+    let withheld = kind == FaultKind::Withhold;
+    lab.add_fault(Fault::new("", kind).after(at).times(1)).unwrap();
+    std::fs::write(go, "").unwrap();
+    let ended = loop {
+        if process.try_wait().unwrap().is_some() {
+            break true;
+        }
+        if met() > before {
+            if withheld {
+                std::thread::sleep(Duration::from_millis(40));
+            }
+            break false;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    process.kill().unwrap();
+    process.wait().unwrap();
+    lab.clear_faults();
+    !ended
+}
+
+/// Each policy that is made has an id and times of its own.
+fn without_ids(mut state: Value) -> Value {
+    for policy in state[1][2]["value"].as_array_mut().unwrap() {
+        for member in ["id", "createdDateTime", "modifiedDateTime"] {
+            policy[member] = Value::Null;
+        }
+    }
+    state
+}
+
+/// Killed at each request, before it is carried out and after: going on makes all of it once, taking it back leaves nothing.
 #[test]
-fn a_plan_that_is_killed_at_any_point_is_finished_or_taken_back() {
+fn a_plan_that_is_killed_at_any_request_is_finished_or_taken_back() {
     let _turn = turn();
     let lab = lab();
     let session = writer(&lab);
     let tokens = tokens(&lab, 0, "admin", true);
     without_mfa(&lab);
-    let mut desired = wanted();
-    desired["mfaEnforcement"]["excludeUsers"] = json!([administrator(&lab, &session)]);
-    // Each answer takes its time, so that there is a point to be killed at.
-    lab.add_fault(Fault::new("", FaultKind::Latency { ms: 8 })).unwrap();
+    // Each way of writing once, and one twice.
+    let desired = json!({
+        "schemaVersion": 1, "notifications": {"users": true, "administrators": true}, "accountUnlock": {"allowed": true},
+        "authenticationMethods": {"softwareOath": "enabled"}, "registration": {"campaign": "enabled"},
+        "mfaEnforcement": {"conditionalAccess": "reportOnly", "excludeUsers": [administrator(&lab, &session)]},
+    });
     let before = state_of(&lab, &session);
-    let mut set_up = Value::Null;
-    let (mut cut, mut whole) = (0, 0);
-    for trial in 0..80u64 {
-        let made = create(&session, &desired, true);
-        let own = Trial::new(&lab, &tokens, &made);
-        let mut process = own
-            .process(&[])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        while !own.folder.path().join("begun").exists() {
-            assert!(process.try_wait().unwrap().is_none(), "it ended before it began");
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        std::thread::sleep(Duration::from_millis(trial * trial * 2));
-        let ended = process.try_wait().unwrap().is_some();
-        process.kill().unwrap();
-        process.wait().unwrap();
-        let Ok(text) = std::fs::read_to_string(&own.journal) else {
-            assert_eq!(state_of(&lab, &session), before);
-            continue;
-        };
-        if !text.ends_with('\n') && !text.contains('\n') {
-            // Cut off in the first line: nothing was begun.
-            assert_eq!(state_of(&lab, &session), before);
-            continue;
-        }
-        cut += usize::from(!ended && text.contains("\"begun\""));
-        whole += usize::from(ended);
-        if trial % 2 == 0 || ended {
-            let resume = json!({"journal": own.journal, "resume": true, "allowPortalWrite": true});
-            let resumed = apply_plan(&session, resume).unwrap();
-            assert_eq!(resumed["complete"], true, "{trial}: {resumed:#}\n{text}");
-            let mut now = state_of(&lab, &session);
-            // Each policy that is made has an id and a time of its own.
-            let policies = now[1][2]["value"].as_array_mut().unwrap();
-            policies.iter_mut().for_each(|policy| {
-                for member in ["id", "createdDateTime", "modifiedDateTime"] {
-                    policy[member] = Value::Null;
-                }
-            });
-            if set_up.is_null() {
-                set_up = now;
-            } else {
-                assert_eq!(now, set_up, "{trial}");
+    let folder = tempfile::tempdir().unwrap();
+    let made = create(&session, &desired, true);
+    assert_eq!(made["counts"]["change"], 6, "{made:#}");
+    let first = folder.path().join("whole.jsonl");
+    assert_eq!(apply(&session, &made, &first).unwrap()["complete"], true);
+    let set_up = without_ids(state_of(&lab, &session));
+    assert_eq!(undo(&session, &first).unwrap()["complete"], true);
+
+    let (mut points, mut begun) = (0, 0);
+    'applied: for at in 0.. {
+        for kind in [FaultKind::Never, FaultKind::Withhold] {
+            let own = Trial::new(&lab, &tokens, &made);
+            let told = format!("killed at request {at}, {kind:?}");
+            if !killed(&lab, &own, at, kind) {
+                assert_eq!(undo(&session, &own.journal).unwrap()["complete"], true);
+                break 'applied;
             }
-        }
-        let undone = undo(&session, &own.journal).unwrap();
-        assert_eq!(undone["complete"], true, "{trial}: {undone:#}\n{text}");
-        assert_eq!(state_of(&lab, &session), before, "{trial}: {text}");
-        if whole == 1 {
-            break;
+            points += 1;
+            let Ok(text) = std::fs::read_to_string(&own.journal) else {
+                assert_eq!(state_of(&lab, &session), before, "{told}");
+                continue;
+            };
+            begun += usize::from(text.contains("\"begun\""));
+            if at % 2 == 0 {
+                // The machine itself failed while the last mark was written.
+                if text.trim_end().ends_with("\"mark\":\"done\"}") {
+                    std::fs::write(&own.journal, &text[..text.len() - 9]).unwrap();
+                }
+                let resume = json!({"journal": own.journal, "resume": true, "allowPortalWrite": true});
+                let resumed = apply_plan(&session, resume).unwrap();
+                assert_eq!(resumed["complete"], true, "{told}: {resumed:#}\n{text}");
+                assert_eq!(without_ids(state_of(&lab, &session)), set_up, "{told}");
+            }
+            let undone = undo(&session, &own.journal).unwrap();
+            assert_eq!(undone["complete"], true, "{told}: {undone:#}\n{text}");
+            assert_eq!(state_of(&lab, &session), before, "{told}: {text}");
         }
     }
-    assert!(cut >= 5 && whole == 1, "cut off in {cut} trials, whole in {whole}");
+    assert!(
+        points > 40 && begun > 30,
+        "{points} points, {begun} with something begun"
+    );
+    // Taking back is cut off too, and is taken up again.
+    points = 0;
+    'undone: for at in 0.. {
+        for kind in [FaultKind::Never, FaultKind::Withhold] {
+            let own = Trial::new(&lab, &tokens, &json!({}));
+            let told = format!("killed at request {at} of taking back, {kind:?}");
+            assert_eq!(
+                apply(&session, &made, &own.journal).unwrap()["complete"],
+                true,
+                "{told}"
+            );
+            let cut = killed(&lab, &own, at, kind);
+            points += usize::from(cut);
+            if cut {
+                let undone = undo(&session, &own.journal).unwrap();
+                assert_eq!(undone["complete"], true, "{told}: {undone:#}");
+            }
+            assert_eq!(state_of(&lab, &session), before, "{told}");
+            if !cut {
+                break 'undone;
+            }
+        }
+    }
+    assert!(points > 40, "{points} points");
 }
 
 /// No change is begun that the journal has no room for.
@@ -1133,4 +1212,132 @@ fn a_connect_server_is_set_by_the_host_and_set_back() {
     let error = apply(&person(&lab, 0, false), &made, &folder.path().join("none.jsonl")).unwrap_err();
     assert_eq!(error.status, Status::PlanPermission);
     assert!(!folder.path().join("none.jsonl").exists());
+}
+
+/// Whatever a service does to any of the writes: what is there is what is told, the journal says so, and what was done is taken back.
+#[test]
+fn faults_of_any_write_end_with_what_is_there() {
+    let _turn = turn();
+    let status = |status, code: &str| FaultKind::Status {
+        status,
+        code: Some(code.into()),
+        retry_after: None,
+    };
+    let lab = lab();
+    let session = writer(&lab);
+    without_mfa(&lab);
+    let before = state_of(&lab, &session);
+    let desired = json!({
+        "schemaVersion": 1, "notifications": {"users": true}, "accountUnlock": {"allowed": true},
+        "authenticationMethods": {"softwareOath": "enabled"}, "registration": {"campaign": "enabled"},
+        "mfaEnforcement": {"conditionalAccess": "reportOnly", "excludeUsers": [administrator(&lab, &session)]},
+    });
+    let made = create(&session, &desired, true);
+    let all: Vec<&Value> = made["changes"].as_array().unwrap().iter().collect();
+    assert_eq!(all.len(), 5, "{made:#}");
+    let throttled = FaultKind::Throttle {
+        retry_after: Some("0".into()),
+    };
+    for (what, kind, times, outcome) in [
+        ("refused", status(403, "accessDenied"), 1, "failed"),
+        ("changed meanwhile", status(412, "preconditionFailed"), 1, "failed"),
+        ("too much asked", throttled, 1, "done"),
+        ("out of order", status(500, "internalServerError"), 20, "failed"),
+        ("answered by nobody, and done", FaultKind::DropAnswer, 1, "done"),
+        ("never there", FaultKind::DropBeforeHeaders, 1, "failed"),
+    ] {
+        // Where it is unknown whether it was done, it is looked for a while: some of them will do.
+        let quick = outcome == "done" || what == "refused";
+        for at in (0..all.len()).step_by(if quick { 1 } else { 2 }) {
+            let folder = tempfile::tempdir().unwrap();
+            let journal = folder.path().join("plan.jsonl");
+            let write = Fault {
+                path_regex: Some("^/(api|v1.0/(policies|identity))/".into()),
+                ..Fault::new("", kind.clone())
+            };
+            // Of the writes, the one.
+            for method in ["PUT", "PATCH", "POST"] {
+                let own = match all[at]["write"]["to"].as_str().unwrap() {
+                    "portal" => "PUT",
+                    "graph" => "PATCH",
+                    _ => "POST",
+                };
+                if own == method {
+                    let earlier = all[..at]
+                        .iter()
+                        .filter(|other| other["write"]["to"] == all[at]["write"]["to"]);
+                    lab.add_fault(
+                        Fault {
+                            method: Some(own.into()),
+                            ..write.clone()
+                        }
+                        .after(earlier.count() as u32)
+                        .times(times),
+                    )
+                    .unwrap();
+                }
+            }
+            let id = all[at]["id"].as_str().unwrap();
+            let told = format!("{id} {what}");
+            let result = apply(&session, &made, &journal).unwrap();
+            lab.clear_faults();
+            let came = outcomes(&result);
+            assert_eq!(came[id], outcome, "{told}: {result:#}");
+            let text = std::fs::read_to_string(&journal).unwrap();
+            let marked = |mark: &str| text.contains(&format!("\"id\":\"{id}\",\"mark\":\"{mark}\""));
+            assert!(
+                marked("begun") && marked(if outcome == "done" { "done" } else { "failed" }),
+                "{told}: {text}"
+            );
+            for (later, change) in all.iter().enumerate().skip(at + 1) {
+                let own = came[change["id"].as_str().unwrap()];
+                assert_eq!(
+                    own,
+                    if outcome == "done" { "done" } else { "notTried" },
+                    "{told}, then {later}"
+                );
+            }
+            assert_eq!(undo(&session, &journal).unwrap()["complete"], true, "{told}");
+            assert_eq!(state_of(&lab, &session), before, "{told}");
+        }
+    }
+}
+
+/// Somebody else writes between our look and our write: that is seen where the whole is read again, and nothing of theirs is lost.
+#[test]
+fn what_others_write_in_between_is_seen() {
+    let _turn = turn();
+    let lab = lab();
+    let session = writer(&lab);
+    let folder = tempfile::tempdir().unwrap();
+    let desired =
+        json!({"schemaVersion": 1, "notifications": {"users": true}, "registration": {"campaign": "enabled"}});
+    let made = create(&session, &desired, true);
+    let set = |value: Value| value.as_object().unwrap().clone();
+    // Of the same member: the plan stops.
+    let drift = |set, after| FaultKind::Drift {
+        object: "passwordReset".into(),
+        set,
+        after,
+    };
+    let odd = drift(set(json!({"notifyUsersOnPasswordReset": "sometimes"})), true);
+    lab.add_fault(Fault::new(POLICY, odd).on("GET").times(1)).unwrap();
+    let journal = folder.path().join("one.jsonl");
+    let only = json!({"plan": made["plan"], "journal": journal, "allowPortalWrite": true, "steps": ["notifications"]});
+    let stopped = apply_plan(&session, only).unwrap();
+    assert_eq!(outcomes(&stopped)["notifications.users"], "drifted", "{stopped:#}");
+    assert!(std::fs::read_to_string(&journal).unwrap().contains("\"failed\""));
+    assert!(writes(&lab).is_empty());
+    lab.clear_faults();
+    let back = json!({"passwordReset": {"notifyUsersOnPasswordReset": false}});
+    lab.control("POST", "portal", &back).unwrap();
+    // Of another member: theirs stays, ours comes.
+    let other = drift(set(json!({"registrationReconfirmIntevalInDays": 77})), true);
+    lab.add_fault(Fault::new(POLICY, other).on("GET").times(1)).unwrap();
+    let journal = folder.path().join("two.jsonl");
+    let only = json!({"plan": made["plan"], "journal": journal, "allowPortalWrite": true, "steps": ["notifications"]});
+    assert_eq!(apply_plan(&session, only).unwrap()["complete"], true);
+    let portal = lab.control("GET", "portal", &Value::Null).unwrap();
+    assert_eq!(portal["passwordReset"]["registrationReconfirmIntevalInDays"], 77);
+    assert_eq!(portal["passwordReset"]["notifyUsersOnPasswordReset"], true);
 }

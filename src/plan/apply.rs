@@ -263,13 +263,7 @@ async fn one(
         return Ok((Outcome::Already, None));
     }
     if now != *from && !how.forced && !(how.begun && is_half_done(change, &now)) {
-        let error = Error::new(
-            Status::PlanDrift,
-            format!("{} is not as the plan knows it: it is {}", change.target, short(&now)),
-        )
-        .target(&change.id)
-        .detail(format!("expected {}", short(from)));
-        return Ok((Outcome::Drifted, Some(error)));
+        return Ok((Outcome::Drifted, Some(drifted(change, from, &now))));
     }
     if how.confirm {
         let question = json!({
@@ -281,7 +275,7 @@ async fn one(
         }
     }
     journal.mark(&change.id, way.marks().0, None)?;
-    let written = writer.write(change, to).await;
+    let written = writer.write(change, &now, to).await;
     // Whatever was answered, what is there decides: an answer can be lost after the service has written.
     let mut wait = WAIT;
     let mut seen = Value::Null;
@@ -313,7 +307,11 @@ async fn one(
         .target(&change.id),
     };
     journal.mark(&change.id, Mark::Failed, Some(&error.message))?;
-    Ok((Outcome::Failed, Some(error)))
+    let outcome = match error.status {
+        Status::PlanDrift => Outcome::Drifted,
+        _ => Outcome::Failed,
+    };
+    Ok((outcome, Some(error)))
 }
 
 /// Whether what stands there is what a change leaves that is written in several parts, and was cut off between two.
@@ -430,11 +428,25 @@ fn refused(change: &Change, mut own: Error) -> Error {
     own
 }
 
+/// Somebody else changed what a change is about.
+pub fn drifted(change: &Change, expected: &Value, now: &Value) -> Error {
+    Error::new(
+        Status::PlanDrift,
+        format!("{} is not as the plan knows it: it is {}", change.target, short(now)),
+    )
+    .target(&change.id)
+    .detail(format!("expected {}", short(expected)))
+}
+
 /// Whether it was certainly not written.
 fn is_refusal(error: &Error) -> bool {
     matches!(
         error.status,
-        Status::ServiceRefused | Status::DirectoryRefused | Status::DirectoryNotFound | Status::SignInNeeded
+        Status::ServiceRefused
+            | Status::DirectoryRefused
+            | Status::DirectoryNotFound
+            | Status::SignInNeeded
+            | Status::PlanDrift
     )
 }
 

@@ -1,5 +1,6 @@
 //! Where changes are written: how something stands there now, and how it is put there.
 
+use super::apply::drifted;
 use super::directories::Directories;
 use crate::change::{Change, PortalObject, Write, plain_targets};
 use crate::error::{Error, Result};
@@ -65,16 +66,7 @@ impl Writer {
             }
             Some(Write::Graph { path, .. }) => {
                 let read: Value = self.graph()?.get(&Ask::directory(path)).await?;
-                let at = |name: &str| {
-                    let value = name.split('/').fold(&read, |value, part| &value[part]);
-                    match name.ends_with("Targets") {
-                        true => plain_targets(value),
-                        false => value.clone(),
-                    }
-                };
-                Ok(members(&change.after)
-                    .map(|(name, _)| (name.clone(), at(name)))
-                    .collect())
+                Ok(of_resource(change, &read))
             }
             Some(Write::Descriptor {
                 domain,
@@ -100,21 +92,23 @@ impl Writer {
         }
     }
 
-    /// Puts it there.
-    pub async fn write(&mut self, change: &Change, value: &Value) -> Result<()> {
+    /// Puts it there. Where more is sent than what the change is about, the rest is read again, and with it whether what it is about
+    /// still stands as expected.
+    pub async fn write(&mut self, change: &Change, expected: &Value, value: &Value) -> Result<()> {
         match &change.write {
             None => Ok(()),
-            Some(Write::Portal { object }) => self.write_portal(*object, value).await,
+            Some(Write::Portal { object }) => self.write_portal(*object, change, expected, value).await,
             Some(Write::Graph { path, odata_type }) => {
                 let mut body = Map::new();
                 if let Some(name) = odata_type {
                     body.insert("@odata.type".into(), name.as_str().into());
                 }
                 // Of a member that holds others the whole is sent: right whether a PATCH replaces or merges it.
-                let read: Value = match members(value).any(|(name, _)| name.contains('/')) {
-                    true => self.graph()?.get(&Ask::directory(path)).await?,
-                    false => Value::Null,
-                };
+                let mut read = Value::Null;
+                if members(value).any(|(name, _)| name.contains('/')) {
+                    read = self.graph()?.get(&Ask::directory(path)).await?;
+                    unchanged(change, expected, &of_resource(change, &read))?;
+                }
                 for (name, value) in members(value) {
                     let (first, rest) = name.split_once('/').unwrap_or((name, ""));
                     let mut place = body.entry(first).or_insert_with(|| read[first].clone());
@@ -232,7 +226,7 @@ impl Writer {
     }
 
     /// The back end takes the reset policy as a whole, and of the other object one setting at a time.
-    async fn write_portal(&self, object: PortalObject, value: &Value) -> Result<()> {
+    async fn write_portal(&self, object: PortalObject, change: &Change, expected: &Value, value: &Value) -> Result<()> {
         let (portal, path) = (self.portal()?, object.path());
         match object {
             PortalObject::Reset => {
@@ -240,6 +234,11 @@ impl Writer {
                 if whole.get("objectId").and_then(Value::as_str) != Some("default") {
                     return Err(answer("the portal's object is not the default policy"));
                 }
+                let now = members(&change.after).map(|(name, _)| {
+                    let own = whole.get(name).cloned().unwrap_or_default();
+                    (name.clone(), own)
+                });
+                unchanged(change, expected, &now.collect())?;
                 for (name, value) in members(value) {
                     let Some(member) = whole.get_mut(name) else {
                         return Err(answer(&format!("the portal's object has no member {name}")));
@@ -279,6 +278,26 @@ impl PortalObject {
             PortalObject::Reset => "PasswordReset/PasswordResetPolicies",
             PortalObject::OnPremises => "PasswordReset/OnPremisesPasswordResetPolicies",
         }
+    }
+}
+
+/// The members of one of Graph's resources that a change is about.
+fn of_resource(change: &Change, read: &Value) -> Value {
+    let at = |name: &str| {
+        let value = name.split('/').fold(read, |value, part| &value[part]);
+        match name.ends_with("Targets") {
+            true => plain_targets(value),
+            false => value.clone(),
+        }
+    };
+    let names = members(&change.after).map(|(name, _)| name);
+    names.map(|name| (name.clone(), at(name))).collect()
+}
+
+fn unchanged(change: &Change, expected: &Value, now: &Value) -> Result<()> {
+    match now == expected {
+        true => Ok(()),
+        false => Err(drifted(change, expected, now)),
     }
 }
 
