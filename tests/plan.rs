@@ -160,6 +160,17 @@ fn a_faulty_tenant_is_set_up_and_set_back() {
         outcomes(&undone).values().all(|outcome| *outcome == "undone"),
         "{undone:#}"
     );
+    // What only a person could do stays, and is told.
+    let left: Vec<&str> = undone["left"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|why| why.as_str().unwrap())
+        .collect();
+    assert!(
+        left.iter().any(|why| why.contains("a person takes it back")),
+        "{left:#?}"
+    );
     let order: Vec<&Value> = undone["changes"]
         .as_array()
         .unwrap()
@@ -910,6 +921,8 @@ fn any_state_is_set_up_once_and_set_back() {
             maybe(yes()),
             maybe(number(0, 730)),
             maybe(of(vec!["default".into(), "enabled".into(), "disabled".into()])),
+            maybe(of(vec![json!(["all_users"]), json!([admin]), json!([])])),
+            maybe(of(vec![json!([admin]), json!([])])),
         ),
         (
             maybe(yes()),
@@ -949,7 +962,7 @@ fn any_state_is_set_up_once_and_set_back() {
             "authenticationMethods": {
                 "microsoftAuthenticator": own[0], "softwareOath": own[1], "email": own[2], "sms": own[3], "voice": own[4],
             },
-            "registration": {"required": registration.0, "reconfirmDays": registration.1, "campaign": registration.2},
+            "registration": {"required": registration.0, "reconfirmDays": registration.1, "campaign": registration.2, "campaignGroups": registration.3, "campaignExcludeGroups": registration.4},
             "notifications": {"users": told.0, "administrators": told.1, "helpdesk": told.2},
             "mfaEnforcement": {"conditionalAccess": mfa, "excludeUsers": [admin]},
             "cloudWriteback": {"connect": hybrid.0},

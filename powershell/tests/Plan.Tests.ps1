@@ -94,6 +94,7 @@ Describe 'Plans' {
         @((New-SsprPlan -Step authentication_methods).Changes).Count | Should -Be 0
         $undone = $result | Undo-SsprPlan -Confirm:$false
         $undone.Changes[0].Outcome | Should -Be 'Undone'
+        $undone.Left.Count | Should -Be 0
         @((New-SsprPlan -Step authentication_methods).Changes).Count | Should -Be 1
         # Gone on with, it is done again.
         $again = Invoke-SsprPlan -JournalPath $journal -Resume -Confirm:$false

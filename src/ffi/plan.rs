@@ -157,7 +157,8 @@ pub unsafe extern "C" fn sspr_plan_apply(
 ///
 /// `request_json`: `journal`, `force` (ids of changes that are taken back whatever is there now), `allowPortalWrite`, `allowSysvolWrite` and `confirm` as of `sspr_plan_apply`.
 ///
-/// `out_task` receives a task for `sspr_task_next`; its result and errors are those of `sspr_plan_apply`, with the outcomes "undone" and "lasting" (cannot be taken back).
+/// `out_task` receives a task for `sspr_task_next`; its result and errors are those of `sspr_plan_apply`, with the outcomes "undone" and "lasting" (cannot be taken
+/// back), and `left[]`: the changes that a person made, if at all, and how it was before.
 ///
 /// Returns as `sspr_plan_create`. Any thread may call it.
 ///

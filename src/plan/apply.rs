@@ -238,7 +238,21 @@ pub async fn undo(session: &Session, request: UndoRequest, context: &TaskContext
         };
         told.push(tell(change, outcome, error.as_ref(), context).await);
     }
-    Ok(document(&plan, &told, &request.journal))
+    let mut document = document(&plan, &told, &request.journal);
+    // Nobody knows which of these a person made.
+    let by_people = plan.changes.iter().filter(|change| change.write.is_none());
+    let left = by_people.map(|change| {
+        let was = match change.before.is_null() {
+            true => "how it was is not known".into(),
+            false => format!("it was {}", short(&change.before)),
+        };
+        format!(
+            "{}: where a person did this, a person takes it back; {was}",
+            change.title
+        )
+    });
+    document["left"] = left.collect::<Vec<_>>().into();
+    Ok(document)
 }
 
 /// Makes or takes back one change. An error of the journal ends all.

@@ -98,13 +98,19 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
     }
     let connect = Wish {
         check: &ENABLED,
-        title: "Write passwords back by Entra Connect",
+        title: match wanted.connect {
+            Some(false) => "Do not write passwords back by Entra Connect",
+            _ => "Write passwords back by Entra Connect",
+        },
         label: "Write back passwords to your on-premises directory",
         page: page::ON_PREMISES,
     };
     let cloud_sync = Wish {
         check: &CLOUD_SYNC,
-        title: "Write passwords back by cloud sync",
+        title: match wanted.cloud_sync {
+            Some(false) => "Do not write passwords back by cloud sync",
+            _ => "Write passwords back by cloud sync",
+        },
         label: "Write back passwords with Microsoft Entra Connect cloud sync",
         page: page::ON_PREMISES,
     };

@@ -88,19 +88,28 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
     };
     let users = Wish {
         check: &USERS,
-        title: "Tell users of their reset",
+        title: match wanted.users {
+            Some(false) => "Do not tell users of their reset",
+            _ => "Tell users of their reset",
+        },
         label: "Notify users on password resets",
         page: page::NOTIFICATIONS,
     };
     let administrators = Wish {
         check: &ADMINISTRATORS,
-        title: "Tell all administrators of an administrator's reset",
+        title: match wanted.administrators {
+            Some(false) => "Do not tell all administrators of an administrator's reset",
+            _ => "Tell all administrators of an administrator's reset",
+        },
         label: "Notify all admins when other admins reset their password",
         page: page::NOTIFICATIONS,
     };
     let link = Wish {
         check: &HELPDESK,
-        title: "Show users the helpdesk's contact",
+        title: match wanted.helpdesk.as_deref() {
+            Some("") => "Show users no contact of the helpdesk",
+            _ => "Show users the helpdesk's contact",
+        },
         label: "Custom helpdesk email or URL",
         page: page::PROPERTIES,
     };

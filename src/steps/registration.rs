@@ -127,7 +127,10 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
     };
     let days = Wish {
         check: &RECONFIRM,
-        title: "Choose when users confirm what they registered",
+        title: match wanted.reconfirm_days {
+            Some(0) => "Never ask users to confirm what they registered",
+            _ => "Ask users to confirm what they registered, after the days below",
+        },
         label: "Number of days before users are asked to re-confirm their authentication information",
         page: PORTAL,
     };

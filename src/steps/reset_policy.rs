@@ -200,7 +200,11 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
     };
     let scope = Wish {
         check: &SCOPE,
-        title: "Choose who may reset",
+        title: match wanted.enabled_for {
+            Some(EnabledFor::None) => "Let nobody but administrators reset their password",
+            Some(EnabledFor::Selected) => "Let the users of one group reset their password",
+            _ => "Let all users reset their password",
+        },
         label: "Self service password reset enabled",
         page: page::PROPERTIES,
     };
@@ -210,7 +214,10 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
     };
     let methods = Wish {
         check: &METHODS,
-        title: "Choose how many methods a reset takes",
+        title: match wanted.methods_required {
+            Some(1) => "Ask for one method to reset",
+            _ => "Ask for two methods to reset",
+        },
         label: "Number of methods required to reset",
         page: page::METHODS,
     };

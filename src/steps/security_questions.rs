@@ -97,7 +97,7 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
     };
     let register = Wish {
         check: &NUMBERS,
-        title: "Choose how many security questions are asked",
+        title: "Set how many security questions are registered and answered",
         label: "Number of questions required to register",
         page: page::METHODS,
     };

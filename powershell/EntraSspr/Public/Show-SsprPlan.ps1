@@ -15,7 +15,7 @@ function Show-SsprPlan {
 
     Shows the view; Set-Content would put it into a file.
     .EXAMPLE
-    New-SsprPlan -DesiredState desired.json -Step mfa_enforcement | Show-SsprPlan -AsJson | Set-Content -Path policy.json
+    $plan | Show-SsprPlan -AsJson | Set-Content -Path policy.json
 
     Writes the Conditional Access policy to a file.
     .LINK
