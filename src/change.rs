@@ -131,21 +131,26 @@ pub struct Change {
 
 /// Targets of a policy as they are compared and written: those who are meant, by their ids, in one order.
 pub fn plain_targets(targets: &Value) -> Value {
-    let targets = targets.as_array().map(Vec::as_slice).unwrap_or_default();
-    // The nil id is nobody.
-    let meant = targets.iter().filter(|target| {
+    // Sorted by its keys.
+    let mut plain = Map::new();
+    for target in targets.as_array().into_iter().flatten() {
         let id = target["id"].as_str().unwrap_or_default();
-        !id.bytes().all(|b| b == b'0' || b == b'-')
-    });
-    let plain = |target: &Value| {
-        let names = ["id", "targetType", "targetedAuthenticationMethod"];
-        let held = names.iter().filter(|name| !target[**name].is_null());
-        held.map(|name| ((*name).to_string(), target[*name].clone()))
-            .collect::<Map<_, _>>()
-    };
-    let mut plain: Vec<Map<String, Value>> = meant.map(plain).collect();
-    plain.sort_by_key(|target| target["id"].to_string());
-    plain.into()
+        let mut own = Map::new();
+        for name in ["id", "targetType", "targetedAuthenticationMethod"] {
+            if !target[name].is_null() {
+                own.insert(name.into(), target[name].clone());
+            }
+        }
+        // The nil id is nobody.
+        if id.bytes().any(|b| b != b'0' && b != b'-') {
+            plain.insert(id.into(), own.into());
+        }
+    }
+    let mut targets = Vec::new();
+    for (_, own) in plain {
+        targets.push(own);
+    }
+    targets.into()
 }
 
 impl Change {

@@ -39,7 +39,7 @@ macro_rules! sections {
             }
 
             /// The sections' names.
-            const NAMES: &'static [&'static str] = &[$($name),*];
+            pub const NAMES: &'static [&'static str] = &[$($name),*];
         }
     };
 }

@@ -5,6 +5,9 @@ use super::task;
 use crate::plan;
 use std::ffi::c_char;
 
+/// In place of a step: no plan, but what stands today.
+const TODAY: &str = "";
+
 /// Starts the making of a plan.
 ///
 /// # Safety
@@ -17,8 +20,10 @@ unsafe fn create(
     out_error: *mut *mut c_char,
 ) -> i32 {
     let prepare = |mut request: plan::CreateRequest| {
-        if let Some(step) = only {
-            request.only(step)?;
+        match only {
+            Some(TODAY) => request.of_today()?,
+            Some(step) => request.only(step)?,
+            None => {}
         }
         Ok(request)
     };
@@ -77,15 +82,7 @@ pub unsafe extern "C" fn sspr_desired_state_read(
     out_error: *mut *mut c_char,
 ) -> i32 {
     // SAFETY: the caller's promise.
-    unsafe {
-        task::of_session(
-            session,
-            request_json,
-            out_task,
-            out_error,
-            |session, request, context| async move { plan::current(&session, request, &context).await },
-        )
-    }
+    unsafe { create(session, Some(TODAY), request_json, out_task, out_error) }
 }
 
 /// Makes a plan: what differs from a desired state, change by change, in the order in which one depends on another. Nothing is written.

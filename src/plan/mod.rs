@@ -89,9 +89,21 @@ pub struct CreateRequest {
     allow_sysvol_write: bool,
     /// The folder for backups of a group policy object that sets the minimum password age, where a person sets it.
     policy_backup: Option<PathBuf>,
+    /// No plan, but what stands today.
+    #[serde(skip)]
+    current: bool,
 }
 
 impl CreateRequest {
+    /// Makes it a request for what stands today, which takes a snapshot and nothing else.
+    pub fn of_today(&mut self) -> Result<()> {
+        self.current = true;
+        match self.desired.is_empty() && self.steps.is_empty() {
+            true => Ok(()),
+            false => Err(Error::new(Status::ArgumentInvalid, "this function plans nothing").target("desired")),
+        }
+    }
+
     /// Makes it a request for one step.
     pub fn only(&mut self, step: &str) -> Result<()> {
         if !self.steps.is_empty() {
@@ -105,6 +117,9 @@ impl CreateRequest {
 
 /// Makes a plan.
 pub async fn create(session: &Session, request: CreateRequest, context: &TaskContext) -> Result<Value> {
+    if request.current {
+        return current(session, request.snapshot.as_deref(), context).await;
+    }
     let desired = DesiredState::from_json(&request.desired)?;
     let steps = named(&request.steps)?;
     let snapshot = match &request.snapshot {
@@ -172,51 +187,40 @@ pub fn desired(request: DesiredRequest) -> Result<Value> {
     Ok(serde_json::json!({ "desired": request.profile.text() }))
 }
 
-/// What says how things stand today.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct CurrentRequest {
-    /// A snapshot to tell it from; absent: what is needed is read now.
-    snapshot: Option<String>,
-}
-
 /// What stands today, as a desired state. What is not known is left out, and told; so is what no desired state may say.
-pub async fn current(session: &Session, request: CurrentRequest, context: &TaskContext) -> Result<Value> {
-    let snapshot = match &request.snapshot {
+async fn current(session: &Session, snapshot: Option<&str>, context: &TaskContext) -> Result<Value> {
+    let snapshot = match snapshot {
         Some(text) => Snapshot::from_json(text)?,
         None => {
             // Nothing of it is about single users.
             let mut needs = steps::setup_needs(steps::STEPS);
-            needs.retain(|fact| !matches!(fact, FactId::Registration | FactId::PolicyGroups | FactId::PolicyUsers));
-            gather::run(session, &needs, &Limits::default(), context).await?
+            for fact in [FactId::Registration, FactId::PolicyGroups, FactId::PolicyUsers] {
+                needs.remove(&fact);
+            }
+            Box::pin(gather::run(session, &needs, &Limits::default(), context)).await?
         }
     };
-    let (text, left_out) = standing(&snapshot)?;
-    Ok(serde_json::json!({ "desired": text, "leftOut": left_out }))
+    standing(&snapshot)
 }
 
 /// The document of what stands today, and what it leaves out.
-pub fn standing(snapshot: &Snapshot) -> Result<(String, Vec<String>)> {
-    let mut sections = steps::current::sections(snapshot);
+fn standing(snapshot: &Snapshot) -> Result<Value> {
+    let mut sections = steps::current::sections(snapshot).0;
     let mut left_out = Vec::new();
-    for (name, section) in &mut sections {
-        let members = section.as_object_mut();
-        let known = members.is_some_and(|members| {
-            members.retain(|_, value| !value.is_null());
-            !members.is_empty()
-        });
-        if !known {
-            left_out.push(format!("{name}: it is not known how it stands"));
+    for name in DesiredState::NAMES {
+        if !sections.iter().any(|(own, _)| own == name) {
+            left_out.push(Value::from(format!("{name}: it is not known how it stands")));
         }
     }
-    sections.retain(|(_, section)| section.as_object().is_some_and(|members| !members.is_empty()));
     loop {
-        let lines = sections
-            .iter()
-            .map(|(name, section)| format!(",\n  \"{name}\": {section}"));
-        let text = format!("{{\n  \"schemaVersion\": 1{}\n}}\n", lines.collect::<String>());
+        let mut text = String::from("{\n  \"schemaVersion\": 1");
+        for (name, members) in &sections {
+            let members = Value::Object(members.clone());
+            text.push_str(&format!(",\n  \"{name}\": {members}"));
+        }
+        text.push_str("\n}\n");
         let Err(error) = DesiredState::from_json(&text) else {
-            return Ok((text, left_out));
+            return Ok(serde_json::json!({ "desired": text, "leftOut": left_out }));
         };
         // It stands so, and yet may not be wanted: without it the rest may.
         let path = error.target.clone().unwrap_or_default();
@@ -224,11 +228,17 @@ pub fn standing(snapshot: &Snapshot) -> Result<(String, Vec<String>)> {
         let Some(at) = sections.iter().position(|(own, _)| *own == name) else {
             return Err(error);
         };
-        let members = sections[at].1.as_object_mut();
-        if members.is_none_or(|members| members.remove(member).is_none() || members.is_empty()) {
-            sections.remove(at);
+        let mut rest = serde_json::Map::new();
+        for (own, value) in &sections[at].1 {
+            if own != member {
+                rest.insert(own.clone(), value.clone());
+            }
         }
-        left_out.push(error.message);
+        match rest.is_empty() || rest.len() == sections[at].1.len() {
+            true => drop(sections.remove(at)),
+            false => sections[at].1 = rest,
+        }
+        left_out.push(error.message.into());
     }
 }
 

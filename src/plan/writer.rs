@@ -61,8 +61,7 @@ impl Writer {
             None => Ok(Value::Null),
             Some(Write::Portal { object }) => {
                 let read: Value = self.portal()?.get(object.path()).await?;
-                let members = members(&change.after);
-                Ok(members.map(|(name, _)| (name.clone(), read[name].clone())).collect())
+                Ok(of_resource(change, &read))
             }
             Some(Write::Graph { path, .. }) => {
                 let read: Value = self.graph()?.get(&Ask::directory(path)).await?;
@@ -138,7 +137,7 @@ impl Writer {
                 let server = self.server(computer).await?;
                 let hindered = connect_writeback::hindrances(&server, Timestamp::now());
                 if value["enabled"] == Value::Bool(true) && !hindered.is_empty() {
-                    return Err(Error::new(Status::HostActionFailed, hindered.join(" ")).target(computer));
+                    return Err(Error::new(Status::HostActionFailed, hindered).target(computer));
                 }
                 let arguments = json!({ "computer": computer, "enabled": value["enabled"] });
                 let set = self.context.host_action(SET_WRITEBACK, arguments, DEADLINE).await;
@@ -230,15 +229,11 @@ impl Writer {
         let (portal, path) = (self.portal()?, object.path());
         match object {
             PortalObject::Reset => {
-                let mut whole: Map<String, Value> = portal.get(path).await?;
-                if whole.get("objectId").and_then(Value::as_str) != Some("default") {
+                let mut whole: Value = portal.get(path).await?;
+                if whole["objectId"] != "default" {
                     return Err(answer("the portal's object is not the default policy"));
                 }
-                let now = members(&change.after).map(|(name, _)| {
-                    let own = whole.get(name).cloned().unwrap_or_default();
-                    (name.clone(), own)
-                });
-                unchanged(change, expected, &now.collect())?;
+                unchanged(change, expected, &of_resource(change, &whole))?;
                 for (name, value) in members(value) {
                     let Some(member) = whole.get_mut(name) else {
                         return Err(answer(&format!("the portal's object has no member {name}")));
@@ -249,7 +244,7 @@ impl Writer {
                 if let Some(name) = whole.get_mut("passwordResetEnabledGroupName") {
                     *name = "".into();
                 }
-                portal.put(path, &Value::Object(whole)).await.map_err(Error::from)
+                portal.put(path, &whole).await.map_err(Error::from)
             }
             PortalObject::OnPremises => {
                 for (name, value) in members(value) {
@@ -281,17 +276,18 @@ impl PortalObject {
     }
 }
 
-/// The members of one of Graph's resources that a change is about.
+/// The members of what was read that a change is about.
 fn of_resource(change: &Change, read: &Value) -> Value {
-    let at = |name: &str| {
+    let mut own = Map::new();
+    for (name, _) in members(&change.after) {
         let value = name.split('/').fold(read, |value, part| &value[part]);
-        match name.ends_with("Targets") {
+        let value = match name.ends_with("Targets") {
             true => plain_targets(value),
             false => value.clone(),
-        }
-    };
-    let names = members(&change.after).map(|(name, _)| name);
-    names.map(|name| (name.clone(), at(name))).collect()
+        };
+        own.insert(name.clone(), value);
+    }
+    own.into()
 }
 
 fn unchanged(change: &Change, expected: &Value, now: &Value) -> Result<()> {

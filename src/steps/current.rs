@@ -7,102 +7,136 @@ use super::{
 };
 use crate::desired::DesiredState;
 use crate::snapshot::Snapshot;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
-/// The sections in the document's order, with null for what is not known.
-pub fn sections(snapshot: &Snapshot) -> Vec<(&'static str, Value)> {
-    vec![
-        ("resetPolicy", who(snapshot)),
-        (
-            "securityQuestions",
-            json!({
-                "enabled": SECURITY_QUESTIONS.now(snapshot),
-                "toRegister": security_questions::TO_REGISTER.now(snapshot),
-                "toReset": security_questions::TO_RESET.now(snapshot),
-            }),
-        ),
-        ("authenticationMethods", authentication_methods::current(snapshot)),
-        ("registration", registration::current(snapshot)),
-        ("mfaEnforcement", mfa_enforcement::current(snapshot)),
-        (
-            "notifications",
-            json!({
-                "users": notifications::TELL_USERS.now(snapshot),
-                "administrators": notifications::TELL_ADMINISTRATORS.now(snapshot),
-                "helpdesk": match notifications::LINK_ON.now(snapshot) {
-                    Value::Bool(true) => notifications::LINK.now(snapshot),
-                    Value::Bool(false) => "".into(),
-                    unknown => unknown,
-                },
-            }),
-        ),
-        ("directoryPermissions", permissions(snapshot)),
-        ("passwordPolicy", minimum_age(snapshot)),
-        ("connectWriteback", connect_writeback::current(snapshot)),
-        (
-            "cloudWriteback",
-            json!({
-                "connect": cloud_writeback::CONNECT.now(snapshot),
-                "cloudSync": cloud_writeback::BY_CLOUD_SYNC.now(snapshot),
-            }),
-        ),
-        (
-            "accountUnlock",
-            json!({ "allowed": account_unlock::SWITCH.now(snapshot) }),
-        ),
-    ]
+/// The sections in the document's order, each with what is known of it.
+#[derive(Debug, Default)]
+pub struct Sections(pub Vec<(&'static str, Map<String, Value>)>);
+
+impl Sections {
+    /// Says a member, where it is known.
+    #[inline(never)]
+    pub(super) fn say(&mut self, section: &'static str, member: &str, value: Value) {
+        if value.is_null() {
+            return;
+        }
+        if self.0.last().is_none_or(|(name, _)| *name != section) {
+            self.0.push((section, Map::new()));
+        }
+        if let Some((_, members)) = self.0.last_mut() {
+            members.insert(member.into(), value);
+        }
+    }
+
+    /// Says that something is so, where a plan of it is empty.
+    fn hold(
+        &mut self,
+        snapshot: &Snapshot,
+        step: &Step,
+        section: &'static str,
+        member: &str,
+        value: Value,
+        with: &str,
+    ) {
+        let text = format!(r#"{{"schemaVersion":1,"{section}":{{{with}"{member}":{value}}}}}"#);
+        let plan = step.setup.as_ref().map(|setup| setup.plan);
+        if let (Ok(desired), Some(plan)) = (DesiredState::from_json(&text), plan)
+            && plan(snapshot, &desired).is_empty()
+        {
+            self.say(section, member, value);
+        }
+    }
 }
 
-fn who(snapshot: &Snapshot) -> Value {
-    let groups = reset_policy::SELECTED.now(snapshot);
-    let (name, group) = match reset_policy::WHO.now(snapshot).as_i64() {
-        Some(0) => ("None", Value::Null),
-        // Without its group it would be no state that can be.
-        Some(1) if groups[0].is_string() => ("Selected", groups[0].clone()),
-        Some(2) => ("All", Value::Null),
-        _ => ("", Value::Null),
+/// What stands today.
+pub fn sections(snapshot: &Snapshot) -> Sections {
+    let mut all = Sections::default();
+    who(snapshot, &mut all);
+    let questions = "securityQuestions";
+    all.say(questions, "enabled", SECURITY_QUESTIONS.now(snapshot));
+    all.say(questions, "toRegister", security_questions::TO_REGISTER.now(snapshot));
+    all.say(questions, "toReset", security_questions::TO_RESET.now(snapshot));
+    authentication_methods::current(snapshot, &mut all);
+    registration::current(snapshot, &mut all);
+    mfa_enforcement::current(snapshot, &mut all);
+    let told = "notifications";
+    all.say(told, "users", notifications::TELL_USERS.now(snapshot));
+    all.say(told, "administrators", notifications::TELL_ADMINISTRATORS.now(snapshot));
+    let helpdesk = match notifications::LINK_ON.now(snapshot) {
+        Value::Bool(true) => notifications::LINK.now(snapshot),
+        Value::Bool(false) => "".into(),
+        unknown => unknown,
     };
+    all.say(told, "helpdesk", helpdesk);
+    permissions(snapshot, &mut all);
+    minimum_age(snapshot, &mut all);
+    let connect = connect_writeback::current(snapshot);
+    all.say("connectWriteback", "enabled", connect.map_or(Value::Null, Value::from));
+    let cloud = "cloudWriteback";
+    all.say(cloud, "connect", cloud_writeback::CONNECT.now(snapshot));
+    all.say(cloud, "cloudSync", cloud_writeback::BY_CLOUD_SYNC.now(snapshot));
+    all.say("accountUnlock", "allowed", account_unlock::SWITCH.now(snapshot));
+    all
+}
+
+fn who(snapshot: &Snapshot, all: &mut Sections) {
+    const SECTION: &str = "resetPolicy";
+    let groups = reset_policy::SELECTED.now(snapshot);
+    match reset_policy::WHO.now(snapshot).as_i64() {
+        Some(0) => all.say(SECTION, "enabledFor", "None".into()),
+        // Without its group it would be no state that can be.
+        Some(1) if groups[0].is_string() => {
+            all.say(SECTION, "enabledFor", "Selected".into());
+            all.say(SECTION, "group", groups[0].clone());
+        }
+        Some(2) => all.say(SECTION, "enabledFor", "All".into()),
+        _ => {}
+    }
+    all.say(SECTION, "methodsRequired", METHODS_REQUIRED.now(snapshot));
     let policy = snapshot.facts.authorization_policy.whole();
-    json!({
-        "enabledFor": (!name.is_empty()).then_some(name),
-        "group": group,
-        "methodsRequired": METHODS_REQUIRED.now(snapshot),
-        "administrators": policy.and_then(|policy| policy.allowed_to_use_sspr),
-    })
+    let administrators = policy.and_then(|policy| policy.allowed_to_use_sspr);
+    all.say(
+        SECTION,
+        "administrators",
+        administrators.map_or(Value::Null, Value::from),
+    );
 }
 
 /// Of each kind of right, whether all of it is there.
-fn permissions(snapshot: &Snapshot) -> Value {
+fn permissions(snapshot: &Snapshot, all: &mut Sections) {
     let grants = snapshot.facts.directory_grants.whole();
     if !grants.into_iter().flatten().any(|grants| grants.serves) {
-        return Value::Null;
+        return;
     }
-    let held = |members: Value| holds(snapshot, &directory_permissions::STEP, "directoryPermissions", members);
-    let users = held(json!({ "users": true }));
-    json!({
-        "users": users.then_some(true),
-        "inetOrgPersons": held(json!({ "inetOrgPersons": true })).then_some(true),
-        "changePassword": (users && held(json!({ "users": true, "changePassword": true }))).then_some(true),
-        "unexpirePassword": held(json!({ "unexpirePassword": true })).then_some(true),
-    })
+    for (member, with) in [
+        ("users", ""),
+        ("inetOrgPersons", ""),
+        ("changePassword", r#""users":true,"#),
+        ("unexpirePassword", ""),
+    ] {
+        all.hold(
+            snapshot,
+            &directory_permissions::STEP,
+            "directoryPermissions",
+            member,
+            true.into(),
+            with,
+        );
+    }
 }
 
 /// The minimum password age, where it is the same everywhere.
-fn minimum_age(snapshot: &Snapshot) -> Value {
+fn minimum_age(snapshot: &Snapshot, all: &mut Sections) {
     let domains = snapshot.facts.directory_passwords.whole();
-    let Some(first) = domains.and_then(|domains| domains.first()) else {
-        return Value::Null;
-    };
-    let age = json!({ "minimumAgeDays": first.policy.minimum_age / (24 * 60 * 60) });
-    match holds(snapshot, &password_policy::STEP, "passwordPolicy", age.clone()) {
-        true => age,
-        false => Value::Null,
+    if let Some(first) = domains.and_then(|domains| domains.first()) {
+        let days = first.policy.minimum_age / (24 * 60 * 60);
+        all.hold(
+            snapshot,
+            &password_policy::STEP,
+            "passwordPolicy",
+            "minimumAgeDays",
+            days.into(),
+            "",
+        );
     }
-}
-
-/// Whether a plan of these members is empty.
-fn holds(snapshot: &Snapshot, step: &Step, section: &str, members: Value) -> bool {
-    let text = json!({ "schemaVersion": 1, section: members }).to_string();
-    let plan = step.setup.as_ref().map(|setup| setup.plan);
-    matches!((DesiredState::from_json(&text), plan), (Ok(desired), Some(plan)) if plan(snapshot, &desired).is_empty())
 }

@@ -6,6 +6,7 @@ use super::conditional_access::{
     MfaDemand, PORTAL, applies, enforced, mfa, narrowed, on_all_resources, on_all_users, report_only,
 };
 use super::coverage::{EMERGENCY_ACCOUNTS, Left, quoted, users, widest};
+use super::current::Sections;
 use super::policy::graph_change;
 use super::scope::{Directory, any, listed};
 use super::{Setup, Step};
@@ -113,7 +114,11 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
             state.into(),
         );
         let change = risky(change.requires(REQUIRES));
-        let alone = state == "enabled" && left_out(own) == (Vec::new(), Vec::new());
+        let users = own.conditions.users.as_ref();
+        let somebody = users.is_some_and(|users| {
+            !left_out(&users.exclude_groups).is_empty() || !left_out(&users.exclude_users).is_empty()
+        });
+        let alone = state == "enabled" && !somebody;
         return vec![match alone {
             true => change.manual().by_hand(
                 PORTAL,
@@ -170,36 +175,34 @@ fn used(policies: &[ConditionalAccessPolicy]) -> Option<&ConditionalAccessPolicy
     ours.or_else(|| same.max_by_key(|policy| enforced(policy)))
 }
 
-/// The groups and the users that a policy leaves out by their ids.
-fn left_out(policy: &ConditionalAccessPolicy) -> (Vec<&String>, Vec<&String>) {
-    let users = policy.conditions.users.as_ref();
-    let named = |list: fn(&ConditionUsers) -> &Vec<String>| -> Vec<&String> {
-        let all = users.into_iter().flat_map(list);
-        all.filter(|id| uuid::Uuid::try_parse(id).is_ok()).collect()
-    };
-    (
-        named(|users| &users.exclude_groups),
-        named(|users| &users.exclude_users),
-    )
+/// Whom a policy leaves out by their ids, of one of its lists.
+fn left_out(list: &[String]) -> Vec<Value> {
+    let mut ids = Vec::new();
+    for id in list {
+        if uuid::Uuid::try_parse(id).is_ok() {
+            ids.push(id.as_str().into());
+        }
+    }
+    ids
 }
 
 /// What the policy that counts here does, and whom it leaves out.
-pub(super) fn current(snapshot: &Snapshot) -> Value {
-    let Some(own) = snapshot
-        .facts
-        .conditional_access
-        .whole()
-        .and_then(|policies| used(policies))
-    else {
-        return Value::Null;
+pub(super) fn current(snapshot: &Snapshot, all: &mut Sections) {
+    const SECTION: &str = "mfaEnforcement";
+    let policies = snapshot.facts.conditional_access.whole();
+    let Some(own) = policies.and_then(|policies| used(policies)) else {
+        return;
     };
-    let state = match () {
-        () if enforced(own) => "enforced",
-        () if report_only(own) => "reportOnly",
-        () => return Value::Null,
+    let state = match enforced(own) {
+        true => "enforced",
+        false if report_only(own) => "reportOnly",
+        false => return,
     };
-    let (groups, users) = left_out(own);
-    json!({ "conditionalAccess": state, "excludeGroups": groups, "excludeUsers": users })
+    all.say(SECTION, "conditionalAccess", state.into());
+    if let Some(users) = &own.conditions.users {
+        all.say(SECTION, "excludeGroups", left_out(&users.exclude_groups).into());
+        all.say(SECTION, "excludeUsers", left_out(&users.exclude_users).into());
+    }
 }
 
 fn check(snapshot: &Snapshot) -> Vec<Finding> {

@@ -4,6 +4,7 @@ mod protection;
 mod traps;
 
 use super::authentication_methods::methods::{Migration, Required, everybody, migration};
+use super::current::Sections;
 use super::policy::{Portal, REGISTRATION_REQUIRED, Setting, Switch, Wish, integer, weigh};
 use super::scope::{Directory, listed, nobody};
 use super::{Setup, Step};
@@ -188,33 +189,28 @@ fn campaign_change(now: Option<&RegistrationCampaign>, wanted: &desired::Registr
         let Some(groups) = groups else { continue };
         let now = now.map(Vec::as_slice).unwrap_or_default();
         // New ones are asked for what the others are asked for.
-        let method = now
-            .iter()
-            .find_map(|target| target.targeted_authentication_method.as_deref());
-        let method = (member == "includeTargets").then(|| method.unwrap_or("microsoftAuthenticator"));
-        let own = |target: &MethodTarget| {
-            json!({
-                "id": target.id, "targetType": target.target_type,
-                "targetedAuthenticationMethod": target.targeted_authentication_method,
-            })
-        };
-        let is_group = |target: &&MethodTarget| target.target_type.eq_ignore_ascii_case("group");
-        let people = now.iter().filter(|target| !is_group(target)).map(own);
-        let named = groups.iter().map(|id| {
-            let known = now
-                .iter()
-                .filter(is_group)
-                .find(|target| target.id.eq_ignore_ascii_case(id));
-            known.map_or_else(
-                || json!({"id": id, "targetType": "group", "targetedAuthenticationMethod": method}),
-                own,
-            )
-        });
-        differs(
-            member,
-            plain_targets(&now.iter().map(own).collect()),
-            plain_targets(&people.chain(named).collect()),
-        );
+        let mut method = "microsoftAuthenticator";
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        let plain = |id: &str, kind: &str, method: Option<&str>| json!({"id": id, "targetType": kind, "targetedAuthenticationMethod": method});
+        for target in now {
+            let named = target.targeted_authentication_method.as_deref();
+            method = named.unwrap_or(method);
+            let own = plain(&target.id, &target.target_type, named);
+            let meant = |id: &String| id.eq_ignore_ascii_case(&target.id);
+            if !target.target_type.eq_ignore_ascii_case("group") || groups.iter().any(meant) {
+                after.push(own.clone());
+            }
+            before.push(own);
+        }
+        for id in groups {
+            let known = |target: &MethodTarget| {
+                target.id.eq_ignore_ascii_case(id) && target.target_type.eq_ignore_ascii_case("group")
+            };
+            if !now.iter().any(known) {
+                after.push(plain(id, "group", (member == "includeTargets").then_some(method)));
+            }
+        }
+        differs(member, plain_targets(&before.into()), plain_targets(&after.into()));
     }
     let write = Write::Graph {
         path: "/v1.0/policies/authenticationMethodsPolicy".into(),
@@ -233,26 +229,26 @@ fn campaign_change(now: Option<&RegistrationCampaign>, wanted: &desired::Registr
 }
 
 /// How users come to register today.
-pub(super) fn current(snapshot: &Snapshot) -> Value {
-    let campaign = known_campaign(snapshot).flatten();
-    let groups = |targets: fn(&RegistrationCampaign) -> &Vec<MethodTarget>| -> Option<Vec<&str>> {
-        let groups = targets(campaign?)
-            .iter()
-            .filter(|target| target.target_type.eq_ignore_ascii_case("group"));
-        Some(
-            groups
-                .map(|target| target.id.as_str())
-                .filter(|id| !nobody(id))
-                .collect(),
-        )
+pub(super) fn current(snapshot: &Snapshot, all: &mut Sections) {
+    const SECTION: &str = "registration";
+    all.say(SECTION, "required", REGISTRATION_REQUIRED.now(snapshot));
+    all.say(SECTION, "reconfirmDays", RECONFIRM_DAYS.now(snapshot));
+    let Some(campaign) = known_campaign(snapshot).flatten() else {
+        return;
     };
-    json!({
-        "required": REGISTRATION_REQUIRED.now(snapshot),
-        "reconfirmDays": RECONFIRM_DAYS.now(snapshot),
-        "campaign": campaign.map(|campaign| &campaign.state),
-        "campaignGroups": groups(|campaign| &campaign.include_targets),
-        "campaignExcludeGroups": groups(|campaign| &campaign.exclude_targets),
-    })
+    all.say(SECTION, "campaign", campaign.state.as_str().into());
+    for (member, targets) in [
+        ("campaignGroups", &campaign.include_targets),
+        ("campaignExcludeGroups", &campaign.exclude_targets),
+    ] {
+        let mut groups = Vec::new();
+        for target in targets {
+            if target.target_type.eq_ignore_ascii_case("group") && !nobody(&target.id) {
+                groups.push(Value::from(target.id.as_str()));
+            }
+        }
+        all.say(SECTION, member, groups.into());
+    }
 }
 
 fn required(snapshot: &Snapshot) -> Finding {

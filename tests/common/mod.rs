@@ -120,9 +120,10 @@ pub fn create_plan(session: &Arc<Session>, request: Value) -> Result<Value> {
 
 /// Tells what stands today, as a desired state.
 pub fn current_state(session: &Arc<Session>, request: Value) -> Result<Value> {
-    let request = serde_json::from_value(request).expect("the request is good");
+    let mut request: plan::CreateRequest = serde_json::from_value(request).expect("the request is good");
+    request.of_today().expect("nothing else is asked for");
     run_task(session, |session, context| async move {
-        plan::current(&session, request, &context).await
+        plan::create(&session, request, &context).await
     })
 }
 

@@ -5,6 +5,7 @@ pub mod methods;
 mod policy;
 pub mod retirement;
 
+use super::current::Sections;
 use super::policy::{graph_change, weigh};
 use super::reset_policy::{Scope, WHO};
 use super::scope::listed;
@@ -15,7 +16,7 @@ use crate::finding::{Check, Finding, Severity, counted, number};
 use crate::snapshot::people::CohortKey;
 use crate::snapshot::{FactId, Snapshot};
 use methods::{ADMINISTRATORS, Methods, Migration, Offered, Required, Rules, gates, required_of_administrators};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// The step.
 pub const STEP: Step = Step {
@@ -141,18 +142,25 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
 }
 
 /// Which methods are on. How far the move has come is named by nobody but a person.
-pub(super) fn current(snapshot: &Snapshot) -> Value {
-    let policy = snapshot.facts.methods_policy.whole();
-    let state = |id: &str| {
-        let mut all = policy
-            .into_iter()
-            .flat_map(|policy| &policy.authentication_method_configurations);
-        all.find(|own| own.id == id).and_then(|own| own.state.clone())
+pub(super) fn current(snapshot: &Snapshot, all: &mut Sections) {
+    let Some(policy) = snapshot.facts.methods_policy.whole() else {
+        return;
     };
-    json!({
-        "microsoftAuthenticator": state("MicrosoftAuthenticator"), "softwareOath": state("SoftwareOath"),
-        "email": state("Email"), "sms": state("Sms"), "voice": state("Voice"),
-    })
+    for (id, member) in [
+        ("MicrosoftAuthenticator", "microsoftAuthenticator"),
+        ("SoftwareOath", "softwareOath"),
+        ("Email", "email"),
+        ("Sms", "sms"),
+        ("Voice", "voice"),
+    ] {
+        for own in &policy.authentication_method_configurations {
+            if own.id == id
+                && let Some(state) = &own.state
+            {
+                all.say("authenticationMethods", member, state.as_str().into());
+            }
+        }
+    }
 }
 
 fn check(snapshot: &Snapshot) -> Vec<Finding> {

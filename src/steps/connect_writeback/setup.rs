@@ -32,12 +32,15 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
         return Vec::new();
     }
     let servers = active(snapshot);
-    match servers.is_empty() {
-        // A reset that was written proves that it is on.
-        true if wanted && written(snapshot).is_some() => Vec::new(),
-        true => vec![change("the Connect server", Value::Null, wanted).manual()],
-        false => servers.iter().filter_map(|server| of_server(server, wanted)).collect(),
+    // A reset that was written proves that it is on.
+    if servers.is_empty() && !(wanted && written(snapshot).is_some()) {
+        return vec![change("the Connect server", Value::Null, wanted).manual()];
     }
+    let mut changes = Vec::new();
+    for server in servers {
+        changes.extend(of_server(server, wanted));
+    }
+    changes
 }
 
 fn change(computer: &str, now: Value, wanted: bool) -> Change {
@@ -70,18 +73,18 @@ fn of_server(server: &ConnectServer, wanted: bool) -> Option<Change> {
     let before = now.map_or(Value::Null, |now| json!({ "enabled": now }));
     let mut change = change(&server.computer, before, wanted);
     change.id = format!("{}:{}", ENABLED.id, server.computer);
-    let mut hindered = match (wanted, server.read_at) {
-        (true, Some(at)) => hindrances(server, at),
-        _ => Vec::new(),
-    };
-    if wanted && last(server, &[NO_TOKEN]).is_some() {
-        hindered.push("The last one who set it up could not sign in (event 32009): that account must be in the cloud only, not federated.".into());
+    let mut hindered = String::new();
+    if wanted {
+        hindered = hindrances(server, server.read_at.unwrap_or_default());
+        if last(server, &[NO_TOKEN]).is_some() {
+            hindered.push_str("The last one who set it up could not sign in (event 32009): that account must be in the cloud only, not federated.");
+        }
     }
     let version = server.version.as_deref().and_then(|text| text.parse::<Version>().ok());
     let asks = version.is_none_or(|version| ASKS.parse().is_ok_and(|first| version >= first));
     let alone = now.is_some() && !asks && hindered.is_empty();
     if !hindered.is_empty() {
-        change.risk = Some(hindered.join(" "));
+        change.risk = Some(hindered.trim_end().into());
     }
     Some(match alone {
         true => change,
@@ -89,32 +92,30 @@ fn of_server(server: &ConnectServer, wanted: bool) -> Option<Change> {
     })
 }
 
-/// What makes switching on fail, as far as the server shows it, at that time.
-pub fn hindrances(server: &ConnectServer, now: Timestamp) -> Vec<String> {
-    let skewed = server.read_at.is_some_and(|own| own.duration_since(now).abs() > SKEW);
-    let all = [
-        (
-            is_running(server) == Some(false),
-            "Its service ADSync does not run: start it first.",
-        ),
-        (
-            lacks_tls(server),
-            "TLS 1.2 is not switched on for good: set the values that Microsoft's page lists first.",
-        ),
-        (skewed, "Its clock is more than five minutes off: set it first."),
-    ];
-    let told = all.into_iter().filter(|(there, _)| *there);
-    told.map(|(_, why)| why.into()).collect()
+/// What makes switching on fail, as far as the server shows it, at that time; empty where nothing does.
+pub fn hindrances(server: &ConnectServer, now: Timestamp) -> String {
+    let mut told = String::new();
+    if is_running(server) == Some(false) {
+        told.push_str("Its service ADSync does not run: start it first. ");
+    }
+    if lacks_tls(server) {
+        told.push_str("TLS 1.2 is not switched on for good: set the values that Microsoft's page lists first. ");
+    }
+    if server.read_at.is_some_and(|own| own.duration_since(now).abs() > SKEW) {
+        told.push_str("Its clock is more than five minutes off: set it first. ");
+    }
+    told
 }
 
 /// How it stands on every active server, where that is known and the same.
-pub fn current(snapshot: &Snapshot) -> Value {
-    let servers = active(snapshot);
-    let state = |server: &&ConnectServer| switched(server).or_else(|| is_listening(server).then_some(true));
-    let mut states: Vec<Option<bool>> = servers.iter().map(state).collect();
-    states.dedup();
-    match states.as_slice() {
-        [Some(on)] => json!({ "enabled": on }),
-        _ => Value::Null,
+pub fn current(snapshot: &Snapshot) -> Option<bool> {
+    let mut same = None;
+    for server in active(snapshot) {
+        let state = switched(server).or_else(|| is_listening(server).then_some(true))?;
+        if same.is_some_and(|same| same != state) {
+            return None;
+        }
+        same = Some(state);
     }
+    same
 }
