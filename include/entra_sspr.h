@@ -152,7 +152,7 @@ const char *sspr_version(void);
 // `graph`, `portal`, `imds`}: other addresses, plain HTTP on loopback only), `caFile` (trust this PEM file and nothing
 // else; the sign-in reads it), `proxy` ("none" or an address, without user or password), `proxyUser` (who signs in to
 // that proxy; the password is the secret "proxyPassword"), `hostActions` (what the caller can do: "confirm", "openBrowser",
-// "readConnectServer", "signAssertion"), `interactive` (a person is there), `budgets` ("documented" or "off"), `requestTimeoutSeconds`,
+// "readConnectServer", "setConnectWriteback", "signAssertion"), `interactive` (a person is there), `budgets` ("documented" or "off"), `requestTimeoutSeconds`,
 // `caller` (your program's name, for the services' logs: 200 bytes at the most, without control characters).
 //
 // `out_session` receives the handle, for `sspr_session_close`. `out_error` receives the error document (free it with
@@ -659,6 +659,22 @@ int32_t sspr_desired_state_create(const char *request_json,
                                   uint64_t *out_task,
                                   char **out_error);
 
+// Tells what stands today as a desired state: a plan that is made of it is empty.
+//
+// `request_json`: `snapshot` (tell it from this one; absent: what is needed is read now).
+//
+// `out_task` receives a task for `sspr_task_next`; its result is `desired`, the document as a string (schema/desired-state.schema.json), and
+// `leftOut[]`, what it does not say and why. Its errors are SSPR_STATUS_SNAPSHOT_INVALID, SSPR_STATUS_SNAPSHOT_VERSION,
+// SSPR_STATUS_SIGN_IN_NEEDED, or those of any task (see `sspr_task_next`).
+//
+// Returns as `sspr_plan_create`. Any thread may call it.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_desired_state_read(uint64_t session,
+                                const char *request_json,
+                                uint64_t *out_task,
+                                char **out_error);
+
 // Makes a plan: what differs from a desired state, change by change, in the order in which one depends on another. Nothing is written.
 //
 // `request_json`: `desired` (the desired state, a document as a string: schema/desired-state.schema.json), `steps` (names; none: all),
@@ -667,7 +683,7 @@ int32_t sspr_desired_state_create(const char *request_json,
 // `policyBackup` (a folder: where a person sets the minimum password age, a group policy backup is written there for each domain, with
 // the commands that import it among `byHand`).
 //
-// `out_task` receives a task for `sspr_task_next`. Its result is the plan: `changes[]` ({`id`, `step`, `kind` ("Graph", "Portal", "Directory", "Sysvol" or "Manual"), `title`,
+// `out_task` receives a task for `sspr_task_next`. Its result is the plan: `changes[]` ({`id`, `step`, `kind` ("Graph", "Portal", "Directory", "Sysvol", "Host" or "Manual"), `title`,
 // `target`, `before`, `after`, `reversible`, `risk`, `usersAffected`, `requires[]`, `byHand[]`, `portalUrl`, `write`}), `unread[]`, `counts`, `screen[]`
 // (line by line) and `plan` (the plan as a string, for `sspr_plan_apply`). Its errors are SSPR_STATUS_DESIRED_STATE, SSPR_STATUS_SNAPSHOT_INVALID,
 // SSPR_STATUS_SNAPSHOT_VERSION, SSPR_STATUS_SIGN_IN_NEEDED, or those of any task (see `sspr_task_next`).
@@ -706,7 +722,8 @@ int32_t sspr_plan_apply(uint64_t session,
 //
 // `request_json`: `journal`, `force` (ids of changes that are taken back whatever is there now), `allowPortalWrite`, `allowSysvolWrite` and `confirm` as of `sspr_plan_apply`.
 //
-// `out_task` receives a task for `sspr_task_next`; its result and errors are those of `sspr_plan_apply`, with the outcomes "undone" and "lasting" (cannot be taken back).
+// `out_task` receives a task for `sspr_task_next`; its result and errors are those of `sspr_plan_apply`, with the outcomes "undone" and "lasting" (cannot be taken
+// back), and `left[]`: the changes that a person made, if at all, and how it was before.
 //
 // Returns as `sspr_plan_create`. Any thread may call it.
 //
@@ -763,6 +780,15 @@ int32_t sspr_setup_notifications(uint64_t session,
                                  const char *request_json,
                                  uint64_t *out_task,
                                  char **out_error);
+
+// Plans the step `connect_writeback`: writeback on the Entra Connect server, which the caller reads and sets (host actions "readConnectServer" and
+// "setConnectWriteback" {`computer`, `enabled`}). Request (without `steps`), result and statuses as of `sspr_plan_create`.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_setup_connect_writeback(uint64_t session,
+                                     const char *request_json,
+                                     uint64_t *out_task,
+                                     char **out_error);
 
 // Plans the step `cloud_writeback`: writeback in the tenant. Request (without `steps`), result and statuses as of `sspr_plan_create`.
 //

@@ -1,7 +1,7 @@
 //! A change: what a set-up would write, where, and how it was before.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// What writes a change.
@@ -15,6 +15,8 @@ pub enum Kind {
     Directory,
     /// A group policy object's files and attributes.
     Sysvol,
+    /// The host, on an Entra Connect server.
+    Host,
     /// A person.
     Manual,
 }
@@ -57,6 +59,11 @@ pub enum Write {
         /// The object that is made, where it is one: before is null then, and after holds `linked` too.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         new: Option<NewPolicy>,
+    },
+    /// Whether an Entra Connect server writes passwords back, which the caller sets there; before and after hold `enabled`.
+    Host {
+        /// Its name, as it gives it.
+        computer: String,
     },
     /// A Conditional Access policy that is made; before is null, after the whole policy, known again by its name.
     ConditionalAccess,
@@ -120,6 +127,30 @@ pub struct Change {
     /// How it is written; none where only a person can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub write: Option<Write>,
+}
+
+/// Targets of a policy as they are compared and written: those who are meant, by their ids, in one order.
+pub fn plain_targets(targets: &Value) -> Value {
+    // Sorted by its keys.
+    let mut plain = Map::new();
+    for target in targets.as_array().into_iter().flatten() {
+        let id = target["id"].as_str().unwrap_or_default();
+        let mut own = Map::new();
+        for name in ["id", "targetType", "targetedAuthenticationMethod"] {
+            if !target[name].is_null() {
+                own.insert(name.into(), target[name].clone());
+            }
+        }
+        // The nil id is nobody.
+        if id.bytes().any(|b| b != b'0' && b != b'-') {
+            plain.insert(id.into(), own.into());
+        }
+    }
+    let mut targets = Vec::new();
+    for (_, own) in plain {
+        targets.push(own);
+    }
+    targets.into()
 }
 
 impl Change {

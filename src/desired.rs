@@ -39,7 +39,7 @@ macro_rules! sections {
             }
 
             /// The sections' names.
-            const NAMES: &'static [&'static str] = &[$($name),*];
+            pub const NAMES: &'static [&'static str] = &[$($name),*];
         }
     };
 }
@@ -161,6 +161,8 @@ sections! {
     directory_permissions: DirectoryPermissions, "directoryPermissions";
     /// How old a password must be before it may be reset.
     password_policy: PasswordPolicy, "passwordPolicy";
+    /// Writeback on the Entra Connect server.
+    connect_writeback: ConnectWriteback, "connectWriteback";
     /// Writeback in the tenant.
     cloud_writeback: CloudWriteback, "cloudWriteback";
     /// Unlocking without a reset.
@@ -299,6 +301,10 @@ section! {
         reconfirm_days: u16,
         /// The campaign for Authenticator.
         campaign: Campaign,
+        /// The groups that it asks, by their object ids; all_users: everybody. Single users whom it asks stay.
+        campaign_groups: Vec<String>,
+        /// The groups that it leaves out, by their object ids. Single users whom it leaves out stay.
+        campaign_exclude_groups: Vec<String>,
     }
 }
 section! {
@@ -359,6 +365,13 @@ section! {
         minimum_age_days: u16,
         /// How it is set; absent: by hand.
         method: Method,
+    }
+}
+section! {
+    /// Writeback on the Entra Connect server.
+    ConnectWriteback {
+        /// Whether it writes passwords back.
+        enabled: bool,
     }
 }
 section! {
@@ -475,8 +488,15 @@ impl DesiredState {
                 methods.voice,
             ];
             let questions = self.security_questions.as_ref().and_then(|questions| questions.enabled);
-            if all == [Some(State::Disabled); 5] && questions == Some(false) {
+            // What is left out may be on.
+            let left = all.iter().filter(|state| **state != Some(State::Disabled)).count();
+            let left = left + usize::from(questions != Some(false));
+            let required = self.reset_policy.as_ref().and_then(|policy| policy.methods_required);
+            if left == 0 {
                 return Some(("authenticationMethods", "leaves no method to reset with"));
+            }
+            if left == 1 && required == Some(2) {
+                return Some(("resetPolicy.methodsRequired", "must be 1 where only one method is left"));
             }
         }
         let questions = self
@@ -499,10 +519,24 @@ impl DesiredState {
         {
             return Some(("accountUnlock.allowed", "needs writeback, which is to be off"));
         }
-        if let Some(registration) = &self.registration
-            && out(registration.reconfirm_days, 0, 730)
-        {
-            return Some(("registration.reconfirmDays", "must be 0 to 730"));
+        if let Some(registration) = &self.registration {
+            if out(registration.reconfirm_days, 0, 730) {
+                return Some(("registration.reconfirmDays", "must be 0 to 730"));
+            }
+            let mut groups = registration.campaign_groups.iter().flatten();
+            if !groups.all(|id| id == "all_users" || is_id(id)) {
+                return Some((
+                    "registration.campaignGroups",
+                    "must name groups by their object ids, or all_users",
+                ));
+            }
+            let mut left_out = registration.campaign_exclude_groups.iter().flatten();
+            if !left_out.all(|id| is_id(id)) {
+                return Some((
+                    "registration.campaignExcludeGroups",
+                    "must name groups by their object ids",
+                ));
+            }
         }
         if let Some(policy) = &self.password_policy
             && (out(policy.minimum_age_days, 0, 998) || policy.method.is_some() && policy.minimum_age_days.is_none())
@@ -586,6 +620,22 @@ mod tests {
                 "email":"disabled","sms":"disabled","voice":"disabled"},"securityQuestions":{"enabled":false}}"#,
                 "authenticationMethods",
                 "leaves no method",
+            ),
+            (
+                r#"{"schemaVersion":1,"resetPolicy":{"methodsRequired":2},"authenticationMethods":{"microsoftAuthenticator":"disabled",
+                "softwareOath":"disabled","sms":"disabled","voice":"disabled"},"securityQuestions":{"enabled":false}}"#,
+                "resetPolicy.methodsRequired",
+                "only one method",
+            ),
+            (
+                r#"{"schemaVersion":1,"registration":{"campaignGroups":["all_users","sales"]}}"#,
+                "registration.campaignGroups",
+                "object ids",
+            ),
+            (
+                r#"{"schemaVersion":1,"registration":{"campaignExcludeGroups":["all_users"]}}"#,
+                "registration.campaignExcludeGroups",
+                "object ids",
             ),
             (
                 r#"{"schemaVersion":1,"securityQuestions":{"questions":["First ship?"," "]}}"#,

@@ -160,6 +160,17 @@ fn a_faulty_tenant_is_set_up_and_set_back() {
         outcomes(&undone).values().all(|outcome| *outcome == "undone"),
         "{undone:#}"
     );
+    // What only a person could do stays, and is told.
+    let left: Vec<&str> = undone["left"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|why| why.as_str().unwrap())
+        .collect();
+    assert!(
+        left.iter().any(|why| why.contains("a person takes it back")),
+        "{left:#?}"
+    );
     let order: Vec<&Value> = undone["changes"]
         .as_array()
         .unwrap()
@@ -180,7 +191,9 @@ fn who_may_not_write_is_told_what_is_missing_before_anything_is_changed() {
     let folder = tempfile::tempdir().unwrap();
     let journal = folder.path().join("plan.jsonl");
     // An app cannot reach the portal: these changes are a person's.
-    let made = create(&session, &wanted(), true);
+    let mut wanted = wanted();
+    wanted["mfaEnforcement"]["excludeUsers"] = json!([administrator(&lab, &session)]);
+    let made = create(&session, &wanted, true);
     let kinds: Vec<&Value> = made["changes"]
         .as_array()
         .unwrap()
@@ -200,7 +213,7 @@ fn who_may_not_write_is_told_what_is_missing_before_anything_is_changed() {
     assert!(!journal.exists() && writes(&lab).is_empty());
 
     // Nobody signed in to the portal, or nobody allowed it.
-    let made = create(&writer(&lab), &wanted(), true);
+    let made = create(&writer(&lab), &wanted, true);
     let refused = apply_plan(&writer(&lab), json!({"plan": made["plan"], "journal": journal}));
     assert_eq!(refused.unwrap_err().target.as_deref(), Some("allowPortalWrite"));
     let error = apply(&person(&lab, 0, false), &made, &journal).unwrap_err();
@@ -384,8 +397,20 @@ fn a_policy_that_is_there_is_used_and_whom_it_leaves_out_must_be_there() {
 
     without_mfa(&lab);
     let admin = administrator(&lab, &session);
-    let made = create(&session, &mfa("reportOnly", &[&admin, nobody]), true);
-    let refused = apply(&session, &made, &folder.path().join("nobody.jsonl")).unwrap_err();
+    let desired = mfa("reportOnly", &[&admin, nobody]).to_string();
+    let refused = create_plan(&session, json!({"desired": desired})).unwrap_err();
+    assert_eq!(refused.status, Status::DesiredState);
+    assert_eq!(refused.target.as_deref(), Some("mfaEnforcement.excludeUsers"));
+    assert!(
+        refused
+            .message
+            .contains(&format!("{nobody}, whom the policy leaves out, is not there")),
+        "{refused:?}"
+    );
+    // Applying asks again: since the plan was made, somebody may have gone.
+    let made = create(&session, &mfa("reportOnly", &[&admin]), true);
+    let gone = json!({"plan": made["plan"].as_str().unwrap().replace(&admin, nobody)});
+    let refused = apply(&session, &gone, &folder.path().join("nobody.jsonl")).unwrap_err();
     assert_eq!(refused.status, Status::PlanInvalid);
     assert!(
         refused
@@ -406,6 +431,143 @@ fn a_policy_that_is_there_is_used_and_whom_it_leaves_out_must_be_there() {
     lab.add_fault(Fault::new("/v1.0/users/", gone)).unwrap();
     let undone = undo(&session, &folder.path().join("plan.jsonl")).unwrap();
     assert_eq!(outcomes(&undone)["mfa_enforcement.all_users"], "undone");
+    lab.clear_faults();
+    let done = apply(&session, &made, &folder.path().join("again.jsonl")).unwrap();
+    assert_eq!(outcomes(&done)["mfa_enforcement.all_users"], "done");
+    // One that leaves out nobody is put into force by a person, who chooses somebody first.
+    let id = created_policy(&session);
+    set_left_out(&session, &id, json!([]));
+    let made = create(&session, &mfa("enforced", &[&admin]), true);
+    assert_eq!(made["changes"][0]["kind"], "Manual", "{made:#}");
+    // Nor is it put into force where those whom it leaves out have gone since.
+    set_left_out(&session, &id, json!([admin]));
+    let made = create(&session, &mfa("enforced", &[&admin]), true);
+    assert_eq!(made["changes"][0]["kind"], "Graph", "{made:#}");
+    set_left_out(&session, &id, json!([nobody]));
+    let refused = apply(&session, &made, &folder.path().join("gone.jsonl")).unwrap_err();
+    assert_eq!(refused.status, Status::PlanInvalid);
+    assert!(!folder.path().join("gone.jsonl").exists());
+}
+
+/// The id of the policy that a plan made.
+fn created_policy(session: &Arc<Session>) -> String {
+    let read = run_task(session, |session, context| async move {
+        let ask = entra_sspr::tenant::graph::Ask::directory("/v1.0/identity/conditionalAccess/policies");
+        Ok(session.graph(&context)?.get::<Value>(&ask).await?)
+    });
+    let read = read.unwrap();
+    let mut all = read["value"].as_array().unwrap().iter();
+    let own = all.find(|policy| policy["displayName"].as_str().unwrap().starts_with("EntraSspr"));
+    own.unwrap()["id"].as_str().unwrap().into()
+}
+
+/// Somebody changes whom a policy leaves out.
+fn set_left_out(session: &Arc<Session>, id: &str, users: Value) {
+    let ask = entra_sspr::tenant::graph::Ask::directory(format!("/v1.0/identity/conditionalAccess/policies/{id}"));
+    let body = json!({"conditions": {
+        "clientAppTypes": ["all"], "applications": {"includeApplications": ["All"]},
+        "users": {"includeUsers": ["All"], "excludeUsers": users, "excludeGroups": []},
+    }});
+    let written = run_task(session, |session, context| async move {
+        let graph = session.graph(&context)?;
+        graph.write(reqwest::Method::PATCH, &ask, Some(&body)).await?;
+        Ok(Value::Null)
+    });
+    written.unwrap();
+}
+
+/// A plan that is made of what stands today is empty, in every kind of tenant, whatever can be read there.
+#[test]
+fn what_stands_today_is_a_state_whose_plan_is_empty() {
+    let _turn = turn();
+    for scenario in SCENARIOS {
+        let lab = Lab::start_blocking(LabOptions::scenario(scenario)).expect("the lab starts");
+        for session in [
+            app(&lab, 0),
+            person(&lab, 0, false),
+            person(&lab, 0, *scenario != NO_PORTAL),
+        ] {
+            let current = current_state(&session, json!({})).expect("what stands today");
+            let desired: Value = serde_json::from_str(current["desired"].as_str().unwrap()).unwrap();
+            let made = create(&session, &desired, true);
+            assert_eq!(made["changes"], json!([]), "{scenario}: {desired:#}");
+            // Where every method is off, a state may not say so.
+            let told = current["leftOut"].to_string();
+            assert!(
+                desired["authenticationMethods"]["email"].is_string() || told.contains("leaves no method"),
+                "{scenario}: {desired:#} {told}"
+            );
+            // A snapshot says the same.
+            let readiness = check(&session, json!({}));
+            let saved = current_state(&session, json!({"snapshot": readiness["snapshot"]})).unwrap();
+            assert_eq!(saved["desired"], current["desired"], "{scenario}");
+        }
+        assert_clean(&lab);
+        assert!(writes(&lab).is_empty());
+    }
+    let lab = lab();
+    let current = current_state(&writer(&lab), json!({})).unwrap();
+    let desired: Value = serde_json::from_str(current["desired"].as_str().unwrap()).unwrap();
+    for (section, member, value) in [
+        ("resetPolicy", "methodsRequired", json!(1)),
+        ("notifications", "users", json!(false)),
+        ("accountUnlock", "allowed", json!(false)),
+        ("mfaEnforcement", "conditionalAccess", json!("reportOnly")),
+    ] {
+        assert_eq!(desired[section][member], value, "{desired:#}");
+    }
+    assert_eq!(desired["authenticationMethods"]["migration"], Value::Null);
+    let told = current["leftOut"].as_array().unwrap();
+    assert!(
+        told.iter()
+            .any(|why| why.as_str().unwrap().starts_with("directoryPermissions")),
+        "{told:#?}"
+    );
+}
+
+/// The campaign's groups are those that are named; what is not named of it stays.
+#[test]
+fn the_campaign_asks_the_groups_that_are_named() {
+    let _turn = turn();
+    let lab = lab();
+    let session = writer(&lab);
+    let folder = tempfile::tempdir().unwrap();
+    let before = state_of(&lab, &session);
+    let (one, other) = (
+        "11111111-2222-4333-8444-555555555555",
+        "21111111-2222-4333-8444-555555555555",
+    );
+    let desired =
+        json!({"schemaVersion": 1, "registration": {"campaignGroups": [one], "campaignExcludeGroups": [other]}});
+    let made = create(&session, &desired, true);
+    let change = &made["changes"][0];
+    assert_eq!(
+        (&change["id"], &change["kind"]),
+        (&json!("registration.campaign"), &json!("Graph"))
+    );
+    let of = "registrationEnforcement/authenticationMethodsRegistrationCampaign";
+    assert_eq!(
+        change["after"],
+        json!({
+            (format!("{of}/includeTargets")): [{"id": one, "targetType": "group", "targetedAuthenticationMethod": "microsoftAuthenticator"}],
+            (format!("{of}/excludeTargets")): [{"id": other, "targetType": "group"}],
+        }),
+        "{change:#}"
+    );
+    let journal = folder.path().join("plan.jsonl");
+    assert_eq!(apply(&session, &made, &journal).unwrap()["complete"], true);
+    let campaign =
+        &state_of(&lab, &session)[1][0]["registrationEnforcement"]["authenticationMethodsRegistrationCampaign"];
+    assert_eq!(campaign["includeTargets"][0]["id"], one, "{campaign:#}");
+    let was = &before[1][0]["registrationEnforcement"]["authenticationMethodsRegistrationCampaign"];
+    assert_eq!(
+        (&campaign["state"], &campaign["snoozeDurationInDays"]),
+        (&was["state"], &was["snoozeDurationInDays"])
+    );
+    assert_eq!(create(&session, &desired, true)["changes"], json!([]));
+    assert_eq!(undo(&session, &journal).unwrap()["complete"], true);
+    assert_eq!(state_of(&lab, &session), before);
+    assert_clean(&lab);
 }
 
 /// The object id of the lab's administrator.
@@ -467,8 +629,18 @@ fn a_process_that_applies() {
     let tokens: Vec<String> = serde_json::from_value(trial["tokens"].clone()).unwrap();
     let session = signed_in(&trial["config"], &tokens);
     std::fs::write(trial["begun"].as_str().unwrap(), "").unwrap();
-    let request = json!({"plan": trial["plan"], "journal": trial["journal"], "allowPortalWrite": true});
-    let came = match apply_plan(&session, request) {
+    while trial["go"].as_str().is_some_and(|go| !Path::new(go).exists()) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let mut request = json!({"journal": trial["journal"], "allowPortalWrite": true});
+    let came = match trial["plan"].is_string() {
+        true => {
+            request["plan"] = trial["plan"].clone();
+            apply_plan(&session, request)
+        }
+        false => undo_plan(&session, request),
+    };
+    let came = match came {
         Ok(result) => result.to_string(),
         Err(error) => error.status.name().to_string(),
     };
@@ -506,75 +678,144 @@ impl Trial {
     }
 }
 
-/// Killed at many points: going on makes all of it once, taking it back leaves nothing.
+/// The process, killed at its `at`th request: before that is carried out, or after it was and before it is answered. False where
+/// it had ended before.
+fn killed(lab: &Lab, own: &Trial, at: u32, kind: FaultKind) -> bool {
+    let text = std::fs::read_to_string(own.folder.path().join("trial.json")).unwrap();
+    let mut trial: Value = serde_json::from_str(&text).unwrap();
+    let (begun, go) = (own.folder.path().join("begun"), own.folder.path().join("go"));
+    trial["go"] = json!(go);
+    std::fs::write(own.folder.path().join("trial.json"), trial.to_string()).unwrap();
+    let mut process = own
+        .process(&[])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while !begun.exists() {
+        assert!(process.try_wait().unwrap().is_none(), "it ended before it began");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let met = || {
+        lab.requests()
+            .iter()
+            .filter(|request| !request.faults.is_empty())
+            .count()
+    };
+    let before = met();
+    // What was asked is done by then: the record has its answer, or it never will be.
+    let withheld = kind == FaultKind::Withhold;
+    lab.add_fault(Fault::new("", kind).after(at).times(1)).unwrap();
+    std::fs::write(go, "").unwrap();
+    let ended = loop {
+        if process.try_wait().unwrap().is_some() {
+            break true;
+        }
+        if met() > before {
+            if withheld {
+                std::thread::sleep(Duration::from_millis(40));
+            }
+            break false;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    process.kill().unwrap();
+    process.wait().unwrap();
+    lab.clear_faults();
+    !ended
+}
+
+/// Each policy that is made has an id and times of its own.
+fn without_ids(mut state: Value) -> Value {
+    for policy in state[1][2]["value"].as_array_mut().unwrap() {
+        for member in ["id", "createdDateTime", "modifiedDateTime"] {
+            policy[member] = Value::Null;
+        }
+    }
+    state
+}
+
+/// Killed at each request, before it is carried out and after: going on makes all of it once, taking it back leaves nothing.
 #[test]
-fn a_plan_that_is_killed_at_any_point_is_finished_or_taken_back() {
+fn a_plan_that_is_killed_at_any_request_is_finished_or_taken_back() {
     let _turn = turn();
     let lab = lab();
     let session = writer(&lab);
     let tokens = tokens(&lab, 0, "admin", true);
     without_mfa(&lab);
-    let mut desired = wanted();
-    desired["mfaEnforcement"]["excludeUsers"] = json!([administrator(&lab, &session)]);
-    // Each answer takes its time, so that there is a point to be killed at.
-    lab.add_fault(Fault::new("", FaultKind::Latency { ms: 8 })).unwrap();
+    // Each way of writing once, and one twice.
+    let desired = json!({
+        "schemaVersion": 1, "notifications": {"users": true, "administrators": true}, "accountUnlock": {"allowed": true},
+        "authenticationMethods": {"softwareOath": "enabled"}, "registration": {"campaign": "enabled"},
+        "mfaEnforcement": {"conditionalAccess": "reportOnly", "excludeUsers": [administrator(&lab, &session)]},
+    });
     let before = state_of(&lab, &session);
-    let mut set_up = Value::Null;
-    let (mut cut, mut whole) = (0, 0);
-    for trial in 0..80u64 {
-        let made = create(&session, &desired, true);
-        let own = Trial::new(&lab, &tokens, &made);
-        let mut process = own
-            .process(&[])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        while !own.folder.path().join("begun").exists() {
-            assert!(process.try_wait().unwrap().is_none(), "it ended before it began");
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        std::thread::sleep(Duration::from_millis(trial * trial * 2));
-        let ended = process.try_wait().unwrap().is_some();
-        process.kill().unwrap();
-        process.wait().unwrap();
-        let Ok(text) = std::fs::read_to_string(&own.journal) else {
-            assert_eq!(state_of(&lab, &session), before);
-            continue;
-        };
-        if !text.ends_with('\n') && !text.contains('\n') {
-            // Cut off in the first line: nothing was begun.
-            assert_eq!(state_of(&lab, &session), before);
-            continue;
-        }
-        cut += usize::from(!ended && text.contains("\"begun\""));
-        whole += usize::from(ended);
-        if trial % 2 == 0 || ended {
-            let resume = json!({"journal": own.journal, "resume": true, "allowPortalWrite": true});
-            let resumed = apply_plan(&session, resume).unwrap();
-            assert_eq!(resumed["complete"], true, "{trial}: {resumed:#}\n{text}");
-            let mut now = state_of(&lab, &session);
-            // Each policy that is made has an id and a time of its own.
-            let policies = now[1][2]["value"].as_array_mut().unwrap();
-            policies.iter_mut().for_each(|policy| {
-                for member in ["id", "createdDateTime", "modifiedDateTime"] {
-                    policy[member] = Value::Null;
-                }
-            });
-            if set_up.is_null() {
-                set_up = now;
-            } else {
-                assert_eq!(now, set_up, "{trial}");
+    let folder = tempfile::tempdir().unwrap();
+    let made = create(&session, &desired, true);
+    assert_eq!(made["counts"]["change"], 6, "{made:#}");
+    let first = folder.path().join("whole.jsonl");
+    assert_eq!(apply(&session, &made, &first).unwrap()["complete"], true);
+    let set_up = without_ids(state_of(&lab, &session));
+    assert_eq!(undo(&session, &first).unwrap()["complete"], true);
+
+    let (mut points, mut begun) = (0, 0);
+    'applied: for at in 0.. {
+        for kind in [FaultKind::Never, FaultKind::Withhold] {
+            let own = Trial::new(&lab, &tokens, &made);
+            let told = format!("killed at request {at}, {kind:?}");
+            if !killed(&lab, &own, at, kind) {
+                assert_eq!(undo(&session, &own.journal).unwrap()["complete"], true);
+                break 'applied;
             }
-        }
-        let undone = undo(&session, &own.journal).unwrap();
-        assert_eq!(undone["complete"], true, "{trial}: {undone:#}\n{text}");
-        assert_eq!(state_of(&lab, &session), before, "{trial}: {text}");
-        if whole == 1 {
-            break;
+            points += 1;
+            let Ok(text) = std::fs::read_to_string(&own.journal) else {
+                assert_eq!(state_of(&lab, &session), before, "{told}");
+                continue;
+            };
+            begun += usize::from(text.contains("\"begun\""));
+            if at % 2 == 0 {
+                // The machine itself failed while the last mark was written.
+                if text.trim_end().ends_with("\"mark\":\"done\"}") {
+                    std::fs::write(&own.journal, &text[..text.len() - 9]).unwrap();
+                }
+                let resume = json!({"journal": own.journal, "resume": true, "allowPortalWrite": true});
+                let resumed = apply_plan(&session, resume).unwrap();
+                assert_eq!(resumed["complete"], true, "{told}: {resumed:#}\n{text}");
+                assert_eq!(without_ids(state_of(&lab, &session)), set_up, "{told}");
+            }
+            let undone = undo(&session, &own.journal).unwrap();
+            assert_eq!(undone["complete"], true, "{told}: {undone:#}\n{text}");
+            assert_eq!(state_of(&lab, &session), before, "{told}: {text}");
         }
     }
-    assert!(cut >= 5 && whole == 1, "cut off in {cut} trials, whole in {whole}");
+    assert!(
+        points > 40 && begun > 30,
+        "{points} points, {begun} with something begun"
+    );
+    // Taking back is cut off too, and is taken up again.
+    points = 0;
+    'undone: for at in 0.. {
+        for kind in [FaultKind::Never, FaultKind::Withhold] {
+            let own = Trial::new(&lab, &tokens, &json!({}));
+            let told = format!("killed at request {at} of taking back, {kind:?}");
+            assert_eq!(
+                apply(&session, &made, &own.journal).unwrap()["complete"],
+                true,
+                "{told}"
+            );
+            let cut = killed(&lab, &own, at, kind);
+            points += usize::from(cut);
+            if cut {
+                let undone = undo(&session, &own.journal).unwrap();
+                assert_eq!(undone["complete"], true, "{told}: {undone:#}");
+            }
+            assert_eq!(state_of(&lab, &session), before, "{told}");
+            if !cut {
+                break 'undone;
+            }
+        }
+    }
+    assert!(points > 40, "{points} points");
 }
 
 /// No change is begun that the journal has no room for.
@@ -692,6 +933,8 @@ fn any_state_is_set_up_once_and_set_back() {
             maybe(yes()),
             maybe(number(0, 730)),
             maybe(of(vec!["default".into(), "enabled".into(), "disabled".into()])),
+            maybe(of(vec![json!(["all_users"]), json!([admin]), json!([])])),
+            maybe(of(vec![json!([admin]), json!([])])),
         ),
         (
             maybe(yes()),
@@ -731,7 +974,7 @@ fn any_state_is_set_up_once_and_set_back() {
             "authenticationMethods": {
                 "microsoftAuthenticator": own[0], "softwareOath": own[1], "email": own[2], "sms": own[3], "voice": own[4],
             },
-            "registration": {"required": registration.0, "reconfirmDays": registration.1, "campaign": registration.2},
+            "registration": {"required": registration.0, "reconfirmDays": registration.1, "campaign": registration.2, "campaignGroups": registration.3, "campaignExcludeGroups": registration.4},
             "notifications": {"users": told.0, "administrators": told.1, "helpdesk": told.2},
             "mfaEnforcement": {"conditionalAccess": mfa, "excludeUsers": [admin]},
             "cloudWriteback": {"connect": hybrid.0},
@@ -778,4 +1021,348 @@ fn difference(at: &str, one: &Value, other: &Value) -> String {
         (one, other) if one == other => String::new(),
         (one, other) => format!("{at}: {one} became {other}\n"),
     }
+}
+
+/// A Connect server whose answers are composed: nobody documents what Get-ADSyncAADPasswordResetConfiguration gives.
+struct ConnectServer {
+    enabled: bool,
+    version: &'static str,
+    service: &'static str,
+    /// How far its clock is off.
+    minutes: i64,
+    /// What it says when it is set, in place of doing it.
+    refuses: Option<&'static str>,
+    /// Whether the answer gets lost after it was set.
+    loses: bool,
+    /// What it was asked to do.
+    asked: Vec<Value>,
+}
+
+impl ConnectServer {
+    fn document(&self) -> String {
+        let at = jiff::Timestamp::now() + jiff::SignedDuration::from_mins(self.minutes);
+        let values = json!([{"name": "Enabled", "value": self.enabled}]);
+        json!({
+            "computer": "SYNC1", "readAt": at, "version": {"value": self.version},
+            "service": {"value": {"status": self.service}},
+            "connectors": {"value": [{"name": "corp.example", "type": "AD"}]},
+            "passwordReset": {"value": [{"connector": "contoso.example - AAD", "values": values}]},
+            "scheduler": {"value": [{"name": "StagingModeEnabled", "value": false}]},
+        })
+        .to_string()
+    }
+
+    fn answer(&mut self, action: &Value) -> Value {
+        let id = &action["id"];
+        match action["action"].as_str().unwrap() {
+            "readConnectServer" => json!({"id": id, "result": {"servers": [self.document()]}}),
+            "setConnectWriteback" => {
+                self.asked.push(action["arguments"].clone());
+                if let Some(why) = self.refuses {
+                    return json!({"id": id, "error": why});
+                }
+                self.enabled = action["arguments"]["enabled"] == true;
+                match self.loses {
+                    true => json!({"id": id, "error": "the connection broke off"}),
+                    false => json!({"id": id, "result": null}),
+                }
+            }
+            other => panic!("nobody offers {other}"),
+        }
+    }
+
+    /// Runs a task, and answers what it asks.
+    fn host<F>(
+        &mut self,
+        session: &Arc<Session>,
+        work: impl FnOnce(Arc<Session>, entra_sspr::task::TaskContext) -> F + Send + 'static,
+    ) -> Result<Value>
+    where
+        F: Future<Output = Result<Value>> + Send,
+    {
+        use entra_sspr::task::{Next, Task};
+        let own = Arc::clone(session);
+        let offered = session.config.host_actions.clone();
+        let task = Task::start(offered, move |context| work(own, context)).unwrap();
+        let mut result = Value::Null;
+        loop {
+            match task.next(PATIENCE)? {
+                Next::Pending => panic!("the task hangs"),
+                Next::Ended => return Ok(result),
+                Next::Event(text) => {
+                    let mut event: Value = serde_json::from_str(&text).unwrap();
+                    match event["event"].as_str().unwrap() {
+                        "hostAction" => task.reply(&self.answer(&event).to_string()).unwrap(),
+                        "result" => result = event["result"].take(),
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn create(&mut self, session: &Arc<Session>, desired: &Value) -> Value {
+        let request = serde_json::from_value(json!({"desired": desired.to_string()})).unwrap();
+        let made = self.host(session, |session, context| async move {
+            entra_sspr::plan::create(&session, request, &context).await
+        });
+        made.unwrap()
+    }
+
+    fn apply(&mut self, session: &Arc<Session>, plan: &Value, journal: &Path) -> Value {
+        let request = serde_json::from_value(json!({"plan": plan["plan"], "journal": journal})).unwrap();
+        let done = self.host(session, |session, context| async move {
+            entra_sspr::plan::apply(&session, request, &context).await
+        });
+        done.unwrap()
+    }
+
+    fn undo(&mut self, session: &Arc<Session>, journal: &Path) -> Value {
+        let request = serde_json::from_value(json!({"journal": journal})).unwrap();
+        let done = self.host(session, |session, context| async move {
+            entra_sspr::plan::undo(&session, request, &context).await
+        });
+        done.unwrap()
+    }
+}
+
+const WORKING: ConnectServer = ConnectServer {
+    enabled: false,
+    version: "2.5.190.0",
+    service: "Running",
+    minutes: 0,
+    refuses: None,
+    loses: false,
+    asked: Vec::new(),
+};
+
+/// Writeback on the Connect server itself: set there by the host, read back, and set back; where that would fail, a person does it.
+#[test]
+fn a_connect_server_is_set_by_the_host_and_set_back() {
+    let _turn = turn();
+    let lab = lab();
+    let tokens = tokens(&lab, 0, "admin", false);
+    let mut config = config(&lab, 0);
+    config["hostActions"] = json!(["readConnectServer"]);
+    let reader = signed_in(&config, &tokens);
+    config["hostActions"] = json!(["readConnectServer", "setConnectWriteback"]);
+    let session = signed_in(&config, &tokens);
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("plan.jsonl");
+    let on = json!({"schemaVersion": 1, "connectWriteback": {"enabled": true}});
+
+    let mut server = WORKING;
+    let made = server.create(&session, &on);
+    let change = &made["changes"][0];
+    assert_eq!((&change["kind"], &change["target"]), (&json!("Host"), &json!("SYNC1")));
+    assert_eq!(
+        (&change["before"], &change["after"]),
+        (&json!({"enabled": false}), &json!({"enabled": true}))
+    );
+    let done = server.apply(&session, &made, &journal);
+    assert_eq!(outcomes(&done)["connect_writeback.enabled:SYNC1"], "done", "{done:#}");
+    assert_eq!(server.asked, [json!({"computer": "SYNC1", "enabled": true})]);
+    assert_eq!(server.create(&session, &on)["changes"], json!([]));
+    let undone = server.undo(&session, &journal);
+    assert_eq!(
+        (server.enabled, &undone["complete"]),
+        (false, &json!(true)),
+        "{undone:#}"
+    );
+    // The answer is lost after it was set: what is there counts.
+    server.loses = true;
+    let lost = server.apply(&session, &made, &folder.path().join("lost.jsonl"));
+    assert_eq!(outcomes(&lost)["connect_writeback.enabled:SYNC1"], "done", "{lost:#}");
+
+    // What would make it fail is seen before it is tried, and when it is about to be.
+    for (hindered, why) in [
+        (
+            ConnectServer {
+                service: "Stopped",
+                ..WORKING
+            },
+            "does not run",
+        ),
+        (
+            ConnectServer {
+                version: "2.4.18.0",
+                ..WORKING
+            },
+            "",
+        ),
+        (
+            ConnectServer {
+                version: "2.6.84.0",
+                ..WORKING
+            },
+            "",
+        ),
+    ] {
+        let mut server = hindered;
+        let made = server.create(&session, &on);
+        let change = &made["changes"][0];
+        let manual = server.version != "2.4.18.0";
+        assert_eq!(change["kind"], if manual { "Manual" } else { "Host" }, "{change:#}");
+        assert!(change["risk"].as_str().unwrap_or_default().contains(why), "{change:#}");
+        assert!(
+            change["byHand"][3]
+                .as_str()
+                .unwrap()
+                .starts_with("Tick Password writeback")
+        );
+    }
+    let mut late = ConnectServer { minutes: 20, ..WORKING };
+    let done = late.apply(&session, &made, &folder.path().join("late.jsonl"));
+    let told = &done["changes"][0];
+    assert_eq!(told["outcome"], "failed", "{done:#}");
+    assert!(told["error"]["message"].as_str().unwrap().contains("clock"), "{done:#}");
+    assert!(late.asked.is_empty());
+    let mut federated = ConnectServer {
+        refuses: Some("error getting an auth token"),
+        ..WORKING
+    };
+    let done = federated.apply(&session, &made, &folder.path().join("federated.jsonl"));
+    assert_eq!(done["changes"][0]["outcome"], "failed", "{done:#}");
+
+    // A host that only reads leaves it to a person; so does one that reaches no server.
+    let mut working = WORKING;
+    let read = working.create(&reader, &on);
+    assert_eq!(read["changes"][0]["kind"], "Manual");
+    let none = create(&person(&lab, 0, false), &on, false);
+    assert_eq!(
+        (&none["changes"][0]["kind"], &none["changes"][0]["before"]),
+        (&json!("Manual"), &Value::Null),
+        "{none:#}"
+    );
+    let error = apply(&person(&lab, 0, false), &made, &folder.path().join("none.jsonl")).unwrap_err();
+    assert_eq!(error.status, Status::PlanPermission);
+    assert!(!folder.path().join("none.jsonl").exists());
+}
+
+/// Whatever a service does to any of the writes: what is there is what is told, the journal says so, and what was done is taken back.
+#[test]
+fn faults_of_any_write_end_with_what_is_there() {
+    let _turn = turn();
+    let status = |status, code: &str| FaultKind::Status {
+        status,
+        code: Some(code.into()),
+        retry_after: None,
+    };
+    let lab = lab();
+    let session = writer(&lab);
+    without_mfa(&lab);
+    let before = state_of(&lab, &session);
+    let desired = json!({
+        "schemaVersion": 1, "notifications": {"users": true}, "accountUnlock": {"allowed": true},
+        "authenticationMethods": {"softwareOath": "enabled"}, "registration": {"campaign": "enabled"},
+        "mfaEnforcement": {"conditionalAccess": "reportOnly", "excludeUsers": [administrator(&lab, &session)]},
+    });
+    let made = create(&session, &desired, true);
+    let all: Vec<&Value> = made["changes"].as_array().unwrap().iter().collect();
+    assert_eq!(all.len(), 5, "{made:#}");
+    let throttled = FaultKind::Throttle {
+        retry_after: Some("0".into()),
+    };
+    for (what, kind, times, outcome) in [
+        ("refused", status(403, "accessDenied"), 1, "failed"),
+        ("changed meanwhile", status(412, "preconditionFailed"), 1, "failed"),
+        ("too much asked", throttled, 1, "done"),
+        ("out of order", status(500, "internalServerError"), 20, "failed"),
+        ("answered by nobody, and done", FaultKind::DropAnswer, 1, "done"),
+        ("never there", FaultKind::DropBeforeHeaders, 1, "failed"),
+    ] {
+        // Where it is unknown whether it was done, it is looked for a while: some of them will do.
+        let quick = outcome == "done" || what == "refused";
+        for at in (0..all.len()).step_by(if quick { 1 } else { 2 }) {
+            let folder = tempfile::tempdir().unwrap();
+            let journal = folder.path().join("plan.jsonl");
+            let write = Fault {
+                path_regex: Some("^/(api|v1.0/(policies|identity))/".into()),
+                ..Fault::new("", kind.clone())
+            };
+            // Of the writes, the one.
+            for method in ["PUT", "PATCH", "POST"] {
+                let own = match all[at]["write"]["to"].as_str().unwrap() {
+                    "portal" => "PUT",
+                    "graph" => "PATCH",
+                    _ => "POST",
+                };
+                if own == method {
+                    let earlier = all[..at]
+                        .iter()
+                        .filter(|other| other["write"]["to"] == all[at]["write"]["to"]);
+                    lab.add_fault(
+                        Fault {
+                            method: Some(own.into()),
+                            ..write.clone()
+                        }
+                        .after(earlier.count() as u32)
+                        .times(times),
+                    )
+                    .unwrap();
+                }
+            }
+            let id = all[at]["id"].as_str().unwrap();
+            let told = format!("{id} {what}");
+            let result = apply(&session, &made, &journal).unwrap();
+            lab.clear_faults();
+            let came = outcomes(&result);
+            assert_eq!(came[id], outcome, "{told}: {result:#}");
+            let text = std::fs::read_to_string(&journal).unwrap();
+            let marked = |mark: &str| text.contains(&format!("\"id\":\"{id}\",\"mark\":\"{mark}\""));
+            assert!(
+                marked("begun") && marked(if outcome == "done" { "done" } else { "failed" }),
+                "{told}: {text}"
+            );
+            for (later, change) in all.iter().enumerate().skip(at + 1) {
+                let own = came[change["id"].as_str().unwrap()];
+                assert_eq!(
+                    own,
+                    if outcome == "done" { "done" } else { "notTried" },
+                    "{told}, then {later}"
+                );
+            }
+            assert_eq!(undo(&session, &journal).unwrap()["complete"], true, "{told}");
+            assert_eq!(state_of(&lab, &session), before, "{told}");
+        }
+    }
+}
+
+/// Somebody else writes between our look and our write: that is seen where the whole is read again, and nothing of theirs is lost.
+#[test]
+fn what_others_write_in_between_is_seen() {
+    let _turn = turn();
+    let lab = lab();
+    let session = writer(&lab);
+    let folder = tempfile::tempdir().unwrap();
+    let desired =
+        json!({"schemaVersion": 1, "notifications": {"users": true}, "registration": {"campaign": "enabled"}});
+    let made = create(&session, &desired, true);
+    let set = |value: Value| value.as_object().unwrap().clone();
+    // Of the same member: the plan stops.
+    let drift = |set, after| FaultKind::Drift {
+        object: "passwordReset".into(),
+        set,
+        after,
+    };
+    let odd = drift(set(json!({"notifyUsersOnPasswordReset": "sometimes"})), true);
+    lab.add_fault(Fault::new(POLICY, odd).on("GET").times(1)).unwrap();
+    let journal = folder.path().join("one.jsonl");
+    let only = json!({"plan": made["plan"], "journal": journal, "allowPortalWrite": true, "steps": ["notifications"]});
+    let stopped = apply_plan(&session, only).unwrap();
+    assert_eq!(outcomes(&stopped)["notifications.users"], "drifted", "{stopped:#}");
+    assert!(std::fs::read_to_string(&journal).unwrap().contains("\"failed\""));
+    assert!(writes(&lab).is_empty());
+    lab.clear_faults();
+    let back = json!({"passwordReset": {"notifyUsersOnPasswordReset": false}});
+    lab.control("POST", "portal", &back).unwrap();
+    // Of another member: theirs stays, ours comes.
+    let other = drift(set(json!({"registrationReconfirmIntevalInDays": 77})), true);
+    lab.add_fault(Fault::new(POLICY, other).on("GET").times(1)).unwrap();
+    let journal = folder.path().join("two.jsonl");
+    let only = json!({"plan": made["plan"], "journal": journal, "allowPortalWrite": true, "steps": ["notifications"]});
+    assert_eq!(apply_plan(&session, only).unwrap()["complete"], true);
+    let portal = lab.control("GET", "portal", &Value::Null).unwrap();
+    assert_eq!(portal["passwordReset"]["registrationReconfirmIntevalInDays"], 77);
+    assert_eq!(portal["passwordReset"]["notifyUsersOnPasswordReset"], true);
 }

@@ -133,12 +133,13 @@ async fn handle(
     let mut notes = Notes::default();
     let reply = play(&core, &call, &mut notes, |notes| dispatch(&core, &call, notes));
     let dropped = call.faults.contains(&FaultKind::DropAnswer);
+    let silent = dropped || call.faults.contains(&FaultKind::Withhold);
     if !control {
         for message in std::mem::take(&mut notes.violations) {
             core.log.violation(call.number, call.address(), message);
         }
         core.log.answered(call.number, |record| {
-            record.status = if dropped { 0 } else { reply.status };
+            record.status = if silent { 0 } else { reply.status };
             record.bytes = reply.length();
             record.role = notes.role.to_owned();
             record.tenant_id = notes.tenant_id;
@@ -147,6 +148,9 @@ async fn handle(
     }
     if dropped {
         return Err(Dropped);
+    }
+    if call.faults.contains(&FaultKind::Withhold) {
+        std::future::pending::<()>().await;
     }
     Ok(wire::response(&core, &call, reply))
 }

@@ -583,6 +583,46 @@ Describe 'Connect-SsprConnectServer' {
         (Get-Finding -Readiness (Test-SsprReadiness -Step connect_writeback))['connect_writeback.service'].Status | Should -Be 'Skipped'
     }
 
+    It 'lets a plan set writeback there and set it back, here and by remoting' {
+        $state = '{"schemaVersion":1,"connectWriteback":{"enabled":true}}'
+        foreach ($server in @{}, @{ ComputerName = 'sync1.example.test' }) {
+            $global:SsprConnectServer.Reset = [pscustomobject]@{ Enabled = $false }
+            $global:SsprConnectServer.Set.Clear()
+            [void](Connect-SsprTenant @connection)
+            [void](Connect-SsprConnectServer @server)
+            $plan = New-SsprPlan -DesiredState $state
+            $plan.Changes[0].Kind | Should -Be 'Host'
+            $plan | Invoke-SsprPlan -WhatIf
+            $global:SsprConnectServer.Set.Count | Should -Be 0
+            $journal = [System.IO.Path]::Combine($TestDrive, "host-$($server.Count).jsonl")
+            $result = $plan | Invoke-SsprPlan -JournalPath $journal -Confirm:$false
+            $result.Changes[0].Outcome | Should -Be 'Done'
+            $global:SsprConnectServer.Set | Should -Be 'contoso.example - AAD True'
+            @((New-SsprPlan -DesiredState $state).Changes).Count | Should -Be 0
+            ($result | Undo-SsprPlan -Confirm:$false).Changes[0].Outcome | Should -Be 'Undone'
+            $global:SsprConnectServer.Set[1] | Should -Be 'contoso.example - AAD False'
+            Disconnect-Sspr -All
+        }
+    }
+
+    It 'sets nothing through an endpoint that only reads, nor what the engine refuses' {
+        $global:SsprConnectServer.Reset = [pscustomobject]@{ Enabled = $false }
+        [void](Connect-SsprTenant @connection)
+        [void](Connect-SsprConnectServer -ComputerName 'sync1.example.test' -ConfigurationName 'EntraSspr.ConnectServer')
+        $plan = New-SsprPlan -DesiredState '{"schemaVersion":1,"connectWriteback":{"enabled":true}}'
+        $result = $plan | Invoke-SsprPlan -JournalPath ([System.IO.Path]::Combine($TestDrive, 'restricted.jsonl')) -Confirm:$false -ErrorAction SilentlyContinue
+        $result.Changes[0].Outcome | Should -Be 'Failed'
+        $result.Changes[0].Message | Should -Match 'which only reads'
+        $global:SsprConnectServer.Set.Count | Should -Be 0
+        Disconnect-Sspr -All
+        Stop-ConnectServer
+        Start-ConnectServer -With @{ Relays = @('127.0.0.1:1'); Reset = [pscustomobject]@{ Enabled = $false }; Failing = @{ 'Set-ADSyncAADPasswordResetConfiguration' = 'error getting an auth token' } }
+        [void](Connect-SsprTenant @connection)
+        [void](Connect-SsprConnectServer)
+        $result = $plan | Invoke-SsprPlan -JournalPath ([System.IO.Path]::Combine($TestDrive, 'refused.jsonl')) -Confirm:$false -ErrorAction SilentlyContinue
+        $result.Changes[0].Message | Should -Match 'auth token'
+    }
+
     It 'tells a stopped service, and one that is silent' {
         [void](Connect-SsprTenant @connection)
         $global:SsprConnectServer.Service.Status = 'Stopped'

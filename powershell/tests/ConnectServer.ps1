@@ -111,6 +111,8 @@ function New-ConnectServerData {
             & $logged 'ADSync' 31019 1 'of the other source'
             & $logged 'PasswordResetService' 31016 20160 'two weeks ago'
         )
+        # What was set.
+        Set        = [System.Collections.Generic.List[string]]::new()
         # What was sent to other machines.
         Sent       = [System.Collections.Generic.List[hashtable]]::new()
         # Machines that cannot be reached.
@@ -123,6 +125,11 @@ $connectServerCommands = @{
     'Get-ADSyncConnector'                        = { [CmdletBinding()] param() $global:SsprConnectServer.Connectors }
     'Get-ADSyncGlobalSettings'                   = { [CmdletBinding()] param() $global:SsprConnectServer.Settings }
     'Get-ADSyncAADPasswordResetConfiguration'    = { [CmdletBinding()] param([Parameter(Mandatory = $true)] [string] $Connector) if ($Connector -eq 'contoso.example - AAD') { $global:SsprConnectServer.Reset } }
+    'Set-ADSyncAADPasswordResetConfiguration'    = {
+        [CmdletBinding()] param([Parameter(Mandatory = $true)] [string] $Connector, [Parameter(Mandatory = $true)] [bool] $Enable)
+        $global:SsprConnectServer.Set.Add("$Connector $Enable")
+        $global:SsprConnectServer.Reset = [pscustomobject]@{ Enabled = $Enable }
+    }
     'Get-ADSyncAADCompanyFeature'                = { [CmdletBinding()] param([string] $ConnectorName) if ($ConnectorName) { $global:SsprConnectServer.Features } }
     'Get-ADSyncScheduler'                        = { [CmdletBinding()] param() $global:SsprConnectServer.Scheduler }
     'Get-ADSyncRule'                             = { [CmdletBinding()] param() $global:SsprConnectServer.Rules }

@@ -31,6 +31,19 @@ Describe 'Plans' {
         New-SsprDesiredState -Path $file -Force
     }
 
+    It 'begin with what stands today, from the session and from a snapshot' {
+        $file = [System.IO.Path]::Combine($TestDrive, 'today.json')
+        New-SsprDesiredState -FromCurrent -Path $file
+        @((New-SsprPlan -DesiredState $file).Changes).Count | Should -Be 0
+        $saved = Test-SsprReadiness
+        $told = $( $state = New-SsprDesiredState -FromCurrent -Snapshot $saved -Verbose ) 4>&1
+        $state.registration.campaignGroups | Should -Be 'all_users'
+        $state.authenticationMethods.PSObject.Properties['migration'] | Should -BeNullOrEmpty
+        @((New-SsprPlan -DesiredState $state -Snapshot $saved).Changes).Count | Should -Be 0
+        "$told" | Should -Match 'Left out: directoryPermissions: it is not known how it stands'
+        { New-SsprDesiredState -FromCurrent -Profile Guide } | Should -Throw
+    }
+
     It 'show what differs, and what a person clicks' {
         $plan = New-SsprPlan
         $plan.Counts.Change | Should -Be 1
@@ -81,6 +94,7 @@ Describe 'Plans' {
         @((New-SsprPlan -Step authentication_methods).Changes).Count | Should -Be 0
         $undone = $result | Undo-SsprPlan -Confirm:$false
         $undone.Changes[0].Outcome | Should -Be 'Undone'
+        $undone.Left.Count | Should -Be 0
         @((New-SsprPlan -Step authentication_methods).Changes).Count | Should -Be 1
         # Gone on with, it is done again.
         $again = Invoke-SsprPlan -JournalPath $journal -Resume -Confirm:$false
@@ -118,6 +132,29 @@ Describe 'Plans' {
             [System.IO.File]::ReadAllText($journal) | Should -Match '"mark":"failed"'
         } finally {
             [void](Invoke-Lab -Lab $lab -Method DELETE -Action 'faults')
+        }
+    }
+
+    It 'give the Conditional Access policy as JSON, for a pipeline of one''s own' {
+        $other = Start-Lab -Scenario hybrid-faulty
+        try {
+            [void](Invoke-Lab -Lab $other -Method POST -Action 'click' -Body @{ object = 'conditionalAccess/CA01 - MFA for all users'; set = @{ state = 'disabled' } })
+            $connection = Get-LabConnection -Lab $other
+            $session = Connect-SsprTenant @connection
+            $state = @{ schemaVersion = 1; mfaEnforcement = @{ conditionalAccess = 'reportOnly'; excludeUsers = @('11111111-2222-4333-8444-555555555555') } }
+            $failure = Get-Failure -Script { New-SsprPlan -DesiredState $state -Session $session }
+            $failure.FullyQualifiedErrorId | Should -Be 'Sspr.Plan.DesiredState,New-SsprPlan'
+            $failure.TargetObject | Should -Be 'mfaEnforcement.excludeUsers'
+            # From a snapshot nobody is asked whether that account is there.
+            $saved = Test-SsprReadiness -Session $session
+            $json = New-SsprPlan -DesiredState $state -Session $session -Snapshot $saved | Show-SsprPlan -AsJson
+            $policy = ConvertFrom-Json -InputObject $json
+            $policy.state | Should -Be 'enabledForReportingButNotEnforced'
+            @($policy.conditions.users.excludeUsers) | Should -Be '11111111-2222-4333-8444-555555555555'
+            $json | Should -Match '"clientAppTypes":\s*\['
+            New-SsprPlan -Step notifications -Session $session | Show-SsprPlan -AsJson | Should -BeNullOrEmpty
+        } finally {
+            Stop-Lab -Lab $other
         }
     }
 }

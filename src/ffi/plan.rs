@@ -5,6 +5,9 @@ use super::task;
 use crate::plan;
 use std::ffi::c_char;
 
+/// In place of a step: no plan, but what stands today.
+const TODAY: &str = "";
+
 /// Starts the making of a plan.
 ///
 /// # Safety
@@ -17,8 +20,10 @@ unsafe fn create(
     out_error: *mut *mut c_char,
 ) -> i32 {
     let prepare = |mut request: plan::CreateRequest| {
-        if let Some(step) = only {
-            request.only(step)?;
+        match only {
+            Some(TODAY) => request.of_today()?,
+            Some(step) => request.only(step)?,
+            None => {}
         }
         Ok(request)
     };
@@ -57,6 +62,29 @@ pub unsafe extern "C" fn sspr_desired_state_create(
     unsafe { offline(request_json, out_task, out_error, plan::desired) }
 }
 
+/// Tells what stands today as a desired state: a plan that is made of it is empty.
+///
+/// `request_json`: `snapshot` (tell it from this one; absent: what is needed is read now).
+///
+/// `out_task` receives a task for `sspr_task_next`; its result is `desired`, the document as a string (schema/desired-state.schema.json), and
+/// `leftOut[]`, what it does not say and why. Its errors are SSPR_STATUS_SNAPSHOT_INVALID, SSPR_STATUS_SNAPSHOT_VERSION,
+/// SSPR_STATUS_SIGN_IN_NEEDED, or those of any task (see `sspr_task_next`).
+///
+/// Returns as `sspr_plan_create`. Any thread may call it.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_desired_state_read(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { create(session, Some(TODAY), request_json, out_task, out_error) }
+}
+
 /// Makes a plan: what differs from a desired state, change by change, in the order in which one depends on another. Nothing is written.
 ///
 /// `request_json`: `desired` (the desired state, a document as a string: schema/desired-state.schema.json), `steps` (names; none: all),
@@ -65,7 +93,7 @@ pub unsafe extern "C" fn sspr_desired_state_create(
 /// `policyBackup` (a folder: where a person sets the minimum password age, a group policy backup is written there for each domain, with
 /// the commands that import it among `byHand`).
 ///
-/// `out_task` receives a task for `sspr_task_next`. Its result is the plan: `changes[]` ({`id`, `step`, `kind` ("Graph", "Portal", "Directory", "Sysvol" or "Manual"), `title`,
+/// `out_task` receives a task for `sspr_task_next`. Its result is the plan: `changes[]` ({`id`, `step`, `kind` ("Graph", "Portal", "Directory", "Sysvol", "Host" or "Manual"), `title`,
 /// `target`, `before`, `after`, `reversible`, `risk`, `usersAffected`, `requires[]`, `byHand[]`, `portalUrl`, `write`}), `unread[]`, `counts`, `screen[]`
 /// (line by line) and `plan` (the plan as a string, for `sspr_plan_apply`). Its errors are SSPR_STATUS_DESIRED_STATE, SSPR_STATUS_SNAPSHOT_INVALID,
 /// SSPR_STATUS_SNAPSHOT_VERSION, SSPR_STATUS_SIGN_IN_NEEDED, or those of any task (see `sspr_task_next`).
@@ -126,7 +154,8 @@ pub unsafe extern "C" fn sspr_plan_apply(
 ///
 /// `request_json`: `journal`, `force` (ids of changes that are taken back whatever is there now), `allowPortalWrite`, `allowSysvolWrite` and `confirm` as of `sspr_plan_apply`.
 ///
-/// `out_task` receives a task for `sspr_task_next`; its result and errors are those of `sspr_plan_apply`, with the outcomes "undone" and "lasting" (cannot be taken back).
+/// `out_task` receives a task for `sspr_task_next`; its result and errors are those of `sspr_plan_apply`, with the outcomes "undone" and "lasting" (cannot be taken
+/// back), and `left[]`: the changes that a person made, if at all, and how it was before.
 ///
 /// Returns as `sspr_plan_create`. Any thread may call it.
 ///
@@ -247,6 +276,22 @@ pub unsafe extern "C" fn sspr_setup_notifications(
 ) -> i32 {
     // SAFETY: the caller's promise.
     unsafe { create(session, Some("notifications"), request_json, out_task, out_error) }
+}
+
+/// Plans the step `connect_writeback`: writeback on the Entra Connect server, which the caller reads and sets (host actions "readConnectServer" and
+/// "setConnectWriteback" {`computer`, `enabled`}). Request (without `steps`), result and statuses as of `sspr_plan_create`.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_setup_connect_writeback(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { create(session, Some("connect_writeback"), request_json, out_task, out_error) }
 }
 
 /// Plans the step `cloud_writeback`: writeback in the tenant. Request (without `steps`), result and statuses as of `sspr_plan_create`.

@@ -86,6 +86,23 @@ async fn ask(arguments: Value, context: &TaskContext) -> Fact<Vec<ConnectServer>
     }
 }
 
+/// A server as it is now, without its events and relays.
+pub async fn server_now(computer: &str, context: &TaskContext) -> Result<ConnectServer, String> {
+    let servers = ask(json!({"days": 0, "endpoints": []}), context).await;
+    let (servers, why) = match servers {
+        Fact::Known { value, .. } => (value, String::new()),
+        Fact::Partial { value, reason, .. } => (value, reason),
+        Fact::Unreadable { refusal } => return Err(refusal.message),
+        _ => (Vec::new(), String::new()),
+    };
+    for server in servers {
+        if server.computer.eq_ignore_ascii_case(computer) {
+            return Ok(server);
+        }
+    }
+    Err(format!("it is not among the servers that were read. {why}"))
+}
+
 /// The accounts by which the servers work now, where the caller can say that: without their events and relays.
 pub(super) async fn accounts_now(context: &TaskContext) -> Vec<String> {
     if !context.offers(ACTION) {

@@ -1,7 +1,7 @@
 //! Gathers the facts that steps ask for, each once, as concurrently as the sources allow.
 
 mod audit;
-mod connect;
+pub mod connect;
 pub mod directory;
 mod groups;
 mod people;

@@ -2,7 +2,7 @@
 
 use super::journal::{Journal, Mark};
 use super::lock::Lock;
-use super::writer::{Writer, members};
+use super::writer::{SET_WRITEBACK, Writer, members};
 use super::{Means, Plan, named};
 use crate::change::{Change, Kind, Write};
 use crate::error::{Error, Result};
@@ -167,10 +167,14 @@ pub async fn apply(session: &Session, request: ApplyRequest, context: &TaskConte
     let means = Means {
         portal: request.allow_portal_write,
         sysvol: request.allow_sysvol_write,
+        host: context.offers(SET_WRITEBACK),
     };
     allowed(session, &mut writer, &all, means).await?;
     for change in &all {
-        writer.check_left_out(change).await?;
+        writer.check_left_out(change).await.map_err(|mut error| {
+            error.message.push_str("; nothing was changed");
+            error
+        })?;
     }
     let (mut journal, marks) = match resumed {
         Some(known) => known,
@@ -218,6 +222,7 @@ pub async fn undo(session: &Session, request: UndoRequest, context: &TaskContext
     let means = Means {
         portal: request.allow_portal_write,
         sysvol: request.allow_sysvol_write,
+        host: context.offers(SET_WRITEBACK),
     };
     allowed(session, &mut writer, &all, means).await?;
     let mut told = Vec::new();
@@ -239,7 +244,21 @@ pub async fn undo(session: &Session, request: UndoRequest, context: &TaskContext
         };
         told.push(tell(change, outcome, error.as_ref(), context).await);
     }
-    Ok(document(&plan, &told, &request.journal))
+    let mut document = document(&plan, &told, &request.journal);
+    // Nobody knows which of these a person made.
+    let by_people = plan.changes.iter().filter(|change| change.write.is_none());
+    let left = by_people.map(|change| {
+        let was = match change.before.is_null() {
+            true => "how it was is not known".into(),
+            false => format!("it was {}", short(&change.before)),
+        };
+        format!(
+            "{}: where a person did this, a person takes it back; {was}",
+            change.title
+        )
+    });
+    document["left"] = left.collect::<Vec<_>>().into();
+    Ok(document)
 }
 
 /// Makes or takes back one change. An error of the journal ends all.
@@ -264,13 +283,7 @@ async fn one(
         return Ok((Outcome::Already, None));
     }
     if now != *from && !how.forced && !(how.begun && is_half_done(change, &now)) {
-        let error = Error::new(
-            Status::PlanDrift,
-            format!("{} is not as the plan knows it: it is {}", change.target, short(&now)),
-        )
-        .target(&change.id)
-        .detail(format!("expected {}", short(from)));
-        return Ok((Outcome::Drifted, Some(error)));
+        return Ok((Outcome::Drifted, Some(drifted(change, from, &now))));
     }
     if how.confirm {
         let question = json!({
@@ -282,7 +295,7 @@ async fn one(
         }
     }
     journal.mark(&change.id, way.marks().0, None)?;
-    let written = writer.write(change, to).await;
+    let written = writer.write(change, &now, to).await;
     // Whatever was answered, what is there decides: an answer can be lost after the service has written.
     let mut wait = WAIT;
     let mut seen = Value::Null;
@@ -314,7 +327,11 @@ async fn one(
         .target(&change.id),
     };
     journal.mark(&change.id, Mark::Failed, Some(&error.message))?;
-    Ok((Outcome::Failed, Some(error)))
+    let outcome = match error.status {
+        Status::PlanDrift => Outcome::Drifted,
+        _ => Outcome::Failed,
+    };
+    Ok((outcome, Some(error)))
 }
 
 /// Whether what stands there is what a change leaves that is written in several parts, and was cut off between two.
@@ -384,6 +401,13 @@ async fn allowed(session: &Session, writer: &mut Writer, changes: &[&Change], me
             .help("Sign in with Connect-SsprTenant -PortalApi."));
         }
     }
+    if !means.host && written().any(|change| change.kind == Kind::Host) {
+        return Err(Error::new(
+            Status::PlanPermission,
+            "the plan sets a Connect server, which this caller does not offer to do",
+        )
+        .help("Connect to the server with Connect-SsprConnectServer, in the session that applies the plan."));
+    }
     let held = session
         .state()
         .map(|state| state.identity.permissions)
@@ -418,11 +442,25 @@ fn refused(change: &Change, mut own: Error) -> Error {
     own
 }
 
+/// Somebody else changed what a change is about.
+pub fn drifted(change: &Change, expected: &Value, now: &Value) -> Error {
+    Error::new(
+        Status::PlanDrift,
+        format!("{} is not as the plan knows it: it is {}", change.target, short(now)),
+    )
+    .target(&change.id)
+    .detail(format!("expected {}", short(expected)))
+}
+
 /// Whether it was certainly not written.
 fn is_refusal(error: &Error) -> bool {
     matches!(
         error.status,
-        Status::ServiceRefused | Status::DirectoryRefused | Status::DirectoryNotFound | Status::SignInNeeded
+        Status::ServiceRefused
+            | Status::DirectoryRefused
+            | Status::DirectoryNotFound
+            | Status::SignInNeeded
+            | Status::PlanDrift
     )
 }
 

@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use writer::Writer;
 
 /// The version of the form that this library writes and reads.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -68,6 +69,8 @@ pub struct Means {
     pub portal: bool,
     /// The files of group policy objects.
     pub sysvol: bool,
+    /// The caller, on a Connect server.
+    pub host: bool,
 }
 
 /// What making a plan takes.
@@ -86,9 +89,21 @@ pub struct CreateRequest {
     allow_sysvol_write: bool,
     /// The folder for backups of a group policy object that sets the minimum password age, where a person sets it.
     policy_backup: Option<PathBuf>,
+    /// No plan, but what stands today.
+    #[serde(skip)]
+    current: bool,
 }
 
 impl CreateRequest {
+    /// Makes it a request for what stands today, which takes a snapshot and nothing else.
+    pub fn of_today(&mut self) -> Result<()> {
+        self.current = true;
+        match self.desired.is_empty() && self.steps.is_empty() {
+            true => Ok(()),
+            false => Err(Error::new(Status::ArgumentInvalid, "this function plans nothing").target("desired")),
+        }
+    }
+
     /// Makes it a request for one step.
     pub fn only(&mut self, step: &str) -> Result<()> {
         if !self.steps.is_empty() {
@@ -102,6 +117,9 @@ impl CreateRequest {
 
 /// Makes a plan.
 pub async fn create(session: &Session, request: CreateRequest, context: &TaskContext) -> Result<Value> {
+    if request.current {
+        return current(session, request.snapshot.as_deref(), context).await;
+    }
     let desired = DesiredState::from_json(&request.desired)?;
     let steps = named(&request.steps)?;
     let snapshot = match &request.snapshot {
@@ -114,18 +132,41 @@ pub async fn create(session: &Session, request: CreateRequest, context: &TaskCon
                     .unwrap_or_default(),
                 ..Limits::default()
             };
-            gather::run(session, &steps::setup_needs(&steps), &limits, context).await?
+            // What nothing is said of is not read.
+            let wanted: Vec<&Step> = steps.iter().copied().filter(|step| desired.wants(step.name)).collect();
+            gather::run(session, &steps::setup_needs(&wanted), &limits, context).await?
         }
     };
     let means = Means {
         portal: request.allow_portal_write,
         sysvol: request.allow_sysvol_write,
+        host: context.offers(writer::SET_WRITEBACK),
     };
     let mut plan = plan(&snapshot, &desired, &steps, means);
+    if request.snapshot.is_none() && session.state().is_ok() {
+        left_out(session, &plan, context).await?;
+    }
     if let Some(folder) = &request.policy_backup {
         backup::write(folder, &snapshot, &mut plan)?;
     }
     plan.document()
+}
+
+/// Refuses to plan a policy that leaves out somebody who is not there. Where that cannot be read, applying asks again.
+async fn left_out(session: &Session, plan: &Plan, context: &TaskContext) -> Result<()> {
+    let writer = Writer::new(session, context)?;
+    for change in plan.changes.iter().filter(|change| change.write.is_some()) {
+        match writer.check_left_out(change).await {
+            Err(error) if error.status == Status::PlanInvalid => {
+                return Err(Error {
+                    status: Status::DesiredState,
+                    ..error
+                });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The steps of these names; all, where none is named.
@@ -146,6 +187,61 @@ pub fn desired(request: DesiredRequest) -> Result<Value> {
     Ok(serde_json::json!({ "desired": request.profile.text() }))
 }
 
+/// What stands today, as a desired state. What is not known is left out, and told; so is what no desired state may say.
+async fn current(session: &Session, snapshot: Option<&str>, context: &TaskContext) -> Result<Value> {
+    let snapshot = match snapshot {
+        Some(text) => Snapshot::from_json(text)?,
+        None => {
+            // Nothing of it is about single users.
+            let mut needs = steps::setup_needs(steps::STEPS);
+            for fact in [FactId::Registration, FactId::PolicyGroups, FactId::PolicyUsers] {
+                needs.remove(&fact);
+            }
+            Box::pin(gather::run(session, &needs, &Limits::default(), context)).await?
+        }
+    };
+    standing(&snapshot)
+}
+
+/// The document of what stands today, and what it leaves out.
+fn standing(snapshot: &Snapshot) -> Result<Value> {
+    let mut sections = steps::current::sections(snapshot).0;
+    let mut left_out = Vec::new();
+    for name in DesiredState::NAMES {
+        if !sections.iter().any(|(own, _)| own == name) {
+            left_out.push(Value::from(format!("{name}: it is not known how it stands")));
+        }
+    }
+    loop {
+        let mut text = String::from("{\n  \"schemaVersion\": 1");
+        for (name, members) in &sections {
+            let members = Value::Object(members.clone());
+            text.push_str(&format!(",\n  \"{name}\": {members}"));
+        }
+        text.push_str("\n}\n");
+        let Err(error) = DesiredState::from_json(&text) else {
+            return Ok(serde_json::json!({ "desired": text, "leftOut": left_out }));
+        };
+        // It stands so, and yet may not be wanted: without it the rest may.
+        let path = error.target.clone().unwrap_or_default();
+        let (name, member) = path.split_once('.').unwrap_or((&path, ""));
+        let Some(at) = sections.iter().position(|(own, _)| *own == name) else {
+            return Err(error);
+        };
+        let mut rest = serde_json::Map::new();
+        for (own, value) in &sections[at].1 {
+            if own != member {
+                rest.insert(own.clone(), value.clone());
+            }
+        }
+        match rest.is_empty() || rest.len() == sections[at].1.len() {
+            true => drop(sections.remove(at)),
+            false => sections[at].1 = rest,
+        }
+        left_out.push(error.message.into());
+    }
+}
+
 /// What differs from a desired state.
 pub fn plan(snapshot: &Snapshot, desired: &DesiredState, steps: &[&Step], means: Means) -> Plan {
     let setups = steps.iter().filter_map(|step| step.setup.as_ref());
@@ -153,6 +249,7 @@ pub fn plan(snapshot: &Snapshot, desired: &DesiredState, steps: &[&Step], means:
     let changes = changes.map(|change| match change.kind {
         Kind::Portal if !means.portal || change.before.is_null() => change.manual(),
         Kind::Sysvol if !means.sysvol => change.manual(),
+        Kind::Host if !means.host => change.manual(),
         _ => change,
     });
     Plan {
@@ -166,13 +263,14 @@ pub fn plan(snapshot: &Snapshot, desired: &DesiredState, steps: &[&Step], means:
     }
 }
 
-/// The settings of the portal that cannot be read become changes by hand; where anything else cannot be read, nothing is
+/// The settings of the portal, and proofs, that cannot be read become changes by hand; where anything else cannot be read, nothing is
 /// known.
 fn unread(snapshot: &Snapshot, desired: &DesiredState, steps: &[&Step]) -> Vec<String> {
-    const FOR_A_PERSON: [FactId; 3] = [
+    const FOR_A_PERSON: [FactId; 4] = [
         FactId::PortalResetPolicy,
         FactId::PortalOnPremises,
         FactId::AuditSettings,
+        FactId::AuditResets,
     ];
     let wanted = steps.iter().filter(|step| desired.wants(step.name));
     let needs = wanted.flat_map(|step| {

@@ -1,17 +1,27 @@
 //! Where changes are written: how something stands there now, and how it is put there.
 
+use super::apply::drifted;
 use super::directories::Directories;
-use crate::change::{Change, PortalObject, Write};
+use crate::change::{Change, PortalObject, Write, plain_targets};
 use crate::error::{Error, Result};
+use crate::gather::connect::server_now;
 use crate::session::Session;
+use crate::snapshot::connect::ConnectServer;
 use crate::status::Status;
+use crate::steps::connect_writeback;
 use crate::task::TaskContext;
 use crate::tenant::error::AskError;
 use crate::tenant::graph::{Ask, Graph};
 use crate::tenant::portal::Portal;
+use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 
+/// The host action that switches password writeback of a Connect server on or off.
+pub const SET_WRITEBACK: &str = "setConnectWriteback";
+/// How long that may take there.
+const DEADLINE: Duration = Duration::from_secs(300);
 const POLICIES: &str = "/v1.0/identity/conditionalAccess/policies";
 
 /// What writes a session's changes.
@@ -20,6 +30,7 @@ pub struct Writer {
     /// None where no tenant is signed in to.
     graph: Option<Graph>,
     portal: Option<Portal>,
+    context: TaskContext,
     /// Where changes of directories are written.
     pub directories: Directories,
 }
@@ -34,6 +45,7 @@ impl Writer {
                 true => session.portal(context)?,
                 false => None,
             },
+            context: context.clone(),
             directories: Directories::new(session.directories()),
         })
     }
@@ -49,15 +61,11 @@ impl Writer {
             None => Ok(Value::Null),
             Some(Write::Portal { object }) => {
                 let read: Value = self.portal()?.get(object.path()).await?;
-                let members = members(&change.after);
-                Ok(members.map(|(name, _)| (name.clone(), read[name].clone())).collect())
+                Ok(of_resource(change, &read))
             }
             Some(Write::Graph { path, .. }) => {
                 let read: Value = self.graph()?.get(&Ask::directory(path)).await?;
-                let at = |name: &str| name.split('/').fold(&read, |value, part| &value[part]).clone();
-                Ok(members(&change.after)
-                    .map(|(name, _)| (name.clone(), at(name)))
-                    .collect())
+                Ok(of_resource(change, &read))
             }
             Some(Write::Descriptor {
                 domain,
@@ -66,6 +74,10 @@ impl Writer {
             }) => self.directories.entries(domain, object, entries).await,
             Some(Write::Template { domain, object, new }) => {
                 self.directories.template(domain, object, new.as_ref()).await
+            }
+            Some(Write::Host { computer }) => {
+                let server = self.server(computer).await?;
+                Ok(json!({ "enabled": connect_writeback::switched(&server) }))
             }
             Some(Write::ConditionalAccess) => {
                 let found = self.policies(&change.after).await?;
@@ -79,21 +91,23 @@ impl Writer {
         }
     }
 
-    /// Puts it there.
-    pub async fn write(&mut self, change: &Change, value: &Value) -> Result<()> {
+    /// Puts it there. Where more is sent than what the change is about, the rest is read again, and with it whether what it is about
+    /// still stands as expected.
+    pub async fn write(&mut self, change: &Change, expected: &Value, value: &Value) -> Result<()> {
         match &change.write {
             None => Ok(()),
-            Some(Write::Portal { object }) => self.write_portal(*object, value).await,
+            Some(Write::Portal { object }) => self.write_portal(*object, change, expected, value).await,
             Some(Write::Graph { path, odata_type }) => {
                 let mut body = Map::new();
                 if let Some(name) = odata_type {
                     body.insert("@odata.type".into(), name.as_str().into());
                 }
                 // Of a member that holds others the whole is sent: right whether a PATCH replaces or merges it.
-                let read: Value = match members(value).any(|(name, _)| name.contains('/')) {
-                    true => self.graph()?.get(&Ask::directory(path)).await?,
-                    false => Value::Null,
-                };
+                let mut read = Value::Null;
+                if members(value).any(|(name, _)| name.contains('/')) {
+                    read = self.graph()?.get(&Ask::directory(path)).await?;
+                    unchanged(change, expected, &of_resource(change, &read))?;
+                }
                 for (name, value) in members(value) {
                     let (first, rest) = name.split_once('/').unwrap_or((name, ""));
                     let mut place = body.entry(first).or_insert_with(|| read[first].clone());
@@ -119,6 +133,16 @@ impl Writer {
                     .write_template(domain, object, new.as_ref(), value)
                     .await
             }
+            Some(Write::Host { computer }) => {
+                let server = self.server(computer).await?;
+                let hindered = connect_writeback::hindrances(&server, Timestamp::now());
+                if value["enabled"] == Value::Bool(true) && !hindered.is_empty() {
+                    return Err(Error::new(Status::HostActionFailed, hindered).target(computer));
+                }
+                let arguments = json!({ "computer": computer, "enabled": value["enabled"] });
+                let set = self.context.host_action(SET_WRITEBACK, arguments, DEADLINE).await;
+                set.map(drop)
+            }
             Some(Write::ConditionalAccess) if value.is_null() => {
                 for policy in self.policies(&change.after).await? {
                     let id = policy["id"].as_str().unwrap_or_default();
@@ -142,31 +166,57 @@ impl Writer {
         self.graph.as_ref().ok_or_else(none)
     }
 
-    /// Those whom a Conditional Access policy leaves out must be there, and the accounts among them enabled: else nobody gets in
-    /// when all else fails.
+    /// Those whom a new Conditional Access policy leaves out must be there, and the accounts among them enabled; of one that is put
+    /// into force, one of them: else nobody gets in when all else fails. The error's target is the list that it is about.
     pub async fn check_left_out(&self, change: &Change) -> Result<()> {
-        if change.write != Some(Write::ConditionalAccess) || change.after.is_null() {
-            return Ok(());
-        }
-        let users = &change.after["conditions"]["users"];
-        for (kind, member) in [("users", "excludeUsers"), ("groups", "excludeGroups")] {
-            for id in users[member].as_array().into_iter().flatten().filter_map(Value::as_str) {
-                let path = match kind {
-                    "users" => format!("/v1.0/users/{id}?$select=id,accountEnabled"),
-                    _ => format!("/v1.0/groups/{id}?$select=id"),
-                };
-                let found = self.graph()?.get::<Value>(&Ask::directory(path)).await;
+        let users = match &change.write {
+            Some(Write::ConditionalAccess) => change.after["conditions"]["users"].clone(),
+            Some(Write::Graph { path, .. }) if path.starts_with(POLICIES) && change.after["state"] == "enabled" => {
+                let own: Value = self.graph()?.get(&Ask::conditional_access(path)).await?;
+                own["conditions"]["users"].clone()
+            }
+            _ => return Ok(()),
+        };
+        let is_new = change.write == Some(Write::ConditionalAccess);
+        let mut wrong = None;
+        for (member, path) in [
+            ("excludeUsers", "/v1.0/users/ID?$select=id,accountEnabled"),
+            ("excludeGroups", "/v1.0/groups/ID?$select=id"),
+        ] {
+            let ids = users[member].as_array().into_iter().flatten().filter_map(Value::as_str);
+            for id in ids.filter(|id| uuid::Uuid::try_parse(id).is_ok()) {
+                let found = self
+                    .graph()?
+                    .get::<Value>(&Ask::directory(path.replace("ID", id)))
+                    .await;
                 let why = match found {
                     Ok(found) if found["accountEnabled"] == Value::Bool(false) => "is disabled",
-                    Ok(_) => continue,
+                    Ok(_) if is_new => continue,
+                    Ok(_) => return Ok(()),
                     Err(AskError::Refused { status: 404, .. }) => "is not there",
                     Err(error) => return Err(error.into()),
                 };
-                let why = format!("{id}, whom the policy leaves out, {why}; nothing was changed");
-                return Err(Error::new(Status::PlanInvalid, why).target(&change.id));
+                wrong = wrong.or(Some((member, format!("{id}, whom the policy leaves out, {why}"))));
             }
         }
-        Ok(())
+        let none = || {
+            (
+                "excludeUsers",
+                "the policy leaves out nobody who gets in when all else fails".into(),
+            )
+        };
+        match wrong.or_else(|| (!is_new).then(none)) {
+            None => Ok(()),
+            Some((member, why)) => Err(Error::new(Status::PlanInvalid, why).target(format!("mfaEnforcement.{member}"))),
+        }
+    }
+
+    async fn server(&self, computer: &str) -> Result<ConnectServer> {
+        let server = server_now(computer, &self.context).await;
+        server.map_err(|why| {
+            let why = format!("the Connect server {computer} cannot be read: {why}");
+            Error::new(Status::HostActionFailed, why).target(computer)
+        })
     }
 
     fn portal(&self) -> Result<&Portal> {
@@ -175,14 +225,15 @@ impl Writer {
     }
 
     /// The back end takes the reset policy as a whole, and of the other object one setting at a time.
-    async fn write_portal(&self, object: PortalObject, value: &Value) -> Result<()> {
+    async fn write_portal(&self, object: PortalObject, change: &Change, expected: &Value, value: &Value) -> Result<()> {
         let (portal, path) = (self.portal()?, object.path());
         match object {
             PortalObject::Reset => {
-                let mut whole: Map<String, Value> = portal.get(path).await?;
-                if whole.get("objectId").and_then(Value::as_str) != Some("default") {
+                let mut whole: Value = portal.get(path).await?;
+                if whole["objectId"] != "default" {
                     return Err(answer("the portal's object is not the default policy"));
                 }
+                unchanged(change, expected, &of_resource(change, &whole))?;
                 for (name, value) in members(value) {
                     let Some(member) = whole.get_mut(name) else {
                         return Err(answer(&format!("the portal's object has no member {name}")));
@@ -193,7 +244,7 @@ impl Writer {
                 if let Some(name) = whole.get_mut("passwordResetEnabledGroupName") {
                     *name = "".into();
                 }
-                portal.put(path, &Value::Object(whole)).await.map_err(Error::from)
+                portal.put(path, &whole).await.map_err(Error::from)
             }
             PortalObject::OnPremises => {
                 for (name, value) in members(value) {
@@ -222,6 +273,27 @@ impl PortalObject {
             PortalObject::Reset => "PasswordReset/PasswordResetPolicies",
             PortalObject::OnPremises => "PasswordReset/OnPremisesPasswordResetPolicies",
         }
+    }
+}
+
+/// The members of what was read that a change is about.
+fn of_resource(change: &Change, read: &Value) -> Value {
+    let mut own = Map::new();
+    for (name, _) in members(&change.after) {
+        let value = name.split('/').fold(read, |value, part| &value[part]);
+        let value = match name.ends_with("Targets") {
+            true => plain_targets(value),
+            false => value.clone(),
+        };
+        own.insert(name.clone(), value);
+    }
+    own.into()
+}
+
+fn unchanged(change: &Change, expected: &Value, now: &Value) -> Result<()> {
+    match now == expected {
+        true => Ok(()),
+        false => Err(drifted(change, expected, now)),
     }
 }
 

@@ -26,7 +26,7 @@ pub struct Config {
     pub proxy: Option<String>,
     /// Who signs in to that proxy; the password is the secret `proxyPassword`.
     pub proxy_user: Option<String>,
-    /// What the caller can do for the library: `confirm`, `openBrowser`, `signAssertion`, `readConnectServer`.
+    /// What the caller can do for the library: `confirm`, `openBrowser`, `signAssertion`, `readConnectServer`, `setConnectWriteback`.
     pub host_actions: BTreeSet<String>,
     /// Whether a person is there to sign in again.
     pub interactive: bool,
@@ -39,7 +39,13 @@ pub struct Config {
 }
 
 /// What a caller may offer to do for the library.
-pub const HOST_ACTIONS: &[&str] = &["confirm", "openBrowser", "readConnectServer", "signAssertion"];
+pub const HOST_ACTIONS: &[&str] = &[
+    "confirm",
+    "openBrowser",
+    "readConnectServer",
+    "setConnectWriteback",
+    "signAssertion",
+];
 
 /// A caller's name is short; services cut headers that are long.
 const MAX_CALLER: usize = 200;

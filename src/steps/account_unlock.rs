@@ -49,7 +49,7 @@ const LOCKOUT: Check = Check {
     ],
 };
 
-const SWITCH: Setting<Switch> = Setting {
+pub(super) const SWITCH: Setting<Switch> = Setting {
     name: "permission to unlock without a reset",
     portal: Portal::OnPremises(|p| p.account_unlock_enabled.map(Switch)),
     member: "accountUnlockEnabled",

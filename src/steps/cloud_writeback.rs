@@ -69,14 +69,14 @@ const SWITCH: Setting<Switch> = Setting {
     parse: truth,
 };
 
-const CONNECT: Setting<Switch> = Setting {
+pub(super) const CONNECT: Setting<Switch> = Setting {
     name: "writeback by Entra Connect",
     portal: Portal::OnPremises(|p| p.password_writeback_supported.map(Switch)),
     member: "passwordWritebackSupported",
     logged: &[],
     parse: truth,
 };
-const BY_CLOUD_SYNC: Setting<Switch> = Setting {
+pub(super) const BY_CLOUD_SYNC: Setting<Switch> = Setting {
     name: "writeback by cloud sync",
     portal: Portal::OnPremises(|p| p.cloud_provisioning_enablement_for_tenant.map(Switch)),
     member: "cloudProvisioningEnablementForTenant",
@@ -98,19 +98,31 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
     }
     let connect = Wish {
         check: &ENABLED,
-        title: "Write passwords back by Entra Connect",
+        title: match wanted.connect {
+            Some(false) => "Do not write passwords back by Entra Connect",
+            _ => "Write passwords back by Entra Connect",
+        },
         label: "Write back passwords to your on-premises directory",
         page: page::ON_PREMISES,
     };
     let cloud_sync = Wish {
         check: &CLOUD_SYNC,
-        title: "Write passwords back by cloud sync",
+        title: match wanted.cloud_sync {
+            Some(false) => "Do not write passwords back by cloud sync",
+            _ => "Write passwords back by cloud sync",
+        },
         label: "Write back passwords with Microsoft Entra Connect cloud sync",
         page: page::ON_PREMISES,
     };
     let connect = CONNECT.change(snapshot, wanted.connect.map(Switch), connect);
     // Nobody has seen how the portal writes this one.
-    let cloud_sync = BY_CLOUD_SYNC.change(snapshot, wanted.cloud_sync.map(Switch), cloud_sync);
+    let cloud_sync = BY_CLOUD_SYNC.change(snapshot, wanted.cloud_sync.map(Switch), cloud_sync).map(|mut change| {
+        change.by_hand.push(format!(
+            "Or, on a machine with its agent, run: Import-Module 'C:\\Program Files\\Microsoft Azure AD Connect Provisioning Agent\\Microsoft.CloudSync.Powershell.dll'; Set-AADCloudSyncPasswordWritebackConfiguration -Enable ${} -Credential (Get-Credential)",
+            wanted.cloud_sync == Some(true)
+        ));
+        change
+    });
     connect.into_iter().chain(cloud_sync.map(Change::manual)).collect()
 }
 

@@ -2,6 +2,9 @@
 
 mod events;
 mod server;
+mod setup;
+
+pub use setup::{current, hindrances};
 
 use super::Step;
 use super::hybrid::{OnPremises, on_premises};
@@ -32,7 +35,7 @@ pub const STEP: Step = Step {
         &server::TLS,
     ],
     check,
-    setup: None,
+    setup: Some(setup::SETUP),
 };
 
 const TROUBLESHOOT: &str = "https://learn.microsoft.com/entra/identity/authentication/troubleshoot-sspr-writeback";
@@ -239,7 +242,7 @@ fn is_running(server: &ConnectServer) -> Option<bool> {
 }
 
 /// The switch as the cmdlet shows it. Its names are not documented: only plain ones are taken at their word.
-fn switched(server: &ConnectServer) -> Option<bool> {
+pub fn switched(server: &ConnectServer) -> Option<bool> {
     ["Enabled", "IsEnabled"]
         .iter()
         .find_map(|name| server.switch("passwordReset", name))

@@ -6,6 +6,7 @@ use super::conditional_access::{
     MfaDemand, PORTAL, applies, enforced, mfa, narrowed, on_all_resources, on_all_users, report_only,
 };
 use super::coverage::{EMERGENCY_ACCOUNTS, Left, quoted, users, widest};
+use super::current::Sections;
 use super::policy::graph_change;
 use super::scope::{Directory, any, listed};
 use super::{Setup, Step};
@@ -97,13 +98,9 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
         "enabled" => change.risk(risk).touches(members(snapshot)),
         _ => change,
     };
-    // Ours by its name; else one that asks the same of everybody, whoever made it.
-    let ours = policies.iter().find(|policy| policy.display_name == OURS);
-    let same = policies.iter().filter(|policy| everybody(policy));
-    let used = ours.or_else(|| same.max_by_key(|policy| enforced(policy)));
-    if let Some(own) = used {
+    if let Some(own) = used(policies) {
         // One of somebody else's is put into force, and never out of it.
-        if own.state == state || ours.is_none() && enforced(own) {
+        if own.state == state || own.display_name != OURS && enforced(own) {
             return Vec::new();
         }
         let path = format!("/v1.0/identity/conditionalAccess/policies/{}", own.id);
@@ -116,7 +113,26 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
             own.state.clone().into(),
             state.into(),
         );
-        return vec![risky(change.requires(REQUIRES))];
+        let change = risky(change.requires(REQUIRES));
+        let users = own.conditions.users.as_ref();
+        let somebody = users.is_some_and(|users| {
+            !left_out(&users.exclude_groups).is_empty() || !left_out(&users.exclude_users).is_empty()
+        });
+        let alone = state == "enabled" && !somebody;
+        return vec![match alone {
+            true => change.manual().by_hand(
+                PORTAL,
+                &[
+                    &format!(
+                        "Open the policy \"{}\", Users, Exclude: choose a group or an account for emergencies.",
+                        own.display_name
+                    ),
+                    "Set Enable policy to On.",
+                    "Select Save.",
+                ],
+            ),
+            false => change,
+        }];
     }
     // Another policy, or security defaults, may do it already.
     if check(snapshot)
@@ -150,6 +166,43 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
         policy,
     );
     vec![risky(change.requires(REQUIRES))]
+}
+
+/// The policy that is ours by its name; else one that asks the same of everybody, whoever made it.
+fn used(policies: &[ConditionalAccessPolicy]) -> Option<&ConditionalAccessPolicy> {
+    let ours = policies.iter().find(|policy| policy.display_name == OURS);
+    let same = policies.iter().filter(|policy| everybody(policy));
+    ours.or_else(|| same.max_by_key(|policy| enforced(policy)))
+}
+
+/// Whom a policy leaves out by their ids, of one of its lists.
+fn left_out(list: &[String]) -> Vec<Value> {
+    let mut ids = Vec::new();
+    for id in list {
+        if uuid::Uuid::try_parse(id).is_ok() {
+            ids.push(id.as_str().into());
+        }
+    }
+    ids
+}
+
+/// What the policy that counts here does, and whom it leaves out.
+pub(super) fn current(snapshot: &Snapshot, all: &mut Sections) {
+    const SECTION: &str = "mfaEnforcement";
+    let policies = snapshot.facts.conditional_access.whole();
+    let Some(own) = policies.and_then(|policies| used(policies)) else {
+        return;
+    };
+    let state = match enforced(own) {
+        true => "enforced",
+        false if report_only(own) => "reportOnly",
+        false => return,
+    };
+    all.say(SECTION, "conditionalAccess", state.into());
+    if let Some(users) = &own.conditions.users {
+        all.say(SECTION, "excludeGroups", left_out(&users.exclude_groups).into());
+        all.say(SECTION, "excludeUsers", left_out(&users.exclude_users).into());
+    }
 }
 
 fn check(snapshot: &Snapshot) -> Vec<Finding> {

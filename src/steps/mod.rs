@@ -6,6 +6,7 @@ pub mod cloud_writeback;
 mod conditional_access;
 pub mod connect_writeback;
 mod coverage;
+pub mod current;
 pub mod directory_permissions;
 #[cfg(test)]
 mod fixture;

@@ -51,28 +51,28 @@ const HELPDESK: Check = Check {
     facts: FACTS,
 };
 
-const TELL_USERS: Setting<Switch> = Setting {
+pub(super) const TELL_USERS: Setting<Switch> = Setting {
     name: "notifying of users",
     portal: Portal::Reset(|p| p.notify_users_on_password_reset.map(Switch)),
     member: "notifyUsersOnPasswordReset",
     logged: &["NotifyUsersOfReset"],
     parse: truth,
 };
-const TELL_ADMINISTRATORS: Setting<Switch> = Setting {
+pub(super) const TELL_ADMINISTRATORS: Setting<Switch> = Setting {
     name: "notifying of all administrators",
     portal: Portal::Reset(|p| p.notify_on_admin_password_reset.map(Switch)),
     member: "notifyOnAdminPasswordReset",
     logged: &["NotifyTenantAdminOfReset"],
     parse: truth,
 };
-const LINK_ON: Setting<Switch> = Setting {
+pub(super) const LINK_ON: Setting<Switch> = Setting {
     name: "custom helpdesk contact",
     portal: Portal::Reset(|p| p.customize_helpdesk_link.map(Switch)),
     member: "customizeHelpdeskLink",
     logged: &["CustomizeContactAdminLink"],
     parse: truth,
 };
-const LINK: Setting<String> = Setting {
+pub(super) const LINK: Setting<String> = Setting {
     name: "helpdesk's address",
     portal: Portal::Reset(|p| p.custom_helpdesk_email_or_url.clone()),
     member: "customHelpdeskEmailOrUrl",
@@ -88,19 +88,28 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
     };
     let users = Wish {
         check: &USERS,
-        title: "Tell users of their reset",
+        title: match wanted.users {
+            Some(false) => "Do not tell users of their reset",
+            _ => "Tell users of their reset",
+        },
         label: "Notify users on password resets",
         page: page::NOTIFICATIONS,
     };
     let administrators = Wish {
         check: &ADMINISTRATORS,
-        title: "Tell all administrators of an administrator's reset",
+        title: match wanted.administrators {
+            Some(false) => "Do not tell all administrators of an administrator's reset",
+            _ => "Tell all administrators of an administrator's reset",
+        },
         label: "Notify all admins when other admins reset their password",
         page: page::NOTIFICATIONS,
     };
     let link = Wish {
         check: &HELPDESK,
-        title: "Show users the helpdesk's contact",
+        title: match wanted.helpdesk.as_deref() {
+            Some("") => "Show users no contact of the helpdesk",
+            _ => "Show users the helpdesk's contact",
+        },
         label: "Custom helpdesk email or URL",
         page: page::PROPERTIES,
     };
@@ -109,12 +118,14 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
         ..link
     };
     let on = wanted.helpdesk.as_ref().map(|contact| Switch(!contact.is_empty()));
+    // Without one of its own, what is filled in stays unshown.
+    let contact = wanted.helpdesk.clone().filter(|contact| !contact.is_empty());
     let changes = [
         TELL_USERS.change(snapshot, wanted.users.map(Switch), users),
         TELL_ADMINISTRATORS.change(snapshot, wanted.administrators.map(Switch), administrators),
         both(
             LINK_ON.change(snapshot, on, link_on),
-            LINK.change(snapshot, wanted.helpdesk.clone(), link),
+            LINK.change(snapshot, contact, link),
         ),
     ];
     changes.into_iter().flatten().collect()

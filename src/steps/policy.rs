@@ -349,11 +349,30 @@ pub struct Wish {
 }
 
 impl<T: Clone + PartialEq + Display + Into<Value>> Setting<T> {
+    /// How it stands, from the portal's object, else from whatever else is known whole; and whether that object was read.
+    fn known(&self, snapshot: &Snapshot) -> (Option<T>, bool) {
+        let facts = &snapshot.facts;
+        let portal = match self.portal {
+            Portal::Reset(read) => facts.portal_reset_policy.whole().map(read),
+            Portal::OnPremises(read) => facts.portal_on_premises.whole().map(read),
+        };
+        let was_read = portal.is_some();
+        let weighed = || weigh(snapshot, self).ok().filter(Weighed::is_whole);
+        (
+            portal.flatten().or_else(|| weighed().map(|known| known.value)),
+            was_read,
+        )
+    }
+
+    /// How it stands; null where that is not known.
+    pub fn now(&self, snapshot: &Snapshot) -> Value {
+        self.known(snapshot).0.map_or(Value::Null, Into::into)
+    }
+
     /// The change to what is wanted; none where nothing is, or where it stands so already. Whether it does is known from
     /// the portal alone for sure; from the log, or not at all, a person looks.
     pub fn change(&self, snapshot: &Snapshot, wanted: Option<T>, wish: Wish) -> Option<Change> {
         let wanted = wanted?;
-        let facts = &snapshot.facts;
         let (object, target, role) = match self.portal {
             Portal::Reset(_) => (
                 PortalObject::Reset,
@@ -366,19 +385,7 @@ impl<T: Clone + PartialEq + Display + Into<Value>> Setting<T> {
                 "Hybrid Identity Administrator",
             ),
         };
-        // Whether the portal's object was read, and what it says.
-        let portal = match self.portal {
-            Portal::Reset(read) => facts.portal_reset_policy.whole().map(read),
-            Portal::OnPremises(read) => facts.portal_on_premises.whole().map(read),
-        };
-        let was_read = portal.is_some();
-        let known = || {
-            weigh(snapshot, self)
-                .ok()
-                .filter(Weighed::is_whole)
-                .map(|known| known.value)
-        };
-        let now = portal.flatten().or_else(known);
+        let (now, was_read) = self.known(snapshot);
         if now.as_ref() == Some(&wanted) {
             return None;
         }

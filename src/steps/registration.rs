@@ -4,13 +4,16 @@ mod protection;
 mod traps;
 
 use super::authentication_methods::methods::{Migration, Required, everybody, migration};
-use super::policy::{Portal, REGISTRATION_REQUIRED, Setting, Switch, Wish, graph_change, integer, weigh};
+use super::current::Sections;
+use super::policy::{Portal, REGISTRATION_REQUIRED, Setting, Switch, Wish, integer, weigh};
 use super::scope::{Directory, listed, nobody};
 use super::{Setup, Step};
-use crate::change::Change;
-use crate::desired::{Campaign, DesiredState};
+use crate::change::{Change, Kind, Write, plain_targets};
+use crate::desired::{self, Campaign, DesiredState};
 use crate::finding::{Check, Finding, Severity, counted};
+use crate::snapshot::graph::{MethodTarget, RegistrationCampaign};
 use crate::snapshot::{FactId, Snapshot};
+use serde_json::{Map, Value, json};
 
 /// The step.
 pub const STEP: Step = Step {
@@ -125,39 +128,127 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
     };
     let days = Wish {
         check: &RECONFIRM,
-        title: "Choose when users confirm what they registered",
+        title: match wanted.reconfirm_days {
+            Some(0) => "Never ask users to confirm what they registered",
+            _ => "Ask users to confirm what they registered, after the days below",
+        },
         label: "Number of days before users are asked to re-confirm their authentication information",
         page: PORTAL,
     };
-    let now = snapshot.facts.methods_policy.whole().map(|policy| {
-        let campaign = policy.registration_enforcement.as_ref();
-        campaign.and_then(|all| Some(all.authentication_methods_registration_campaign.as_ref()?.state.clone()))
-    });
-    let state = wanted.campaign.map(|state| match state {
-        Campaign::Default => "default",
-        Campaign::Enabled => "enabled",
-        Campaign::Disabled => "disabled",
-    });
-    let campaign = match (now, state) {
-        (Some(now), Some(state)) if now.as_deref() != Some(state) => Some(
-            graph_change(
-                &CAMPAIGN,
-                format!("Set the registration campaign to {state}"),
-                "/v1.0/policies/authenticationMethodsPolicy",
-                "registrationEnforcement/authenticationMethodsRegistrationCampaign/state",
-                now.into(),
-                state.into(),
-            )
-            .requires(&["Policy.ReadWrite.AuthenticationMethod"]),
-        ),
-        _ => None,
-    };
+    let campaign = known_campaign(snapshot).and_then(|now| campaign_change(now, wanted));
     let changes = [
         REGISTRATION_REQUIRED.change(snapshot, wanted.required.map(Switch), required),
         RECONFIRM_DAYS.change(snapshot, wanted.reconfirm_days.map(i64::from), days),
         campaign,
     ];
     changes.into_iter().flatten().collect()
+}
+
+/// The campaign, where the policy was read; it may have none.
+fn known_campaign(snapshot: &Snapshot) -> Option<Option<&RegistrationCampaign>> {
+    let policy = snapshot.facts.methods_policy.whole()?;
+    let enforcement = policy.registration_enforcement.as_ref();
+    Some(enforcement.and_then(|all| all.authentication_methods_registration_campaign.as_ref()))
+}
+
+/// What differs of the campaign.
+fn campaign_change(now: Option<&RegistrationCampaign>, wanted: &desired::Registration) -> Option<Change> {
+    let state = wanted.campaign.map(|state| match state {
+        Campaign::Default => "default",
+        Campaign::Enabled => "enabled",
+        Campaign::Disabled => "disabled",
+    });
+    let (mut before, mut after) = (Map::new(), Map::new());
+    let mut differs = |member: &str, now: Value, wanted: Value| {
+        if now != wanted {
+            let path = format!("registrationEnforcement/authenticationMethodsRegistrationCampaign/{member}");
+            before.insert(path.clone(), now);
+            after.insert(path, wanted);
+        }
+    };
+    let mut title = "Choose whom the registration campaign asks".into();
+    if let Some(state) = state
+        && now.map(|now| now.state.as_str()) != Some(state)
+    {
+        title = format!("Set the registration campaign to {state}");
+        differs("state", now.map(|now| now.state.as_str()).into(), state.into());
+    }
+    let lists = [
+        (
+            "includeTargets",
+            &wanted.campaign_groups,
+            now.map(|now| &now.include_targets),
+        ),
+        (
+            "excludeTargets",
+            &wanted.campaign_exclude_groups,
+            now.map(|now| &now.exclude_targets),
+        ),
+    ];
+    for (member, groups, now) in lists {
+        let Some(groups) = groups else { continue };
+        let now = now.map(Vec::as_slice).unwrap_or_default();
+        // New ones are asked for what the others are asked for.
+        let mut method = "microsoftAuthenticator";
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        let plain = |id: &str, kind: &str, method: Option<&str>| json!({"id": id, "targetType": kind, "targetedAuthenticationMethod": method});
+        for target in now {
+            let named = target.targeted_authentication_method.as_deref();
+            method = named.unwrap_or(method);
+            let own = plain(&target.id, &target.target_type, named);
+            let meant = |id: &String| id.eq_ignore_ascii_case(&target.id);
+            if !target.target_type.eq_ignore_ascii_case("group") || groups.iter().any(meant) {
+                after.push(own.clone());
+            }
+            before.push(own);
+        }
+        for id in groups {
+            let known = |target: &MethodTarget| {
+                target.id.eq_ignore_ascii_case(id) && target.target_type.eq_ignore_ascii_case("group")
+            };
+            if !now.iter().any(known) {
+                after.push(plain(id, "group", (member == "includeTargets").then_some(method)));
+            }
+        }
+        differs(member, plain_targets(&before.into()), plain_targets(&after.into()));
+    }
+    let write = Write::Graph {
+        path: "/v1.0/policies/authenticationMethodsPolicy".into(),
+        odata_type: None,
+    };
+    (!after.is_empty()).then(|| {
+        Change::of(CAMPAIGN.id, Kind::Graph, title)
+            .writes(
+                "/v1.0/policies/authenticationMethodsPolicy",
+                write,
+                before.into(),
+                after.into(),
+            )
+            .requires(&["Policy.ReadWrite.AuthenticationMethod"])
+    })
+}
+
+/// How users come to register today.
+pub(super) fn current(snapshot: &Snapshot, all: &mut Sections) {
+    const SECTION: &str = "registration";
+    all.say(SECTION, "required", REGISTRATION_REQUIRED.now(snapshot));
+    all.say(SECTION, "reconfirmDays", RECONFIRM_DAYS.now(snapshot));
+    let Some(campaign) = known_campaign(snapshot).flatten() else {
+        return;
+    };
+    all.say(SECTION, "campaign", campaign.state.as_str().into());
+    for (member, targets) in [
+        ("campaignGroups", &campaign.include_targets),
+        ("campaignExcludeGroups", &campaign.exclude_targets),
+    ] {
+        let mut groups = Vec::new();
+        for target in targets {
+            if target.target_type.eq_ignore_ascii_case("group") && !nobody(&target.id) {
+                groups.push(Value::from(target.id.as_str()));
+            }
+        }
+        all.say(SECTION, member, groups.into());
+    }
 }
 
 fn required(snapshot: &Snapshot) -> Finding {

@@ -162,7 +162,7 @@ impl From<EnabledFor> for Scope {
 
 /// The groups of the policy; the portal allows one.
 #[derive(Clone, PartialEq)]
-struct Groups(Vec<String>);
+pub(super) struct Groups(Vec<String>);
 
 impl Display for Groups {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -176,7 +176,7 @@ impl From<Groups> for Value {
     }
 }
 
-const SELECTED: Setting<Groups> = Setting {
+pub(super) const SELECTED: Setting<Groups> = Setting {
     name: "selected group",
     portal: Portal::Reset(|p| Some(Groups(p.password_reset_enabled_group_ids.clone()))),
     member: "passwordResetEnabledGroupIds",
@@ -200,7 +200,11 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
     };
     let scope = Wish {
         check: &SCOPE,
-        title: "Choose who may reset",
+        title: match wanted.enabled_for {
+            Some(EnabledFor::None) => "Let nobody but administrators reset their password",
+            Some(EnabledFor::Selected) => "Let the users of one group reset their password",
+            _ => "Let all users reset their password",
+        },
         label: "Self service password reset enabled",
         page: page::PROPERTIES,
     };
@@ -210,7 +214,10 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
     };
     let methods = Wish {
         check: &METHODS,
-        title: "Choose how many methods a reset takes",
+        title: match wanted.methods_required {
+            Some(1) => "Ask for one method to reset",
+            _ => "Ask for two methods to reset",
+        },
         label: "Number of methods required to reset",
         page: page::METHODS,
     };

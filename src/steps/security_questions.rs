@@ -62,14 +62,14 @@ const RETIREMENT: Check = Check {
     facts: &[FactId::PortalResetPolicy, FactId::AuditSettings, FactId::Registration],
 };
 
-const TO_REGISTER: Setting<i64> = Setting {
+pub(super) const TO_REGISTER: Setting<i64> = Setting {
     name: "number of questions to register",
     portal: Portal::Reset(|p| p.number_of_questions_to_register),
     member: "numberOfQuestionsToRegister",
     logged: &["NumberOfSecurityQuestionsToRegister"],
     parse: integer,
 };
-const TO_RESET: Setting<i64> = Setting {
+pub(super) const TO_RESET: Setting<i64> = Setting {
     name: "number of questions to reset",
     portal: Portal::Reset(|p| p.number_of_questions_to_reset),
     member: "numberOfQuestionsToReset",
@@ -97,7 +97,7 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
     };
     let register = Wish {
         check: &NUMBERS,
-        title: "Choose how many security questions are asked",
+        title: "Set how many security questions are registered and answered",
         label: "Number of questions required to register",
         page: page::METHODS,
     };

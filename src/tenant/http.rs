@@ -66,7 +66,7 @@ impl Http {
         }
     }
 
-    /// The same client, which sends once: for what must not be done twice.
+    /// The same client, which sends once, but for what the service did not take: for what must not be done twice.
     pub fn once(&self) -> Self {
         Http {
             attempts: 1,
@@ -170,20 +170,25 @@ impl Http {
                 Ok(Ok(response)) if response.status().is_success() => return Ok(response),
                 Ok(Ok(response)) => Ok(response),
             };
-            let (error, asked) = match outcome {
-                Err(error) => (error, None),
+            let (error, asked, most) = match outcome {
+                Err(error) => (error, None, self.attempts),
                 Ok(response) => {
                     let retry = matches!(response.status().as_u16(), 429 | 502 | 503 | 504);
                     let asked = retry_after(response.headers());
+                    // What was too much was not done: it may be sent again, whatever it is.
+                    let most = match response.status().as_u16() {
+                        429 => ATTEMPTS,
+                        _ => self.attempts,
+                    };
                     let error = failure(&host, response, deadline).await;
                     if !retry {
                         return Err(error);
                     }
-                    (error, asked)
+                    (error, asked, most)
                 }
             };
             let transient = matches!(error, HttpError::Unreachable { .. } | HttpError::Status { .. });
-            if !transient || attempt >= self.attempts {
+            if !transient || attempt >= most {
                 return Err(error);
             }
             let pause = asked.unwrap_or_else(|| wait.mul_f64(0.5 + fastrand::f64() / 2.0));

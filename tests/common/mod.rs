@@ -118,6 +118,15 @@ pub fn create_plan(session: &Arc<Session>, request: Value) -> Result<Value> {
     })
 }
 
+/// Tells what stands today, as a desired state.
+pub fn current_state(session: &Arc<Session>, request: Value) -> Result<Value> {
+    let mut request: plan::CreateRequest = serde_json::from_value(request).expect("the request is good");
+    request.of_today().expect("nothing else is asked for");
+    run_task(session, |session, context| async move {
+        plan::create(&session, request, &context).await
+    })
+}
+
 /// Applies a plan, or resumes one.
 pub fn apply_plan(session: &Arc<Session>, request: Value) -> Result<Value> {
     let request = serde_json::from_value(request).expect("the request is good");
@@ -256,3 +265,27 @@ pub fn may_write(lab: &Lab) {
         }
     }
 }
+
+/// Conditional Access keeps everybody from the portal's back end there.
+pub const NO_PORTAL: &str = "portal-token-missing";
+
+/// The scenarios of a lab, each a kind of tenant.
+pub const SCENARIOS: &[&str] = &[
+    "hybrid-ready",
+    "hybrid-faulty",
+    "cloud-only-ready",
+    "mixed",
+    "no-license",
+    "license-suspended",
+    "business-standard-only",
+    "empty-group",
+    "selected-group",
+    "methods-not-migrated",
+    "registration-trap",
+    "cloud-sync",
+    "cloud-sync-only",
+    "roll-out-begun",
+    "mfa-exempt",
+    "license-grace",
+    NO_PORTAL,
+];

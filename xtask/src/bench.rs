@@ -8,6 +8,7 @@ mod million;
 mod module;
 mod peer;
 mod report;
+mod saved;
 mod scenario;
 
 pub use child::serve;
@@ -39,6 +40,8 @@ pub enum Figure {
     Directory,
     /// A plan of a thousand units against ldapsearch.
     Plan,
+    /// A plan from a snapshot of many users against one of few.
+    Saved,
     /// A million security descriptors against Samba's own reader of them.
     Descriptors,
     /// A report's page of 10,000 findings against jq.
@@ -107,6 +110,7 @@ pub fn run(profile: &str, runs: usize, only: &[Figure]) -> Result<ExitCode> {
             Figure::Budgets => budgets::run(&bench),
             Figure::Directory => directory::scan(&bench),
             Figure::Plan => directory::plan(&bench),
+            Figure::Saved => saved::run(&bench),
             Figure::Descriptors => directory::descriptors(&bench),
             Figure::Report => report::run(&bench),
         };

@@ -81,6 +81,8 @@ pub enum FaultKind {
     DropBeforeHeaders,
     /// What was asked is done, then the connection is closed without an answer.
     DropAnswer,
+    /// What was asked is done, then no answer ever; the connection stays open.
+    Withhold,
     /// Somebody else changes a member: just before the request is answered, or just after.
     Drift {
         /// As the control interface's `click` names it, such as `passwordReset` or `authenticationMethods/Sms`.

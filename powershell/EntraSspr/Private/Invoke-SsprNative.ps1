@@ -160,6 +160,7 @@ function Send-SsprHostAction {
             switch ($Action.Action) {
                 'signAssertion' { $reply['result'] = New-SsprSignature -Certificate $HostAction['signAssertion'] -Arguments $Action.Arguments }
                 'readConnectServer' { $reply['result'] = Get-SsprConnectServerReply -Cmdlet $Cmdlet -Server $HostAction['readConnectServer'] -Arguments $Action.Arguments }
+                'setConnectWriteback' { Set-SsprConnectWriteback -Cmdlet $Cmdlet -Server $HostAction['readConnectServer'] -ComputerName $Action.Arguments.Computer -Enabled $Action.Arguments.Enabled }
                 'confirm' { $reply['result'] = $Cmdlet.ShouldProcess([string]$Action.Arguments.Target, [string]$Action.Arguments.Title) }
                 'openBrowser' { $reply['result'] = Open-SsprBrowser -Url $Action.Arguments.Url }
             }

@@ -70,6 +70,7 @@ function New-SsprPlanResult {
         Complete   = $Document.Complete
         Counts     = $Document.Counts | Select-Object -Property Done, Already, ByHand, Open
         Changes    = $changes
+        Left       = @(Get-SsprMember -InputObject $Document -Name Left | Where-Object { $_ })
         Journal    = $Document.Journal
     }
     Add-SsprTypeName -InputObject $result -Name PlanResult

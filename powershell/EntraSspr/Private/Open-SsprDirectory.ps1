@@ -37,7 +37,7 @@ function Open-SsprHandle {
     param([Parameter(Mandatory = $true)] [System.Management.Automation.PSCmdlet] $Cmdlet)
 
     $native = Get-SsprNative -Cmdlet $Cmdlet
-    $hostAction = @{ readConnectServer = @(); confirm = $true }
+    $hostAction = @{ readConnectServer = @(); setConnectWriteback = $true; confirm = $true }
     $json = $native::Text((ConvertTo-Json -InputObject @{ interactive = (Test-SsprInteractive); hostActions = @($hostAction.Keys) } -Compress))
     [uint64]$handle = 0
     $failure = [IntPtr]::Zero

@@ -16,6 +16,7 @@ function Open-SsprSession {
 
     $native = Get-SsprNative -Cmdlet $Cmdlet
     $HostAction['readConnectServer'] = @()
+    $HostAction['setConnectWriteback'] = $true
     $HostAction['confirm'] = $true
     $Configuration['hostActions'] = @($HostAction.Keys)
     $Configuration['interactive'] = Test-SsprInteractive

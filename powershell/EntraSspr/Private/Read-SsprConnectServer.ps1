@@ -482,6 +482,61 @@ function Get-SsprConnectServerReply {
     @{ servers = $texts.ToArray() }
 }
 
+# Switches password writeback of the server that it runs on. It is sent to other machines as it stands, as the reader is.
+$script:ConnectWritebackSetter = {
+    param([bool] $Enabled)
+
+    $null = Import-Module -Name ADSync -ErrorAction SilentlyContinue -WarningAction SilentlyContinue -Verbose:$false
+    $names = @(foreach ($connector in Get-ADSyncConnector -ErrorAction Stop) {
+            if ([string]$connector.Name -like '*- AAD' -or "$($connector.ConnectorTypeName)" -eq 'Extensible2' -or "$($connector.Type)" -eq 'Extensible2') { [string]$connector.Name }
+        })
+    if ($names.Count -ne 1) { throw [System.InvalidOperationException]::new("it has $($names.Count) connectors to Microsoft Entra, and not one") }
+    $null = Set-ADSyncAADPasswordResetConfiguration -Connector $names[0] -Enable $Enabled -ErrorAction Stop
+}
+
+function Set-SsprConnectWriteback {
+    # Switches password writeback of a Connect server that was connected to, or of this machine. What cannot be done is thrown.
+    [System.Diagnostics.CodeAnalysis.SuppressMessageAttribute('PSUseShouldProcessForStateChangingFunctions', '', Justification = 'Invoke-SsprPlan asks.')]
+    [CmdletBinding()]
+    [OutputType([void])]
+    param(
+        [Parameter(Mandatory = $true)] [System.Management.Automation.PSCmdlet] $Cmdlet,
+        [AllowNull()] [AllowEmptyCollection()] [hashtable[]] $Server,
+        [Parameter(Mandatory = $true)] [string] $ComputerName,
+        [Parameter(Mandatory = $true)] [bool] $Enabled
+    )
+
+    $known = @($Server | Where-Object { $_ })
+    # Without any that was connected to it is this machine, as for reading.
+    if ($known.Count -eq 0 -and (Test-SsprConnectServerHere)) { $known = @(@{ Name = $ComputerName; ComputerName = '' }) }
+    $one = @($known | Where-Object { $_['Name'] -eq $ComputerName })
+    if ($one.Count -ne 1) { throw [System.InvalidOperationException]::new("the Connect server $ComputerName was not connected to in this session") }
+    $one = $one[0]
+    if ($one['ConfigurationName'] -and $one['ConfigurationName'] -notmatch '^(Microsoft\.)?PowerShell(32|\.|$)') {
+        throw [System.InvalidOperationException]::new("$ComputerName was connected to through a restricted endpoint, which only reads")
+    }
+    $Cmdlet.WriteVerbose("Setting password writeback of the Connect server $ComputerName.")
+    if ($one['ComputerName']) {
+        $option = [System.Management.Automation.Remoting.PSSessionOption]::new()
+        $option.OpenTimeout = [timespan]::FromSeconds(30)
+        $remote = @{ ComputerName = $one['ComputerName']; SessionOption = $option; ErrorAction = 'Stop' }
+        if ($null -ne $one['Credential']) { $remote['Credential'] = $one['Credential'] }
+        if ($one['ConfigurationName']) { $remote['ConfigurationName'] = $one['ConfigurationName'] }
+        $null = Invoke-Command @remote -ScriptBlock $script:ConnectWritebackSetter -ArgumentList $Enabled
+    } elseif ($script:Edition -eq 'Core' -and [Environment]::OSVersion.Platform -eq 'Win32NT' -and (Test-SsprConnectServerHere)) {
+        # The module ADSync is Windows PowerShell's.
+        $windows = @{ UseWindowsPowerShell = $true }
+        $shell = New-PSSession @windows -ErrorAction Stop
+        try {
+            $null = Invoke-Command -Session $shell -ScriptBlock $script:ConnectWritebackSetter -ArgumentList $Enabled -ErrorAction Stop
+        } finally {
+            Remove-PSSession -Session $shell
+        }
+    } else {
+        $null = & $script:ConnectWritebackSetter $Enabled
+    }
+}
+
 function New-SsprConnectServer {
     # A Connect server as the user sees it, of its document: each section's value, and what could not be read.
     [CmdletBinding()]

@@ -9,8 +9,17 @@ function New-SsprDesiredState {
     The recommendation: reset for all users by two methods, registration required at sign-in, Authenticator, one-time codes
     and email on, users and administrators notified, writeback and unlock on. SMS and security questions stay as they stand,
     for Microsoft ends both in 2027. Conditional Access is in it only when you add it (mfaEnforcement).
+
+    With -FromCurrent it says how things stand today, as far as that can be read: a plan that is made of it is empty. What it
+    leaves out is told as verbose output.
     .PARAMETER Profile
     Recommended, or Guide: Microsoft's guide to the letter, with SMS and security questions.
+    .PARAMETER FromCurrent
+    What stands today, read in the session or taken from a snapshot.
+    .PARAMETER Snapshot
+    Take it from a saved snapshot, and do not read anew.
+    .PARAMETER Session
+    The session to read in; by default the current one.
     .PARAMETER Path
     Write it to this file, as JSON.
     .PARAMETER Force
@@ -23,6 +32,10 @@ function New-SsprDesiredState {
     New-SsprDesiredState -Path desired.json
 
     Writes the recommendation to a file, to be edited; New-SsprPlan -DesiredState desired.json plans it.
+    .EXAMPLE
+    New-SsprDesiredState -FromCurrent -Path today.json
+
+    Writes how things stand today; New-SsprPlan -DesiredState today.json shows later what differs from it.
     .LINK
     New-SsprPlan
     .LINK
@@ -30,19 +43,37 @@ function New-SsprDesiredState {
     #>
     [System.Diagnostics.CodeAnalysis.SuppressMessageAttribute('PSAvoidAssignmentToAutomaticVariable', '', Justification = 'A parameter of the function alone.')]
     [System.Diagnostics.CodeAnalysis.SuppressMessageAttribute('PSUseShouldProcessForStateChangingFunctions', '', Justification = 'It makes an object.')]
-    [CmdletBinding()]
+    [CmdletBinding(DefaultParameterSetName = 'Profile')]
     [OutputType('EntraSspr.DesiredState')]
     param(
-        [Parameter(Position = 0)]
+        [Parameter(Position = 0, ParameterSetName = 'Profile')]
         [ValidateSet('Recommended', 'Guide')]
         [string] $Profile = 'Recommended',
+
+        [Parameter(Mandatory = $true, ParameterSetName = 'Current')]
+        [switch] $FromCurrent,
+
+        [Parameter(ParameterSetName = 'Current')]
+        [object] $Snapshot,
+
+        [Parameter(ParameterSetName = 'Current')]
+        [PSTypeName('EntraSspr.Session')]
+        [psobject] $Session,
 
         [string] $Path,
 
         [switch] $Force
     )
 
-    $made = Invoke-SsprNative -Cmdlet $PSCmdlet -Function 'sspr_desired_state_create' -Request @{ profile = $Profile } -Activity 'Desired state'
+    if ($FromCurrent) {
+        $request = @{}
+        if ($null -ne $Snapshot) { $request['snapshot'] = Resolve-SsprSnapshotText -Cmdlet $PSCmdlet -Snapshot $Snapshot }
+        $active = Resolve-SsprSession -Cmdlet $PSCmdlet -Session $Session
+        $made = Invoke-SsprNative -Cmdlet $PSCmdlet -Function 'sspr_desired_state_read' -Handle $active.Handle -Request $request -Activity 'Reading what stands today'
+        foreach ($left in $made.LeftOut) { $PSCmdlet.WriteVerbose("Left out: $left") }
+    } else {
+        $made = Invoke-SsprNative -Cmdlet $PSCmdlet -Function 'sspr_desired_state_create' -Request @{ profile = $Profile } -Activity 'Desired state'
+    }
     if ($Path) {
         $full = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $Path
         if (-not $Force -and [System.IO.File]::Exists($full)) {

@@ -7,10 +7,17 @@ function Show-SsprPlan {
     clicks, and how much there is in all. Nothing is sent.
     .PARAMETER Plan
     What New-SsprPlan gave.
+    .PARAMETER AsJson
+    Give instead the Conditional Access policy that the plan would create, as JSON that Microsoft Graph takes
+    (POST /identity/conditionalAccess/policies): for a pipeline of your own. Nothing where the plan creates none.
     .EXAMPLE
     $plan | Show-SsprPlan
 
     Shows the view; Set-Content would put it into a file.
+    .EXAMPLE
+    $plan | Show-SsprPlan -AsJson | Set-Content -Path policy.json
+
+    Writes the Conditional Access policy to a file.
     .LINK
     New-SsprPlan
     .LINK
@@ -21,8 +28,16 @@ function Show-SsprPlan {
     param(
         [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true)]
         [PSTypeName('EntraSspr.Plan')]
-        [psobject] $Plan
+        [psobject] $Plan,
+
+        [switch] $AsJson
     )
 
-    process { $Plan.Screen }
+    process {
+        if (-not $AsJson) { return $Plan.Screen }
+        foreach ($change in (ConvertFrom-Json -InputObject $Plan.Plan).changes) {
+            $write = Get-SsprMember -InputObject $change -Name write
+            if ($null -ne $write -and $write.to -eq 'conditionalAccess') { ConvertTo-Json -InputObject $change.after -Depth 10 }
+        }
+    }
 }

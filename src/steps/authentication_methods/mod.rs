@@ -5,6 +5,7 @@ pub mod methods;
 mod policy;
 pub mod retirement;
 
+use super::current::Sections;
 use super::policy::{graph_change, weigh};
 use super::reset_policy::{Scope, WHO};
 use super::scope::listed;
@@ -138,6 +139,28 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
         )
     });
     methods.into_iter().filter_map(change).chain(migration).collect()
+}
+
+/// Which methods are on. How far the move has come is named by nobody but a person.
+pub(super) fn current(snapshot: &Snapshot, all: &mut Sections) {
+    let Some(policy) = snapshot.facts.methods_policy.whole() else {
+        return;
+    };
+    for (id, member) in [
+        ("MicrosoftAuthenticator", "microsoftAuthenticator"),
+        ("SoftwareOath", "softwareOath"),
+        ("Email", "email"),
+        ("Sms", "sms"),
+        ("Voice", "voice"),
+    ] {
+        for own in &policy.authentication_method_configurations {
+            if own.id == id
+                && let Some(state) = &own.state
+            {
+                all.say("authenticationMethods", member, state.as_str().into());
+            }
+        }
+    }
 }
 
 fn check(snapshot: &Snapshot) -> Vec<Finding> {

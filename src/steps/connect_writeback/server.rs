@@ -480,20 +480,36 @@ pub(super) fn controller(snapshot: &Snapshot, servers: &[&ConnectServer]) -> Fin
 const FIRST: &str = "2.3.20.0";
 const LAST: &str = "2.4.129.0";
 
+/// Whether a version needs TLS 1.2 to be switched on; None where it is not known.
+fn needs_tls(server: &ConnectServer) -> Option<bool> {
+    let version: Version = server.version.as_deref()?.parse().ok()?;
+    let (first, last) = (FIRST.parse().ok()?, LAST.parse().ok()?);
+    Some(version >= first && version <= last)
+}
+
+fn has_tls(server: &ConnectServer) -> bool {
+    let key = |setting: &&Setting| setting.of.to_uppercase().starts_with("HKLM:");
+    let right = |setting: &&Setting| {
+        let set = setting.value.as_u64();
+        match setting.name.eq_ignore_ascii_case("DisabledByDefault") {
+            true => set == Some(0),
+            // SCHANNEL writes all bits for "on".
+            false => set.is_some_and(|set| set != 0),
+        }
+    };
+    let keys: Vec<&Setting> = server.settings.iter().filter(key).collect();
+    !keys.is_empty() && keys.iter().all(right)
+}
+
+/// Whether a version that needs TLS 1.2 to be switched on shows that it is not.
+pub(super) fn lacks_tls(server: &ConnectServer) -> bool {
+    needs_tls(server) == Some(true) && !server.unread.contains_key("tls") && !has_tls(server)
+}
+
 pub(super) fn tls(snapshot: &Snapshot, servers: &[&ConnectServer]) -> Finding {
-    let versions: Vec<Option<Version>> = servers
-        .iter()
-        .map(|server| server.version.as_deref()?.parse().ok())
-        .collect();
-    let (first, last) = (FIRST.parse::<Version>().ok(), LAST.parse::<Version>().ok());
-    let needs: Vec<&ConnectServer> = servers
-        .iter()
-        .zip(&versions)
-        .filter(|(_, version)| version.is_some() && **version >= first && **version <= last)
-        .map(|(server, _)| *server)
-        .collect();
+    let needs = those(servers, |server| needs_tls(server) == Some(true));
     if needs.is_empty() {
-        return match versions.iter().all(Option::is_some) {
+        return match servers.iter().all(|server| needs_tls(server).is_some()) {
             true => TLS.not_applicable("This version of Entra Connect needs no such values."),
             false => TLS.skipped(
                 "the version of Entra Connect is not known",
@@ -505,20 +521,7 @@ pub(super) fn tls(snapshot: &Snapshot, servers: &[&ConnectServer]) -> Finding {
         Ok(read) => read,
         Err(finding) => return *finding,
     };
-    let wrong = |server: &ConnectServer| {
-        let key = |setting: &&Setting| setting.of.to_uppercase().starts_with("HKLM:");
-        let right = |setting: &&Setting| {
-            let set = setting.value.as_u64();
-            match setting.name.eq_ignore_ascii_case("DisabledByDefault") {
-                true => set == Some(0),
-                // SCHANNEL writes all bits for "on".
-                false => set.is_some_and(|set| set != 0),
-            }
-        };
-        let keys: Vec<&Setting> = server.settings.iter().filter(key).collect();
-        keys.is_empty() || !keys.iter().all(right)
-    };
-    let lacking = those(&read, wrong);
+    let lacking = those(&read, |server| !has_tls(server));
     let finding = match lacking.is_empty() {
         true => TLS.pass("all values are set"),
         false => TLS
