@@ -265,8 +265,17 @@ pub fn refused(snapshot: &Snapshot, facts: &[FactId]) -> Vec<Evidence> {
 impl Finding {
     /// Adds what a fact showed. A fact that was read only in part proves a fault, never its absence, so a Pass that
     /// rests on one is none.
-    pub fn evidence<T>(mut self, fact: &Fact<T>, seen: impl Into<String>) -> Self {
-        if let (Outcome::Pass, Fact::Partial { reason, .. }) = (self.status, fact) {
+    pub fn evidence<T>(self, fact: &Fact<T>, seen: impl Into<String>) -> Self {
+        let in_part = match fact {
+            Fact::Partial { reason, .. } => Some(reason.as_str()),
+            _ => None,
+        };
+        self.rests_on(in_part, fact.source(), fact.as_of(), seen.into())
+    }
+
+    /// The same whatever the fact is of, so that it is compiled once.
+    fn rests_on(mut self, in_part: Option<&str>, source: Option<&str>, as_of: Option<Timestamp>, seen: String) -> Self {
+        if let (Outcome::Pass, Some(reason)) = (self.status, in_part) {
             self.status = Outcome::Skipped;
             self.severity = Severity::Medium;
             self.title = format!("{}, but the source was read only in part", self.title);
@@ -276,11 +285,11 @@ impl Finding {
                     .into(),
             );
         }
-        if let Some(source) = fact.source() {
+        if let Some(source) = source {
             self.evidence.push(Evidence {
                 source: source.into(),
-                seen: seen.into(),
-                as_of: fact.as_of(),
+                seen,
+                as_of,
             });
         }
         self

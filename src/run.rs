@@ -66,32 +66,6 @@ pub struct LoadRequest {
     path: PathBuf,
 }
 
-/// What resolving an error takes.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct ResolveRequest {
-    text: String,
-    id: Option<u32>,
-    provider: Option<String>,
-}
-
-/// What writing a report takes.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ReportRequest {
-    readiness: Option<String>,
-    snapshot: Option<String>,
-    #[serde(default)]
-    steps: Vec<String>,
-    severity: Option<Severity>,
-    format: Format,
-    path: PathBuf,
-    #[serde(default)]
-    overwrite: bool,
-    #[serde(default)]
-    redact: bool,
-}
-
 impl Request {
     /// Makes it a request for one step.
     pub fn only(&mut self, step: &str) -> Result<()> {
@@ -196,11 +170,59 @@ pub fn save(request: SaveRequest) -> Result<Value> {
     Ok(json!({"path": path, "bytes": request.snapshot.len()}))
 }
 
+/// Refuses what is no request, or has a member that this one does not know. It stands for a type of the request's own where its
+/// reader would be as large as the work.
+fn strict(request: &Value, known: &[&str]) -> Result<()> {
+    let members = request.as_object();
+    let unknown = members.and_then(|members| members.keys().find(|name| !known.contains(&name.as_str())));
+    match (members, unknown) {
+        (Some(_), None) => Ok(()),
+        (_, unknown) => {
+            let what = unknown.map_or_else(|| "it is no object".into(), |name| format!("unknown field `{name}`"));
+            let what = format!("the request is not acceptable: {what}");
+            Err(Error::new(Status::ArgumentJson, what).target("request_json"))
+        }
+    }
+}
+
+const REPORT: &[&str] = &[
+    "readiness",
+    "snapshot",
+    "steps",
+    "severity",
+    "format",
+    "path",
+    "overwrite",
+    "redact",
+];
+
 /// Writes an answer to a file, as a page or in another form for others.
-pub fn report(request: ReportRequest) -> Result<Value> {
-    let (document, text) = match (request.readiness, request.snapshot) {
+pub fn report(request: Value) -> Result<Value> {
+    strict(&request, REPORT)?;
+    let member = |name: &str| request[name].as_str();
+    let wrong = |name: &str| {
+        Error::new(
+            Status::ArgumentInvalid,
+            format!("'{name}' is missing or none that is known"),
+        )
+        .target(name)
+    };
+    let format = member("format")
+        .and_then(Format::named)
+        .ok_or_else(|| wrong("format"))?;
+    let path = member("path").map(Path::new).ok_or_else(|| wrong("path"))?;
+    let severity = match member("severity") {
+        None => None,
+        Some("Info") => Some(Severity::Info),
+        Some("Low") => Some(Severity::Low),
+        Some("Medium") => Some(Severity::Medium),
+        Some("High") => Some(Severity::High),
+        Some(_) => return Err(wrong("severity")),
+    };
+    let redact = request["redact"] == true;
+    let (document, text) = match (member("readiness"), member("snapshot")) {
         (Some(answer), None) => {
-            let answer: Value = crate::json::read(&answer)
+            let answer: Value = crate::json::read(answer)
                 .ok()
                 .filter(|answer: &Value| answer["findings"].is_array() && answer["steps"].is_array())
                 .ok_or_else(|| {
@@ -211,13 +233,14 @@ pub fn report(request: ReportRequest) -> Result<Value> {
             (answer, text)
         }
         (None, Some(text)) => {
+            let steps = request["steps"].as_array().into_iter().flatten();
             let assessed = SavedRequest {
-                snapshot: Some(text.clone()),
-                steps: request.steps,
-                severity: request.severity,
+                snapshot: Some(text.into()),
+                steps: steps.map(|step| step.as_str().unwrap_or_default().into()).collect(),
+                severity,
                 ..SavedRequest::default()
             };
-            (assess_saved(assessed)?, Some(text))
+            (assess_saved(assessed)?, Some(text.into()))
         }
         _ => {
             let what = "give either 'readiness' or 'snapshot'";
@@ -225,7 +248,7 @@ pub fn report(request: ReportRequest) -> Result<Value> {
         }
     };
     let snapshot = text.as_deref().map(Snapshot::from_json).transpose()?;
-    let names: Option<Value> = match (request.redact, &text) {
+    let names: Option<Value> = match (redact, &text) {
         (false, _) => None,
         (true, Some(text)) => crate::json::read(text).ok(),
         (true, None) => {
@@ -233,9 +256,9 @@ pub fn report(request: ReportRequest) -> Result<Value> {
             return Err(Error::new(Status::ArgumentInvalid, what).target("redact"));
         }
     };
-    let bytes = export::write(document, snapshot.as_ref(), request.format, names.as_ref());
-    crate::file::write_private(&request.path, &bytes, request.overwrite)?;
-    Ok(json!({"path": request.path, "bytes": bytes.len()}))
+    let bytes = export::write(document, snapshot.as_ref(), format, names.as_ref());
+    crate::file::write_private(path, &bytes, request["overwrite"] == true)?;
+    Ok(json!({"path": path, "bytes": bytes.len()}))
 }
 
 /// Reads a snapshot from a file.
@@ -269,11 +292,12 @@ fn read(path: &Path) -> Result<String> {
 }
 
 /// The known causes of an error, the likeliest first.
-pub fn resolve(request: &ResolveRequest) -> Result<Value> {
+pub fn resolve(request: &Value) -> Result<Value> {
+    strict(request, &["text", "id", "provider"])?;
     let clue = catalogue::Clue {
-        text: &request.text,
-        id: request.id,
-        provider: request.provider.as_deref(),
+        text: request["text"].as_str().unwrap_or_default(),
+        id: request["id"].as_u64().and_then(|id| u32::try_from(id).ok()),
+        provider: request["provider"].as_str(),
     };
     if clue.id.is_none() && clue.text.trim().is_empty() {
         return Err(Error::new(Status::ArgumentInvalid, "give a code, an event's number or a text").target("text"));

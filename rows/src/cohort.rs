@@ -75,6 +75,11 @@ impl Registration {
 
     /// How many users satisfy a condition, with a bounded sample of them.
     pub fn count(&self, mut condition: impl FnMut(&CohortKey) -> bool) -> (u64, Vec<String>) {
+        self.counted(&mut condition)
+    }
+
+    /// The same behind a pointer: the steps have half a hundred conditions, and each would be a function of its own.
+    fn counted(&self, condition: &mut dyn FnMut(&CohortKey) -> bool) -> (u64, Vec<String>) {
         let mut count: u64 = 0;
         let mut sample = Vec::new();
         for cohort in &self.cohorts {

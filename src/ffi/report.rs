@@ -27,7 +27,7 @@ pub unsafe extern "C" fn sspr_error_resolve(
 ) -> i32 {
     let body = || {
         // SAFETY: the caller's promise.
-        let request = task::request(unsafe { text::take(request_json, "request_json")? })?;
+        let request: serde_json::Value = task::request(unsafe { text::take(request_json, "request_json")? })?;
         Ok((Status::Ok, text::give(run::resolve(&request)?.to_string())))
     };
     // SAFETY: the caller's promise.

@@ -4,11 +4,10 @@
 use super::{page, plots, redact};
 use crate::snapshot::Snapshot;
 use crate::text::{is_hostile, write_field};
-use serde::Deserialize;
 use serde_json::Value;
 
 /// How it is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// A page of its own, without script and network.
     Html,
@@ -20,6 +19,20 @@ pub enum Format {
     Csv,
     /// JUnit's XML: a suite for each step, a case for each finding.
     JUnit,
+}
+
+impl Format {
+    /// The one of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "Html" => Format::Html,
+            "Markdown" => Format::Markdown,
+            "Json" => Format::Json,
+            "Csv" => Format::Csv,
+            "JUnit" => Format::JUnit,
+            _ => return None,
+        })
+    }
 }
 
 /// Writes an answer (the document of a run), with what its snapshot adds to it; without the names of a snapshot's tree.

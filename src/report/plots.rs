@@ -27,40 +27,28 @@ pub(super) fn of(document: &Value, snapshot: &Snapshot) -> Vec<Plot> {
     let mut plots = Vec::new();
     let findings = list(document, "findings");
     if let Some(report) = snapshot.facts.registration.value().filter(|report| report.rows > 0) {
-        let count = |bit: Option<u64>| {
-            let has = |methods: u64| bit.is_none_or(|bit| methods & bit != 0);
-            let administrators = report
-                .count(|k| has(k.methods) && !k.guest && (k.admin || k.global_admin))
-                .0;
-            let members = report
-                .count(|k| has(k.methods) && !k.guest && !k.admin && !k.global_admin)
-                .0;
-            Some(vec![
-                members,
-                administrators,
-                report.count(|k| has(k.methods) && k.guest).0,
-            ])
-        };
-        let mut bars = vec![("all users".to_string(), count(None))];
-        bars.extend(
-            report
-                .methods
-                .iter()
-                .map(|name| (name.clone(), count(Some(report.method_bit(name))))),
-        );
-        let none = |who: fn(bool, bool) -> bool| {
-            report
-                .count(|k| k.methods == 0 && who(k.guest, k.admin || k.global_admin))
-                .0
-        };
-        bars.push((
-            "no method".into(),
-            Some(vec![
-                none(|guest, admin| !guest && !admin),
-                none(|guest, admin| !guest && admin),
-                none(|guest, _| guest),
-            ]),
-        ));
+        // All, by each method, and those without any: of each so many members, administrators and guests.
+        let mut bars = vec![("all users".to_string(), Some(vec![0, 0, 0]))];
+        bars.extend(report.methods.iter().map(|name| (name.clone(), Some(vec![0, 0, 0]))));
+        bars.push(("no method".into(), Some(vec![0, 0, 0])));
+        let last = bars.len() - 1;
+        for cohort in &report.cohorts {
+            let key = &cohort.key;
+            let who = match (key.guest, key.admin || key.global_admin) {
+                (true, _) => 2,
+                (false, administrator) => usize::from(administrator),
+            };
+            for (at, (_, parts)) in bars.iter_mut().enumerate() {
+                let counts = match at {
+                    0 => true,
+                    at if at == last => key.methods == 0,
+                    at => key.methods & 1 << (at - 1).min(63) != 0,
+                };
+                if let Some(part) = parts.as_mut().filter(|_| counts).and_then(|parts| parts.get_mut(who)) {
+                    *part = cohort.count.saturating_add(*part);
+                }
+            }
+        }
         plots.push(Plot {
             title: "Registration by method and population",
             note: match snapshot.facts.registration.is_partial() {

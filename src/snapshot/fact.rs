@@ -153,38 +153,41 @@ enum State {
 impl Members {
     /// The fact.
     pub fn read<T: DeserializeOwned>(self) -> serde_json::Result<Fact<T>> {
-        let read = |value: Box<RawValue>| -> serde_json::Result<T> {
-            json::read(value.get()).map_err(|error| Error::custom(format_args!("in a fact's value, {error}")))
+        let mut fact = self.fact().map_err(Error::missing_field)?;
+        let raw = match &mut fact {
+            Fact::Known { value, .. } | Fact::Partial { value, .. } | Fact::Declared { value, .. } => Some(value),
+            Fact::Unreadable { .. } | Fact::NotAsked => None,
         };
-        Ok(match self.fact().map_err(Error::missing_field)? {
-            Fact::Known { value, source, as_of } => Fact::Known {
-                value: read(value)?,
-                source,
-                as_of,
-            },
-            Fact::Partial {
+        // Read in one place, for each would be a reader of its own.
+        let value: Option<T> = match raw {
+            Some(raw) => {
+                Some(json::read(raw.get()).map_err(|error| Error::custom(format_args!("in a fact's value, {error}")))?)
+            }
+            None => None,
+        };
+        Ok(match (fact, value) {
+            (Fact::Known { source, as_of, .. }, Some(value)) => Fact::Known { value, source, as_of },
+            (
+                Fact::Partial {
+                    source,
+                    as_of,
+                    read,
+                    of,
+                    reason,
+                    ..
+                },
+                Some(value),
+            ) => Fact::Partial {
                 value,
                 source,
                 as_of,
-                read: rows,
-                of,
-                reason,
-            } => Fact::Partial {
-                value: read(value)?,
-                source,
-                as_of,
-                read: rows,
+                read,
                 of,
                 reason,
             },
-            Fact::Unreadable { refusal } => Fact::Unreadable { refusal },
-            Fact::Declared { value, by, at, until } => Fact::Declared {
-                value: read(value)?,
-                by,
-                at,
-                until,
-            },
-            Fact::NotAsked => Fact::NotAsked,
+            (Fact::Declared { by, at, until, .. }, Some(value)) => Fact::Declared { value, by, at, until },
+            (Fact::Unreadable { refusal }, _) => Fact::Unreadable { refusal },
+            _ => Fact::NotAsked,
         })
     }
 
