@@ -37,6 +37,7 @@
         'Show-SsprPlan'
         'Test-SsprReadiness'
         'Undo-SsprPlan'
+        'Watch-SsprReset'
     )
     CmdletsToExport      = @()
     VariablesToExport    = @()

@@ -234,14 +234,15 @@ pub async fn watch(session: &Session, request: Value, context: &TaskContext) -> 
         }
     }
     if !LEGS.into_iter().any(|leg| watch.is_watched(leg)) {
-        let why = watch.leg(Leg::Cloud, false)["detail"]
-            .as_str()
-            .unwrap_or_default()
-            .to_string();
-        return Err(Error::new(Status::SignInNeeded, "nothing can be watched")
-            .target("user")
-            .detail(why)
-            .help("Sign in with Connect-SsprTenant, or connect with Connect-SsprDirectory; for a user of the cloud alone the tenant is needed."));
+        let status = match session.directories().is_empty() {
+            true => Status::SignInNeeded,
+            false => Status::DirectoryNotFound,
+        };
+        let mut none = Error::new(status, "nothing can be watched").target(&request.user);
+        for leg in [Leg::Cloud, Leg::Directory, Leg::Connect] {
+            none = none.detail(watch.leg(leg, false)["detail"].as_str().unwrap_or_default());
+        }
+        return Err(none);
     }
 
     let what = format!("Watching {shown}: {}. The user may begin now.", watch.awaited());

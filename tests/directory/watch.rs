@@ -239,5 +239,9 @@ fn a_reset_that_must_be_changed_at_once_and_an_unlock_are_seen_without_a_tenant(
     assert_eq!(leg(&unlocked, "Cloud")["status"], "NotWatched");
     // Nobody is nobody.
     let nobody = watch_reset(&session, json!({"user": "no.body"}), |_| None).unwrap_err();
-    assert_eq!(nobody.status.name(), "SignIn.Needed", "{nobody:?}");
+    assert_eq!(nobody.status.name(), "Directory.NotFound", "{nobody:?}");
+    assert!(
+        nobody.detail.iter().any(|line| line.contains("in no domain")),
+        "{nobody:?}"
+    );
 }
