@@ -112,7 +112,7 @@ enum sspr_status {
   SSPR_STATUS_PLAN_DRIFT = 702,
   // Plan.Permission: The sign-in lacks what the plan needs; nothing was changed.
   SSPR_STATUS_PLAN_PERMISSION = 703,
-  // Plan.Locked: Another plan is being applied to the same tenant.
+  // Plan.Locked: Another plan is being applied to the same tenant or domain.
   SSPR_STATUS_PLAN_LOCKED = 704,
   // Plan.NotKept: What was written is not there when it is read again.
   SSPR_STATUS_PLAN_NOT_KEPT = 705,

@@ -1,4 +1,4 @@
-//! One plan at a time for a tenant, on one machine and for one user.
+//! One plan at a time for a tenant or a domain, on one machine and for one user.
 
 use crate::error::{Error, Result};
 use crate::platform;
@@ -24,10 +24,19 @@ fn folder() -> PathBuf {
 }
 
 impl Lock {
-    /// Locks a tenant.
-    pub fn take(tenant: &str) -> Result<Lock> {
+    /// Locks a tenant or a domain.
+    pub fn take(target: &str) -> Result<Lock> {
         let folder = folder();
-        let path = folder.join(format!("{tenant}.lock"));
+        // The name is a plan's, which anybody may have written.
+        let plain = |c: char| {
+            if c.is_alphanumeric() || "-.".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        };
+        let name: String = target.chars().take(200).map(plain).collect();
+        let path = folder.join(format!("{name}.lock"));
         let unusable = |e: &std::io::Error| {
             Error::new(Status::FileWrite, format!("{} cannot be locked", path.display()))
                 .target(path.display().to_string())
@@ -48,7 +57,7 @@ impl Lock {
         match file.try_lock() {
             Ok(()) => Ok(Lock(file)),
             Err(TryLockError::WouldBlock) => {
-                Err(Error::new(Status::PlanLocked, "another plan is being applied to this tenant").target(tenant))
+                Err(Error::new(Status::PlanLocked, format!("another plan is being applied to {target}")).target(target))
             }
             Err(TryLockError::Error(e)) => Err(unusable(&e)),
         }
