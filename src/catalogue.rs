@@ -489,6 +489,11 @@ pub const ROWS: &[Row] = &[
     },
 ];
 
+/// The cause of that number.
+pub fn row(number: u8) -> Option<&'static Row> {
+    ROWS.iter().find(|row| row.number == number)
+}
+
 /// The cause that an event tells of: of the rows with a sign that fits, the one whose sign says most.
 pub fn recognised(event: &SyncEvent) -> Option<&'static Row> {
     let line = event.line.to_lowercase();

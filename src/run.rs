@@ -4,16 +4,19 @@ use crate::catalogue;
 use crate::error::{Error, Result};
 use crate::finding::Severity;
 use crate::gather::{self, Limits};
+use crate::probe;
 use crate::readiness::{Readiness, Selection, assess};
 use crate::report::export::{self, Format};
 use crate::session::Session;
-use crate::snapshot::{self, Snapshot, source};
+use crate::snapshot::{self, Fact, FactId, Snapshot, source};
 use crate::status::Status;
 use crate::steps::{self, STEPS, Step};
 use crate::task::TaskContext;
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -132,6 +135,45 @@ pub async fn check(
         }
     };
     let readiness = assess(&snapshot, chosen, &request.selection());
+    for finding in &readiness.findings {
+        context.finding(finding).await;
+    }
+    document(&readiness, snapshot.to_json()?)
+}
+
+const PROBE: &[&str] = &["container", "user", "acceptPasswordLoss", "connector", "utcOffsetMinutes"];
+
+/// Reads what a probe is asked for.
+pub fn probe_request(request: &Value) -> Result<probe::Request> {
+    strict(request, PROBE)?;
+    let member = |name: &str| match &request[name] {
+        Value::Null => Ok(None),
+        Value::String(text) if !text.trim().is_empty() => Ok(Some(text.clone())),
+        _ => Err(Error::new(Status::ArgumentInvalid, format!("'{name}' is empty or no text")).target(name)),
+    };
+    Ok(probe::Request {
+        container: member("container")?,
+        user: member("user")?,
+        accept_password_loss: request["acceptPasswordLoss"] == true,
+        connector: member("connector")?,
+    })
+}
+
+/// Probes writeback in the directory, and judges what that came to.
+pub async fn probe(session: Arc<Session>, request: Value, context: &TaskContext) -> Result<Value> {
+    let wanted = probe_request(&request)?;
+    let started = Instant::now();
+    let signed_in = session.state().map(|state| state.identity).unwrap_or_default();
+    let mut snapshot = Snapshot::new(Timestamp::now(), signed_in);
+    let told = probe::run(session, wanted, context.clone()).await?;
+    snapshot.duration_ms = started.elapsed().as_millis() as u64;
+    let source = source(FactId::WritebackProbes).path;
+    snapshot.facts.writeback_probes = Fact::known(vec![told], source, Timestamp::now());
+    let selection = Selection {
+        utc_offset_minutes: request["utcOffsetMinutes"].as_i64().and_then(|n| i32::try_from(n).ok()).unwrap_or_default(),
+        ..Selection::default()
+    };
+    let readiness = assess(&snapshot, &[&steps::writeback_probe::STEP], &selection);
     for finding in &readiness.findings {
         context.finding(finding).await;
     }

@@ -1,11 +1,11 @@
 //! The only writer: each change's precondition, the journal, the write, and a look at what is there then.
 
 use super::journal::{Journal, Mark};
-use super::lock::Lock;
 use super::writer::{SET_WRITEBACK, Writer, members};
 use super::{Means, Plan, named};
 use crate::change::{Change, Kind, Write};
 use crate::error::{Error, Result};
+use crate::lock::Lock;
 use crate::session::Session;
 use crate::status::Status;
 use crate::task::TaskContext;
@@ -364,11 +364,14 @@ async fn is_taken(writer: &mut Writer, change: &Change, patience: Duration) -> b
     }
 }
 
+/// Why a plan has to wait.
+const BUSY: &str = "another plan is being applied to this tenant";
+
 /// The plan must be this tenant's, and no other may be at work on it.
 fn ours(session: &Session, plan: &Plan) -> Result<Lock> {
     // A plan of directories alone is of no tenant.
     let tenant = match plan.tenant_id.as_str() {
-        "" => return Lock::take("directory"),
+        "" => return Lock::take("directory", BUSY),
         _ => session.state()?.identity.tenant_id,
     };
     if !plan.tenant_id.eq_ignore_ascii_case(&tenant) {
@@ -378,7 +381,7 @@ fn ours(session: &Session, plan: &Plan) -> Result<Lock> {
         )
         .target(&plan.tenant_id));
     }
-    Lock::take(&tenant)
+    Lock::take(&tenant, BUSY)
 }
 
 /// Before anything is changed: what the sign-in lacks, all at once.
