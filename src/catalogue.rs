@@ -489,6 +489,22 @@ pub const ROWS: &[Row] = &[
     },
 ];
 
+impl Row {
+    /// What is seen, in words that stand alone, with an event that tells of it.
+    pub fn seen(&self) -> String {
+        let alone = |row: &&Row| row.number <= self.number && !row.symptom.starts_with("the same");
+        let row = ROWS.iter().rev().find(alone).unwrap_or(self);
+        let other = |sign: &&Sign| !row.symptom.contains(&sign.id.to_string());
+        match self.events.first().filter(other) {
+            Some(sign) if !sign.says.is_empty() => {
+                format!("{}; event {}, hr={}", row.symptom, sign.id, sign.says.join(", "))
+            }
+            Some(sign) => format!("{}; event {}", row.symptom, sign.id),
+            None => row.symptom.into(),
+        }
+    }
+}
+
 /// The cause of that number.
 pub fn row(number: u8) -> Option<&'static Row> {
     ROWS.iter().find(|row| row.number == number)

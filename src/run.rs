@@ -141,7 +141,13 @@ pub async fn check(
     document(&readiness, snapshot.to_json()?)
 }
 
-const PROBE: &[&str] = &["container", "user", "acceptPasswordLoss", "connector", "utcOffsetMinutes"];
+const PROBE: &[&str] = &[
+    "container",
+    "user",
+    "acceptPasswordLoss",
+    "connector",
+    "utcOffsetMinutes",
+];
 
 /// Reads what a probe is asked for.
 pub fn probe_request(request: &Value) -> Result<probe::Request> {
@@ -170,7 +176,10 @@ pub async fn probe(session: Arc<Session>, request: Value, context: &TaskContext)
     let source = source(FactId::WritebackProbes).path;
     snapshot.facts.writeback_probes = Fact::known(vec![told], source, Timestamp::now());
     let selection = Selection {
-        utc_offset_minutes: request["utcOffsetMinutes"].as_i64().and_then(|n| i32::try_from(n).ok()).unwrap_or_default(),
+        utc_offset_minutes: request["utcOffsetMinutes"]
+            .as_i64()
+            .and_then(|n| i32::try_from(n).ok())
+            .unwrap_or_default(),
         ..Selection::default()
     };
     let readiness = assess(&snapshot, &[&steps::writeback_probe::STEP], &selection);

@@ -393,7 +393,10 @@ impl Connection {
         let secret = |tag, parts: &[&[u8]]| Zeroizing::new(value(tag, parts));
         let values: Vec<_> = values.iter().map(|one| secret(OCTETS, &[one])).collect();
         let values: Vec<&[u8]> = values.iter().map(|one| one.as_slice()).collect();
-        let named = secret(SEQUENCE, &[&value(OCTETS, &[attribute.as_bytes()]), &secret(SET, &values)]);
+        let named = secret(
+            SEQUENCE,
+            &[&value(OCTETS, &[attribute.as_bytes()]), &secret(SET, &values)],
+        );
         let change = secret(SEQUENCE, &[&number(ENUMERATED, REPLACE), &named]);
         let request = secret(0x66, &[&value(OCTETS, &[dn.as_bytes()]), &secret(SEQUENCE, &[&change])]);
         self.ask(&request, controls).await

@@ -66,7 +66,10 @@ fn invalid(what: &str, target: &str) -> Error {
 }
 
 async fn whole(session: &Session, request: Request, context: &TaskContext) -> Result<WritebackProbe> {
-    let secrets = [session.take_text("connectorPassword")?, session.take_text("finalPassword")?];
+    let secrets = [
+        session.take_text("connectorPassword")?,
+        session.take_text("finalPassword")?,
+    ];
     let [connector_password, final_password] = secrets;
     let last = match (&request.container, &request.user, final_password) {
         (Some(_), None, None) => None,
@@ -85,7 +88,12 @@ async fn whole(session: &Session, request: Request, context: &TaskContext) -> Re
             password: Arc::new(password),
         },
         (None, None) => Identity::Current,
-        _ => return Err(invalid("the connector account takes a name and a password", "connector")),
+        _ => {
+            return Err(invalid(
+                "the connector account takes a name and a password",
+                "connector",
+            ));
+        }
     };
     let target = target(session, &request).await?;
     let _lock = Lock::take(&format!("probe-{}", target.directory.domain.dns), BUSY)?;
@@ -114,7 +122,10 @@ async fn target(session: &Session, request: &Request) -> Result<Target> {
             return Err(missing("the container is in no domain that is connected to", container));
         };
         let mut connection = directory.login.open().await.map_err(|e| error(&e))?;
-        let entry = connection.read(container, &["objectClass"]).await.map_err(|e| error(&e))?;
+        let entry = connection
+            .read(container, &["objectClass"])
+            .await
+            .map_err(|e| error(&e))?;
         let Some(entry) = entry else {
             return Err(missing("there is no such container, or it cannot be seen", container));
         };
@@ -153,7 +164,11 @@ struct Account {
 /// The SIDs of who is signed in over a connection, the groups' too.
 async fn token(own: &mut Connection) -> std::result::Result<Vec<SidBuf>, DirectoryError> {
     let root = own.read("", &["tokenGroups"]).await?.unwrap_or_default();
-    Ok(root.values("tokenGroups").filter_map(Sid::read).map(Sid::keep).collect())
+    Ok(root
+        .values("tokenGroups")
+        .filter_map(Sid::read)
+        .map(Sid::keep)
+        .collect())
 }
 
 async fn account(
@@ -172,7 +187,12 @@ async fn account(
             .map(|sid| format!("(objectSid={})", sid.sid().escaped()))
             .collect();
         let filter = format!("(&(|{any})(|(objectClass=user)(objectClass=msDS-GroupManagedServiceAccount)))");
-        let found = reader.list(&directory.domain.dn, Depth::Subtree, &filter, &["objectSid", "sAMAccountName"]);
+        let found = reader.list(
+            &directory.domain.dn,
+            Depth::Subtree,
+            &filter,
+            &["objectSid", "sAMAccountName"],
+        );
         if let Some(entry) = found.await?.first() {
             account.sid = entry.value("objectSid").and_then(Sid::read).map(Sid::keep);
             let name = entry.text("sAMAccountName").unwrap_or_default();
@@ -212,10 +232,7 @@ async fn probed(
         servers: vec![admin.address().clone()],
         ..directory.login.clone()
     };
-    let connector_login = Login {
-        identity,
-        ..by.clone()
-    };
+    let connector_login = Login { identity, ..by.clone() };
     let mut connector = connector_login.open().await.map_err(|e| {
         let mut own = error(&e).target("connector");
         if e.sign_in_refusal().is_some() {
@@ -236,8 +253,12 @@ async fn probed(
         (name, _) if !name.is_empty() => name.clone(),
         (_, identity) => format!("{identity:?}"),
     };
-    let domain = policies::domain(&mut admin, &directory.domain.dn).await.map_err(failed)?;
-    let fine = policies::fine_grained(&mut admin, &directory.domain.dn).await.map_err(failed)?;
+    let domain = policies::domain(&mut admin, &directory.domain.dn)
+        .await
+        .map_err(failed)?;
+    let fine = policies::fine_grained(&mut admin, &directory.domain.dn)
+        .await
+        .map_err(failed)?;
     let mut told = WritebackProbe {
         domain: directory.domain.dns.clone(),
         controller: admin.host().into(),
@@ -255,13 +276,17 @@ async fn probed(
         told.removed.extend(cleaned.removed);
         told.left.extend(cleaned.left);
         if let Some(controller) = cleaned.unsure {
-            told.left.push(format!("what an earlier probe made at {controller} may still be on its way here"));
+            told.left.push(format!(
+                "what an earlier probe made at {controller} may still be on its way here"
+            ));
         }
     }
     let run = password::digits(12)?;
     let made: Vec<String> = match last {
         Some(_) => Vec::new(),
-        None => (0..trials::MADE).map(|at| format!("{}{run}-{at}", note::PREFIX)).collect(),
+        None => (0..trials::MADE)
+            .map(|at| format!("{}{run}-{at}", note::PREFIX))
+            .collect(),
     };
     let note = Note::begin(
         &told.domain,

@@ -75,7 +75,9 @@ impl Note {
     pub async fn clean(self, connection: &mut Connection, root: &str) -> Cleaned {
         let mut cleaned = Cleaned::default();
         match remove(connection, root, &self.names, &mut cleaned).await {
-            Err(error) => cleaned.left.extend(self.names.iter().map(|name| format!("{name}: {error}"))),
+            Err(error) => cleaned
+                .left
+                .extend(self.names.iter().map(|name| format!("{name}: {error}"))),
             // Another controller may not know of it yet.
             Ok(()) if self.controller != connection.host() && Timestamp::now().duration_since(self.at) < REPLICATED => {
                 if !self.names.is_empty() {
@@ -132,7 +134,9 @@ async fn remove(
         match connection.delete(&entry.dn).await {
             Ok(()) => cleaned.removed.push(entry.dn),
             Err(DirectoryError::Refused { code, text }) => {
-                cleaned.left.push(format!("{}: {}", entry.dn, DirectoryError::Refused { code, text }));
+                cleaned
+                    .left
+                    .push(format!("{}: {}", entry.dn, DirectoryError::Refused { code, text }));
             }
             Err(error) => return Err(error),
         }
@@ -147,7 +151,14 @@ mod tests {
     #[test]
     fn a_name_that_is_not_ours_is_left_alone() {
         assert!(is_ours("sspr-0123456789ab-1"));
-        for other in ["Administrator", "sspr-", "sspr-x", "sspr-*", "sspr-0123456789ab-0123", ""] {
+        for other in [
+            "Administrator",
+            "sspr-",
+            "sspr-x",
+            "sspr-*",
+            "sspr-0123456789ab-0123",
+            "",
+        ] {
             assert!(!is_ours(other), "{other}");
         }
     }

@@ -52,6 +52,7 @@ pub struct Scene {
 struct Person {
     dn: String,
     policy: Option<Policy>,
+    fine_grained: Option<String>,
     password: Zeroizing<String>,
 }
 
@@ -102,6 +103,7 @@ impl Scene {
         let person = self.person(0, container, Age::Due).await?;
         let counts = person.policy;
         told.policy = counts.as_ref().map(policy);
+        told.fine_grained.clone_from(&person.fine_grained);
         self.reset(&person, hints, &mut told.trials).await?;
         progress(self, "Unlocking a user", 1);
         let unlocked = self.unlock(1, container).await?;
@@ -153,18 +155,26 @@ impl Scene {
             }
             own
         };
-        let policy = self.policy(made.map_err(|e| refused(&e))?.as_deref());
+        let fine_grained = made.map_err(|e| refused(&e))?;
+        let policy = self.policy(fine_grained.as_deref());
         let password = password::good(policy.map_or(0, |policy| policy.minimum_length as usize))?;
         let ready = async {
             self.admin.set_password(&dn, &password, None).await?;
-            self.admin.replace(&dn, "userAccountControl", &[NORMAL.as_bytes()]).await?;
+            self.admin
+                .replace(&dn, "userAccountControl", &[NORMAL.as_bytes()])
+                .await?;
             if age == Age::Due {
                 self.admin.replace(&dn, "pwdLastSet", &[b"0"]).await?;
             }
             Ok(())
         };
         ready.await.map_err(|e| refused(&e))?;
-        Ok(Person { dn, policy, password })
+        Ok(Person {
+            dn,
+            policy,
+            fine_grained,
+            password,
+        })
     }
 
     /// The policy that counts; None where it cannot be seen.
@@ -173,19 +183,29 @@ impl Scene {
             None => self.domain,
             Some(dn) => {
                 let mut known = self.fine.iter().flatten();
-                known.find(|fine| fine.dn.eq_ignore_ascii_case(dn)).map(|fine| fine.policy)
+                known
+                    .find(|fine| fine.dn.eq_ignore_ascii_case(dn))
+                    .map(|fine| fine.policy)
             }
         }
     }
 
     async fn number(&mut self, dn: &str, attribute: &str) -> Asked<i64> {
         let entry = self.admin.read(dn, &[attribute]).await?.unwrap_or_default();
-        Ok(entry.text(attribute).and_then(|text| text.parse().ok()).unwrap_or_default())
+        Ok(entry
+            .text(attribute)
+            .and_then(|text| text.parse().ok())
+            .unwrap_or_default())
     }
 
     /// Signs in with a password, by a connection of its own. None where no password is sent over such a connection.
     async fn sign_in(&self, dn: &str, passwords: &[&str]) -> Asked<Option<std::result::Result<(), String>>> {
-        let Some(address) = self.by.servers.first().filter(|server| server.protection != Protection::Sealed) else {
+        let Some(address) = self
+            .by
+            .servers
+            .first()
+            .filter(|server| server.protection != Protection::Sealed)
+        else {
             return Ok(None);
         };
         let mut connection = Connection::open(address, &self.by.options).await?;
@@ -249,9 +269,13 @@ impl Scene {
         let person = self.person(at, container, Age::Young).await?;
         let threshold = person.policy.map_or(0, |policy| policy.lockout_threshold);
         let mut seen = match (person.policy, threshold) {
-            (None, _) => "Nothing was locked, as the policy that counts could not be read: only the right is proven".into(),
+            (None, _) => {
+                "Nothing was locked, as the policy that counts could not be read: only the right is proven".into()
+            }
             (_, 0) => "Nothing was locked, as the policy never locks anybody out: only the right is proven".into(),
-            (_, MOST_WRONG..) => format!("Nothing was locked, as that takes {threshold} wrong passwords: only the right is proven"),
+            (_, MOST_WRONG..) => {
+                format!("Nothing was locked, as that takes {threshold} wrong passwords: only the right is proven")
+            }
             _ => String::new(),
         };
         let unlocked: Result<Trial> = async {
@@ -328,10 +352,8 @@ impl Scene {
         let name = self.made[UNIT].clone();
         let unit = format!("OU={name},{container}");
         let made: Asked<bool> = async {
-            let attributes: [(&str, &[&str]); 2] = [
-                ("objectClass", &["organizationalUnit"]),
-                ("description", &[note::MARK]),
-            ];
+            let attributes: [(&str, &[&str]); 2] =
+                [("objectClass", &["organizationalUnit"]), ("description", &[note::MARK])];
             self.admin.add(&unit, &attributes).await?;
             let entry = self.admin.read(&unit, &["nTSecurityDescriptor"]).await?;
             let bytes = entry.as_ref().and_then(|entry| entry.value("nTSecurityDescriptor"));
@@ -347,7 +369,10 @@ impl Scene {
             Ok(false) => return Ok(not_tried(attempt, "the unit's security descriptor could not be read")),
             Err(DirectoryError::Refused { code, text }) => {
                 let why = DirectoryError::Refused { code, text };
-                return Ok(not_tried(attempt, format!("a unit could not be made in {container}: {why}")));
+                return Ok(not_tried(
+                    attempt,
+                    format!("a unit could not be made in {container}: {why}"),
+                ));
             }
             Err(e) => return Err(error(&e)),
         }
@@ -367,24 +392,44 @@ impl Scene {
             "userAccountControl",
             "msDS-ResultantPSO",
         ];
-        let entry = self.admin.read(dn, &attributes).await.map_err(|e| error(&e))?.unwrap_or_default();
+        let entry = self
+            .admin
+            .read(dn, &attributes)
+            .await
+            .map_err(|e| error(&e))?
+            .unwrap_or_default();
         let sid = entry.value("objectSid").and_then(Sid::read).map(Sid::keep);
-        let groups: Vec<SidBuf> = entry.values("tokenGroups").filter_map(Sid::read).map(Sid::keep).collect();
+        let groups: Vec<SidBuf> = entry
+            .values("tokenGroups")
+            .filter_map(Sid::read)
+            .map(Sid::keep)
+            .collect();
         let refused = |what: String| {
-            let help = "Name a test user without rights over others, or leave -User out: disposable users are made then.";
+            let help =
+                "Name a test user without rights over others, or leave -User out: disposable users are made then.";
             Err(Error::new(Status::ArgumentInvalid, what).target("user").help(help))
         };
         let Some(sid) = sid else {
             return refused(format!("{dn} cannot be read"));
         };
         if entry.text("adminCount") == Some("1") || protection(&sid, &groups) {
-            return refused(format!("{dn} is protected by AdminSDHolder, or was: administrators are not probed"));
+            return refused(format!(
+                "{dn} is protected by AdminSDHolder, or was: administrators are not probed"
+            ));
         }
-        if [&self.own, &self.connector_sid].into_iter().flatten().any(|own| *own == sid) {
+        if [&self.own, &self.connector_sid]
+            .into_iter()
+            .flatten()
+            .any(|own| *own == sid)
+        {
             return refused(format!("{dn} is an account that this probe is signed in with"));
         }
-        told.policy = self.policy(entry.text("msDS-ResultantPSO")).as_ref().map(policy);
-        let control: i64 = entry.text("userAccountControl").and_then(|text| text.parse().ok()).unwrap_or_default();
+        told.fine_grained = entry.text("msDS-ResultantPSO").map(str::to_string);
+        told.policy = self.policy(told.fine_grained.as_deref()).as_ref().map(policy);
+        let control: i64 = entry
+            .text("userAccountControl")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or_default();
         told.disabled = control & DISABLED != 0;
         if told.disabled {
             told.trials.push(not_tried(Attempt::Reset, "the user is disabled"));
@@ -438,7 +483,11 @@ fn alone(bytes: &[u8], own: Option<&SidBuf>) -> Option<Vec<u8>> {
         entries.push(allowing(flag::CONTAINER_INHERIT, FULL, None, None, own.sid()));
     }
     let kept = now.dacl()?;
-    entries.extend(kept.aces().filter(|ace| !ace.is_inherited()).map(|ace| ace.bytes.to_vec()));
+    entries.extend(
+        kept.aces()
+            .filter(|ace| !ace.is_inherited())
+            .map(|ace| ace.bytes.to_vec()),
+    );
     let count = u16::try_from(entries.len()).ok()?;
     let bytes = entries.concat();
     let mut new = now.with_dacl(Acl::of(count, &bytes).ok()?);

@@ -78,6 +78,8 @@ pub struct WritebackProbe {
     pub disabled: bool,
     /// The password policy that counted; None where it could not be read.
     pub policy: Option<PasswordPolicy>,
+    /// The fine-grained policy that this is; None: the domain's.
+    pub fine_grained: Option<String>,
     /// What was tried.
     pub trials: Vec<Trial>,
     /// What an earlier probe had left behind, and this one removed.

@@ -32,7 +32,12 @@ fn start(session: &Arc<Session>, request: Value) -> Arc<Task> {
 }
 
 /// A probe as a connector account: its result, and all events.
-fn probe_as(session: &Arc<Session>, connector: &str, password: &str, mut request: Value) -> (Result<Value>, Vec<Value>) {
+fn probe_as(
+    session: &Arc<Session>,
+    connector: &str,
+    password: &str,
+    mut request: Value,
+) -> (Result<Value>, Vec<Value>) {
     session.set_secret("connectorPassword", password.as_bytes()).unwrap();
     request["connector"] = connector.into();
     let (events, end) = events(&start(session, request));
@@ -68,9 +73,14 @@ fn left(lab: &Lab, root: &str) -> Vec<String> {
 }
 
 fn notes(folder: &Path) -> Vec<String> {
-    let all = std::fs::read_dir(folder.join("EntraSspr")).into_iter().flatten().flatten();
+    let all = std::fs::read_dir(folder.join("EntraSspr"))
+        .into_iter()
+        .flatten()
+        .flatten();
     let names = all.map(|file| file.file_name().to_string_lossy().into_owned());
-    names.filter(|name| name.starts_with("probe-") && name.ends_with(".json")).collect()
+    names
+        .filter(|name| name.starts_with("probe-") && name.ends_with(".json"))
+        .collect()
 }
 
 fn status(readiness: &Value, check: &str) -> String {
@@ -79,7 +89,18 @@ fn status(readiness: &Value, check: &str) -> String {
 }
 
 fn statuses(readiness: &Value) -> Vec<String> {
-    let all = ["reset", "must_change", "unlock", "minimum_age", "history", "length", "protected_unit", "disabled", "account", "left_behind"];
+    let all = [
+        "reset",
+        "must_change",
+        "unlock",
+        "minimum_age",
+        "history",
+        "length",
+        "protected_unit",
+        "disabled",
+        "account",
+        "left_behind",
+    ];
     all.iter().map(|check| status(readiness, check)).collect()
 }
 
@@ -111,30 +132,58 @@ fn a_connector_account_resets_and_unlocks_and_is_refused_what_it_should_be() {
     println!("{:#}", readiness["findings"]);
     assert_eq!(
         statuses(&readiness),
-        ["Pass", "Pass", "Pass", "Pass", "Pass", "Pass", "Pass", "NotApplicable", "Pass", "Pass"]
+        [
+            "Pass",
+            "Pass",
+            "Pass",
+            "Pass",
+            "Pass",
+            "Pass",
+            "Pass",
+            "NotApplicable",
+            "Pass",
+            "Pass"
+        ]
     );
     let title = |check: &str| finding(&readiness, &format!("writeback_probe.{check}"))["title"].clone();
     assert_eq!(
         title("reset"),
         format!("{CONNECTOR} reset a user made in OU=Staff, who signs in with the new password")
     );
-    assert_eq!(title("unlock"), format!("{CONNECTOR} unlocked a user who was locked out"));
-    assert_eq!(title("minimum_age"), "a password younger than 1 day is not replaced, as the policy asks for");
+    assert_eq!(
+        title("unlock"),
+        format!("{CONNECTOR} unlocked a user who was locked out")
+    );
+    assert_eq!(
+        title("minimum_age"),
+        "a password younger than 1 day is not replaced, as the policy asks for"
+    );
     let reason = |check: &str| {
         let finding = finding(&readiness, &format!("writeback_probe.{check}"));
         finding["reason"].as_str().unwrap().to_string()
     };
     assert!(reason("unlock").contains("3 wrong passwords had locked the user out"));
     // What a user would see, by its row in the catalogue.
-    assert!(reason("minimum_age").contains("(failure catalogue, 11)"), "{}", reason("minimum_age"));
+    assert!(
+        reason("minimum_age").contains("(failure catalogue, 11)"),
+        "{}",
+        reason("minimum_age")
+    );
     assert!(reason("history").contains("33008"), "{}", reason("history"));
-    assert!(reason("protected_unit").contains("(failure catalogue, 2)"), "{}", reason("protected_unit"));
+    assert!(
+        reason("protected_unit").contains("(failure catalogue, 2)"),
+        "{}",
+        reason("protected_unit")
+    );
     assert_eq!(left(&lab, ROOT), [""; 0]);
     // Where nobody is locked out, the right alone is proven.
     let readiness = probe(&session, CONNECTOR, request).unwrap();
     let unlock = finding(&readiness, "writeback_probe.unlock");
     assert_eq!(unlock["status"], "Pass");
-    assert!(unlock["reason"].as_str().unwrap().contains("only the right is proven"), "{unlock}");
+    assert!(
+        unlock["reason"].as_str().unwrap().contains("only the right is proven"),
+        "{unlock}"
+    );
     assert_eq!(left(&lab, ROOT), [""; 0]);
     // A saved snapshot is judged alike.
     let saved = json!({"snapshot": readiness["snapshot"], "steps": ["writeback_probe"]});
@@ -148,15 +197,33 @@ fn what_an_account_lacks_is_told_by_its_row_of_the_catalogue() {
     let _turn = TURN.lock();
     let (lab, session) = parent();
     // Without any right.
-    let readiness = probe(&session, "EXAMPLE\\svc-trial", json!({"container": format!("OU=Staff,{ROOT}")})).unwrap();
+    let readiness = probe(
+        &session,
+        "EXAMPLE\\svc-trial",
+        json!({"container": format!("OU=Staff,{ROOT}")}),
+    )
+    .unwrap();
     println!("{:#}", readiness["findings"]);
     let told = |check: &str| finding(&readiness, &format!("writeback_probe.{check}")).clone();
-    for (check, right) in [("reset", "Reset Password"), ("must_change", "Write pwdLastSet"), ("unlock", "Write lockoutTime")] {
+    for (check, right) in [
+        ("reset", "Reset Password"),
+        ("must_change", "Write pwdLastSet"),
+        ("unlock", "Write lockoutTime"),
+    ] {
         assert_eq!(told(check)["status"], "Fail");
-        assert!(told(check)["title"].as_str().unwrap().ends_with(right), "{}", told(check));
+        assert!(
+            told(check)["title"].as_str().unwrap().ends_with(right),
+            "{}",
+            told(check)
+        );
         let reason = told(check)["reason"].as_str().unwrap().to_string();
         assert!(reason.contains("SSPR_0029; event 33004, hr=80230626"), "{reason}");
-        assert!(told(check)["remediation"]["text"].as_str().unwrap().starts_with("Grant "));
+        assert!(
+            told(check)["remediation"]["text"]
+                .as_str()
+                .unwrap()
+                .starts_with("Grant ")
+        );
     }
     for check in ["minimum_age", "history", "length"] {
         assert_eq!(status(&readiness, check), "Skipped");
@@ -173,14 +240,27 @@ fn what_an_account_lacks_is_told_by_its_row_of_the_catalogue() {
     // Unexpire Password, which everybody has by the domain's root: denied to this account.
     let list = |deny: bool| {
         with(&lab, async |admin| {
-            let account = admin.list(ROOT, Depth::Subtree, "(sAMAccountName=svc-cases)", &["objectSid"]).await.unwrap();
+            let account = admin
+                .list(ROOT, Depth::Subtree, "(sAMAccountName=svc-cases)", &["objectSid"])
+                .await
+                .unwrap();
             let sid = Sid::read(account[0].value("objectSid").unwrap()).unwrap().keep();
             let root = admin.read(ROOT, &["nTSecurityDescriptor"]).await.unwrap().unwrap();
             let now = Descriptor::read(root.value("nTSecurityDescriptor").unwrap()).unwrap();
-            let entries = |ace: &entra_sspr::directory::descriptor::Ace<'_>| ace.trustee().is_none_or(|own| own.bytes() != sid.sid().bytes());
-            let mut all: Vec<Vec<u8>> = now.dacl().unwrap().aces().filter(entries).map(|ace| ace.bytes.to_vec()).collect();
+            let entries = |ace: &entra_sspr::directory::descriptor::Ace<'_>| {
+                ace.trustee().is_none_or(|own| own.bytes() != sid.sid().bytes())
+            };
+            let mut all: Vec<Vec<u8>> = now
+                .dacl()
+                .unwrap()
+                .aces()
+                .filter(entries)
+                .map(|ace| ace.bytes.to_vec())
+                .collect();
             if deny {
-                let unexpire = [0x7d, 0xdc, 0xc2, 0xcc, 0xad, 0xa6, 0x7a, 0x4a, 0x88, 0x46, 0xc0, 0x4e, 0x3c, 0xc5, 0x35, 0x01];
+                let unexpire = [
+                    0x7d, 0xdc, 0xc2, 0xcc, 0xad, 0xa6, 0x7a, 0x4a, 0x88, 0x46, 0xc0, 0x4e, 0x3c, 0xc5, 0x35, 0x01,
+                ];
                 let mut ace = entra_sspr::directory::descriptor::allowing(0, 0x100, Some(&unexpire), None, sid.sid());
                 ace[0] = 6;
                 all.insert(0, ace);
@@ -196,7 +276,10 @@ fn what_an_account_lacks_is_told_by_its_row_of_the_catalogue() {
     let readiness = readiness.unwrap();
     let told = finding(&readiness, "writeback_probe.must_change");
     assert_eq!(told["status"], "Fail", "{told}");
-    assert!(told["reason"].as_str().unwrap().contains("(failure catalogue, 32)"), "{told}");
+    assert!(
+        told["reason"].as_str().unwrap().contains("(failure catalogue, 32)"),
+        "{told}"
+    );
     assert_eq!(left(&lab, ROOT), [""; 0]);
 }
 
@@ -205,10 +288,18 @@ fn what_an_account_lacks_is_told_by_its_row_of_the_catalogue() {
 fn an_administrator_proves_nothing() {
     let _turn = TURN.lock();
     let (lab, session) = parent();
-    let readiness = probe(&session, &lab.administrator, json!({"container": format!("OU=Staff,{ROOT}")})).unwrap();
+    let readiness = probe(
+        &session,
+        &lab.administrator,
+        json!({"container": format!("OU=Staff,{ROOT}")}),
+    )
+    .unwrap();
     let account = finding(&readiness, "writeback_probe.account");
     assert_eq!(account["status"], "Warn");
-    assert!(account["title"].as_str().unwrap().contains("Domain Admins"), "{account}");
+    assert!(
+        account["title"].as_str().unwrap().contains("Domain Admins"),
+        "{account}"
+    );
     assert_eq!(
         ["reset", "history", "protected_unit"].map(|check| status(&readiness, check)),
         ["Pass", "Pass", "Warn"]
@@ -226,8 +317,11 @@ impl Named<'_> {
     fn new<'a>(lab: &'a Lab, name: &str) -> Named<'a> {
         let dn = format!("CN={name},OU=Service,{ROOT}");
         with(lab, async |admin| {
-            let attributes: [(&str, &[&str]); 3] =
-                [("objectClass", &["user"]), ("sAMAccountName", &[name]), ("userAccountControl", &["514"])];
+            let attributes: [(&str, &[&str]); 3] = [
+                ("objectClass", &["user"]),
+                ("sAMAccountName", &[name]),
+                ("userAccountControl", &["514"]),
+            ];
             admin.delete(&dn).await.unwrap();
             admin.add(&dn, &attributes).await.unwrap();
             admin.set_password(&dn, "Before-Passw0rd-1!", None).await.unwrap();
@@ -283,7 +377,12 @@ fn a_user_who_is_named_ends_with_the_final_password_and_must_change_it() {
     };
     // Without consent, or without a password, nothing is done.
     assert_eq!(ask("probe.pat", false).unwrap_err().status, Status::ArgumentInvalid);
-    let refused = probe(&session, CONNECTOR, json!({"user": "probe.pat", "acceptPasswordLoss": true})).unwrap_err();
+    let refused = probe(
+        &session,
+        CONNECTOR,
+        json!({"user": "probe.pat", "acceptPasswordLoss": true}),
+    )
+    .unwrap_err();
     assert_eq!(refused.status, Status::ArgumentInvalid);
     assert_eq!(own.signs_in("Before-Passw0rd-1!"), Ok(()));
     // A password that is too young stays.
@@ -308,8 +407,18 @@ fn a_user_who_is_named_ends_with_the_final_password_and_must_change_it() {
     own.set("userAccountControl", "514");
     let disabled = ask(&own.dn, true).unwrap();
     assert_eq!(status(&disabled, "disabled"), "Fail");
-    assert!(finding(&disabled, "writeback_probe.disabled").to_string().contains("33005"));
-    for user in ["admin.ann", "Administrator", "krbtgt", "former.admin", "MSOL_16fb75d0227d"] {
+    assert!(
+        finding(&disabled, "writeback_probe.disabled")
+            .to_string()
+            .contains("33005")
+    );
+    for user in [
+        "admin.ann",
+        "Administrator",
+        "krbtgt",
+        "former.admin",
+        "MSOL_16fb75d0227d",
+    ] {
         let refused = ask(user, true).unwrap_err();
         assert_eq!(refused.status, Status::ArgumentInvalid, "{user}: {}", refused.message);
         assert_eq!(refused.target.as_deref(), Some("user"), "{user}");
@@ -331,8 +440,16 @@ fn no_password_stands_in_what_is_told_or_kept() {
         if asked.operation == MODIFY && asked.has("unicodePwd") {
             let what = asked.what();
             // Of UTF-16 every second byte is zero; it stands at the end.
-            let from = what.windows(3).position(|some| some == [b'"', 0, what[what.len() - 1]]).or_else(|| what.windows(2).position(|some| some == [b'"', 0]));
-            let units: Vec<u8> = what[from.unwrap() + 2..].iter().copied().step_by(2).take_while(|byte| *byte != b'"').collect();
+            let from = what
+                .windows(3)
+                .position(|some| some == [b'"', 0, what[what.len() - 1]])
+                .or_else(|| what.windows(2).position(|some| some == [b'"', 0]));
+            let units: Vec<u8> = what[from.unwrap() + 2..]
+                .iter()
+                .copied()
+                .step_by(2)
+                .take_while(|byte| *byte != b'"')
+                .collect();
             all.0.push(String::from_utf8(units).unwrap());
         }
         if asked.operation == MODIFY || asked.operation == BIND {
@@ -343,7 +460,12 @@ fn no_password_stands_in_what_is_told_or_kept() {
     }));
     let session = open(&json!({}));
     connect_before(&session, &lab, &server, &[]);
-    let (result, events) = probe_as(&session, CONNECTOR, &lab.password, json!({"container": format!("OU=Staff,{ROOT}")}));
+    let (result, events) = probe_as(
+        &session,
+        CONNECTOR,
+        &lab.password,
+        json!({"container": format!("OU=Staff,{ROOT}")}),
+    );
     let readiness = result.unwrap();
     assert_eq!(status(&readiness, "reset"), "Pass");
     let (passwords, files) = std::mem::take(&mut *seen.lock().unwrap());
@@ -378,7 +500,10 @@ fn a_controller_that_is_too_old_is_told() {
     let readiness = probe(&session, CONNECTOR, json!({"container": format!("OU=Staff,{ROOT}")})).unwrap();
     let reset = finding(&readiness, "writeback_probe.reset");
     assert_eq!(reset["status"], "Fail", "{reset}");
-    assert!(reset["reason"].as_str().unwrap().contains("(failure catalogue, 13)"), "{reset}");
+    assert!(
+        reset["reason"].as_str().unwrap().contains("(failure catalogue, 13)"),
+        "{reset}"
+    );
     assert_eq!(left(&lab, ROOT), [""; 0]);
 }
 
@@ -394,7 +519,12 @@ fn the_fine_grained_policy_that_counts_is_kept() {
     let policy = format!("CN=Probe,CN=Password Settings Container,CN=System,{root}");
     with(&lab, async |admin| {
         let group = "(&(objectClass=group)(sAMAccountName=Dom*nen-Benutzer))";
-        let group = admin.list(root, Depth::Subtree, group, &["cn"]).await.unwrap().remove(0).dn;
+        let group = admin
+            .list(root, Depth::Subtree, group, &["cn"])
+            .await
+            .unwrap()
+            .remove(0)
+            .dn;
         let attributes: [(&str, &[&str]); 12] = [
             ("objectClass", &["msDS-PasswordSettings"]),
             ("msDS-PasswordSettingsPrecedence", &["1"]),
@@ -411,12 +541,19 @@ fn the_fine_grained_policy_that_counts_is_kept() {
         ];
         admin.add(&policy, &attributes).await.unwrap();
     });
-    let readiness = probe(&session, "CHILD\\sync.renamed", json!({"container": format!("CN=Users,{root}")}));
+    let readiness = probe(
+        &session,
+        "CHILD\\sync.renamed",
+        json!({"container": format!("CN=Users,{root}")}),
+    );
     with(&lab, async |admin| admin.delete(&policy).await.unwrap());
     let readiness = readiness.unwrap();
     println!("{:#}", readiness["findings"]);
     let told = |check: &str| finding(&readiness, &format!("writeback_probe.{check}")).clone();
-    assert_eq!(told("length")["title"], "a password of less than 40 characters is refused, as the policy asks for");
+    assert_eq!(
+        told("length")["title"],
+        "a password of less than 40 characters is refused, as the policy asks for"
+    );
     assert_eq!(told("minimum_age")["status"], "NotApplicable");
     assert_eq!(told("history")["status"], "NotApplicable");
     // No unit can be made in a container of the class `container`.
@@ -431,11 +568,15 @@ fn one_that_is_cancelled_tidies_up_and_one_runs_at_a_time() {
     let (lab, session) = parent();
     let request = json!({"container": format!("OU=Staff,{ROOT}"), "connector": CONNECTOR});
     for wait in [0, 20, 60, 150, 300] {
-        session.set_secret("connectorPassword", lab.password.as_bytes()).unwrap();
+        session
+            .set_secret("connectorPassword", lab.password.as_bytes())
+            .unwrap();
         let task = start(&session, request.clone());
         std::thread::sleep(Duration::from_millis(wait));
         if wait == 150 {
-            session.set_secret("connectorPassword", lab.password.as_bytes()).unwrap();
+            session
+                .set_secret("connectorPassword", lab.password.as_bytes())
+                .unwrap();
             let (_, second) = events(&start(&session, request.clone()));
             assert_eq!(second.unwrap_err().status, Status::PlanLocked);
         }
@@ -502,12 +643,18 @@ fn what_a_killed_one_left_is_removed_by_the_next() {
         let there = left(&lab, ROOT);
         found += usize::from(!there.is_empty());
         whole += usize::from(ended);
-        assert!(there.is_empty() || !notes(folder.path()).is_empty(), "{trial}: no note names {there:?}");
+        assert!(
+            there.is_empty() || !notes(folder.path()).is_empty(),
+            "{trial}: no note names {there:?}"
+        );
         assert!(process(&folder.path().join("again")).wait().unwrap().success());
         assert_eq!(left(&lab, ROOT), [""; 0], "{trial}");
         assert_eq!(notes(folder.path()), [""; 0], "{trial}");
     }
-    println!("{found} of {} killed ones had left something", PARTS as usize + 2 - whole);
+    println!(
+        "{found} of {} killed ones had left something",
+        PARTS as usize + 2 - whole
+    );
     assert!(found >= 6, "it left something in {found} trials");
     assert!(whole >= 2, "it never got to its end");
 }
@@ -521,8 +668,14 @@ fn what_cannot_be_probed_is_said_with_what_to_do() {
     for (request, status) in [
         (json!({}), Status::ArgumentInvalid),
         (json!({"container": staff, "user": "x"}), Status::ArgumentInvalid),
-        (json!({"container": "OU=None,DC=example,DC=test"}), Status::DirectoryNotFound),
-        (json!({"container": "OU=None,DC=other,DC=test"}), Status::DirectoryNotFound),
+        (
+            json!({"container": "OU=None,DC=example,DC=test"}),
+            Status::DirectoryNotFound,
+        ),
+        (
+            json!({"container": "OU=None,DC=other,DC=test"}),
+            Status::DirectoryNotFound,
+        ),
         (json!({"container": "Staff"}), Status::DirectoryNotFound),
         (json!({"container": ""}), Status::ArgumentInvalid),
         (json!({"contaner": staff}), Status::ArgumentJson),
@@ -532,14 +685,21 @@ fn what_cannot_be_probed_is_said_with_what_to_do() {
     }
     let (wrong, _) = probe_as(&session, CONNECTOR, "canary-7f3a", json!({"container": staff}));
     let wrong = wrong.unwrap_err();
-    assert_eq!((wrong.status, wrong.target.as_deref()), (Status::DirectorySignIn, Some("connector")));
+    assert_eq!(
+        (wrong.status, wrong.target.as_deref()),
+        (Status::DirectorySignIn, Some("connector"))
+    );
     assert!(!format!("{wrong:?}").contains("canary"));
     // Whoever may make no users.
     let own = open(&json!({}));
     crate::forest::connect_as(&own, &lab, "EXAMPLE\\svc-trial", &[]);
     let error = probe(&own, CONNECTOR, json!({"container": staff})).unwrap_err();
     assert_eq!(error.status, Status::DirectoryRefused, "{}", error.message);
-    assert!(error.message.contains("a disposable user cannot be made"), "{}", error.message);
+    assert!(
+        error.message.contains("a disposable user cannot be made"),
+        "{}",
+        error.message
+    );
     assert_eq!(left(&lab, ROOT), [""; 0]);
     assert_eq!(notes(lock_folder().parent().unwrap()), [""; 0]);
 }
