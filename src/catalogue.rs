@@ -173,6 +173,7 @@ pub const ROWS: &[Row] = &[
         symptom: "33008 although the password keeps to the policy",
         cause: "a password filter on a controller, or Entra Password Protection, refused it",
         fix: "Look at the controllers' filters and at the agent's own events.",
+        before: &["writeback_probe.reset"],
         events: &[reset(33008)],
         ..BARE
     },

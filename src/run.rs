@@ -7,6 +7,7 @@ use crate::gather::{self, Limits};
 use crate::probe;
 use crate::readiness::{Readiness, Selection, assess};
 use crate::report::export::{self, Format};
+use crate::report::screen;
 use crate::session::Session;
 use crate::snapshot::{self, Fact, FactId, Snapshot, source};
 use crate::status::Status;
@@ -182,10 +183,13 @@ pub async fn probe(session: Arc<Session>, request: Value, context: &TaskContext)
             .unwrap_or_default(),
         ..Selection::default()
     };
-    let readiness = assess(&snapshot, &[&steps::writeback_probe::STEP], &selection);
+    let step = &steps::writeback_probe::STEP;
+    let mut readiness = assess(&snapshot, &[step], &selection);
     for finding in &readiness.findings {
         context.finding(finding).await;
     }
+    readiness.screen = screen::each_check(&readiness, step, selection.utc_offset_minutes);
+    readiness.screen.push("This is the directory's half: whether a reset in the cloud gets here is not tried.".into());
     document(&readiness, snapshot.to_json()?)
 }
 
@@ -361,7 +365,12 @@ pub fn resolve(request: &Value) -> Result<Value> {
             steps.push("connect_writeback");
         }
         steps.dedup();
-        let command = (!steps.is_empty()).then(|| format!("Test-SsprReadiness -Step {}", steps.join(", ")));
+        let command = match steps.as_slice() {
+            [] => None,
+            // A check does not try it.
+            ["writeback_probe"] => Some("Test-SsprWriteback".to_string()),
+            steps => Some(format!("Test-SsprReadiness -Step {}", steps.join(", "))),
+        };
         json!({
             "number": row.number, "by": by.name(), "seen": row.symptom, "cause": row.cause, "fix": row.fix, "checks": checks,
             "command": command, "neither": row.neither,

@@ -257,6 +257,7 @@ impl Snapshot {
             .or_else(|| Some(self.signed_in.tenant_id.clone()).filter(|id| !id.is_empty()))
             .or_else(|| Some(self.facts.forests.value()?.first()?.name.clone()))
             .or_else(|| Some(self.facts.connect_servers.value()?.first()?.computer.clone()))
+            .or_else(|| Some(self.facts.writeback_probes.value()?.first()?.domain.clone()))
             .unwrap_or_default()
     }
 

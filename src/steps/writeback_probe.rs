@@ -224,11 +224,12 @@ fn no_control(check: &Check, probe: &WritebackProbe, trial: &Trial) -> Finding {
     .command("Test-SsprReadiness -Step service_account")
 }
 
+/// Why something was not tried, as a sentence has it.
 fn capital(text: &str) -> String {
     let mut letters = text.trim_end_matches('.').chars();
     match letters.next() {
         Some(first) => first.to_uppercase().chain(letters).collect(),
-        None => String::new(),
+        None => "Why was not told".into(),
     }
 }
 
