@@ -189,7 +189,9 @@ pub async fn probe(session: Arc<Session>, request: Value, context: &TaskContext)
         context.finding(finding).await;
     }
     readiness.screen = screen::each_check(&readiness, step, selection.utc_offset_minutes);
-    readiness.screen.push("This is the directory's half: whether a reset in the cloud gets here is not tried.".into());
+    readiness
+        .screen
+        .push("The directory's half: whether a reset in the cloud gets here is not tried.".into());
     document(&readiness, snapshot.to_json()?)
 }
 

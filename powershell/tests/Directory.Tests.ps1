@@ -228,7 +228,7 @@ Describe 'The directory' {
         $of['writeback_probe.left_behind'].Status | Should -Be 'Pass'
         $screen = $result | Out-String
         $screen | Should -Match '(?m)^pass  Reset '
-        $screen | Should -Match "the directory's half"
+        $screen | Should -Match "(?m)^The directory's half"
         # It is one of a saved result's facts like any other.
         $saved = $result | Test-SsprReadiness -Step writeback_probe
         $saved.Findings.Title | Should -Be $result.Findings.Title

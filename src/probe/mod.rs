@@ -238,6 +238,9 @@ async fn probed(
         if e.sign_in_refusal().is_some() {
             own.message = own.message.replace("the sign-in", "the connector account's sign-in");
         }
+        if own.status == Status::DirectorySignIn {
+            own = own.help("Check the account and its password, or name another with -ConnectorCredential.");
+        }
         own
     })?;
     let sids = token(&mut connector).await.map_err(failed)?;

@@ -116,6 +116,8 @@ const LEFT_BEHIND: Check = Check {
     ..BLANK
 };
 
+/// Why a refusal tells nothing.
+const POWERLESS: &str = "not known, as the account may not reset at all";
 /// The directory's answer to who lacks a right.
 const NO_RIGHTS: u32 = 50;
 /// Its answers to a password that the policy does not take.
@@ -380,9 +382,7 @@ fn refusal(probe: &WritebackProbe, check: &Check, attempt: Attempt) -> Option<Fi
             check.skipped("not tried", format!("{}.", capital(&trial.reason)))
         }
         (Ended::NotTried, _) => check.not_applicable(format!("{}.", capital(&trial.reason))),
-        (Ended::Refused, Some(NO_RIGHTS)) => {
-            check.skipped("not known, as the account may not reset at all", answer(trial))
-        }
+        (Ended::Refused, Some(NO_RIGHTS)) => check.skipped(POWERLESS, answer(trial)),
         (Ended::Refused, _) => as_it_should_be(check.pass(title), row, trial),
         _ => check
             .warn(Severity::Low, format!("{what} was not refused"))
@@ -393,7 +393,12 @@ fn refusal(probe: &WritebackProbe, check: &Check, attempt: Attempt) -> Option<Fi
 
 fn protected_unit(probe: &WritebackProbe) -> Option<Finding> {
     let trial = probe.trial(Attempt::Protected)?;
+    // Who may reset nobody is refused there too.
+    let powerless = probe
+        .trial(Attempt::Reset)
+        .is_some_and(|reset| reset.code == Some(NO_RIGHTS));
     Some(match (trial.ended, trial.code) {
+        (Ended::Refused, _) if powerless => PROTECTED_UNIT.skipped(POWERLESS, answer(trial)),
         (Ended::NotTried, _) => PROTECTED_UNIT.skipped("not tried", format!("{}.", capital(&trial.reason))),
         (Ended::Refused, Some(NO_RIGHTS)) => {
             let pass = PROTECTED_UNIT.pass("a user of a unit that inherits nothing is out of reach, as it should be");
@@ -631,8 +636,10 @@ mod tests {
     #[test]
     fn of_several_probes_the_worst_counts() {
         let bad = probe(&[(Attempt::Reset, Ended::Refused, Some(50), "no")]);
-        let finding = judged(&RESET, vec![probe(&[]), bad, probe(&[])]);
+        let finding = judged(&RESET, vec![probe(&[]), bad.clone(), probe(&[])]);
         assert_eq!(finding.status, Outcome::Fail);
+        // Whoever may reset nobody shows nothing of units.
+        assert_eq!(judged(&PROTECTED_UNIT, vec![bad]).status, Outcome::Skipped);
     }
 
     #[test]

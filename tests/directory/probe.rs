@@ -225,7 +225,7 @@ fn what_an_account_lacks_is_told_by_its_row_of_the_catalogue() {
                 .starts_with("Grant ")
         );
     }
-    for check in ["minimum_age", "history", "length"] {
+    for check in ["minimum_age", "history", "length", "protected_unit"] {
         assert_eq!(status(&readiness, check), "Skipped");
     }
     assert_eq!(readiness["ready"], "No");
@@ -403,6 +403,19 @@ fn a_user_who_is_named_ends_with_the_final_password_and_must_change_it() {
     assert_eq!(own.last_set(), "0");
     assert_eq!(own.signs_in(last), Err("the account's password must be changed first"));
     assert!(!done.to_string().contains(last));
+
+    // One that was broken off in between is told by the next, once.
+    let note = lock_folder().join("probe-example.test-0123456789ab.json");
+    let told = json!({"schemaVersion": 1, "at": "2026-11-01T00:00:00Z", "domain": "example.test", "controller": "dc1.example.test", "names": ["Administrator", "sspr-0123456789ab-0"], "user": own.dn});
+    std::fs::write(&note, told.to_string()).unwrap();
+    let next = probe(&session, CONNECTOR, json!({"container": format!("OU=Staff,{ROOT}")})).unwrap();
+    let left_behind = finding(&next, "writeback_probe.left_behind");
+    assert_eq!(left_behind["status"], "Warn");
+    assert!(
+        left_behind["reason"].as_str().unwrap().contains(&own.dn),
+        "{left_behind}"
+    );
+    assert!(!note.exists());
 
     own.set("userAccountControl", "514");
     let disabled = ask(&own.dn, true).unwrap();
