@@ -126,7 +126,7 @@ impl RootDse {
             forest_level: number("forestFunctionality"),
             controller_level: number("domainControllerFunctionality"),
             policy_hints: (!controls.is_empty()).then(|| POLICY_HINTS.iter().any(known)),
-            hints_control: POLICY_HINTS.into_iter().find(|oid| known(&oid)),
+            hints_control: POLICY_HINTS.into_iter().find(known),
         })
     }
 }

@@ -125,8 +125,11 @@ const AGAINST_POLICY: [u32; 2] = [19, 53];
 /// Its answer to a control that it does not know.
 const UNKNOWN_CONTROL: u32 = 12;
 
-/// Each check with what judges it; None where it was not tried.
-const JUDGES: [(&Check, fn(&WritebackProbe) -> Option<Finding>); 10] = [
+/// Judges a probe; None where it was not tried.
+type Judge = fn(&WritebackProbe) -> Option<Finding>;
+
+/// Each check with what judges it.
+const JUDGES: [(&Check, Judge); 10] = [
     (&RESET, reset),
     (&MUST_CHANGE, must_change),
     (&UNLOCK, unlock),
