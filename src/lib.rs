@@ -33,3 +33,4 @@ pub mod task;
 pub mod tenant;
 mod text;
 mod tls;
+pub mod watch;

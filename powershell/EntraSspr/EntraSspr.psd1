@@ -38,6 +38,7 @@
         'Test-SsprReadiness'
         'Test-SsprWriteback'
         'Undo-SsprPlan'
+        'Watch-SsprReset'
     )
     CmdletsToExport      = @()
     VariablesToExport    = @()

@@ -136,22 +136,31 @@ async fn target(session: &Session, request: &Request) -> Result<Target> {
         });
     }
     let user = request.user.as_deref().unwrap_or_default();
+    let mut found = Vec::new();
     for directory in &directories {
         let Some(own) = filter(&directory.domain, user) else {
             continue;
         };
         let mut connection = directory.login.open().await.map_err(|e| error(&e))?;
         let filter = format!("(&{USERS}{own})");
-        let found = connection.list(&directory.domain.dn, Depth::Subtree, &filter, &["objectSid"]);
-        if let [entry] = found.await.map_err(|e| error(&e))?.as_slice() {
-            return Ok(Target {
-                directory: Arc::clone(directory),
-                connection,
-                dn: entry.dn.clone(),
-            });
-        }
+        let there = connection.list(&directory.domain.dn, Depth::Subtree, &filter, &["objectSid"]);
+        let dns: Vec<String> = there
+            .await
+            .map_err(|e| error(&e))?
+            .into_iter()
+            .map(|entry| entry.dn)
+            .collect();
+        found.extend(dns.into_iter().map(|dn| (Arc::clone(directory), dn)));
     }
-    Err(missing("there is no such user, or more than one", user))
+    // Of two who bear the name, none: one of them would lose the password.
+    let [(directory, dn)] = found.as_slice() else {
+        return Err(missing("there is no such user, or more than one", user));
+    };
+    Ok(Target {
+        connection: directory.login.open().await.map_err(|e| error(&e))?,
+        directory: Arc::clone(directory),
+        dn: dn.clone(),
+    })
 }
 
 /// An account by the SIDs of its token at the controller that it is signed in to.

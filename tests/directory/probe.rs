@@ -395,6 +395,11 @@ fn a_user_who_is_named_ends_with_the_final_password_and_must_change_it() {
     own.set("pwdLastSet", "0");
     let done = ask("probe.pat@nowhere.test", true).unwrap_err();
     assert_eq!(done.status, Status::DirectoryNotFound);
+    // Who bears one name with another, in another domain.
+    let child = &Lab::all()[1];
+    connect(&session, child, &child.dns_server, &[]);
+    let twice = ask("Guest", true).unwrap_err();
+    assert_eq!(twice.status, Status::DirectoryNotFound, "{}", twice.message);
     let done = ask(&own.dn, true).unwrap();
     println!("{:#}", done["findings"]);
     for check in ["reset", "must_change", "unlock", "disabled", "account", "left_behind"] {
