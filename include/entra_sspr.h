@@ -169,7 +169,7 @@ int32_t sspr_session_open(const char *config_json,
 // Hands a secret to a session, for its next sign-in, in place of an earlier one of that name.
 //
 // `session` is the session's handle. `name` is "clientSecret", "certificate" (PEM or PFX, with its key),
-// "certificatePassword", "accessToken", "portalAccessToken", "directoryPassword" (for `sspr_directory_connect`), or "proxyPassword" (for the configured `proxyUser`, before
+// "certificatePassword", "accessToken", "portalAccessToken", "directoryPassword" (for `sspr_directory_connect`), "connectorPassword", "finalPassword" (for `sspr_check_writeback_probe`), or "proxyPassword" (for the configured `proxyUser`, before
 // the session's first task). `bytes` and `length` are the secret itself, 1 to 1,048,576 bytes, which the caller may wipe
 // when the call returns; what is text is UTF-8.
 //
@@ -568,6 +568,28 @@ int32_t sspr_check_user_registration(uint64_t session,
                                      const char *request_json,
                                      uint64_t *out_task,
                                      char **out_error);
+
+// Probes writeback in the directory, and judges the step `writeback_probe`: a real reset and a real unlock as the connector account, with the
+// password policy enforced. It is the directory's half alone; it writes, and removes what it made, also when it is cancelled.
+// What a killed one left, the next removes.
+//
+// `session` is the handle of a session that is connected to a directory, by an account that may create, enable and delete users.
+// `request_json` is an object: `container` (a distinguished name: disposable users are made there), or `user` (one that is there; with
+// `acceptPasswordLoss` true and the secret `finalPassword`, which the user has in the end and must change); `connector` (the account that
+// resets, with the secret `connectorPassword`; absent: whoever runs this, by Kerberos); `utcOffsetMinutes`.
+//
+// `out_task` receives a task for `sspr_task_next`; its result is that of `sspr_check_readiness`, of this step and with what was tried in its
+// `snapshot`. Its errors are SSPR_STATUS_PLAN_LOCKED (another probe of the domain is at work), SSPR_STATUS_FILE_WRITE, a DIRECTORY status,
+// SSPR_STATUS_ARGUMENT_INVALID (also: the user is protected), or those of any task (see `sspr_task_next`). What the directory refuses the
+// connector account is no error: a finding says what a user would see.
+//
+// Returns as `sspr_check_readiness`. Any thread may call it.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_check_writeback_probe(uint64_t session,
+                                   const char *request_json,
+                                   uint64_t *out_task,
+                                   char **out_error);
 
 // Judges a saved snapshot, without network or session.
 //

@@ -125,6 +125,8 @@ Describe 'The examples in the help' {
             $lent = Get-LabDirectory -Controller $directory
             $reader = $lent.Credential
             $caFile = $lent.CaFile
+            $connector = Get-LabConnector -Controller $directory
+            $password = ConvertTo-Secret -Text 'Example-Passw0rd-1!'
             foreach ($name in $lent.Keys) { $defaults["Connect-SsprDirectory:$name"] = $lent[$name] }
         }
     }
@@ -144,7 +146,7 @@ Describe 'The examples in the help' {
     }
 
     It 'of <_> run' -ForEach $cmdlets {
-        if ($_ -match 'Directory|Connector|PasswordPolicy' -and (Skip-WithoutController)) { return }
+        if ($_ -match 'Directory|Connector|PasswordPolicy|Writeback' -and (Skip-WithoutController)) { return }
         if ($_ -match 'ConnectServer') { Start-ConnectServer -With @{ Relays = @('127.0.0.1:1') } }
         $PSDefaultParameterValues = $defaults
         foreach ($example in @((Get-Help -Name $_ -Full).examples.example)) {

@@ -242,3 +242,18 @@ fn the_page_says_what_the_table_says() {
         "run `cargo xtask generate`"
     );
 }
+
+#[test]
+fn what_is_seen_stands_alone() {
+    let seen = |number| row(number).unwrap().seen();
+    assert_eq!(seen(1), "SSPR_0029; event 33004, hr=80230626");
+    assert_eq!(seen(2), seen(1));
+    assert_eq!(
+        seen(12),
+        "a second reset within a day is refused; event 33008, hr=80230619"
+    );
+    for row in ROWS {
+        assert!(!row.seen().contains("the same"), "{}", row.number);
+    }
+    assert!(row(46).is_none());
+}

@@ -366,6 +366,45 @@ pub unsafe extern "C" fn sspr_check_user_registration(
     unsafe { check(session, Some("user_registration"), request_json, out_task, out_error) }
 }
 
+/// Probes writeback in the directory, and judges the step `writeback_probe`: a real reset and a real unlock as the connector account, with the
+/// password policy enforced. It is the directory's half alone; it writes, and removes what it made, also when it is cancelled.
+/// What a killed one left, the next removes.
+///
+/// `session` is the handle of a session that is connected to a directory, by an account that may create, enable and delete users.
+/// `request_json` is an object: `container` (a distinguished name: disposable users are made there), or `user` (one that is there; with
+/// `acceptPasswordLoss` true and the secret `finalPassword`, which the user has in the end and must change); `connector` (the account that
+/// resets, with the secret `connectorPassword`; absent: whoever runs this, by Kerberos); `utcOffsetMinutes`.
+///
+/// `out_task` receives a task for `sspr_task_next`; its result is that of `sspr_check_readiness`, of this step and with what was tried in its
+/// `snapshot`. Its errors are SSPR_STATUS_PLAN_LOCKED (another probe of the domain is at work), SSPR_STATUS_FILE_WRITE, a DIRECTORY status,
+/// SSPR_STATUS_ARGUMENT_INVALID (also: the user is protected), or those of any task (see `sspr_task_next`). What the directory refuses the
+/// connector account is no error: a finding says what a user would see.
+///
+/// Returns as `sspr_check_readiness`. Any thread may call it.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_check_writeback_probe(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    let prepare = |request: serde_json::Value| run::probe_request(&request).map(|_| request);
+    // SAFETY: the caller's promise.
+    unsafe {
+        task::prepared(
+            session,
+            request_json,
+            out_task,
+            out_error,
+            prepare,
+            |session, request, context| async move { run::probe(session, request, &context).await },
+        )
+    }
+}
+
 /// Judges a saved snapshot, without network or session.
 ///
 /// `request_json`: `snapshot` (the document as a string) or `path` (its file), and `steps`, `excludeSteps`, `severity`

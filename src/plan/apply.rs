@@ -1,11 +1,11 @@
 //! The only writer: each change's precondition, the journal, the write, and a look at what is there then.
 
 use super::journal::{Journal, Mark};
-use super::lock::Lock;
 use super::writer::{SET_WRITEBACK, Writer, members};
 use super::{Means, Plan, named};
 use crate::change::{Change, Kind, Write};
 use crate::error::{Error, Result};
+use crate::lock::Lock;
 use crate::session::Session;
 use crate::status::Status;
 use crate::task::TaskContext;
@@ -384,7 +384,8 @@ fn ours(session: &Session, plan: &Plan) -> Result<Vec<Lock>> {
             targets.insert(domain.to_lowercase());
         }
     }
-    targets.iter().map(|target| Lock::take(target)).collect()
+    let lock = |target: &String| Lock::take(target, &format!("another plan is being applied to {target}"));
+    targets.iter().map(lock).collect()
 }
 
 /// Before anything is changed: what the sign-in lacks, all at once.

@@ -1,8 +1,8 @@
 //! The one screen: plain text, 80 columns, one line a step, then what to do first.
 
-use crate::finding::{Outcome, counted, number};
-use crate::readiness::{Readiness, Ready};
-use crate::steps::STEPS;
+use crate::finding::{Check, Finding, Outcome, counted, number};
+use crate::readiness::{Readiness, Ready, StepResult};
+use crate::steps::{STEPS, Step};
 use crate::text::is_hostile;
 use jiff::tz::Offset;
 
@@ -11,12 +11,31 @@ const INDENT: usize = 30;
 
 /// The screen's lines.
 pub fn lines(readiness: &Readiness, utc_offset_minutes: i32) -> Vec<String> {
+    let each = |step: &StepResult| line(step.status, &step.title, &step.headline);
+    let body = readiness.steps.iter().flat_map(each).collect();
+    whole(readiness, utc_offset_minutes, body)
+}
+
+/// The same of one step: a line for each of its checks, in their order.
+pub fn each_check(readiness: &Readiness, step: &Step, utc_offset_minutes: i32) -> Vec<String> {
+    let found = |check: &&Check| readiness.findings.iter().find(|finding| finding.id == check.id);
+    let each = |finding: &Finding| {
+        let slug = finding.id.split('.').next_back().unwrap_or_default().replace('_', " ");
+        let (first, rest) = slug.split_at(slug.len().min(1));
+        line(finding.status, &(first.to_uppercase() + rest), &finding.title)
+    };
+    let body = step.checks.iter().filter_map(found).flat_map(each).collect();
+    whole(readiness, utc_offset_minutes, body)
+}
+
+fn line(status: Outcome, title: &str, headline: &str) -> Vec<String> {
+    hang(&format!("{}  {title:<22}  ", word(status)), &clean(headline), INDENT)
+}
+
+fn whole(readiness: &Readiness, utc_offset_minutes: i32, body: Vec<String>) -> Vec<String> {
     let mut lines = header(readiness, utc_offset_minutes);
     lines.push(String::new());
-    for step in &readiness.steps {
-        let lead = format!("{}  {:<22}  ", word(step.status), step.title);
-        lines.extend(hang(&lead, &clean(&step.headline), INDENT));
-    }
+    lines.extend(body);
     lines.push(String::new());
     let c = &readiness.counts;
     let counts = [c.fail, c.warn, c.skipped, c.error].map(u64::from);

@@ -9,6 +9,7 @@ mod forest;
 #[cfg(feature = "kerberos")]
 mod kerberos;
 mod plan;
+mod probe;
 mod watch;
 mod wire;
 

@@ -203,7 +203,7 @@ impl Dark {
 }
 
 /// The filter that finds a user in a domain; None for a user of another.
-fn filter(domain: &DomainName, asked: &str) -> Option<String> {
+pub(crate) fn filter(domain: &DomainName, asked: &str) -> Option<String> {
     let escaped = crate::directory::ldap::escape;
     let lower = asked.to_lowercase();
     if lower.starts_with("s-1-") {
