@@ -36,6 +36,7 @@
         'Revoke-SsprDirectoryPermission'
         'Show-SsprPlan'
         'Test-SsprReadiness'
+        'Test-SsprUser'
         'Undo-SsprPlan'
     )
     CmdletsToExport      = @()

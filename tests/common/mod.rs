@@ -287,5 +287,6 @@ pub const SCENARIOS: &[&str] = &[
     "roll-out-begun",
     "mfa-exempt",
     "license-grace",
+    "one-user",
     NO_PORTAL,
 ];

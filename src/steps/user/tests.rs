@@ -1,0 +1,1 @@
+//! A table of users, each with the first link that is broken.
