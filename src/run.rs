@@ -296,12 +296,16 @@ fn read(path: &Path) -> Result<String> {
 /// One user's case, or some users': the links of each one's chain, in causal order.
 pub async fn check_user(session: &Session, request: Value, context: &TaskContext) -> Result<Value> {
     strict(&request, &["users", "utcOffsetMinutes"])?;
-    let offset = request["utcOffsetMinutes"].as_i64().and_then(|minutes| i32::try_from(minutes).ok());
+    let offset = request["utcOffsetMinutes"]
+        .as_i64()
+        .and_then(|minutes| i32::try_from(minutes).ok());
     let mut asked: Vec<String> = Vec::new();
     for user in request["users"].as_array().into_iter().flatten() {
         let user = user.as_str().unwrap_or_default().trim();
         if user.is_empty() {
-            return Err(Error::new(Status::ArgumentInvalid, "a user's name is a text that is not empty").target("users"));
+            return Err(
+                Error::new(Status::ArgumentInvalid, "a user's name is a text that is not empty").target("users"),
+            );
         }
         if !asked.iter().any(|other| other.eq_ignore_ascii_case(user)) {
             asked.push(user.into());
@@ -324,7 +328,11 @@ fn case(snapshot: &Snapshot, person: &Person, utc_offset_minutes: i32) -> Value 
         let own = person.account.value().and_then(|account| account[name].as_str());
         own.or_else(|| person.directory.value()?[name].as_str())
     };
-    let names = [Some(person.asked.as_str()), text("userPrincipalName"), text("displayName")];
+    let names = [
+        Some(person.asked.as_str()),
+        text("userPrincipalName"),
+        text("displayName"),
+    ];
     let names: Vec<&str> = names.into_iter().flatten().collect();
     let screen = report::user::lines(&names, &links, snapshot.taken_at, utc_offset_minutes);
     json!({

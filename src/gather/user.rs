@@ -107,13 +107,11 @@ pub async fn look(session: &Session, asked: Vec<String>, context: &TaskContext) 
     Ok((snapshot, persons))
 }
 
-/// Whether a name is one that the tenant can be asked for: a user principal name or an object id.
-fn is_of_tenant(asked: &str) -> bool {
-    guid(asked).is_some() || asked.contains('@') && !asked.contains(['\\', ','])
-}
-
-/// Below `/users`, whatever the name holds.
+/// A user in the tenant, whatever the name holds; None for a name by which the tenant knows nobody.
 fn path(asked: &str) -> Option<String> {
+    if guid(asked).is_none() && (!asked.contains('@') || asked.contains(['\\', ','])) {
+        return None;
+    }
     let mut url = Url::parse("https://graph/v1.0/users").ok()?;
     url.path_segments_mut().ok()?.push(asked);
     Some(url.path().to_string())
@@ -207,10 +205,17 @@ impl Rows for Kept<'_> {
 impl Gatherer {
     /// The accounts and the groups of all, in batches that are sent at once.
     async fn accounts(&self, persons: &mut [Person]) {
-        let of_tenant = persons.iter_mut().filter(|person| is_of_tenant(&person.asked));
-        let mut asked: Vec<(&mut Person, String)> = of_tenant
-            .filter_map(|person| path(&person.asked).map(|path| (person, path)))
-            .collect();
+        let mut asked: Vec<(&mut Person, String)> = Vec::new();
+        for person in persons {
+            match path(&person.asked) {
+                Some(path) => asked.push((person, path)),
+                None => {
+                    let why = "The tenant knows users by user principal name or object id.";
+                    let refusal = super::refusal::plain(RefusalKind::Answer, why.into());
+                    person.account = Fact::Unreadable { refusal };
+                }
+            }
+        }
         let asks: Vec<Ask> = asked
             .iter()
             .flat_map(|(_, path)| {
@@ -225,7 +230,11 @@ impl Gatherer {
         let refused = |error: &AskError| self.refusal(FactId::PolicyUsers, error);
         let mut answers = self.graph.batch(&asks).await.into_iter();
         for (person, _) in &mut asked {
-            let mut next = || answers.next().unwrap_or_else(|| Err(AskError::Answer("no answer".into())));
+            let mut next = || {
+                answers
+                    .next()
+                    .unwrap_or_else(|| Err(AskError::Answer("no answer".into())))
+            };
             let (account, groups) = (next(), next());
             person.account = match account {
                 Ok(account) => Fact::known(account, path, now),

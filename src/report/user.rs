@@ -13,7 +13,9 @@ pub fn lines(names: &[&str], links: &[Finding], at: Timestamp, utc_offset_minute
     let mut lines = beside(parts);
     lines.push(String::new());
     let (answer, first) = verdict(links);
-    let unread = links.iter().find(|link| link.decides && link.status == Outcome::Skipped);
+    let unread = links
+        .iter()
+        .find(|link| link.decides && link.status == Outcome::Skipped);
     let (lead, link) = match answer {
         "No" => ("Cannot reset: ", first),
         "Yes" => ("Can reset.", None),
@@ -33,7 +35,10 @@ pub fn lines(names: &[&str], links: &[Finding], at: Timestamp, utc_offset_minute
     }
     lines.push(String::new());
     for link in links {
-        let title = LINKS.iter().find(|check| check.id == link.id).map_or("", |check| check.title);
+        let title = LINKS
+            .iter()
+            .find(|check| check.id == link.id)
+            .map_or("", |check| check.title);
         let lead = format!("{}  {title:<22}  ", word(link.status));
         lines.extend(hang(&lead, &clean(&link.title), INDENT));
     }

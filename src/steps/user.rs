@@ -8,8 +8,10 @@ mod on_premises;
 mod tests;
 
 use super::Step;
+use super::conditional_access::applies;
+use super::scope::Directory;
 use crate::finding::{Check, Finding, Outcome};
-use crate::snapshot::graph::{ConditionUsers, MethodTarget};
+use crate::snapshot::graph::{ConditionUsers, ConditionalAccessPolicy, MethodTarget};
 use crate::snapshot::people::{CohortKey, Registration};
 use crate::snapshot::person::Person;
 use crate::snapshot::{Fact, Snapshot};
@@ -73,10 +75,22 @@ impl<'a> Case<'a> {
         let id = account.and_then(|account| account["id"].as_str()).unwrap_or_default();
         personal(&mut own, id);
         let report = own.facts.registration.value();
-        let cohort = report.and_then(|report| report.cohorts.first()).map(|cohort| cohort.key);
+        let cohort = report
+            .and_then(|report| report.cohorts.first())
+            .map(|cohort| cohort.key);
+        let key = cohort.unwrap_or_else(|| unreported(report, person));
+        // Policies that are surely not for the user say nothing of the user.
+        if let Some(mut policies) = own.facts.conditional_access.value().cloned() {
+            let directory = Directory::of(&own);
+            let users = |policy: &ConditionalAccessPolicy| policy.conditions.users.clone().unwrap_or_default();
+            policies.retain(|policy| applies(&users(policy), &key, &directory) != Some(false));
+            if let Some(all) = own.facts.conditional_access.value_mut() {
+                *all = policies;
+            }
+        }
         Case {
-            key: cohort.unwrap_or_else(|| unreported(report, person)),
             reported: cohort.is_some(),
+            key,
             snapshot: own,
             person,
             account,
@@ -118,7 +132,10 @@ fn personal(snapshot: &mut Snapshot, id: &str) {
     if let Some(policies) = facts.conditional_access.value_mut() {
         let users = |users: &ConditionUsers| users.exclude_users.iter().any(is);
         policies.retain(|policy| !policy.conditions.users.as_ref().is_some_and(users));
-        for users in policies.iter_mut().filter_map(|policy| policy.conditions.users.as_mut()) {
+        for users in policies
+            .iter_mut()
+            .filter_map(|policy| policy.conditions.users.as_mut())
+        {
             let named = users.include_users.iter().any(is);
             users.include_users.retain(|person| !single(person));
             users.exclude_users.retain(|person| !single(person));

@@ -93,7 +93,10 @@ pub(super) fn of_user(ask: &Ask) -> Result<Reply, GraphError> {
     let key = &ask.segments[1];
     let directory = &ask.tenant.directory;
     let user = directory.find(key).ok_or_else(|| GraphError::not_found(key))?;
-    let holding = directory.groups.values().filter(|group| group.populations.contains(&user.population));
+    let holding = directory
+        .groups
+        .values()
+        .filter(|group| group.populations.contains(&user.population));
     let groups: Vec<Value> = holding
         .map(|group| {
             let mut object = group.object.clone();

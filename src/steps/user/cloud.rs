@@ -71,7 +71,8 @@ pub(super) const RETIREMENT: Check = link(
 
 /// What a step adds to the name of a group of whom this user is all that is known.
 const COUNTED: &str = " (1 user)";
-const USERS: &str = "https://entra.microsoft.com/#view/Microsoft_AAD_UsersAndTenants/UserManagementMenuBlade/~/AllUsers";
+const USERS: &str =
+    "https://entra.microsoft.com/#view/Microsoft_AAD_UsersAndTenants/UserManagementMenuBlade/~/AllUsers";
 const SECURITY_INFO: &str = "https://aka.ms/mysecurityinfo";
 
 /// The links, in causal order. Of a user who is not there, the first alone.
@@ -84,7 +85,12 @@ pub fn links(case: &Case<'_>, all: &mut Vec<Finding>) {
     let scope = scope(case);
     let outside = scope.status == Outcome::Fail;
     all.extend([origin(case), license, scope, methods(case)]);
-    all.extend([asked(case, outside), campaign(case), registered(case), retirements(case)]);
+    all.extend([
+        asked(case, outside),
+        campaign(case),
+        registered(case),
+        retirements(case),
+    ]);
     all.push(events::blocked(case));
 }
 
@@ -98,7 +104,9 @@ fn account(case: &Case<'_>) -> Finding {
         return ACCOUNT
             .fail(Severity::High, "there is no such user in the tenant")
             .evidence(fact, "not found")
-            .reason("Nobody can reset by that name. A user who was deleted is found among the deleted users for 30 days.")
+            .reason(
+                "Nobody can reset by that name. A user who was deleted is found among the deleted users for 30 days.",
+            )
             .fix("Look for the user in the portal: the name may be written otherwise, or not be synced yet.")
             .portal(USERS);
     }
@@ -145,15 +153,22 @@ fn origin(case: &Case<'_>) -> Finding {
     }
     if !account["onPremisesImmutableId"].is_null() {
         return ORIGIN
-            .warn(Severity::Low, format!("of {}, but managed in the cloud or left over", short(domain)))
-            .evidence(fact, format!("an anchor on premises, onPremisesSyncEnabled {}; {place}", account["onPremisesSyncEnabled"]))
+            .warn(
+                Severity::Low,
+                format!("of {}, but managed in the cloud or left over", short(domain)),
+            )
+            .evidence(
+                fact,
+                format!(
+                    "an anchor on premises, onPremisesSyncEnabled {}; {place}",
+                    account["onPremisesSyncEnabled"]
+                ),
+            )
             .reason("A reset changes the password in the cloud; the account on premises keeps its own.")
             .fix("If the account on premises is still in use, take it into the sync's scope again.")
             .portal(USERS);
     }
-    ORIGIN
-        .pass("made in the cloud")
-        .evidence(fact, "no anchor on premises")
+    ORIGIN.pass("made in the cloud").evidence(fact, "no anchor on premises")
 }
 
 fn license(case: &Case<'_>) -> Finding {
@@ -250,11 +265,20 @@ fn scope(case: &Case<'_>) -> Finding {
             let inside = any(groups.iter().map(|id| directory.in_group(&case.key, id)));
             let known = !groups.is_empty() && (case.person.groups.value().is_some() || inside == Some(true));
             let Some(id) = groups.first().filter(|_| known) else {
-                let unknown = || {
-                    let what = "reset is for a group, not known which or who is in it";
-                    SCOPE.skipped(what, "The audit log tells that a group was selected, but not which. The portal API tells it.")
+                let what = "reset is for a group, not known which or who is in it";
+                let found = match by_report() {
+                    None => SCOPE.skipped(
+                        what,
+                        "The audit log tells that a group was selected, but not which. The portal API tells it.",
+                    ),
+                    Some(mut found) => {
+                        if found.status == Outcome::Fail {
+                            found.title = "not in the group that reset is for, says the registration report".into();
+                        }
+                        found
+                    }
                 };
-                return who.support(by_report().unwrap_or_else(unknown));
+                return who.support(found);
             };
             let fact = &snapshot.facts.policy_groups;
             let name = directory.name(id);
@@ -330,10 +354,15 @@ fn methods(case: &Case<'_>) -> Finding {
         )
     } else {
         METHODS
-            .fail(Severity::High, format!("may use {} only, and {many} are needed", offered.possible.names()))
+            .fail(
+                Severity::High,
+                format!("may use {} only, and {many} are needed", offered.possible.names()),
+            )
             .reason("The user cannot register enough methods, and the reset page sends the user to an administrator.")
             .fix("Enable Microsoft Authenticator and email for the user's groups, or for all users.")
-            .portal("https://entra.microsoft.com/#view/Microsoft_AAD_IAM/AuthenticationMethodsMenuBlade/~/AdminAuthMethods")
+            .portal(
+                "https://entra.microsoft.com/#view/Microsoft_AAD_IAM/AuthenticationMethodsMenuBlade/~/AdminAuthMethods",
+            )
     };
     required.support(found.evidence(fact, format!("sure: {}", offered.sure.names())))
 }
@@ -351,12 +380,10 @@ fn asked(case: &Case<'_>, outside: bool) -> Finding {
     let trap = case.found(&registration::STEP, "registration.traps");
     let touched = |found: &Finding| found.affected.as_ref().is_some_and(|affected| affected.count > 0);
     if let Some(found) = trap.filter(touched) {
-        let fails = found.status == Outcome::Fail;
-        let why = found.title.split_once(": ").map_or("a policy", |(_, why)| why).to_string();
         let mut found = as_link(&ASKED, found);
-        found.title = match fails {
-            true => format!("kept from registering: {why}"),
-            false => "needs a Temporary Access Pass to register".into(),
+        found.title = match (found.status, found.title.split_once(": ")) {
+            (Outcome::Fail, Some((_, why))) => format!("kept from registering: {why}"),
+            _ => "needs a Temporary Access Pass to register".into(),
         };
         return found;
     }
@@ -369,17 +396,28 @@ fn asked(case: &Case<'_>, outside: bool) -> Finding {
             true => "asked to register at the next sign-in",
             false => "asked to register at the next sign-in, if not registered yet",
         };
-        ASKED.pass(format!("{when} ({})", required.note)).evidence(report, "isSsprRegistered: false")
+        ASKED
+            .pass(format!("{when} ({})", required.note))
+            .evidence(report, "isSsprRegistered: false")
     } else {
-        let defaults = snapshot.facts.security_defaults.value().is_some_and(|defaults| defaults.is_enabled);
+        let defaults = snapshot
+            .facts
+            .security_defaults
+            .value()
+            .is_some_and(|defaults| defaults.is_enabled);
         let more = if defaults {
             " Security defaults make the user register an app, which is one method."
         } else {
             ""
         };
         ASKED
-            .fail(Severity::High, format!("not asked to register: nobody is ({})", required.note))
-            .reason(format!("The user registers only when thinking of it. A registration campaign does not ask for it either.{more}"))
+            .fail(
+                Severity::High,
+                format!("not asked to register: nobody is ({})", required.note),
+            )
+            .reason(format!(
+                "The user registers only when thinking of it. A registration campaign does not ask for it either.{more}"
+            ))
             .fix("Set 'Require users to register when signing in' to Yes, or send the user to aka.ms/mysecurityinfo.")
             .portal("https://entra.microsoft.com/#view/Microsoft_AAD_IAM/PasswordResetMenuBlade/~/Registration")
     })
@@ -416,7 +454,9 @@ fn campaign(case: &Case<'_>) -> Finding {
     CAMPAIGN
         .pass(title)
         .evidence(fact, format!("state {}, snoozeDurationInDays {days}", campaign.state))
-        .reason("It asks users who sign in with MFA for a better method; it does not ask anybody to register for reset.")
+        .reason(
+            "It asks users who sign in with MFA for a better method; it does not ask anybody to register for reset.",
+        )
 }
 
 fn registered(case: &Case<'_>) -> Finding {
@@ -450,19 +490,34 @@ fn registered(case: &Case<'_>) -> Finding {
     }
     // Why not is asked of those in scope.
     let mut snapshot = case.snapshot.clone();
-    if let Some(cohort) = snapshot.facts.registration.value_mut().and_then(|report| report.cohorts.first_mut()) {
+    if let Some(cohort) = snapshot
+        .facts
+        .registration
+        .value_mut()
+        .and_then(|report| report.cohorts.first_mut())
+    {
         cohort.key.sspr_enabled = true;
     }
     let id = |slug: &str| format!("user_registration.{slug}");
     let reasons = (user_registration::STEP.check)(&snapshot);
     let titles = [
         ("nothing_registered", "registered nothing".to_string()),
-        ("unfit_methods", format!("registered only methods that do not reset: {}", registered.join(", "))),
+        (
+            "unfit_methods",
+            format!("registered only methods that do not reset: {}", registered.join(", ")),
+        ),
         (
             "one_short",
-            format!("registered {} only, and {} are needed", fit.names(), counted(need, "method", "methods")),
+            format!(
+                "registered {} only, and {} are needed",
+                fit.names(),
+                counted(need, "method", "methods")
+            ),
         ),
-        ("not_allowed", format!("registered {}, but may not use all of it", fit.names())),
+        (
+            "not_allowed",
+            format!("registered {}, but may not use all of it", fit.names()),
+        ),
     ];
     for (slug, title) in titles {
         let own = |found: &&Finding| found.id == id(slug) && found.status == Outcome::Warn;
@@ -530,7 +585,10 @@ fn retirements(case: &Case<'_>) -> Finding {
 pub fn as_link(check: &Check, mut found: Finding) -> Finding {
     let uncounted = |text: &mut String| *text = text.replace(COUNTED, "");
     uncounted(&mut found.title);
-    found.evidence.iter_mut().for_each(|evidence| uncounted(&mut evidence.seen));
+    found
+        .evidence
+        .iter_mut()
+        .for_each(|evidence| uncounted(&mut evidence.seen));
     found.id = check.id.into();
     found.step = check.step().into();
     found.decides = check.decides;

@@ -43,7 +43,8 @@ fn what(event: &Value) -> Option<&'static str> {
 
 fn is_block(event: &Value) -> bool {
     let name = event["activityDisplayName"].as_str().unwrap_or_default();
-    name.to_ascii_lowercase().starts_with("blocked from self-service password reset")
+    name.to_ascii_lowercase()
+        .starts_with("blocked from self-service password reset")
 }
 
 fn at(event: &Value) -> Option<Timestamp> {
@@ -57,7 +58,11 @@ fn failed(event: &Value) -> bool {
 /// Which agent wrote it on premises.
 fn agent(event: &Value) -> Option<&str> {
     let details = event["additionalDetails"].as_array()?;
-    let is = |detail: &&Value| detail["key"].as_str().is_some_and(|key| key.eq_ignore_ascii_case("OnPremisesAgent"));
+    let is = |detail: &&Value| {
+        detail["key"]
+            .as_str()
+            .is_some_and(|key| key.eq_ignore_ascii_case("OnPremisesAgent"))
+    };
     let value = details.iter().find(is)?["value"].as_str()?;
     Some(value.trim_matches('"').trim())
 }
@@ -79,7 +84,10 @@ fn meaning(event: &Value) -> (String, Option<&'static str>) {
     };
     if reason.to_ascii_lowercase().contains("fuzzypolicy") {
         let fix = "Have the user choose another password: longer, and without common words.";
-        return (format!("the new password was refused as too weak or banned ({})", short(reason)), Some(fix));
+        return (
+            format!("the new password was refused as too weak or banned ({})", short(reason)),
+            Some(fix),
+        );
     }
     match resolve(&clue).first() {
         Some((row, _)) => (format!("{} ({})", row.cause, short(reason)), Some(row.fix)),
@@ -111,11 +119,16 @@ pub fn blocked(case: &Case<'_>) -> Finding {
     let newest = events.iter().filter(|event| is_block(event)).find_map(until);
     match newest.filter(|until| *until > case.snapshot.taken_at) {
         Some(until) => BLOCKED
-            .fail(Severity::Medium, format!("blocked after too many tries, until {}", moment(until)))
+            .fail(
+                Severity::Medium,
+                format!("blocked after too many tries, until {}", moment(until)),
+            )
             .evidence(fact, "Blocked from self-service password reset")
             .reason("Who tries to reset more than five times in a day is kept from it for 24 hours.")
             .fix("Wait, or reset the password by an administrator."),
-        None => BLOCKED.pass("not blocked in the last day").evidence(fact, "no such event"),
+        None => BLOCKED
+            .pass("not blocked in the last day")
+            .evidence(fact, "no such event"),
     }
 }
 
@@ -132,18 +145,25 @@ pub fn last(case: &Case<'_>) -> Finding {
     let synced = case.synced() == Some(true);
     let found = if failed(newest) {
         let found = LAST.warn(Severity::Medium, told(newest));
-        let found = found.reason("The newest try failed. It shows what stood in the way then, which the links above may no longer show.");
+        let found = found.reason(
+            "The newest try failed. It shows what stood in the way then, which the links above may no longer show.",
+        );
         match meaning(newest).1 {
             Some(fix) => found.fix(fix),
             None => found.fix("Look the reason up in the audit log of the reset service."),
         }
     } else if synced && unwritten(newest) {
-        LAST.warn(Severity::High, format!("{}: it never reached the directory", told(newest)))
-            .reason("The user has a new password in the cloud and the old one on premises.")
-            .fix("See that writeback works, then have the user reset again.")
+        LAST.warn(
+            Severity::High,
+            format!("{}: it never reached the directory", told(newest)),
+        )
+        .reason("The user has a new password in the cloud and the old one on premises.")
+        .fix("See that writeback works, then have the user reset again.")
     } else {
         LAST.pass(told(newest))
     };
     let found = found.evidence(fact, told(newest));
-    known.take(SHOWN - 1).fold(found, |found, event| found.evidence(fact, told(event)))
+    known
+        .take(SHOWN - 1)
+        .fold(found, |found, event| found.evidence(fact, told(event)))
 }

@@ -122,7 +122,9 @@ fn directory(case: &Case<'_>, user: Option<&Value>) -> Finding {
         let title = format!("{} in {}", short(text(user, "name")), short(text(user, "domain")));
         return DIRECTORY.pass(title).evidence(fact, place);
     }
-    let domain = case.account.and_then(|account| account["onPremisesDomainName"].as_str());
+    let domain = case
+        .account
+        .and_then(|account| account["onPremisesDomainName"].as_str());
     let connect = domain.map_or("Connect-SsprDirectory".into(), |domain| {
         format!("Connect-SsprDirectory -Domain {}", short(domain))
     });
@@ -163,7 +165,9 @@ fn enabled(fact: &Fact<Value>, user: &Value) -> Finding {
             .fix("Enable the account, if the user shall work again.")
             .command(format!("Enable-ADAccount -Identity {}", quoted(text(user, "sid"))));
     }
-    ENABLED.pass("the account is enabled").evidence(fact, "userAccountControl")
+    ENABLED
+        .pass("the account is enabled")
+        .evidence(fact, "userAccountControl")
 }
 
 /// An argument of a command, as PowerShell takes it literally.
@@ -181,8 +185,14 @@ fn accounts(user: &Value) -> &[Value] {
 
 fn protected(fact: &Fact<Value>, user: &Value) -> Finding {
     let (marked, inherits) = (user["adminCount"] == true, user["inheritance"] == true);
-    let seen = format!("adminCount {}, inheritance {}", u8::from(marked), if inherits { "on" } else { "off" });
-    let stopped = accounts(user).iter().any(|account| matches!(cause(account), Some(Cause::AdminSdHolder)));
+    let seen = format!(
+        "adminCount {}, inheritance {}",
+        u8::from(marked),
+        if inherits { "on" } else { "off" }
+    );
+    let stopped = accounts(user)
+        .iter()
+        .any(|account| matches!(cause(account), Some(Cause::AdminSdHolder)));
     let found = if stopped {
         PROTECTED
             .fail(Severity::High, "AdminSDHolder protects the account, or did")
@@ -208,7 +218,10 @@ fn rights(fact: &Fact<Value>, user: &Value) -> Finding {
     };
     if all.is_empty() {
         return RIGHTS
-            .skipped("no connector account is known", "No MSOL_* or pGMSA_* account was found, and none was named.")
+            .skipped(
+                "no connector account is known",
+                "No MSOL_* or pGMSA_* account was found, and none was named.",
+            )
             .evidence(fact, "no account")
             .fix("Name the account when you connect.")
             .command("Connect-SsprDirectory -Connector MSOL_...");
@@ -235,7 +248,12 @@ fn rights(fact: &Fact<Value>, user: &Value) -> Finding {
         let rights = account["rights"].as_array().into_iter().flatten();
         rights.fold(found, |found, right| {
             let verb = if right["allowed"] == true { "allowed" } else { "refused" };
-            let seen = format!("{}: {} {verb}, {}", text(account, "connector"), text(right, "right"), text(right, "by"));
+            let seen = format!(
+                "{}: {} {verb}, {}",
+                text(account, "connector"),
+                text(right, "right"),
+                text(right, "by")
+            );
             found.evidence(fact, seen)
         })
     })
@@ -251,8 +269,12 @@ fn remedy(found: Finding, cause: &Cause, dn: &str) -> Finding {
             .fix("Turn inheritance on again on that container, or grant the rights there.")
             .command(grant(container)),
         Cause::UserInheritance => found.fix("Turn inheritance on again in the user's Advanced Security Settings."),
-        Cause::AdminSdHolder => found.fix("That is by design. For a former administrator clear adminCount and turn inheritance on again."),
-        Cause::Denied { .. } => found.fix("Take away the entry that denies the right, where it is not meant for this user."),
+        Cause::AdminSdHolder => {
+            found.fix("That is by design. For a former administrator clear adminCount and turn inheritance on again.")
+        }
+        Cause::Denied { .. } => {
+            found.fix("Take away the entry that denies the right, where it is not meant for this user.")
+        }
         Cause::InetOrgPerson => found
             .fix("Grant the rights for inetOrgPerson objects too.")
             .command(format!("{} -InetOrgPerson", grant(parent))),
@@ -265,9 +287,11 @@ fn remedy(found: Finding, cause: &Cause, dn: &str) -> Finding {
 fn age(case: &Case<'_>, user: &Value) -> Finding {
     let (fact, password) = (&case.person.directory, &user["password"]);
     let when = |name: &str| password[name].as_str().and_then(|at| at.parse::<Timestamp>().ok());
-    let policy = password["fineGrained"].as_str().map_or("the domain's policy".into(), |name| {
-        format!("the fine-grained policy {}", short(name))
-    });
+    let policy = password["fineGrained"]
+        .as_str()
+        .map_or("the domain's policy".into(), |name| {
+            format!("the fine-grained policy {}", short(name))
+        });
     let set = when("set").map_or("never set".into(), |at| format!("set on {}", moment(at)));
     let Some(counting) = password["policy"].as_object() else {
         return AGE
@@ -298,7 +322,9 @@ fn locked(case: &Case<'_>, user: &Value) -> Finding {
         Some(threshold) => format!(" It begins after {threshold} wrong passwords here."),
         None => String::new(),
     });
-    let other = format!("Smart lockout in the tenant is another lockout, which no source tells of: it ends by itself, and neither a reset nor an unlock on premises ends it.{smart}");
+    let other = format!(
+        "Smart lockout in the tenant is another lockout, which no source tells of: it ends by itself, and neither a reset nor an unlock on premises ends it.{smart}"
+    );
     if user["locked"] == true {
         return LOCKED
             .warn(Severity::Medium, "locked out on premises")
