@@ -51,6 +51,8 @@ struct User {
     locked: bool,
     admin_count: bool,
     inheritance: bool,
+    /// The unit above whose name holds a character that writeback cannot take.
+    reserved_name: Option<String>,
     accounts: Vec<Account>,
     password: Password,
 }
@@ -285,6 +287,7 @@ impl Reader {
             locked: number("msDS-User-Account-Control-Computed") & 0x10 != 0,
             admin_count: number("adminCount") == 1,
             inheritance: descriptor.is_some_and(|descriptor| !descriptor.is_protected()),
+            reserved_name: self.containers.above(&entry.dn).reserved().map(str::to_string),
             accounts: self
                 .accounts
                 .iter()

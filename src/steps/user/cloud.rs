@@ -364,7 +364,11 @@ fn methods(case: &Case<'_>) -> Finding {
                 "https://entra.microsoft.com/#view/Microsoft_AAD_IAM/AuthenticationMethodsMenuBlade/~/AdminAuthMethods",
             )
     };
-    required.support(found.evidence(fact, format!("sure: {}", offered.sure.names())))
+    let seen = format!("sure: {}", offered.sure.names());
+    required.support(match case.administrator() {
+        true => found.evidence(&case.snapshot.facts.registration, format!("an administrator; {seen}")),
+        false => found.evidence(fact, seen),
+    })
 }
 
 /// Why the user was not asked to register, where that is so.

@@ -119,6 +119,16 @@ fn directory(case: &Case<'_>, user: Option<&Value>) -> Finding {
     let fact = &case.person.directory;
     if let Some(user) = user {
         let place = text(user, "dn");
+        if let Some(container) = user["reservedName"].as_str() {
+            let cause = Cause::ReservedName {
+                container: container.into(),
+            };
+            return DIRECTORY
+                .fail(Severity::Medium, told(&cause))
+                .evidence(fact, place)
+                .reason("Writeback does not find users below such a unit (event 33001).")
+                .fix("Rename the unit without: a space or # in front, a space behind, and , + \" \\ < > ; = / or a line break anywhere.");
+        }
         let title = format!("{} in {}", short(text(user, "name")), short(text(user, "domain")));
         return DIRECTORY.pass(title).evidence(fact, place);
     }
@@ -244,6 +254,7 @@ fn rights(fact: &Fact<Value>, user: &Value) -> Finding {
             }
         }
     };
+    let found = found.evidence(fact, text(user, "dn"));
     all.iter().fold(found, |found, account| {
         let rights = account["rights"].as_array().into_iter().flatten();
         rights.fold(found, |found, right| {

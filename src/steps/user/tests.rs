@@ -276,6 +276,13 @@ fn cases() -> Vec<Case> {
             "no connector account is known",
         ),
         on(
+            "reserved-name",
+            directory(json!({"reservedName": "OU=East\\, West,DC=contoso,DC=example"})),
+            "No",
+            "directory",
+            "holds a reserved character",
+        ),
+        on(
             "gone-there",
             Person {
                 directory: known(Value::Null),
@@ -596,7 +603,7 @@ fn a_cloud_only_user_needs_nothing_on_premises() {
 #[test]
 fn the_deciding_entry_of_each_right_is_told() {
     let links = chain(&tenant(), &person());
-    let seen = &link(&links, "rights").evidence[0].seen;
+    let seen = &link(&links, "rights").evidence[1].seen;
     assert_eq!(
         seen,
         "EXAMPLE\\MSOL_1: Reset Password allowed, allowed to EXAMPLE\\MSOL_1 on OU=a"
@@ -639,7 +646,8 @@ fn made(row: u8) -> Made {
         21 => Here("writeback-off"),
         22 => By("tests/user.rs: administrators-off"),
         23 => By("tests/user.rs: off, otto, rita, emil"),
-        32 | 33 | 37 | 39 => By("tests/directory: a right of the root, of the user or of another domain, by the scan"),
+        37 => Here("reserved-name"),
+        32 | 33 | 39 => By("tests/directory: a right of the root, of the user or of another domain, by the scan"),
         34 => Here("lost"),
         36 => Here("disabled"),
         38 => Here("inet-org-person"),
