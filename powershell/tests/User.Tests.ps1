@@ -87,8 +87,10 @@ Describe 'One user' {
         if (Skip-WithoutController) { return }
         Disconnect-Sspr
         try {
-            $directory = Get-LabDirectory -Controller @(Get-LabController)[0]
-            [void](Connect-SsprDirectory @directory)
+            foreach ($controller in @(Get-LabController)[0, 1]) {
+                $directory = Get-LabDirectory -Controller $controller
+                [void](Connect-SsprDirectory @directory)
+            }
             $alone = Test-SsprUser -User 'young.yul', 'disabled.dee', 'EXAMPLE\nobody'
             $alone.First | Should -Be 'user.password_age', 'user.enabled', 'user.directory'
             $alone[0].Links[0].Id | Should -Be 'user.directory'

@@ -557,10 +557,10 @@ fn every_user_of_the_table_has_a_first_broken_link() {
         assert_eq!(can, *answer, "{name}: {links:#?}");
         let broken = first.map_or("", |link| link.id.trim_start_matches("user."));
         let found = match (expected.strip_prefix('~'), expected.strip_prefix('?')) {
-            (Some(id), _) => (broken == "")
+            (Some(id), _) => (broken.is_empty())
                 .then(|| link(&links, id))
                 .filter(|link| link.status == Outcome::Warn),
-            (_, Some(id)) => (broken == "")
+            (_, Some(id)) => (broken.is_empty())
                 .then(|| link(&links, id))
                 .filter(|link| link.status == Outcome::Skipped),
             _ if expected.is_empty() => {
