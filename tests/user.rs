@@ -196,6 +196,31 @@ fn many_users_are_read_with_as_many_rounds_as_one() {
         plain(&alone[0]),
         "the same whichever way it was read"
     );
+    // How many requests had to wait for others: those of which no two were under way at once.
+    let latency = Fault::new("", FaultKind::Latency { ms: 200 });
+    lab.add_fault(latency).expect("a fault");
+    let depth = |users: &[&str]| {
+        let before = lab.requests().len();
+        look(&session, users);
+        let mut spans: Vec<(f64, f64)> = lab.requests()[before..]
+            .iter()
+            .filter(|request| request.batch.is_none())
+            .map(|request| (request.at_ms, request.at_ms + request.took_ms.unwrap_or_default()))
+            .collect();
+        spans.sort_by(|a, b| a.1.total_cmp(&b.1));
+        let mut free = 0.0;
+        spans.retain(|(from, until)| {
+            let alone = *from >= free;
+            if alone {
+                free = *until;
+            }
+            alone
+        });
+        spans.len()
+    };
+    let (one, many) = (depth(&names[..1]), depth(&names));
+    assert!(many <= one, "{many} in a row for 100 users, {one} for one");
+    lab.clear_faults();
     assert_clean(&lab);
 }
 

@@ -22,6 +22,7 @@ use sspr_rows::page::{Entries, Page};
 use sspr_rows::registration::{Fold, Known};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 /// What is read of the tenant beside its users: nothing that grows with their number.
@@ -288,11 +289,14 @@ impl Gatherer {
             let targets = event["targetResources"].as_array()?;
             targets.iter().find_map(|target| asked(&target["id"]))
         };
+        let done = AtomicU64::new(0);
         let read = async |at: usize, fact: FactId, wanted: &(dyn Fn(&Value) -> Option<usize> + Sync)| match few {
             true => {
-                let one = async |id: &Option<String>| match id {
-                    Some(id) => Some(self.entries(&of_user(id)[at], at == 0).await),
-                    None => None,
+                let one = async |id: &Option<String>| {
+                    let entries = self.entries(&of_user(id.as_ref()?)[at], at == 0).await;
+                    let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+                    self.context.progress("Reading reports", done, Some(2 * there));
+                    Some(entries)
                 };
                 let all = join_all(users.iter().map(one)).await;
                 all.into_iter()

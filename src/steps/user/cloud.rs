@@ -75,10 +75,10 @@ const USERS: &str =
     "https://entra.microsoft.com/#view/Microsoft_AAD_UsersAndTenants/UserManagementMenuBlade/~/AllUsers";
 const SECURITY_INFO: &str = "https://aka.ms/mysecurityinfo";
 
-/// The links, in causal order. Of a user who is not there, the first alone.
+/// The links, in causal order. Of a user who is not there, or is not known to be, the first alone.
 pub fn links(case: &Case<'_>, all: &mut Vec<Finding>) {
     all.push(account(case));
-    if case.person.account.value().is_some_and(|account| account.is_null()) {
+    if case.account.is_none() {
         return;
     }
     let license = license(case);

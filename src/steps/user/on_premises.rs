@@ -321,7 +321,9 @@ fn age(case: &Case<'_>, user: &Value) -> Finding {
             .reason("The directory holds a reset against the minimum age (event 33008), and the user sees that the password does not meet the policy.")
             .fix("Set the minimum age to 0 in the policy that counts, or wait.")
             .command(format!("Get-SsprPasswordPolicy -User {}", quoted(text(user, "sid")))),
-        None => AGE.pass("old enough").evidence(fact, seen),
+        None => AGE
+            .pass(format!("old enough: minimum age {} by {policy}", counted(days, "day", "days")))
+            .evidence(fact, seen),
     }
 }
 
