@@ -42,7 +42,7 @@ Describe 'One user' {
         $text | Should -Match 'otto@contoso.example +Otto Outsider'
         $text.IndexOf('Cannot reset: ') | Should -BeLessThan $text.IndexOf('pass  Account')
         $text | Should -Match '(?m)^FAIL  Scope '
-        $text | Should -Match '(?m)^pass  Licence '
+        $text | Should -Match '(?m)^pass  License '
     }
 
     It 'shows hostile names without what could turn or hide text' {

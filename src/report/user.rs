@@ -19,7 +19,7 @@ pub fn lines(names: &[&str], links: &[Finding], at: Timestamp, utc_offset_minute
     let (lead, link) = match answer {
         "No" => ("Cannot reset: ", first),
         "Yes" => ("Can reset.", None),
-        _ => ("Not known whether the user can reset: ", unread),
+        _ => ("Nothing that was read stands in the way. Not known: ", unread),
     };
     let title = link.map_or(String::new(), |link| clean(&link.title));
     lines.extend(hang("", &format!("{lead}{title}"), 0));

@@ -28,7 +28,7 @@ pub(super) const ORIGIN: Check = link(
 );
 pub(super) const LICENSE: Check = link(
     "user.license",
-    "Licence",
+    "License",
     "Without one the reset page may refuse the user (SSPR_0012).",
     true,
 );
@@ -71,6 +71,8 @@ pub(super) const RETIREMENT: Check = link(
 
 /// What a step adds to the name of a group of whom this user is all that is known.
 const COUNTED: &str = " (1 user)";
+/// How a step tells of users where this one is everybody.
+const ALL: &str = "1 of 1 user ";
 const USERS: &str =
     "https://entra.microsoft.com/#view/Microsoft_AAD_UsersAndTenants/UserManagementMenuBlade/~/AllUsers";
 const SECURITY_INFO: &str = "https://aka.ms/mysecurityinfo";
@@ -463,6 +465,20 @@ fn campaign(case: &Case<'_>) -> Finding {
         )
 }
 
+/// What the user has registered, by the report's own names.
+fn registered_names(case: &Case<'_>) -> String {
+    let report = case.snapshot.facts.registration.value();
+    let own = report.into_iter().flat_map(|report| {
+        let has = |name: &&String| case.key.methods & report.method_bit(name) != 0;
+        report.methods.iter().filter(has)
+    });
+    let names: Vec<&str> = own.map(String::as_str).collect();
+    match names.is_empty() {
+        true => "none".into(),
+        false => names.join(", "),
+    }
+}
+
 fn registered(case: &Case<'_>) -> Finding {
     let fact = &case.snapshot.facts.registration;
     let Some(report) = fact.value() else {
@@ -476,16 +492,8 @@ fn registered(case: &Case<'_>) -> Finding {
             .fix("Look again tomorrow, or at the user's methods in the portal.")
             .portal(USERS);
     }
-    let registered: Vec<&str> = report
-        .methods
-        .iter()
-        .filter(|name| case.key.methods & report.method_bit(name) != 0)
-        .map(String::as_str)
-        .collect();
-    let seen = match registered.as_slice() {
-        [] => "methodsRegistered: none".to_string(),
-        all => format!("methodsRegistered: {}", all.join(", ")),
-    };
+    let names = registered_names(case);
+    let seen = format!("methodsRegistered: {names}");
     let fit = Registered::of(report).methods(&case.key);
     let (required, need) = needed(case);
     if case.key.sspr_registered {
@@ -508,7 +516,7 @@ fn registered(case: &Case<'_>) -> Finding {
         ("nothing_registered", "registered nothing".to_string()),
         (
             "unfit_methods",
-            format!("registered only methods that do not reset: {}", registered.join(", ")),
+            format!("registered only methods that do not reset: {}", names),
         ),
         (
             "one_short",
@@ -566,6 +574,9 @@ fn retirements(case: &Case<'_>) -> Finding {
                 None => {
                     let mut link = as_link(&RETIREMENT, found.clone());
                     link.title = title;
+                    // Counts of everybody.
+                    link.evidence.retain(|evidence| !evidence.seen.starts_with("1 "));
+                    link = link.evidence(fact, format!("methodsRegistered: {}", registered_names(case)));
                     falls = Some(link);
                 }
                 Some(link) => link.title = format!("{}; {title}", link.title),
@@ -587,7 +598,7 @@ fn retirements(case: &Case<'_>) -> Finding {
 
 /// What a step says of the tenant, as a link of the user's chain. How many users a group has was not asked for one of them.
 pub fn as_link(check: &Check, mut found: Finding) -> Finding {
-    let uncounted = |text: &mut String| *text = text.replace(COUNTED, "");
+    let uncounted = |text: &mut String| *text = text.replace(COUNTED, "").replace(ALL, "the user ");
     uncounted(&mut found.title);
     found
         .evidence
