@@ -98,8 +98,10 @@ fn writeback(case: &Case<'_>) -> Finding {
         Some(_) => (connect_writeback::STEP.check)(&case.snapshot),
         None => Vec::new(),
     };
-    let deciding = || tenants.iter().chain(&servers).filter(|found| found.decides);
-    let worst = deciding()
+    // What fails on the server stands in the way of everybody whom it serves, whether or not the tenant's answer depends on it.
+    let all = || tenants.iter().filter(|found| found.decides).chain(&servers);
+    let deciding = || all().filter(|found| found.decides);
+    let worst = all()
         .find(|found| found.status == Outcome::Fail)
         .or_else(|| deciding().find(|found| found.status == Outcome::Skipped))
         .or_else(|| deciding().next());

@@ -4,6 +4,7 @@
 use super::{LINKS, chain, verdict};
 use crate::catalogue::ROWS;
 use crate::finding::{Finding, Outcome};
+use crate::snapshot::connect::{ConnectServer, Setting, SyncEvent};
 use crate::snapshot::person::Person;
 use crate::snapshot::portal::OnPremisesResetPolicy;
 use crate::snapshot::{Fact, RefusalKind, Snapshot};
@@ -59,6 +60,33 @@ fn person() -> Person {
         registration: known(own),
         events: known(Vec::new()),
         directory: known(account()),
+    }
+}
+
+/// A Connect server, with writeback on or off.
+fn server(on: bool) -> ConnectServer {
+    let setting = |of: &str, name: &str, value: bool| Setting {
+        of: of.into(),
+        name: name.into(),
+        value: value.into(),
+    };
+    ConnectServer {
+        computer: "SYNC1".into(),
+        read_at: Some(testing::at(testing::NOW)),
+        service: Some("Running".into()),
+        settings: vec![
+            setting("passwordReset", "Enabled", on),
+            setting("scheduler", "StagingModeEnabled", false),
+        ],
+        events: vec![SyncEvent {
+            provider: "PasswordResetService".into(),
+            id: 31019,
+            line: String::new(),
+            count: 200,
+            first: None,
+            last: Some(testing::at("2026-11-23T08:57:00Z")),
+        }],
+        ..ConnectServer::default()
     }
 }
 
@@ -417,6 +445,22 @@ fn cases() -> Vec<Case> {
             "No",
             "writeback",
             "password writeback is off",
+        ),
+        Case(
+            "server-off",
+            without(|snapshot| snapshot.facts.connect_servers = known(vec![server(false)])),
+            person(),
+            "No",
+            "writeback",
+            "SYNC1",
+        ),
+        Case(
+            "server-on",
+            without(|snapshot| snapshot.facts.connect_servers = known(vec![server(true)])),
+            person(),
+            "Yes",
+            "",
+            "",
         ),
         Case(
             "dark-writeback",
