@@ -84,6 +84,40 @@ fn each_user_of_the_directory_has_a_first_broken_link() {
     assert!(seen.contains("Write lockoutTime refused, denied to Everyone"), "{seen}");
 }
 
+#[test]
+#[ignore = "needs the directory lab"]
+fn a_user_whose_own_change_is_denied_can_still_be_reset() {
+    let lab = Lab::all().remove(0);
+    let session = open(&json!({}));
+    connect(&session, &lab, &lab.dns_server, &["svc-cases"]);
+    let case = look(&session, &["deny-other"]).remove(0);
+    let rights = link(&case, "rights");
+    assert_eq!(rights["status"], "Warn", "{case:#}");
+    assert!(
+        text(rights, "title").contains("cannot change the password in the cloud"),
+        "{rights}"
+    );
+}
+
+#[test]
+#[ignore = "needs the directory lab"]
+fn an_account_without_rights_in_another_domain_cannot_reset_its_users() {
+    let mut labs = Lab::all();
+    labs.truncate(2);
+    let session = open(&json!({}));
+    for lab in &labs {
+        connect(&session, lab, &lab.dns_server, &["EXAMPLE\\MSOL_16fb75d0227d"]);
+    }
+    let cases = look(&session, &["CHILD\\child1", "CHILD\\direct.dora", "stale.sam"]);
+    let first: Vec<&str> = cases.iter().map(|case| text(case, "first")).collect();
+    assert_eq!(first, ["user.rights", "user.rights", ""], "{cases:#?}");
+    assert!(
+        text(link(&cases[0], "rights"), "title").contains("nothing grants"),
+        "{:#}",
+        cases[0]
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the directory lab"]
 async fn the_tenant_s_account_and_the_directory_s_are_one_user() {

@@ -222,6 +222,12 @@ fn protected(fact: &Fact<Value>, user: &Value) -> Finding {
     found.evidence(fact, seen)
 }
 
+/// Whether an entry denies an account the user's own change. That nobody grants it by name is no fault.
+fn change_denied(account: &Value) -> bool {
+    let mut rights = account["rights"].as_array().into_iter().flatten();
+    rights.any(|right| text(right, "right") == "Change Password" && text(right, "by").starts_with("denied"))
+}
+
 fn rights(fact: &Fact<Value>, user: &Value) -> Finding {
     let all = accounts(user);
     let names = |of: &[&Value]| {
@@ -240,6 +246,13 @@ fn rights(fact: &Fact<Value>, user: &Value) -> Finding {
     }
     let (may, not): (Vec<&Value>, Vec<&Value>) = all.iter().partition(|account| account["canReset"] == true);
     let found = match not.first() {
+        None if may.iter().any(|account| change_denied(account)) => RIGHTS
+            .warn(
+                Severity::Low,
+                format!("{} may reset it, but the user cannot change the password in the cloud", names(&may)),
+            )
+            .reason("An entry denies Change Password, as \"User cannot change password\" does (hr=80230626). A reset still works.")
+            .fix("Clear \"User cannot change password\" where it is not meant."),
         None => RIGHTS.pass(format!("{} may reset it", names(&may))),
         Some(first) => {
             let cause = cause(first).unwrap_or_default();

@@ -297,6 +297,18 @@ fn cases() -> Vec<Case> {
             "EXAMPLE\\MSOL_1 may not reset it",
         ),
         on(
+            "no-own-change",
+            {
+                let mut account = may(CONNECTOR);
+                account["rights"] = json!([account["rights"][0], {"right": "Change Password", "needed": false, "allowed": false,
+                    "by": "denied to Everyone (explicit)"}]);
+                directory(json!({"accounts": [account]}))
+            },
+            "Yes",
+            "~rights",
+            "cannot change the password in the cloud",
+        ),
+        on(
             "no-connector",
             directory(json!({"accounts": []})),
             "Unknown",
@@ -691,7 +703,9 @@ fn made(row: u8) -> Made {
         22 => By("tests/user.rs: administrators-off"),
         23 => By("tests/user.rs: off, otto, rita, emil"),
         37 => Here("reserved-name"),
-        32 | 33 | 39 => By("tests/directory: a right of the root, of the user or of another domain, by the scan"),
+        33 => Here("no-own-change"),
+        39 => By("tests/directory/user.rs: a user of the child domain"),
+        32 => By("tests/directory: a right of the root, by the scan"),
         34 => Here("lost"),
         36 => Here("disabled"),
         38 => Here("inet-org-person"),
