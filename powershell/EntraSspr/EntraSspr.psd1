@@ -38,6 +38,7 @@
         'Test-SsprReadiness'
         'Test-SsprUser'
         'Undo-SsprPlan'
+        'Watch-SsprReset'
     )
     CmdletsToExport      = @()
     VariablesToExport    = @()

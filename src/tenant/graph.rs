@@ -111,7 +111,7 @@ impl Graph {
         let mut token = self.service.token().await?;
         let request = || self.request(Method::GET, url.clone(), ask.eventual);
         let costs = [(ask.workload, ask.units)];
-        document(&self.service.read(&mut token, &request, &costs).await?)
+        document(self.service.read(&mut token, &request, &costs).await?)
     }
 
     /// Writes a resource; a body makes or changes, none deletes. Sent once.

@@ -10,6 +10,7 @@ mod forest;
 mod kerberos;
 mod plan;
 mod user;
+mod watch;
 mod wire;
 
 use entra_sspr::directory::access::{Object, Token};
