@@ -293,7 +293,7 @@ int32_t sspr_directory_adopt(uint64_t session,
 // distinguished names, user principal names, "DOMAIN\\name", account names or SIDs).
 //
 // `out_task` receives a task for `sspr_task_next`. Its result is `{users[], missing[], unread[]}`: a user has `asked`, `dn`,
-// `name`, `userPrincipalName`, `sid`, `domain`, `class`, `enabled`, `locked`, `adminCount`, `inheritance`, `accounts[]`
+// `name`, `userPrincipalName`, `sid`, `domain`, `class`, `enabled`, `locked`, `adminCount`, `inheritance`, `reservedName` (the unit above whose name writeback cannot take, or null), `accounts[]`
 // ({`connector`, `canReset`, `cause`, `rights[]` {`right`, `needed`, `allowed`, `by`}}) and `password` ({`fineGrained`,
 // `policy`, `set`, `resetFrom`, `mustChange`, `neverExpires`}); `missing` are the names for which there is no user, or more
 // than one; `unread` ({`user`, `why`}) those who were not found and may be of a domain that could not be read. Its errors are SSPR_STATUS_ARGUMENT_INVALID, a DIRECTORY status (SSPR_STATUS_DIRECTORY_NEEDED where the session
@@ -396,6 +396,31 @@ int32_t sspr_task_cancel(uint64_t task,
 //
 // `out_error` is NULL or valid.
 int32_t sspr_task_close(uint64_t task, char **out_error);
+
+// Looks at single users: what stands between each of them and a reset that works, link by link, in the tenant and in the
+// directory, whichever the session reaches. Any number of users takes as many rounds as one, but for the documented budget
+// of reports; where there are many, the report and the log are read through once.
+//
+// `session` is the handle of a session that is signed in, or connected to a directory, or both. `request_json` is an object:
+// `users` (1 to 1000: user principal names or object ids; in the directory alone also distinguished names, "DOMAIN\\name",
+// account names or SIDs), and `utcOffsetMinutes` (for the screen's times).
+//
+// `out_task` receives a task for `sspr_task_next`. Its result is `{tenantId, takenAt, durationMs, users[]}`: a user has `asked`,
+// `userPrincipalName`, `displayName`, `id` (in the tenant), `dn` (in the directory), `canReset` ("Yes", "No", "Unknown": a link
+// that decides could not be read), `first` (the id of the first link that is broken, or null) and `links[]`, in causal order,
+// each in the form of a finding ({`id`, `status`, `severity`, `title`, `evidence[]`, `reason`, `remediation`}), and `screen[]` (lines
+// of 80 columns). Its errors are
+// SSPR_STATUS_ARGUMENT_INVALID, SSPR_STATUS_SIGN_IN_NEEDED (no tenant and no directory), those of a sign-in that has ended (see
+// `sspr_session_sign_in`), or those of any task (see `sspr_task_next`). What could not be read is told by its link.
+//
+// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status (also SSPR_STATUS_HANDLE_LIMIT),
+// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_check_user(uint64_t session,
+                        const char *request_json,
+                        uint64_t *out_task,
+                        char **out_error);
 
 // Checks the whole set-up, or the steps that the request names, over facts that are read once.
 //

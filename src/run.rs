@@ -7,9 +7,11 @@ use crate::gather::{self, Limits};
 use crate::json::strict;
 use crate::probe;
 use crate::readiness::{Readiness, Selection, assess};
+use crate::report;
 use crate::report::export::{self, Format};
 use crate::report::screen;
 use crate::session::Session;
+use crate::snapshot::person::Person;
 use crate::snapshot::{self, Fact, FactId, Snapshot, source};
 use crate::status::Status;
 use crate::steps::{self, STEPS, Step};
@@ -331,6 +333,56 @@ fn read(path: &Path) -> Result<String> {
     String::from_utf8(bytes).map_err(|_| {
         Error::new(Status::SnapshotInvalid, format!("{} is not a snapshot", path.display()))
             .target(path.display().to_string())
+    })
+}
+
+/// One user's case, or some users': the links of each one's chain, in causal order.
+pub async fn check_user(session: &Session, request: Value, context: &TaskContext) -> Result<Value> {
+    strict(&request, &["users", "utcOffsetMinutes"])?;
+    let offset = request["utcOffsetMinutes"]
+        .as_i64()
+        .and_then(|minutes| i32::try_from(minutes).ok());
+    let mut asked: Vec<String> = Vec::new();
+    for user in request["users"].as_array().into_iter().flatten() {
+        let user = user.as_str().unwrap_or_default().trim();
+        if user.is_empty() {
+            return Err(
+                Error::new(Status::ArgumentInvalid, "a user's name is a text that is not empty").target("users"),
+            );
+        }
+        if !asked.iter().any(|other| other.eq_ignore_ascii_case(user)) {
+            asked.push(user.into());
+        }
+    }
+    let (snapshot, persons) = gather::user::look(session, asked, context).await?;
+    let users: Vec<Value> = persons
+        .iter()
+        .map(|person| case(&snapshot, person, offset.unwrap_or_default()))
+        .collect();
+    Ok(json!({
+        "tenantId": snapshot.signed_in.tenant_id, "takenAt": snapshot.taken_at, "durationMs": snapshot.duration_ms, "users": users,
+    }))
+}
+
+fn case(snapshot: &Snapshot, person: &Person, utc_offset_minutes: i32) -> Value {
+    let links = steps::user::chain(snapshot, person);
+    let (can_reset, first) = steps::user::verdict(&links);
+    let text = |name: &str| {
+        let own = person.account.value().and_then(|account| account[name].as_str());
+        own.or_else(|| person.directory.value()?[name].as_str())
+    };
+    let names = [
+        Some(person.asked.as_str()),
+        text("userPrincipalName"),
+        text("displayName"),
+    ];
+    let names: Vec<&str> = names.into_iter().flatten().collect();
+    let screen = report::user::lines(&names, &links, snapshot.taken_at, utc_offset_minutes);
+    json!({
+        "asked": person.asked, "userPrincipalName": text("userPrincipalName"), "displayName": text("displayName"),
+        "id": person.account.value().and_then(|account| account["id"].as_str()),
+        "dn": person.directory.value().and_then(|user| user["dn"].as_str()),
+        "canReset": can_reset, "first": first.map(|link| &link.id), "links": links, "screen": screen,
     })
 }
 

@@ -36,6 +36,7 @@
         'Revoke-SsprDirectoryPermission'
         'Show-SsprPlan'
         'Test-SsprReadiness'
+        'Test-SsprUser'
         'Test-SsprWriteback'
         'Undo-SsprPlan'
         'Watch-SsprReset'

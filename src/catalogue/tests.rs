@@ -153,6 +153,14 @@ fn codes_are_known_in_each_spelling() {
     assert_eq!(text("0x800700CE")[0], 19);
     assert_eq!(text("31034"), [25]);
     assert_eq!(text("OnPremisesSuccessCloudFailure"), [41]);
+    for (name, code) in [
+        ("OnPremisesConnectivityError", "SSPR_0030"),
+        ("UserNotLicensed", "SSPR_0012"),
+        ("WritebackNotEnabled", "SSPR_0010"),
+    ] {
+        assert_eq!(text(name), text(code), "{name}");
+        assert!(!text(name).is_empty());
+    }
     for unknown in [
         "",
         " ",

@@ -62,7 +62,7 @@ impl Rows for Keys<'_> {
 }
 
 /// The ids of all groups that the facts name.
-fn named(facts: &Facts) -> Vec<String> {
+pub(super) fn named(facts: &Facts) -> Vec<String> {
     let mut ids: Vec<String> = Vec::new();
     let mut add = |id: &str| {
         // The policies write the nil GUID for "nobody".

@@ -7,6 +7,7 @@ mod fact;
 pub mod graph;
 mod join;
 pub mod people;
+pub mod person;
 pub mod portal;
 pub mod probe;
 mod source;

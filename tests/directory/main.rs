@@ -10,6 +10,7 @@ mod forest;
 mod kerberos;
 mod plan;
 mod probe;
+mod user;
 mod watch;
 mod wire;
 
