@@ -437,7 +437,7 @@ fn a_user_who_is_named_ends_with_the_final_password_and_must_change_it() {
         "former.admin",
         "MSOL_16fb75d0227d",
     ] {
-        let refused = ask(user, true).unwrap_err();
+        let refused = ask(&format!("EXAMPLE\\{user}"), true).unwrap_err();
         assert_eq!(refused.status, Status::ArgumentInvalid, "{user}: {}", refused.message);
         assert_eq!(refused.target.as_deref(), Some("user"), "{user}");
     }
