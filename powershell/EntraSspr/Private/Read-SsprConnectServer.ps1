@@ -487,11 +487,11 @@ $script:ConnectWritebackSetter = {
     param([bool] $Enabled)
 
     $null = Import-Module -Name ADSync -ErrorAction SilentlyContinue -WarningAction SilentlyContinue -Verbose:$false
-    $names = @(foreach ($connector in Get-ADSyncConnector -ErrorAction Stop) {
+    $names = @(foreach ($connector in Get-ADSyncConnector -ErrorAction Stop) { # 5.1-ok: the Connect server's own module
             if ([string]$connector.Name -like '*- AAD' -or "$($connector.ConnectorTypeName)" -eq 'Extensible2' -or "$($connector.Type)" -eq 'Extensible2') { [string]$connector.Name }
         })
     if ($names.Count -ne 1) { throw [System.InvalidOperationException]::new("it has $($names.Count) connectors to Microsoft Entra, and not one") }
-    $null = Set-ADSyncAADPasswordResetConfiguration -Connector $names[0] -Enable $Enabled -ErrorAction Stop
+    $null = Set-ADSyncAADPasswordResetConfiguration -Connector $names[0] -Enable $Enabled -ErrorAction Stop # 5.1-ok: the same
 }
 
 function Set-SsprConnectWriteback {
