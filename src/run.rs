@@ -1,5 +1,7 @@
 //! A run: gather what the steps need, judge it, hand out one document.
 
+pub mod users;
+
 use crate::catalogue;
 use crate::error::{Error, Result};
 use crate::finding::Severity;

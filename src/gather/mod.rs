@@ -9,6 +9,7 @@ mod portal;
 mod refusal;
 mod registration;
 mod singles;
+pub mod users;
 
 use crate::error::Result;
 use crate::json;
@@ -24,7 +25,9 @@ use crate::tenant::graph::{Ask, Graph};
 use crate::tenant::portal::Portal;
 use jiff::Timestamp;
 use sspr_rows::membership::Membership;
+use sspr_rows::registration::Known;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How far a run may go.
@@ -101,6 +104,16 @@ pub async fn run(
     limits: &Limits,
     context: &TaskContext,
 ) -> Result<Snapshot> {
+    Ok(known(session, needs, limits, context).await?.0)
+}
+
+/// Gathers, and tells what is then known of single users.
+async fn known(
+    session: &Session,
+    needs: &BTreeSet<FactId>,
+    limits: &Limits,
+    context: &TaskContext,
+) -> Result<(Snapshot, Arc<Known>)> {
     let started = Instant::now();
     let state = match session.state() {
         Ok(state) => state,
@@ -116,7 +129,7 @@ pub async fn run(
                 directory.give(&mut snapshot.facts);
             }
             snapshot.duration_ms = started.elapsed().as_millis() as u64;
-            return Ok(snapshot);
+            return Ok((snapshot, Arc::default()));
         }
     };
     // A sign-in that has ended is the run's own error, not that of every fact.
@@ -134,7 +147,7 @@ pub async fn run(
     };
     let mut snapshot = Snapshot::new(Timestamp::now(), state.identity);
     let widened = widen(needs);
-    let ((), (servers, directory)) = tokio::join!(
+    let (known, (servers, directory)) = tokio::join!(
         Box::pin(gatherer.gather(&widened, &mut snapshot.facts)),
         Box::pin(on_premises(session, needs, limits, context)),
     );
@@ -143,7 +156,7 @@ pub async fn run(
         directory.give(&mut snapshot.facts);
     }
     snapshot.duration_ms = started.elapsed().as_millis() as u64;
-    Ok(snapshot)
+    Ok((snapshot, known))
 }
 
 /// What is read on premises. The Connect servers come first: they say which accounts count in the directories.
@@ -191,7 +204,7 @@ impl Gatherer {
     }
 
     /// Three waves: what stands alone; what those answers name; the report whose rows are keyed by both.
-    async fn gather(&self, needs: &BTreeSet<FactId>, facts: &mut Facts) {
+    async fn gather(&self, needs: &BTreeSet<FactId>, facts: &mut Facts) -> Arc<Known> {
         self.context.progress("Reading the tenant", 0, None);
         // Each reader fills facts of its own, so that all can run at once.
         let (mut short, mut portal) = (Facts::default(), Facts::default());
@@ -228,16 +241,19 @@ impl Gatherer {
                 members = membership;
                 facts.policy_groups = groups;
             }
+            let known = registration::known(members, facts);
             if needs.contains(&FactId::Registration) {
-                Box::pin(self.registration(needs, members, facts)).await;
+                Box::pin(self.registration(needs, &known, facts)).await;
             }
+            known
         });
         let audits = Box::pin(self.audit(needs));
-        let ((), (switches, resets), summary) = tokio::join!(waves, audits, self.feature_summary(needs));
+        let (known, (switches, resets), summary) = tokio::join!(waves, audits, self.feature_summary(needs));
         facts.audit_writeback = switches;
         facts.audit_resets = resets;
         facts.feature_summary = summary;
         self.date_audit(facts);
+        known
     }
 
     async fn conditional_access(&self, needs: &BTreeSet<FactId>) -> Fact<Vec<ConditionalAccessPolicy>> {

@@ -6,3 +6,4 @@ pub mod plan;
 mod plots;
 mod redact;
 pub mod screen;
+pub mod users;

@@ -2,6 +2,7 @@
 
 mod activity;
 mod reasons;
+pub mod users;
 
 use super::Step;
 use crate::finding::{Check, Finding, Outcome, Severity, counted, number, share};

@@ -244,6 +244,14 @@ impl TaskContext {
             .await;
     }
 
+    /// Hands out users, of a list that is still being read. Waits while the caller is behind.
+    pub async fn users(&self, users: &[Value]) {
+        let _ = self
+            .events
+            .send(json!({"event": "users", "users": users}).to_string())
+            .await;
+    }
+
     /// Shows what a change came to.
     pub async fn change(&self, change: Value) {
         let _ = self
