@@ -137,9 +137,9 @@ function Get-SsprRegistration {
             Invoke-SsprNative @native -Request $request | Select-Object -Property Path, Users
             return
         }
-        $parts = if ($asked.Count -eq 0) { , @() } else { for ($first = 0; $first -lt $asked.Count; $first += 1000) { , $asked.GetRange($first, [Math]::Min(1000, $asked.Count - $first)).ToArray() } }
-        foreach ($part in $parts) {
-            if ($part.Count -gt 0) { $request['users'] = $part }
+        $first = 0
+        do {
+            if ($asked.Count -gt 0) { $request['users'] = $asked.GetRange($first, [Math]::Min(1000, $asked.Count - $first)).ToArray() }
             Invoke-SsprNative @native -Request $request | ForEach-Object -Process {
                 if ($_.PSObject.TypeNames -contains 'EntraSspr.UserRegistration') { $_; return }
                 $PSCmdlet.WriteVerbose("$($_.Users) of the $($_.Rows) users that were read.")
@@ -151,6 +151,7 @@ function Get-SsprRegistration {
                                 })))
                 }
             }
-        }
+            $first += 1000
+        } while ($first -lt $asked.Count)
     }
 }
