@@ -4,6 +4,7 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// Reads a document.
 pub fn read<'a, T: Deserialize<'a>>(text: &'a (impl AsRef<[u8]> + ?Sized)) -> serde_json::Result<T> {
@@ -13,4 +14,50 @@ pub fn read<'a, T: Deserialize<'a>>(text: &'a (impl AsRef<[u8]> + ?Sized)) -> se
 /// Reads what is a tree already.
 pub fn read_tree<T: DeserializeOwned>(tree: &Value) -> serde_json::Result<T> {
     read(&tree.to_string())
+}
+
+/// A document without halves of surrogate pairs, which no text can hold: U+FFFD stands in their place.
+pub fn mended(text: &str) -> Cow<'_, str> {
+    let escape = |at: usize| {
+        let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let (mut out, mut kept, mut at) = (String::new(), 0, 0);
+    while let Some(found) = text[at..].find('\\') {
+        at += found;
+        at += match escape(at) {
+            Some(0xd800..=0xdbff) if matches!(escape(at + 6), Some(0xdc00..=0xdfff)) => 12,
+            Some(0xd800..=0xdfff) => {
+                out.push_str(&text[kept..at]);
+                out.push_str("\\ufffd");
+                kept = at + 6;
+                6
+            }
+            // Whatever it is, what is escaped is no backslash of another escape.
+            _ => 1 + text[at + 1..].chars().next().map_or(0, char::len_utf8),
+        };
+    }
+    if kept == 0 {
+        return Cow::Borrowed(text);
+    }
+    out.push_str(&text[kept..]);
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_of_pairs_are_mended_and_nothing_else() {
+        let read = |text: &str| read::<String>(&*mended(text)).unwrap();
+        assert_eq!(read(r#""a\ud800b""#), "a\u{fffd}b");
+        assert_eq!(read(r#""\ud83d\ude00""#), "\u{1f600}");
+        assert_eq!(read(r#""\udc00\ud800""#), "\u{fffd}\u{fffd}");
+        assert_eq!(read(r#""\\ud800 \n \u00e9""#), "\\ud800 \n \u{e9}");
+        assert!(matches!(mended(r#""\\ud800 \u00e9\ud83d\ude00""#), Cow::Borrowed(_)));
+        for cut in [r#""\u"#, r#""\"#, r#""\ud8"#, r#""\é"#] {
+            assert_eq!(mended(cut), cut);
+        }
+    }
 }

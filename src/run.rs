@@ -30,6 +30,8 @@ pub struct Request {
     full: bool,
     deadline_seconds: Option<u64>,
     utc_offset_minutes: i32,
+    groups: Vec<String>,
+    departments: bool,
 }
 
 /// What assessing a saved snapshot takes.
@@ -110,6 +112,8 @@ pub async fn check(
     let limits = Limits {
         time: request.time_budget_seconds.map(Duration::from_secs),
         full: request.full,
+        groups: request.groups.clone(),
+        departments: request.departments,
         ..Limits::default()
     };
     let needs = steps::needs(chosen);

@@ -71,7 +71,8 @@ fn started(work: Box<dyn FnOnce() -> Result<serde_json::Value> + Send>) -> Resul
 /// `session` is the handle of a session that is signed in. `request_json` is an object; every member may be left out: `steps` and `excludeSteps` (names), `severity` ("Info",
 /// "Low", "Medium", "High": leave lesser findings out of the list), `timeBudgetSeconds` (how long reading long
 /// lists may take; past that they are read in part), `full` (true: read them whole, however long), `deadlineSeconds`
-/// (then the task ends with SSPR_STATUS_TASK_DEADLINE), `utcOffsetMinutes` (for the times on the screen).
+/// (then the task ends with SSPR_STATUS_TASK_DEADLINE), `utcOffsetMinutes` (for the times on the screen), `groups` (names or ids) and
+/// `departments` (true): what the registration report is counted by besides, for `sspr_registration_summarize`.
 ///
 /// `out_task` receives a task for `sspr_task_next`. Its result is the readiness document: `ready` ("Yes", "No" or
 /// "Unknown"), `steps[]`, `counts`, `findings[]`, `first`, `excessPermissions`, `screen[]` (the one screen, line by
@@ -403,6 +404,34 @@ pub unsafe extern "C" fn sspr_registration_read(
                 run::users::read(&session, &request, &context).await
             },
         )
+    }
+}
+
+/// Counts the users of a snapshot's registration report, without network or session.
+///
+/// `request_json`: `snapshot` (the document as a string), and `reference` (an earlier one of the same tenant, to compare with).
+///
+/// `out_task` receives a task for `sspr_task_next`. Its result is `{asOf, takenAt, since, partial, lines[]}`: when the report and the snapshot were made, when the earlier one was,
+/// why the report was read in part (else null), and the counts. A line has `area` ("Population", "Method", "Cause", "Retirement", "Group", "Department"), `name`, `users`, `inScope`,
+/// `registered`, `capable`, and of the earlier one `usersBefore` and `capableBefore`. Its errors are SSPR_STATUS_SNAPSHOT_INVALID,
+/// SSPR_STATUS_SNAPSHOT_VERSION, SSPR_STATUS_ARGUMENT_INVALID (no report, or another tenant), or those of any task (see `sspr_task_next`).
+///
+/// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status, SSPR_STATUS_HANDLE_LIMIT,
+/// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_registration_summarize(
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        offline(request_json, out_task, out_error, |request: serde_json::Value| {
+            run::users::summarize(&request)
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 mod audit;
 pub mod connect;
 pub mod directory;
+mod divisions;
 mod groups;
 mod people;
 mod portal;
@@ -39,6 +40,10 @@ pub struct Limits {
     pub full: bool,
     /// The containers of directories that are looked at beside each domain's root, for what they grant.
     pub containers: Vec<String>,
+    /// Groups that the registration report is counted by, beside those that policies name: ids or names.
+    pub groups: Vec<String>,
+    /// Count it by department too.
+    pub departments: bool,
 }
 
 /// How long that may be when nobody said.
@@ -63,6 +68,7 @@ struct Gatherer {
     started: Instant,
     log: audit::Log,
     context: TaskContext,
+    divisions: divisions::Divisions,
 }
 
 /// Facts whose reading is steered by others: the groups that policies name, the keys of the registration report.
@@ -135,7 +141,7 @@ async fn known(
     // A sign-in that has ended is the run's own error, not that of every fact.
     let tokens = state.tokens.for_task(context);
     tokens.get(&crate::session::tokens::Audience::Graph).await?;
-    let gatherer = Gatherer {
+    let mut gatherer = Gatherer {
         graph: session.graph(context)?,
         portal: session.portal(context)?,
         who: state.identity.clone(),
@@ -144,7 +150,9 @@ async fn known(
         started,
         log: audit::Log::new(Timestamp::now()),
         context: context.clone(),
+        divisions: divisions::Divisions::default(),
     };
+    gatherer.divisions = Box::pin(gatherer.divisions(limits)).await?;
     let mut snapshot = Snapshot::new(Timestamp::now(), state.identity);
     let widened = widen(needs);
     let (known, (servers, directory)) = tokio::join!(

@@ -27,7 +27,7 @@ pub struct Users {
 }
 
 /// Text within a filter.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let mut out = String::from("'");
     for c in text.chars() {
         match c {

@@ -9,6 +9,7 @@ use crate::session::Session;
 use crate::snapshot::people::CohortKey;
 use crate::snapshot::{Fact, FactId, Refusal, Snapshot, source};
 use crate::status::Status;
+use crate::steps::user_registration::summary;
 use crate::steps::user_registration::users::{CAUSE, ENDS, Judge, nobody};
 use crate::task::TaskContext;
 use serde_json::{Value, json};
@@ -179,6 +180,52 @@ impl Sink<'_> {
             }
         }
     }
+}
+
+/// Counts a snapshot's users, beside those of an earlier one.
+pub fn summarize(request: &Value) -> Result<Value> {
+    strict(request, &["snapshot", "reference"])?;
+    let given = |name: &str| request[name].as_str().map(Snapshot::from_json).transpose();
+    let Some(snapshot) = given("snapshot")? else {
+        return Err(wrong("snapshot", "'snapshot' is missing"));
+    };
+    let lines = |snapshot: &Snapshot, name: &str| match snapshot.facts.registration.value() {
+        Some(report) => Ok(summary::lines(snapshot, report)),
+        None => {
+            let refusal = snapshot.facts.refusal(FactId::Registration);
+            let error = wrong(name, "the snapshot does not have the registration report")
+                .help("Take one with Test-SsprReadiness, of all steps or of user_registration.");
+            Err(refusal
+                .iter()
+                .fold(error, |error, refusal| error.detail(refusal.message.clone())))
+        }
+    };
+    let mut all = lines(&snapshot, "snapshot")?;
+    let reference = given("reference")?;
+    let tenant = |snapshot: &Snapshot| snapshot.signed_in.tenant_id.to_ascii_lowercase();
+    if reference
+        .as_ref()
+        .is_some_and(|reference| tenant(reference) != tenant(&snapshot))
+    {
+        return Err(wrong("reference", "the snapshots are of different tenants"));
+    }
+    if let Some(reference) = &reference {
+        let earlier = lines(reference, "reference")?;
+        for line in &mut all {
+            let same = |other: &&Value| other["area"] == line["area"] && other["name"] == line["name"];
+            let Some(before) = earlier.iter().find(same) else {
+                continue;
+            };
+            let (users, capable) = (before["users"].clone(), before["capable"].clone());
+            line["usersBefore"] = users;
+            line["capableBefore"] = capable;
+        }
+    }
+    let fact = &snapshot.facts.registration;
+    Ok(json!({
+        "asOf": fact.value().and_then(|report| report.updated), "takenAt": snapshot.taken_at, "since": reference.map(|reference| reference.taken_at),
+        "partial": fact.partial_reason(), "lines": all,
+    }))
 }
 
 /// Reads the users that are wanted.

@@ -2,6 +2,7 @@
 
 mod activity;
 mod reasons;
+pub mod summary;
 pub mod users;
 
 use super::Step;

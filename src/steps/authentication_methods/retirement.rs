@@ -225,10 +225,14 @@ impl<'a> Loss<'a> {
         !fell && count(after) < need && count(after) < count(before)
     }
 
-    /// The end at which the users of a cohort drop.
+    /// Whether the users of a cohort can reset today, and no longer from an end on.
+    pub fn drops(&self, retirement: &Retirement, key: &CohortKey) -> bool {
+        applies(retirement, self.snapshot) && Loss::concerns(retirement, key) && self.falls(retirement, key)
+    }
+
+    /// The first end of this kind.
     pub fn end_of(&self, key: &CohortKey) -> Option<&'static Retirement> {
-        let at = |r: &&Retirement| applies(r, self.snapshot) && Loss::concerns(r, key) && self.falls(r, key);
-        RETIREMENTS.iter().find(at)
+        RETIREMENTS.iter().find(|retirement| self.drops(retirement, key))
     }
 }
 

@@ -118,6 +118,9 @@ impl Why {
         }
     }
 
+    /// The checks that count those who cannot reset, each by their cause.
+    pub const CHECKS: [&Check; 4] = [&NOTHING, &SHORT, &UNFIT, &UNEXPLAINED];
+
     /// The check that counts the users of a cohort among those who cannot reset.
     pub fn check(&self, key: &CohortKey) -> Option<&'static Check> {
         stuck(key).then(|| self.reason(key).check())
