@@ -16,6 +16,18 @@ pub fn read_tree<T: DeserializeOwned>(tree: &Value) -> serde_json::Result<T> {
     read(&tree.to_string())
 }
 
+/// The name of the member of a document that an error is about: the last one that stands before its place.
+pub fn member<'a>(text: &'a str, error: &serde_json::Error) -> Option<&'a str> {
+    let before: usize = text
+        .split_inclusive('\n')
+        .take(error.line().checked_sub(1)?)
+        .map(str::len)
+        .sum();
+    let end = (before + error.column()).min(text.len());
+    let (names, _) = text.get(..end)?.rsplit_once("\":")?;
+    names.rsplit_once('"').map(|(_, name)| name)
+}
+
 /// A document without halves of surrogate pairs, which no text can hold: U+FFFD stands in their place.
 pub fn mended(text: &str) -> Cow<'_, str> {
     let escape = |at: usize| {

@@ -158,8 +158,12 @@ pub fn assess_saved(request: SavedRequest) -> Result<Value> {
         (None, Some(path)) => read(&path)?,
         _ => return Err(Error::new(Status::ArgumentInvalid, "give either 'snapshot' or 'path'").target("snapshot")),
     };
+    let text = snapshot::current(&text)?;
     let snapshot = Snapshot::from_json(&text)?;
-    document(&assess(&snapshot, &choice.steps()?, &choice.selection()), text)
+    document(
+        &assess(&snapshot, &choice.steps()?, &choice.selection()),
+        text.into_owned(),
+    )
 }
 
 fn document(readiness: &Readiness, snapshot: String) -> Result<Value> {
@@ -270,6 +274,7 @@ pub fn report(request: Value) -> Result<Value> {
 /// Reads a snapshot from a file.
 pub fn load(request: LoadRequest) -> Result<Value> {
     let text = read(&request.path)?;
+    let text = snapshot::current(&text)?.into_owned();
     Ok(told(&Snapshot::from_json(&text)?, text))
 }
 
@@ -285,6 +290,7 @@ fn told(snapshot: &Snapshot, text: String) -> Value {
         "tenantId": snapshot.signed_in.tenant_id,
         "tenantName": snapshot.tenant_name(),
         "takenAt": snapshot.taken_at,
+        "unknown": snapshot::unknown(&text),
         "snapshot": text,
     })
 }

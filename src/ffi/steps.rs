@@ -486,8 +486,8 @@ pub unsafe extern "C" fn sspr_snapshot_save(
 ///
 /// `request_json`: `path`.
 ///
-/// `out_task` receives a task for `sspr_task_next`; its result is `{snapshot, tenantId, tenantName, takenAt}`, the
-/// snapshot's document as a string. Its errors are SSPR_STATUS_SNAPSHOT_INVALID, SSPR_STATUS_SNAPSHOT_VERSION,
+/// `out_task` receives a task for `sspr_task_next`; its result is `{snapshot, tenantId, tenantName, takenAt, unknown[]}`, the
+/// snapshot's document as a string (of an older form: in today's) and the names of members that this library does not know. Its errors are SSPR_STATUS_SNAPSHOT_INVALID, SSPR_STATUS_SNAPSHOT_VERSION,
 /// SSPR_STATUS_FILE_READ, or those of any task (see `sspr_task_next`).
 ///
 /// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status, SSPR_STATUS_HANDLE_LIMIT,

@@ -118,12 +118,12 @@ impl<'a> Wanted<'a> {
         };
         let end = user["losesOn"].as_str();
         (self.methods.is_empty() || self.methods.iter().any(has))
-            && !(self.not_registered && key.sspr_registered)
-            && !(self.not_capable && key.sspr_capable)
-            && !(self.in_scope && !key.sspr_enabled)
-            && !(self.administrator && !(key.admin || key.global_admin))
+            && (!self.not_registered || !key.sspr_registered)
+            && (!self.not_capable || !key.sspr_capable)
+            && (!self.in_scope || key.sspr_enabled)
+            && (!self.administrator || key.admin || key.global_admin)
             && self.guest.is_none_or(|guest| guest == key.guest)
-            && !(self.at_risk && end.is_none())
+            && (!self.at_risk || end.is_some())
             && self.before.is_none_or(|day| end.is_some_and(|end| end <= day))
     }
 }

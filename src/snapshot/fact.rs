@@ -161,7 +161,11 @@ impl Members {
         // Read in one place, for each would be a reader of its own.
         let value: Option<T> = match raw {
             Some(raw) => {
-                Some(json::read(raw.get()).map_err(|error| Error::custom(format_args!("in a fact's value, {error}")))?)
+                let told = |error| match json::member(raw.get(), &error) {
+                    Some(name) => Error::custom(format_args!("in a fact's value at '{name}', {error}")),
+                    None => Error::custom(format_args!("in a fact's value, {error}")),
+                };
+                Some(json::read(raw.get()).map_err(told)?)
             }
             None => None,
         };
