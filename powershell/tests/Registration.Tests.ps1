@@ -53,7 +53,7 @@ Describe 'Get-SsprRegistration' {
             @{ Condition = @{ NotCapable = $true; InScope = $true }; Holds = { $_.InScope -and -not $_.Capable } }
             @{ Condition = @{ Administrator = $true }; Holds = { $_.Administrator } }
             @{ Condition = @{ UserType = 'Guest' }; Holds = { $_.UserType -eq 'guest' } }
-            @{ Condition = @{ Method = 'email' }; Holds = { $_.Methods -contains 'email' } }
+            @{ Condition = @{ Method = 'EMAIL' }; Holds = { $_.Methods -contains 'email' } }
             @{ Condition = @{ Method = 'email', 'officePhone'; InScope = $true }; Holds = { $_.InScope -and ($_.Methods -contains 'email' -or $_.Methods -contains 'officePhone') } }
         )
         foreach ($case in $cases) {

@@ -5,7 +5,6 @@ use super::registration::{PAGE, PATH};
 use super::{Limits, known};
 use crate::error::{Error, Result};
 use crate::session::Session;
-use crate::snapshot::people::CohortKey;
 use crate::snapshot::{FactId, SignedIn, Snapshot};
 use crate::task::TaskContext;
 use crate::tenant::error::AskError;
@@ -16,8 +15,26 @@ use sspr_rows::registration::{Alike, Known};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// A row of the report, and the users whom its user is alike.
-pub type User = (CohortKey, Value);
+/// The methods as the report has been seen to spell them.
+const METHODS: &[&str] = &[
+    "email",
+    "mobilePhone",
+    "alternateMobilePhone",
+    "officePhone",
+    "securityQuestion",
+    "microsoftAuthenticatorPush",
+    "microsoftAuthenticatorPasswordless",
+    "softwareOneTimePasscode",
+    "hardwareOneTimePasscode",
+    "fido2SecurityKey",
+    "passKeyDeviceBound",
+    "passKeyDeviceBoundAuthenticator",
+    "passKeyDeviceBoundWindowsHello",
+    "passKeySynced",
+    "windowsHelloForBusiness",
+    "macOsSecureEnclaveKey",
+    "temporaryAccessPass",
+];
 
 /// Reads the report's users.
 pub struct Users {
@@ -74,9 +91,10 @@ impl Users {
         }
     }
 
-    /// The condition that a user has a method.
-    pub fn has(method: &str) -> String {
-        format!("methodsRegistered/any(m:m eq {})", quoted(method))
+    /// The condition that a user has a method; None for one whose spelling is not known, for the service tells A from a.
+    pub fn has(method: &str) -> Option<String> {
+        let known = METHODS.iter().find(|known| known.eq_ignore_ascii_case(method))?;
+        Some(format!("methodsRegistered/any(m:m eq {})", quoted(known)))
     }
 
     /// Reads a page: its rows, and the question for the next one.

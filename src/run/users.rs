@@ -104,7 +104,7 @@ impl<'a> Wanted<'a> {
         add(self.at_risk && !self.not_capable, "isSsprCapable eq true");
         add(self.in_scope, "isSsprEnabled eq true");
         if let [method] = self.methods[..] {
-            all.push(Users::has(method));
+            all.extend(Users::has(method));
         }
         all
     }
