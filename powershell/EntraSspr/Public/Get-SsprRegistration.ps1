@@ -63,15 +63,15 @@ function Get-SsprRegistration {
 
     Shows how many users there are to contact before each date.
     .EXAMPLE
-    Get-SsprRegistration -Summary -Group Sales, Helpdesk -Department
+    Get-SsprRegistration -Summary -Group 'All staff' -Department
 
     Counts by population, method, cause, announced end, group and department.
     .EXAMPLE
-    Get-SsprRegistration -Summary -Reference (Import-SsprSnapshot -Path october.sspr.json)
+    Test-SsprReadiness | Export-SsprSnapshot -Path october.sspr.json -Force; Get-SsprRegistration -Summary -Reference (Import-SsprSnapshot -Path october.sspr.json)
 
-    Shows what has changed since.
+    Saves a run, and shows what has changed since; the second half is for the month after.
     .EXAMPLE
-    Import-SsprSnapshot -Path contoso.sspr.json | Get-SsprRegistration -Summary
+    Import-SsprSnapshot -Path october.sspr.json | Get-SsprRegistration -Summary
 
     Counts what a saved snapshot holds, without a sign-in.
     .EXAMPLE
