@@ -72,4 +72,16 @@ mod tests {
             assert_eq!(mended(cut), cut);
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_mended_stays_mended_and_what_reads_reads_the_same(text in r#"[\\\\ud89abcDF0é"]{0,40}"#) {
+            let text = format!("\"{}\"", text.replace('"', ""));
+            let once = mended(&text).into_owned();
+            proptest::prop_assert_eq!(&*mended(&once), &once);
+            if let Ok(plain) = read::<String>(&text) {
+                proptest::prop_assert_eq!(read::<String>(&once).unwrap(), plain);
+            }
+        }
+    }
 }

@@ -15,6 +15,7 @@ use crate::steps::{self, STEPS, Step};
 use crate::task::TaskContext;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -158,12 +159,8 @@ pub fn assess_saved(request: SavedRequest) -> Result<Value> {
         (None, Some(path)) => read(&path)?,
         _ => return Err(Error::new(Status::ArgumentInvalid, "give either 'snapshot' or 'path'").target("snapshot")),
     };
-    let text = snapshot::current(&text)?;
-    let snapshot = Snapshot::from_json(&text)?;
-    document(
-        &assess(&snapshot, &choice.steps()?, &choice.selection()),
-        text.into_owned(),
-    )
+    let (snapshot, text) = today(text)?;
+    document(&assess(&snapshot, &choice.steps()?, &choice.selection()), text)
 }
 
 fn document(readiness: &Readiness, snapshot: String) -> Result<Value> {
@@ -274,23 +271,34 @@ pub fn report(request: Value) -> Result<Value> {
 /// Reads a snapshot from a file.
 pub fn load(request: LoadRequest) -> Result<Value> {
     let text = read(&request.path)?;
-    let text = snapshot::current(&text)?.into_owned();
-    Ok(told(&Snapshot::from_json(&text)?, text))
+    let unknown = snapshot::unknown(&text);
+    let (snapshot, text) = today(text)?;
+    Ok(told(&snapshot, text, &unknown))
 }
 
 /// Joins what was read in different places.
 pub fn join(request: JoinRequest) -> Result<Value> {
     let text = snapshot::join(&request.snapshots)?;
-    Ok(told(&Snapshot::from_json(&text)?, text))
+    Ok(told(&Snapshot::from_json(&text)?, text, &[]))
+}
+
+/// A snapshot of any form with its text in today's.
+fn today(text: String) -> Result<(Snapshot, String)> {
+    let snapshot = Snapshot::from_json(&text)?;
+    let text = match snapshot::current(&text)? {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(_) => snapshot.to_json()?,
+    };
+    Ok((snapshot, text))
 }
 
 /// A snapshot and whose it is.
-fn told(snapshot: &Snapshot, text: String) -> Value {
+fn told(snapshot: &Snapshot, text: String, unknown: &[String]) -> Value {
     json!({
         "tenantId": snapshot.signed_in.tenant_id,
         "tenantName": snapshot.tenant_name(),
         "takenAt": snapshot.taken_at,
-        "unknown": snapshot::unknown(&text),
+        "unknown": unknown,
         "snapshot": text,
     })
 }

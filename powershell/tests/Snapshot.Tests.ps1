@@ -117,6 +117,9 @@ Import-Module '$($env:SSPR_MODULE)/EntraSspr.psd1'
         @($then.Findings | Where-Object { $_.Status -eq 'Error' }).Count | Should -Be 0
         $joined = Join-SsprSnapshot -Snapshot $loaded, $readiness
         ($joined | Test-SsprReadiness).Ready | Should -Be $readiness.Ready
+        $compared = @(Compare-SsprResult -Reference $first -Difference $loaded)
+        $compared.Count | Should -BeGreaterThan 15
+        @($compared | Where-Object { $_.Change -ne 'Same' }).Count | Should -Be 0
     }
 
     It 'of a newer form are refused, and what is unknown or wrong in them is named' {
