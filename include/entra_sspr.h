@@ -352,8 +352,8 @@ int32_t sspr_session_close(uint64_t session,
 //
 // `timeout_ms` is how long to wait; 0 looks and returns. `out_event` receives an event as JSON (free it with
 // `sspr_string_free`), whose member `event` says what it is: "progress" {`activity`, `done`, `of`}, "log" {`message`},
-// "finding" {`finding`}, "users" {`users[]`}, "signIn" {`signIn`}, "hostAction" {`id`, `action`, `arguments`, `deadlineSeconds`}, "result"
-// {`result`}. A "hostAction" asks for what only the caller can do: do what `action` names with its `arguments` (see
+// "finding" {`finding`}, "users" {`users[]`}, "change" {`change`}, "leg" {`leg`} (see `sspr_reset_watch`), "signIn" {`signIn`}, "hostAction" {`id`, `action`,
+// `arguments`, `deadlineSeconds`}, "result" {`result`}. A "hostAction" asks for what only the caller can do: do what `action` names with its `arguments` (see
 // `sspr_session_sign_in`), and answer with its `id` by `sspr_task_reply` within `deadlineSeconds`. Members that you do
 // not know may come; skip events that you do not know.
 //
@@ -897,6 +897,34 @@ int32_t sspr_error_resolve(const char *request_json,
 int32_t sspr_report_write(const char *request_json,
                           uint64_t *out_task,
                           char **out_error);
+
+// Watches one user's reset, or unlock, while the user makes it in a browser: what each source says of it, as it comes. Nothing
+// is written, and no password is seen.
+//
+// `session` is the handle of a session that is signed in to a tenant, connected to a directory, or both; with the host action
+// "readConnectServer" (see `sspr_session_open`) the Connect servers' events are looked at too. `request_json` is an object: `user` (a
+// user principal name or an id; without a sign-in to the tenant as of `sspr_directory_user`), `action` ("Reset", by default, or
+// "Unlock"), `timeoutSeconds` (1 to 21600; by default 1800, as the audit log is late) and `pollSeconds` (how often the audit log is asked, 1
+// to 600; by default 10; a Connect server is asked half as often, the directory every two seconds).
+//
+// `out_task` receives a task for `sspr_task_next`. Each leg is told by an event "leg" {`leg`} when it comes, the first ("Start") when
+// the user may begin: {`leg`, `status`, `at`, `afterSeconds`, `source`, `detail`, `fix`}. Legs are "Verification" (the user shows who that
+// is), "Connect" (an event of Entra Connect's server), "Directory" (the controller has it), "Cloud" (Microsoft Entra's last word) and "Agent"
+// (which agent wrote it). `status` is "Awaited", "Came", "Failed", "Missing" (did not come in time), "NotShown" (its source says
+// nothing of it), "NotWatched" (`detail` says why) or "NotApplicable" (a user of the cloud alone). `at` is by the clock of the source, `afterSeconds` counts from the first
+// leg. The result is {`user`, `action`, `verdict`, `headline`, `begunAt`, `endedAt`, `legs[]`}; `verdict` is "Worked", "Failed", "Incomplete" or
+// "Missing". It ends when all has come, shortly after it has failed, or when the time is over. Its errors are
+// SSPR_STATUS_ARGUMENT_INVALID, SSPR_STATUS_SIGN_IN_NEEDED (nothing can be watched), a SERVICE or DIRECTORY status (the user was
+// not found), or those of any task (see `sspr_task_next`).
+//
+// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status (also SSPR_STATUS_HANDLE_LIMIT),
+// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_reset_watch(uint64_t session,
+                         const char *request_json,
+                         uint64_t *out_task,
+                         char **out_error);
 
 #ifdef __cplusplus
 }  // extern "C"

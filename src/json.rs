@@ -1,31 +1,32 @@
-//! How JSON is read here: always from bytes. For every other place that it may be read from (a string, a tree, what serde
+//! How JSON is read here: always through its tree. For every other place that it may be read from (bytes, a string, what serde
 //! keeps of a tagged enum) the compiler makes another reader of each type, kilobytes each.
 
-use serde::Deserialize;
+use crate::error::{Error, Result};
+use crate::status::Status;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::borrow::Cow;
 
 /// Reads a document.
-pub fn read<'a, T: Deserialize<'a>>(text: &'a (impl AsRef<[u8]> + ?Sized)) -> serde_json::Result<T> {
-    serde_json::from_slice(text.as_ref())
+pub fn read<T: DeserializeOwned>(text: &(impl AsRef<[u8]> + ?Sized)) -> serde_json::Result<T> {
+    read_tree(serde_json::from_slice(text.as_ref())?)
 }
 
-/// Reads what is a tree already.
-pub fn read_tree<T: DeserializeOwned>(tree: &Value) -> serde_json::Result<T> {
-    read(&tree.to_string())
-}
+pub use sspr_rows::tree::read as read_tree;
 
-/// The name of the member of a document that an error is about: the last one that stands before its place.
-pub fn member<'a>(text: &'a str, error: &serde_json::Error) -> Option<&'a str> {
-    let before: usize = text
-        .split_inclusive('\n')
-        .take(error.line().checked_sub(1)?)
-        .map(str::len)
-        .sum();
-    let end = (before + error.column()).min(text.len());
-    let (names, _) = text.get(..end)?.rsplit_once("\":")?;
-    names.rsplit_once('"').map(|(_, name)| name)
+/// Refuses what is no request, or has a member that this one does not know. It stands for a type of the request's own where its
+/// reader would be as large as the work.
+pub fn strict(request: &Value, known: &[&str]) -> Result<()> {
+    let members = request.as_object();
+    let unknown = members.and_then(|members| members.keys().find(|name| !known.contains(&name.as_str())));
+    match (members, unknown) {
+        (Some(_), None) => Ok(()),
+        (_, unknown) => {
+            let what = unknown.map_or_else(|| "it is no object".into(), |name| format!("unknown field `{name}`"));
+            let what = format!("the request is not acceptable: {what}");
+            Err(Error::new(Status::ArgumentJson, what).target("request_json"))
+        }
+    }
 }
 
 /// A document without halves of surrogate pairs, which no text can hold: U+FFFD stands in their place.

@@ -31,3 +31,4 @@ pub mod task;
 pub mod tenant;
 mod text;
 mod tls;
+pub mod watch;

@@ -6,6 +6,7 @@ use crate::catalogue;
 use crate::error::{Error, Result};
 use crate::finding::Severity;
 use crate::gather::{self, Limits};
+use crate::json::strict;
 use crate::readiness::{Readiness, Selection, assess};
 use crate::report::export::{self, Format};
 use crate::session::Session;
@@ -175,21 +176,6 @@ pub fn save(request: SaveRequest) -> Result<Value> {
     let path = &request.path;
     crate::file::write_private(path, request.snapshot.as_bytes(), request.overwrite)?;
     Ok(json!({"path": path, "bytes": request.snapshot.len()}))
-}
-
-/// Refuses what is no request, or has a member that this one does not know. It stands for a type of the request's own where its
-/// reader would be as large as the work.
-fn strict(request: &Value, known: &[&str]) -> Result<()> {
-    let members = request.as_object();
-    let unknown = members.and_then(|members| members.keys().find(|name| !known.contains(&name.as_str())));
-    match (members, unknown) {
-        (Some(_), None) => Ok(()),
-        (_, unknown) => {
-            let what = unknown.map_or_else(|| "it is no object".into(), |name| format!("unknown field `{name}`"));
-            let what = format!("the request is not acceptable: {what}");
-            Err(Error::new(Status::ArgumentJson, what).target("request_json"))
-        }
-    }
 }
 
 const REPORT: &[&str] = &[

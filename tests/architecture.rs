@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("status", &[]),
     ("error", &["status"]),
-    ("json", &[]),
+    ("json", &["error", "status"]),
     ("panics", &["error", "status"]),
     ("platform", &[]),
     ("file", &["error", "platform", "status"]),
@@ -109,9 +109,24 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "watch",
+        &[
+            "catalogue",
+            "directory",
+            "error",
+            "gather",
+            "json",
+            "session",
+            "status",
+            "task",
+            "tenant",
+            "text",
+        ],
+    ),
+    (
         "ffi",
         &[
-            "error", "finding", "gather", "json", "panics", "plan", "run", "session", "status", "task",
+            "error", "finding", "gather", "json", "panics", "plan", "run", "session", "status", "task", "watch",
         ],
     ),
 ];

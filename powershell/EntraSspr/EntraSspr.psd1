@@ -38,6 +38,7 @@
         'Show-SsprPlan'
         'Test-SsprReadiness'
         'Undo-SsprPlan'
+        'Watch-SsprReset'
     )
     CmdletsToExport      = @()
     VariablesToExport    = @()

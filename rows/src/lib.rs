@@ -8,3 +8,4 @@ pub mod membership;
 pub mod page;
 pub mod registration;
 mod scan;
+pub mod tree;

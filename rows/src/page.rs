@@ -1,6 +1,8 @@
 //! Reads a page of a collection as it arrives: the next link as soon as it is there, each entry as soon as it is whole.
 
+use crate::tree::Read;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use std::any::Any;
 
@@ -29,11 +31,11 @@ pub trait Entries: Send + 'static {
     }
 }
 
-impl<T: for<'a> Deserialize<'a> + Send + 'static> Entries for Vec<T> {
-    type Entry<'a> = T;
+impl<T: DeserializeOwned + Send + 'static> Entries for Vec<T> {
+    type Entry<'a> = Read<T>;
 
-    fn entry(&mut self, entry: T) {
-        self.push(entry);
+    fn entry(&mut self, entry: Read<T>) {
+        self.push(entry.0);
     }
 
     fn discard(&mut self) {

@@ -16,8 +16,9 @@ pub fn now() -> i64 {
 
 /// A moment of the directory; None for "never" in its forms.
 pub fn moment(steps: i64) -> Option<jiff::Timestamp> {
-    let seconds = steps.checked_sub(UNIX)? / STEPS;
-    (steps > 0 && steps != i64::MAX).then(|| jiff::Timestamp::from_second(seconds).ok())?
+    let since = steps.checked_sub(UNIX)?;
+    let nanoseconds = i32::try_from(since % STEPS * 100).ok()?;
+    (steps > 0 && steps != i64::MAX).then(|| jiff::Timestamp::new(since / STEPS, nanoseconds).ok())?
 }
 
 /// A policy's numbers as the directory keeps them; times are negative steps.

@@ -8,6 +8,7 @@ mod session;
 mod steps;
 mod task;
 mod text;
+mod watch;
 
 use crate::session::Session;
 use crate::task::Task;

@@ -51,21 +51,37 @@ pub(super) async fn gather(
     ask(json!({"days": DAYS, "endpoints": endpoints}), context).await
 }
 
+/// What the servers say, each as it says it, with the events of so many days.
+pub async fn documents(days: u32, context: &TaskContext) -> Result<Vec<Value>, String> {
+    asked(json!({"days": days, "endpoints": []}), context).await
+}
+
+async fn asked(arguments: Value, context: &TaskContext) -> Result<Vec<Value>, String> {
+    let answer = match context.host_action(ACTION, arguments, DEADLINE).await {
+        Ok(answer) => answer,
+        Err(error) => return Err(format!("The Connect server could not be read: {}.", error.message)),
+    };
+    let Some(documents) = answer["servers"].as_array() else {
+        return Err("The caller's answer of the Connect server is not understood.".into());
+    };
+    let read = |document: &Value| document.as_str().and_then(|text| json::read(text).ok());
+    Ok(documents
+        .iter()
+        .map(|document| read(document).unwrap_or_default())
+        .collect())
+}
+
 async fn ask(arguments: Value, context: &TaskContext) -> Fact<Vec<ConnectServer>> {
     let refused = |message: String| Fact::Unreadable {
         refusal: plain(RefusalKind::Answer, message),
     };
-    let answer = match context.host_action(ACTION, arguments, DEADLINE).await {
-        Ok(answer) => answer,
-        Err(error) => return refused(format!("The Connect server could not be read: {}.", error.message)),
-    };
-    let Some(documents) = answer["servers"].as_array() else {
-        return refused("The caller's answer of the Connect server is not understood.".into());
+    let documents = match asked(arguments, context).await {
+        Ok(documents) => documents,
+        Err(why) => return refused(why),
     };
     let (mut servers, mut gaps) = (Vec::new(), Vec::new());
-    for document in documents {
-        let document: Option<Value> = document.as_str().and_then(|text| json::read(text).ok());
-        match sync_engine::server(&document.unwrap_or_default()) {
+    for document in &documents {
+        match sync_engine::server(document) {
             Ok(server) => servers.push(server),
             Err(why) => gaps.push(format!("{}.", why.trim_end_matches('.'))),
         }

@@ -313,7 +313,7 @@ impl Gatherer {
                 }
                 Ok(value) => {
                     let first = value["value"].get(0).cloned().unwrap_or_default();
-                    let mut federation: DomainFederation = json::read_tree(&first).unwrap_or_default();
+                    let mut federation: DomainFederation = json::read_tree(first).unwrap_or_default();
                     federation.domain = (*domain).into();
                     all.push(federation);
                 }

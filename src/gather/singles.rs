@@ -31,7 +31,7 @@ fn form(error: serde_json::Error) -> AskError {
 }
 
 fn read<T: DeserializeOwned>(value: Value) -> Result<T, AskError> {
-    json::read_tree(&value).map_err(form)
+    json::read_tree(value).map_err(form)
 }
 
 fn list<T: DeserializeOwned>(mut value: Value) -> Result<Vec<T>, AskError> {

@@ -1,9 +1,9 @@
 //! The registration report user by user, with what the checks count of each: handed out, or written to a table.
 
-use super::strict;
 use crate::error::{Error, Result};
 use crate::file::Private;
 use crate::gather::users::Users;
+use crate::json::strict;
 use crate::report::users as table;
 use crate::session::Session;
 use crate::snapshot::people::CohortKey;

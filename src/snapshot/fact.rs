@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde::de::{DeserializeOwned, Error};
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
 /// One source's answer. There is never a default in place of an answer.
@@ -127,7 +128,7 @@ struct Written<'a> {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Members {
     state: State,
-    value: Option<Box<RawValue>>,
+    value: Option<Value>,
     source: Option<String>,
     as_of: Option<Timestamp>,
     read: Option<u64>,
@@ -160,13 +161,10 @@ impl Members {
         };
         // Read in one place, for each would be a reader of its own.
         let value: Option<T> = match raw {
-            Some(raw) => {
-                let told = |error| match json::member(raw.get(), &error) {
-                    Some(name) => Error::custom(format_args!("in a fact's value at '{name}', {error}")),
-                    None => Error::custom(format_args!("in a fact's value, {error}")),
-                };
-                Some(json::read(raw.get()).map_err(told)?)
-            }
+            Some(raw) => Some(
+                json::read_tree(raw.take())
+                    .map_err(|error| Error::custom(format_args!("in a fact's value, {error}")))?,
+            ),
             None => None,
         };
         Ok(match (fact, value) {
@@ -196,7 +194,7 @@ impl Members {
     }
 
     /// The fact, or what it lacks for its state.
-    fn fact(self) -> Result<Fact<Box<RawValue>>, &'static str> {
+    fn fact(self) -> Result<Fact<Value>, &'static str> {
         Ok(match self.state {
             State::Known => Fact::Known {
                 value: self.value.ok_or("value")?,

@@ -161,7 +161,7 @@ mod tests {
             "enabledMembers": "many"}}"#;
         let told = wrong(counts);
         assert!(
-            told.contains("facts.userCounts") && told.contains("'enabledMembers'"),
+            told.contains("facts.userCounts") && told.contains("at enabledMembers"),
             "{told}"
         );
         assert!(

@@ -115,7 +115,16 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
                 "Open Computer Configuration, Policies, Windows Settings, Security Settings, Account Policies, Password Policy.".into(),
                 format!("Set \"Minimum password age\" to {days} days."),
             ];
-            if wanted.method == Some(Method::Sysvol) {
+            let maximum = match winner.and_then(|winner| winner.maximum_age_days) {
+                Some(days) => u64::try_from(days).unwrap_or(0),
+                None => domain.policy.maximum_age.unwrap_or(0) / DAY,
+            };
+            if (1..=u64::from(days)).contains(&maximum) {
+                let first = format!(
+                    "Set \"Maximum password age\" above {days} days first: it is {maximum}, and Windows takes no minimum that is not below it."
+                );
+                change.by_hand.insert(2, first);
+            } else if wanted.method == Some(Method::Sysvol) {
                 written(&mut change, domain, days, sets);
             }
             changes.push(change);

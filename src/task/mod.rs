@@ -241,10 +241,7 @@ impl TaskContext {
 
     /// Shows a finding before the whole is done.
     pub async fn finding(&self, finding: &Finding) {
-        let _ = self
-            .events
-            .send(json!({"event": "finding", "finding": finding}).to_string())
-            .await;
+        self.show("finding", json!(finding)).await;
     }
 
     /// Hands out users, of a list that is still being read. Waits until the caller has taken nearly all that came before:
@@ -259,17 +256,23 @@ impl TaskContext {
 
     /// Shows what a change came to.
     pub async fn change(&self, change: Value) {
-        let _ = self
-            .events
-            .send(json!({"event": "change", "change": change}).to_string())
-            .await;
+        self.show("change", change).await;
+    }
+
+    /// Shows what was seen of a reset on its way.
+    pub async fn leg(&self, leg: Value) {
+        self.show("leg", leg).await;
     }
 
     /// Tells a person what to do to sign in.
     pub async fn sign_in(&self, what: Value) {
+        self.show("signIn", what).await;
+    }
+
+    async fn show(&self, event: &str, value: Value) {
         let _ = self
             .events
-            .send(json!({"event": "signIn", "signIn": what}).to_string())
+            .send(json!({"event": event, event: value}).to_string())
             .await;
     }
 

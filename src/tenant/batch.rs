@@ -135,7 +135,7 @@ impl Graph {
         let body = json!({ "requests": requests }).to_string();
         let request = || self.sending(Method::POST, url.clone(), &body);
         let costs: Vec<_> = chunk.iter().map(|&i| (asks[i].workload, asks[i].units)).collect();
-        let envelope: Envelope = document(&self.service.read(token, &request, &costs).await?)?;
+        let envelope: Envelope = document(self.service.read(token, &request, &costs).await?)?;
         let part = |answer: Answer| {
             let index = answer.id.parse::<usize>().ok().filter(|i| chunk.contains(i))?;
             let headers = answer.headers();

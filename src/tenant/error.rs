@@ -10,7 +10,6 @@ use reqwest::Response;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, WWW_AUTHENTICATE};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use serde_json::value::RawValue;
 use std::time::Duration;
 
 /// Why a service did not answer a question.
@@ -182,7 +181,7 @@ pub(crate) fn not_too_long(length: usize) -> Result<(), AskError> {
 }
 
 /// Reads an answer to its end: one JSON document.
-pub(crate) async fn whole(http: &Http, mut response: Response) -> Result<Box<RawValue>, AskError> {
+pub(crate) async fn whole(http: &Http, mut response: Response) -> Result<Value, AskError> {
     expect_json(&response)?;
     let reading = http.reading(&response);
     let bytes = reading.whole(async {
@@ -193,12 +192,17 @@ pub(crate) async fn whole(http: &Http, mut response: Response) -> Result<Box<Raw
         }
         Ok::<_, AskError>(bytes)
     });
-    json::read(&bytes.await?).map_err(|error| AskError::Broken(form(&error)))
+    let bytes = bytes.await?;
+    let read = match std::str::from_utf8(&bytes) {
+        Ok(text) => json::read(&*json::mended(text)),
+        Err(_) => json::read(&bytes),
+    };
+    read.map_err(|error| AskError::Broken(form(&error)))
 }
 
 /// What an answer says. What was read whole comes no different the next time.
-pub(crate) fn document<T: DeserializeOwned>(answer: &RawValue) -> Result<T, AskError> {
-    json::read(answer.get()).map_err(|error| AskError::Answer(form(&error)))
+pub(crate) fn document<T: DeserializeOwned>(answer: Value) -> Result<T, AskError> {
+    json::read_tree(answer).map_err(|error| AskError::Answer(form(&error)))
 }
 
 fn form(error: &serde_json::Error) -> String {

@@ -6,7 +6,6 @@ use super::http::Http;
 use super::page::{Page, Rows, Sink, Sinks};
 use super::service::Service;
 use crate::error::Error;
-use crate::json;
 use crate::panics;
 use crate::session::tokens::{Audience, Tokens};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
@@ -113,7 +112,7 @@ impl Graph {
         let mut token = self.service.token().await?;
         let request = || self.request(Method::GET, url.clone(), ask.eventual);
         let costs = [(ask.workload, ask.units)];
-        document(&self.service.read(&mut token, &request, &costs).await?)
+        document(self.service.read(&mut token, &request, &costs).await?)
     }
 
     /// Writes a resource; a body makes or changes, none deletes. Sent once.
@@ -129,15 +128,7 @@ impl Graph {
 
     /// Reads one page of a collection: its entries, and the question for the next page.
     pub async fn page_of(&self, ask: &Ask) -> Result<(Vec<Value>, Option<Ask>), AskError> {
-        let url = self.service.url(&ask.path)?;
-        let mut token = self.service.token().await?;
-        let request = || self.request(Method::GET, url.clone(), ask.eventual);
-        let answer = self
-            .service
-            .read(&mut token, &request, &[(ask.workload, ask.units)])
-            .await?;
-        let mut page: Value =
-            json::read(&*json::mended(answer.get())).map_err(|error| AskError::Answer(error.to_string()))?;
+        let mut page: Value = self.get(ask).await?;
         let Value::Array(entries) = page["value"].take() else {
             return Err(AskError::Answer("the answer is not a documented collection".into()));
         };

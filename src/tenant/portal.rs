@@ -31,7 +31,7 @@ impl Portal {
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, AskError> {
         let request = self.request(Method::GET, path, None)?;
         let mut token = self.0.token().await?;
-        document(&self.0.read(&mut token, &request, &[(Workload::Portal, 1)]).await?)
+        document(self.0.read(&mut token, &request, &[(Workload::Portal, 1)]).await?)
     }
 
     /// Puts an object in the place of another one. Sent once.

@@ -8,7 +8,6 @@ use crate::session::tokens::{Audience, Token, Tokens};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Request, Response, Url};
 use serde_json::Value;
-use serde_json::value::RawValue;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -45,7 +44,7 @@ impl Service {
         token: &mut Token,
         request: &(dyn Fn() -> Request + Sync),
         costs: &[(Workload, u32)],
-    ) -> Result<Box<RawValue>, AskError> {
+    ) -> Result<Value, AskError> {
         let mut attempts = Attempts::default();
         loop {
             let response = self.send(token, request, costs).await?;

@@ -289,3 +289,30 @@ pub const SCENARIOS: &[&str] = &[
     "license-grace",
     NO_PORTAL,
 ];
+
+/// Watches a reset, and tells each event of it to `on_event`, which answers host actions with what it gives.
+pub fn watch_reset(
+    session: &Arc<Session>,
+    request: Value,
+    mut on_event: impl FnMut(&Value) -> Option<Value>,
+) -> Result<Value> {
+    let own = Arc::clone(session);
+    let work = move |context: TaskContext| async move { entra_sspr::watch::watch(&own, request, &context).await };
+    let task = Task::start(session.config.host_actions.clone(), work).expect("a task starts");
+    let start = Instant::now();
+    let mut last = Value::Null;
+    loop {
+        assert!(start.elapsed() < PATIENCE, "the task hangs after {last:#}");
+        match task.next(Duration::from_millis(500))? {
+            Next::Event(event) => {
+                last = serde_json::from_str(&event).expect("an event is JSON");
+                if let Some(answer) = on_event(&last) {
+                    task.reply(&json!({"id": last["id"], "result": answer}).to_string())
+                        .expect("the reply is taken");
+                }
+            }
+            Next::Pending => {}
+            Next::Ended => return Ok(last["result"].take()),
+        }
+    }
+}

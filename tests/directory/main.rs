@@ -9,6 +9,7 @@ mod forest;
 #[cfg(feature = "kerberos")]
 mod kerberos;
 mod plan;
+mod watch;
 mod wire;
 
 use entra_sspr::directory::access::{Object, Token};

@@ -90,6 +90,7 @@ function Invoke-SsprNative {
                 'log' { $Cmdlet.WriteVerbose($happened.Message) }
                 'change' { $Cmdlet.WriteVerbose("$($happened.Change.Outcome) $($happened.Change.Id): $($happened.Change.Title)") }
                 'finding' { $Cmdlet.WriteVerbose("$($happened.Finding.Status) $($happened.Finding.Id): $($happened.Finding.Title)") }
+                'leg' { Write-SsprLeg -Cmdlet $Cmdlet -Leg $happened.Leg }
                 'progress' {
                     if ($progress) {
                         $shown = $true
@@ -126,6 +127,26 @@ function Invoke-SsprNative {
         $Cmdlet.WriteProgress($record)
     }
     $result
+}
+
+function Write-SsprLeg {
+    # What was seen of a reset on its way: for a person at once, for a job in the information stream.
+    [CmdletBinding()]
+    [OutputType([void])]
+    param([System.Management.Automation.PSCmdlet] $Cmdlet, [psobject] $Leg)
+
+    $text = if ($Leg.Leg -eq 'Start') {
+        $Leg.Detail
+    } else {
+        '{0:HH:mm:ss}  {1,-8} {2,-12} {3}{4}' -f ([datetime]$Leg.At).ToLocalTime(), $Leg.Status, $Leg.Leg, $Leg.Detail, $(if ($Leg.Source) { " ($($Leg.Source))" })
+    }
+    if (Test-SsprInteractive) {
+        $message = [System.Management.Automation.HostInformationMessage]::new()
+        $message.Message = $text
+        $Cmdlet.WriteInformation($message, [string[]]@('PSHOST'))
+    } else {
+        $Cmdlet.WriteInformation($text, [string[]]@('EntraSspr'))
+    }
 }
 
 function New-SsprProgress {

@@ -7,8 +7,8 @@ use super::place::{Candidate, Place, candidates, opened, tokens, weighed};
 use crate::directory::access::{Object, Token, Verdict};
 use crate::directory::containers::{Containers, domain_of};
 use crate::directory::descriptor::Descriptor;
-use crate::directory::forest::DomainName;
-use crate::directory::ldap::{Depth, DirectoryError, Entry};
+use crate::directory::forest::{DomainName, Login};
+use crate::directory::ldap::{Connection, Depth, DirectoryError, Entry};
 use crate::directory::names::Names;
 use crate::directory::password_policy as policies;
 use crate::directory::rights::CHANGE_PASSWORD;
@@ -153,6 +153,39 @@ pub async fn look(session: &Session, request: Request, context: &TaskContext) ->
         }
     }
     Ok(json!({"users": users, "missing": missing, "unread": unread}))
+}
+
+/// A user who was found, with the way there.
+#[derive(Debug)]
+pub struct Found {
+    /// Where the user stands.
+    pub dn: String,
+    /// How the domain is reached.
+    pub login: Login,
+    /// A connection to it.
+    pub connection: Connection,
+}
+
+/// Finds a user in the domains that are reached.
+pub async fn find(session: &Session, asked: &str) -> Result<Option<Found>> {
+    for opened in opened(&session.connected()?).await {
+        let (_, places) = opened.map_err(|(_, cause)| error(&cause))?;
+        for place in places {
+            let (Ok((login, mut connection)), Some(filter)) = (place.reached, filter(&place.name, asked)) else {
+                continue;
+            };
+            let filter = format!("(&{USERS}{filter})");
+            let found = connection
+                .list(&place.name.dn, Depth::Subtree, &filter, &["objectSid"])
+                .await;
+            let mut found = found.map_err(|e| error(&e))?;
+            if found.len() == 1 {
+                let dn = found.remove(0).dn;
+                return Ok(Some(Found { dn, login, connection }));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// The domains that were not reached, each with why; of a forest that was not, its domains are not known.

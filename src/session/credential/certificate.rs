@@ -169,7 +169,7 @@ impl Certificate {
         let arguments = json!({"thumbprint": self.public.thumbprint(), "algorithms": offered});
         let reply = task.host_action("signAssertion", arguments, SIGNING).await?;
         let failed = |why: &str| Error::new(Status::HostActionFailed, format!("the reply to 'signAssertion' {why}"));
-        let reply: Reply = json::read_tree(&reply).map_err(|_| failed("is not {alg, signature}"))?;
+        let reply: Reply = json::read_tree(reply).map_err(|_| failed("is not {alg, signature}"))?;
         let (algorithm, input) = inputs
             .into_iter()
             .find(|(algorithm, _)| algorithm.name() == reply.alg)

@@ -150,3 +150,31 @@ fn the_first_link_in_force_wins() {
     assert_eq!(with(vec![unread]).status, Outcome::Skipped);
     assert_eq!(with(Vec::new()).status, Outcome::Pass);
 }
+
+#[test]
+fn a_minimum_that_is_not_below_the_maximum_is_a_person_s_to_set() {
+    let desired = r#"{"schemaVersion": 1, "passwordPolicy": {"minimumAgeDays": 42, "method": "sysvol"}}"#;
+    let desired = DesiredState::from_json(desired).unwrap();
+    for (maximum, of_domain, kind) in [
+        (Some(42), None, Kind::Manual),
+        (Some(43), None, Kind::Sysvol),
+        (Some(-1), Some(10 * DAY), Kind::Sysvol),
+        (None, Some(42 * DAY), Kind::Manual),
+        (None, Some(43 * DAY), Kind::Sysvol),
+        (None, None, Kind::Sysvol),
+    ] {
+        let mut own = domain(DAY, 0);
+        own.policy.maximum_age = of_domain;
+        own.links = vec![PolicyLink {
+            maximum_age_days: maximum,
+            ..link("Corporate", Some(1))
+        }];
+        let changes = plan(&of(own), &desired);
+        assert_eq!(changes[0].kind, kind, "{maximum:?} {of_domain:?}");
+        let first = changes[0]
+            .by_hand
+            .iter()
+            .any(|text| text.contains("Maximum password age"));
+        assert_eq!(first, kind == Kind::Manual);
+    }
+}

@@ -1,0 +1,382 @@
+//! Watches one user's reset, or unlock, on its way: the user acts in a browser, and what each source says of it is told as
+//! it comes. Nothing is written anywhere, and no password is seen.
+
+mod legs;
+
+pub use legs::{Account, Action, LEGS, Leg, News, State, Watch};
+
+use crate::directory::ldap::{Connection, DirectoryError};
+use crate::directory::password_policy::moment;
+use crate::error::{Error, Result};
+use crate::gather::connect;
+use crate::gather::directory::user::{Found, find};
+use crate::json::strict;
+use crate::session::Session;
+use crate::session::directory::{error, sentence};
+use crate::status::Status;
+use crate::task::TaskContext;
+use crate::tenant::error::AskError;
+use crate::tenant::graph::{Ask, Graph};
+use form_urlencoded::byte_serialize;
+use jiff::{Timestamp, ToSpan};
+use legs::plain;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a watch takes at the most, when nobody said: the audit log is late.
+const DEFAULT_SECONDS: u64 = 1800;
+/// No watch takes longer.
+const MOST_SECONDS: u64 = 6 * 3600;
+/// How often the audit log is asked; a Connect server half as often.
+const LOG_SECONDS: u64 = 10;
+/// How often the directory is.
+const DIRECTORY: Duration = Duration::from_secs(2);
+/// So far back the log is read, where its clock is behind.
+const MARGIN_SECONDS: i64 = 30;
+/// After a failure each source is asked so many times more.
+const LAST_LOOKS: u32 = 2;
+
+/// What is read of a user in the directory.
+const ATTRIBUTES: [&str; 3] = ["pwdLastSet", "lockoutTime", "userPrincipalName"];
+
+/// What to watch.
+struct Request {
+    user: String,
+    action: Action,
+    time: Duration,
+    every: Duration,
+}
+
+impl Request {
+    fn of(request: &Value) -> Result<Self> {
+        let invalid =
+            |name: &str, what: &str| Error::new(Status::ArgumentInvalid, format!("'{name}' is {what}")).target(name);
+        strict(request, &["user", "action", "timeoutSeconds", "pollSeconds"])?;
+        let user = request["user"].as_str().unwrap_or_default().trim();
+        if user.is_empty() {
+            return Err(invalid("user", "missing: name one user"));
+        }
+        let action = match request["action"].as_str() {
+            None | Some("Reset") => Action::Reset,
+            Some("Unlock") => Action::Unlock,
+            Some(_) => return Err(invalid("action", "neither \"Reset\" nor \"Unlock\"")),
+        };
+        let seconds = |name: &str, default: u64, most: u64| match &request[name] {
+            Value::Null => Ok(default),
+            value => match value.as_u64() {
+                Some(seconds) if (1..=most).contains(&seconds) => Ok(seconds),
+                _ => Err(invalid(name, &format!("no number of seconds from 1 to {most}"))),
+            },
+        };
+        Ok(Request {
+            user: user.into(),
+            action,
+            time: Duration::from_secs(seconds("timeoutSeconds", DEFAULT_SECONDS, MOST_SECONDS)?),
+            every: Duration::from_secs(seconds("pollSeconds", LOG_SECONDS, 600)?),
+        })
+    }
+}
+
+/// The tenant's half.
+struct Cloud {
+    graph: Graph,
+    user: String,
+    from: Timestamp,
+    /// Events that were there before.
+    known: BTreeSet<String>,
+}
+
+impl Cloud {
+    /// The events of this user that were not there yet.
+    async fn look(&mut self) -> std::result::Result<Vec<Value>, String> {
+        let from = self.from.strftime("%Y-%m-%dT%H:%M:%SZ");
+        let ask = Ask::report(format!(
+            "/v1.0/auditLogs/directoryAudits?$filter=loggedByService eq 'Self-service Password Management' and \
+             activityDateTime ge {from}&$top=999"
+        ));
+        let events: Vec<Value> = self.graph.list(&ask).await.map_err(|e| sentence(&e.into()))?;
+        let of_user = |event: &Value| {
+            let targets = event["targetResources"].as_array();
+            targets
+                .into_iter()
+                .flatten()
+                .any(|target| target["id"].as_str() == Some(self.user.as_str()))
+        };
+        let mut fresh = Vec::new();
+        for event in events {
+            let id = event["id"].as_str().unwrap_or_default();
+            if of_user(&event) && self.known.insert(id.into()) {
+                fresh.push(event);
+            }
+        }
+        Ok(fresh)
+    }
+}
+
+/// The directory's half.
+struct OnPremises {
+    found: Found,
+}
+
+impl OnPremises {
+    async fn look(&mut self) -> std::result::Result<Account, DirectoryError> {
+        let Found { dn, login, connection } = &mut self.found;
+        match read(connection, dn).await {
+            // A connection that has ended is begun anew, maybe with another controller.
+            Err(error) if error.is_the_controller_s() => {
+                *connection = login.open().await?;
+                read(connection, dn).await
+            }
+            read => read,
+        }
+    }
+}
+
+async fn read(connection: &mut Connection, dn: &str) -> std::result::Result<Account, DirectoryError> {
+    let entry = connection.read(dn, &ATTRIBUTES).await?.unwrap_or_default();
+    let number = |name: &str| {
+        entry
+            .text(name)
+            .and_then(|text| text.parse::<i64>().ok())
+            .unwrap_or_default()
+    };
+    let password_set = number("pwdLastSet");
+    Ok(Account {
+        password_set,
+        password_at: moment(password_set),
+        locked: number("lockoutTime") != 0,
+    })
+}
+
+/// Watches. The result is what `sspr_reset_watch` says.
+pub async fn watch(session: &Session, request: Value, context: &TaskContext) -> Result<Value> {
+    let request = Request::of(&request)?;
+    let begun = Timestamp::now();
+    let (graph, user) = person(session, &request.user, context).await?.unzip();
+    let user = user.unwrap_or_default();
+    let text = |name: &str| user[name].as_str().unwrap_or_default().to_string();
+    let (name, sid) = (text("userPrincipalName"), text("onPremisesSecurityIdentifier"));
+    let is_synced = graph.is_none() || user["onPremisesSyncEnabled"] == true;
+    let anchor = format!("user_{}", text("id"));
+    let shown = if name.is_empty() {
+        request.user.clone()
+    } else {
+        plain(&name)
+    };
+    let mut watch = Watch::new(
+        request.action,
+        begun,
+        &[&name, &request.user, &anchor, &text("onPremisesImmutableId")],
+    );
+
+    let mut cloud = None;
+    match graph {
+        None => {
+            for leg in [Leg::Verification, Leg::Cloud, Leg::Agent] {
+                watch.leave(leg, "no sign-in to the tenant: Connect-SsprTenant");
+            }
+        }
+        Some(graph) => {
+            let mut own = Cloud {
+                graph,
+                user: text("id"),
+                from: begun - MARGIN_SECONDS.seconds(),
+                known: BTreeSet::new(),
+            };
+            match own.look().await {
+                Ok(_) => {
+                    watch.await_leg(Leg::Verification, "audit log");
+                    watch.await_leg(Leg::Cloud, "audit log");
+                    match is_synced {
+                        true => watch.await_leg(Leg::Agent, "audit log"),
+                        false => watch.skip(Leg::Agent),
+                    }
+                    cloud = Some(own);
+                }
+                Err(why) => {
+                    for leg in [Leg::Verification, Leg::Cloud, Leg::Agent] {
+                        watch.leave(leg, why.clone());
+                    }
+                }
+            }
+        }
+    }
+
+    let mut directory = None;
+    let mut servers: Vec<(String, String)> = Vec::new();
+    if is_synced {
+        let asked = if sid.is_empty() { &request.user } else { &sid };
+        match self::directory(session, asked).await? {
+            Ok(mut own) => {
+                let now = own.look().await.map_err(|e| error(&e))?;
+                watch.await_leg(Leg::Directory, own.found.connection.host());
+                watch.looked(&now, begun);
+                directory = Some(own);
+            }
+            Err(why) => watch.leave(Leg::Directory, why),
+        }
+        match documents(context).await {
+            Ok(documents) => {
+                servers = documents
+                    .iter()
+                    .map(|document| (computer(document), read_at(document)))
+                    .collect();
+                let names: Vec<&str> = servers.iter().map(|(computer, _)| computer.as_str()).collect();
+                watch.await_leg(Leg::Connect, names.join(", "));
+            }
+            Err(why) => watch.leave(Leg::Connect, why),
+        }
+    } else {
+        for leg in [Leg::Directory, Leg::Connect] {
+            watch.skip(leg);
+        }
+    }
+    if !LEGS.into_iter().any(|leg| watch.is_watched(leg)) {
+        let status = match session.directories().is_empty() {
+            true => Status::SignInNeeded,
+            false => Status::DirectoryNotFound,
+        };
+        let mut none = Error::new(status, "nothing can be watched").target(&request.user);
+        for leg in [Leg::Cloud, Leg::Directory, Leg::Connect] {
+            none = none.detail(watch.leg(leg, false)["detail"].as_str().unwrap_or_default());
+        }
+        return Err(none);
+    }
+
+    let what = format!("Watching {shown}: {}. The user may begin now.", watch.awaited());
+    context
+        .leg(json!({"leg": "Start", "status": "Awaited", "at": begun, "afterSeconds": 0.0, "source": "", "detail": what, "fix": null}))
+        .await;
+    let started = Instant::now();
+    let ends = started + request.time;
+    let (mut next_log, mut next_server) = (started, started + request.every);
+    let mut last_looks = LAST_LOOKS;
+    loop {
+        let mut news = Vec::new();
+        if let Some(own) = &mut directory {
+            match own.look().await {
+                Ok(now) => news.extend(watch.looked(&now, Timestamp::now())),
+                Err(cause) => context.log(&format!("The directory could not be read: {cause}.")),
+            }
+        }
+        let now = Instant::now();
+        if let Some(own) = cloud.as_mut().filter(|_| now >= next_log) {
+            match own.look().await {
+                Ok(events) => news.extend(events.iter().flat_map(|event| watch.audited(event))),
+                Err(why) => context.log(&format!("The audit log could not be read: {why}")),
+            }
+        }
+        if now >= next_log {
+            last_looks -= u32::from(watch.has_failed() && last_looks > 0);
+            next_log = now + request.every;
+        }
+        if !servers.is_empty() && now >= next_server {
+            match documents(context).await {
+                Ok(documents) => {
+                    for document in &documents {
+                        news.extend(of_server(&mut watch, document, &servers));
+                    }
+                }
+                Err(why) => context.log(&format!("The Connect server could not be read: {why}")),
+            }
+            next_server = now + 2 * request.every;
+        }
+        for one in news {
+            let leg = one.leg();
+            if watch.note(one) {
+                context.leg(watch.leg(leg, false)).await;
+            }
+        }
+        if watch.is_whole() || last_looks == 0 || Instant::now() >= ends {
+            return Ok(watch.document(&shown, Timestamp::now()));
+        }
+        let (done, of) = (started.elapsed().as_secs(), request.time.as_secs());
+        context.progress(&format!("Waiting for {}", watch.awaited()), done, Some(of));
+        tokio::time::sleep(
+            DIRECTORY
+                .min(request.every)
+                .min(ends.saturating_duration_since(Instant::now())),
+        )
+        .await;
+    }
+}
+
+/// The user in the tenant, where somebody is signed in there.
+async fn person(session: &Session, asked: &str, context: &TaskContext) -> Result<Option<(Graph, Value)>> {
+    if session.state().is_err() {
+        return Ok(None);
+    }
+    let graph = session.graph(context)?;
+    let members = "id,userPrincipalName,onPremisesSyncEnabled,onPremisesSecurityIdentifier,onPremisesImmutableId";
+    let name: String = byte_serialize(asked.as_bytes()).collect();
+    let name = name.replace('+', "%20");
+    let ask = Ask::directory(format!("/v1.0/users/{name}?$select={members}"));
+    match graph.get::<Value>(&ask).await {
+        Ok(user) => Ok(Some((graph, user))),
+        Err(AskError::Refused { status: 404, .. }) => {
+            Err(Error::new(Status::ArgumentInvalid, "there is no such user in the tenant").target(asked))
+        }
+        Err(cause) => Err(Error::from(cause).target(asked)),
+    }
+}
+
+/// The user in the directory, or why that is not looked at.
+async fn directory(session: &Session, asked: &str) -> Result<std::result::Result<OnPremises, String>> {
+    if session.directories().is_empty() {
+        return Ok(Err("no directory is connected to: Connect-SsprDirectory".into()));
+    }
+    Ok(match find(session, asked).await? {
+        Some(found) => Ok(OnPremises { found }),
+        None => Err("the user is in no domain that was reached".into()),
+    })
+}
+
+/// What the Connect servers say, with the events of a day.
+async fn documents(context: &TaskContext) -> std::result::Result<Vec<Value>, String> {
+    let none = "no Connect server is connected to: Connect-SsprConnectServer";
+    if !context.offers(connect::ACTION) {
+        return Err(none.into());
+    }
+    let documents = connect::documents(1, context).await?;
+    let failed = documents
+        .iter()
+        .find_map(|document| document["error"].as_str())
+        .unwrap_or(none);
+    let read: Vec<Value> = documents
+        .iter()
+        .filter(|document| !read_at(document).is_empty())
+        .cloned()
+        .collect();
+    match read.is_empty() {
+        true => Err(plain(failed)),
+        false => Ok(read),
+    }
+}
+
+fn computer(document: &Value) -> String {
+    plain(document["computer"].as_str().unwrap_or_default())
+}
+
+fn read_at(document: &Value) -> String {
+    document["readAt"].as_str().unwrap_or_default().into()
+}
+
+/// What a Connect server logged since it was first asked, by its own clock.
+fn of_server(watch: &mut Watch, document: &Value, first: &[(String, String)]) -> Vec<News> {
+    let own = computer(document);
+    let time = |text: &str| text.parse::<Timestamp>().ok();
+    let since = first.iter().find(|(name, _)| *name == own).and_then(|(_, at)| time(at));
+    let items = document["events"]["value"]["items"].as_array();
+    let is_new = |event: &&Value| {
+        event["at"]
+            .as_str()
+            .and_then(time)
+            .is_some_and(|at| since.is_none_or(|since| at > since))
+    };
+    let mut fresh: Vec<&Value> = items.into_iter().flatten().filter(is_new).collect();
+    // The oldest first: it is the one that names the user.
+    fresh.reverse();
+    fresh.into_iter().flat_map(|event| watch.logged(&own, event)).collect()
+}
