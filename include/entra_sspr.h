@@ -112,7 +112,7 @@ enum sspr_status {
   SSPR_STATUS_PLAN_DRIFT = 702,
   // Plan.Permission: The sign-in lacks what the plan needs; nothing was changed.
   SSPR_STATUS_PLAN_PERMISSION = 703,
-  // Plan.Locked: Another plan is being applied to the same tenant.
+  // Plan.Locked: Another plan is being applied to the same tenant or domain.
   SSPR_STATUS_PLAN_LOCKED = 704,
   // Plan.NotKept: What was written is not there when it is read again.
   SSPR_STATUS_PLAN_NOT_KEPT = 705,
@@ -169,7 +169,7 @@ int32_t sspr_session_open(const char *config_json,
 // Hands a secret to a session, for its next sign-in, in place of an earlier one of that name.
 //
 // `session` is the session's handle. `name` is "clientSecret", "certificate" (PEM or PFX, with its key),
-// "certificatePassword", "accessToken", "portalAccessToken", "directoryPassword" (for `sspr_directory_connect`), or "proxyPassword" (for the configured `proxyUser`, before
+// "certificatePassword", "accessToken", "portalAccessToken", "directoryPassword" (for `sspr_directory_connect`), "connectorPassword", "finalPassword" (for `sspr_check_writeback_probe`), or "proxyPassword" (for the configured `proxyUser`, before
 // the session's first task). `bytes` and `length` are the secret itself, 1 to 1,048,576 bytes, which the caller may wipe
 // when the call returns; what is text is UTF-8.
 //
@@ -293,7 +293,7 @@ int32_t sspr_directory_adopt(uint64_t session,
 // distinguished names, user principal names, "DOMAIN\\name", account names or SIDs).
 //
 // `out_task` receives a task for `sspr_task_next`. Its result is `{users[], missing[], unread[]}`: a user has `asked`, `dn`,
-// `name`, `userPrincipalName`, `sid`, `domain`, `class`, `enabled`, `locked`, `adminCount`, `inheritance`, `accounts[]`
+// `name`, `userPrincipalName`, `sid`, `domain`, `class`, `enabled`, `locked`, `adminCount`, `inheritance`, `reservedName` (the unit above whose name writeback cannot take, or null), `accounts[]`
 // ({`connector`, `canReset`, `cause`, `rights[]` {`right`, `needed`, `allowed`, `by`}}) and `password` ({`fineGrained`,
 // `policy`, `set`, `resetFrom`, `mustChange`, `neverExpires`}); `missing` are the names for which there is no user, or more
 // than one; `unread` ({`user`, `why`}) those who were not found and may be of a domain that could not be read. Its errors are SSPR_STATUS_ARGUMENT_INVALID, a DIRECTORY status (SSPR_STATUS_DIRECTORY_NEEDED where the session
@@ -396,6 +396,31 @@ int32_t sspr_task_cancel(uint64_t task,
 //
 // `out_error` is NULL or valid.
 int32_t sspr_task_close(uint64_t task, char **out_error);
+
+// Looks at single users: what stands between each of them and a reset that works, link by link, in the tenant and in the
+// directory, whichever the session reaches. Any number of users takes as many rounds as one, but for the documented budget
+// of reports; where there are many, the report and the log are read through once.
+//
+// `session` is the handle of a session that is signed in, or connected to a directory, or both. `request_json` is an object:
+// `users` (1 to 1000: user principal names or object ids; in the directory alone also distinguished names, "DOMAIN\\name",
+// account names or SIDs), and `utcOffsetMinutes` (for the screen's times).
+//
+// `out_task` receives a task for `sspr_task_next`. Its result is `{tenantId, takenAt, durationMs, users[]}`: a user has `asked`,
+// `userPrincipalName`, `displayName`, `id` (in the tenant), `dn` (in the directory), `canReset` ("Yes", "No", "Unknown": a link
+// that decides could not be read), `first` (the id of the first link that is broken, or null) and `links[]`, in causal order,
+// each in the form of a finding ({`id`, `status`, `severity`, `title`, `evidence[]`, `reason`, `remediation`}), and `screen[]` (lines
+// of 80 columns). Its errors are
+// SSPR_STATUS_ARGUMENT_INVALID, SSPR_STATUS_SIGN_IN_NEEDED (no tenant and no directory), those of a sign-in that has ended (see
+// `sspr_session_sign_in`), or those of any task (see `sspr_task_next`). What could not be read is told by its link.
+//
+// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status (also SSPR_STATUS_HANDLE_LIMIT),
+// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_check_user(uint64_t session,
+                        const char *request_json,
+                        uint64_t *out_task,
+                        char **out_error);
 
 // Checks the whole set-up, or the steps that the request names, over facts that are read once.
 //
@@ -569,6 +594,28 @@ int32_t sspr_check_user_registration(uint64_t session,
                                      const char *request_json,
                                      uint64_t *out_task,
                                      char **out_error);
+
+// Probes writeback in the directory, and judges the step `writeback_probe`: a real reset and a real unlock as the connector account, with the
+// password policy enforced. It is the directory's half alone; it writes, and removes what it made, also when it is cancelled.
+// What a killed one left, the next removes.
+//
+// `session` is the handle of a session that is connected to a directory, by an account that may create, enable and delete users.
+// `request_json` is an object: `container` (a distinguished name: disposable users are made there), or `user` (one that is there; with
+// `acceptPasswordLoss` true and the secret `finalPassword`, which the user has in the end and must change); `connector` (the account that
+// resets, with the secret `connectorPassword`; absent: whoever runs this, by Kerberos); `utcOffsetMinutes`.
+//
+// `out_task` receives a task for `sspr_task_next`; its result is that of `sspr_check_readiness`, of this step and with what was tried in its
+// `snapshot`. Its errors are SSPR_STATUS_PLAN_LOCKED (another probe of the domain is at work), SSPR_STATUS_FILE_WRITE, a DIRECTORY status,
+// SSPR_STATUS_ARGUMENT_INVALID (also: the user is protected), or those of any task (see `sspr_task_next`). What the directory refuses the
+// connector account is no error: a finding says what a user would see.
+//
+// Returns as `sspr_check_readiness`. Any thread may call it.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_check_writeback_probe(uint64_t session,
+                                   const char *request_json,
+                                   uint64_t *out_task,
+                                   char **out_error);
 
 // Reads the registration report user by user, or looks at some users, with what the checks count of each.
 //

@@ -173,6 +173,7 @@ pub const ROWS: &[Row] = &[
         symptom: "33008 although the password keeps to the policy",
         cause: "a password filter on a controller, or Entra Password Protection, refused it",
         fix: "Look at the controllers' filters and at the agent's own events.",
+        before: &["writeback_probe.reset"],
         events: &[reset(33008)],
         ..BARE
     },
@@ -488,6 +489,27 @@ pub const ROWS: &[Row] = &[
         ..BARE
     },
 ];
+
+impl Row {
+    /// What is seen, in words that stand alone, with an event that tells of it.
+    pub fn seen(&self) -> String {
+        let alone = |row: &&Row| row.number <= self.number && !row.symptom.starts_with("the same");
+        let row = ROWS.iter().rev().find(alone).unwrap_or(self);
+        let other = |sign: &&Sign| !row.symptom.contains(&sign.id.to_string());
+        match self.events.first().filter(other) {
+            Some(sign) if !sign.says.is_empty() => {
+                format!("{}; event {}, hr={}", row.symptom, sign.id, sign.says.join(", "))
+            }
+            Some(sign) => format!("{}; event {}", row.symptom, sign.id),
+            None => row.symptom.into(),
+        }
+    }
+}
+
+/// The cause of that number.
+pub fn row(number: u8) -> Option<&'static Row> {
+    ROWS.iter().find(|row| row.number == number)
+}
 
 /// The cause that an event tells of: of the rows with a sign that fits, the one whose sign says most.
 pub fn recognised(event: &SyncEvent) -> Option<&'static Row> {

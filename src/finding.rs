@@ -185,6 +185,22 @@ impl Check {
         finding
     }
 
+    /// Could not be decided because a source refused, or was not asked; says what would open the way.
+    pub fn unread(&self, refusal: Option<&Refusal>) -> Finding {
+        let Some(refusal) = refusal else {
+            return self.skipped("not read in this run", "No source was asked for it.");
+        };
+        let title = match &refusal.needs {
+            Some(needs) => format!("not readable: needs {needs}"),
+            None => format!("not readable: {}", refusal.message),
+        };
+        let finding = self.skipped(title, &refusal.message);
+        match opening(refusal) {
+            Some(text) => finding.fix(text),
+            None => finding,
+        }
+    }
+
     /// Could not be decided because these of its facts could not be read; says what would open the way.
     pub fn unreadable(&self, snapshot: &Snapshot) -> Finding {
         let refusals: Vec<(FactId, &Refusal)> = self

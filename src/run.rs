@@ -7,17 +7,23 @@ use crate::error::{Error, Result};
 use crate::finding::Severity;
 use crate::gather::{self, Limits};
 use crate::json::strict;
+use crate::probe;
 use crate::readiness::{Readiness, Selection, assess};
+use crate::report;
 use crate::report::export::{self, Format};
+use crate::report::screen;
 use crate::session::Session;
-use crate::snapshot::{self, Snapshot, source};
+use crate::snapshot::person::Person;
+use crate::snapshot::{self, Fact, FactId, Snapshot, source};
 use crate::status::Status;
 use crate::steps::{self, STEPS, Step};
 use crate::task::TaskContext;
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -143,6 +149,59 @@ pub async fn check(
     for finding in &readiness.findings {
         context.finding(finding).await;
     }
+    document(&readiness, snapshot.to_json()?)
+}
+
+const PROBE: &[&str] = &[
+    "container",
+    "user",
+    "acceptPasswordLoss",
+    "connector",
+    "utcOffsetMinutes",
+];
+
+/// Reads what a probe is asked for.
+pub fn probe_request(request: &Value) -> Result<probe::Request> {
+    strict(request, PROBE)?;
+    let member = |name: &str| match &request[name] {
+        Value::Null => Ok(None),
+        Value::String(text) if !text.trim().is_empty() => Ok(Some(text.clone())),
+        _ => Err(Error::new(Status::ArgumentInvalid, format!("'{name}' is empty or no text")).target(name)),
+    };
+    Ok(probe::Request {
+        container: member("container")?,
+        user: member("user")?,
+        accept_password_loss: request["acceptPasswordLoss"] == true,
+        connector: member("connector")?,
+    })
+}
+
+/// Probes writeback in the directory, and judges what that came to.
+pub async fn probe(session: Arc<Session>, request: Value, context: &TaskContext) -> Result<Value> {
+    let wanted = probe_request(&request)?;
+    let started = Instant::now();
+    let signed_in = session.state().map(|state| state.identity).unwrap_or_default();
+    let mut snapshot = Snapshot::new(Timestamp::now(), signed_in);
+    let told = probe::run(session, wanted, context.clone()).await?;
+    snapshot.duration_ms = started.elapsed().as_millis() as u64;
+    let source = source(FactId::WritebackProbes).path;
+    snapshot.facts.writeback_probes = Fact::known(vec![told], source, Timestamp::now());
+    let selection = Selection {
+        utc_offset_minutes: request["utcOffsetMinutes"]
+            .as_i64()
+            .and_then(|n| i32::try_from(n).ok())
+            .unwrap_or_default(),
+        ..Selection::default()
+    };
+    let step = &steps::writeback_probe::STEP;
+    let mut readiness = assess(&snapshot, &[step], &selection);
+    for finding in &readiness.findings {
+        context.finding(finding).await;
+    }
+    readiness.screen = screen::each_check(&readiness, step, selection.utc_offset_minutes);
+    readiness
+        .screen
+        .push("The directory's half: whether a reset in the cloud gets here is not tried.".into());
     document(&readiness, snapshot.to_json()?)
 }
 
@@ -297,6 +356,56 @@ fn read(path: &Path) -> Result<String> {
     })
 }
 
+/// One user's case, or some users': the links of each one's chain, in causal order.
+pub async fn check_user(session: &Session, request: Value, context: &TaskContext) -> Result<Value> {
+    strict(&request, &["users", "utcOffsetMinutes"])?;
+    let offset = request["utcOffsetMinutes"]
+        .as_i64()
+        .and_then(|minutes| i32::try_from(minutes).ok());
+    let mut asked: Vec<String> = Vec::new();
+    for user in request["users"].as_array().into_iter().flatten() {
+        let user = user.as_str().unwrap_or_default().trim();
+        if user.is_empty() {
+            return Err(
+                Error::new(Status::ArgumentInvalid, "a user's name is a text that is not empty").target("users"),
+            );
+        }
+        if !asked.iter().any(|other| other.eq_ignore_ascii_case(user)) {
+            asked.push(user.into());
+        }
+    }
+    let (snapshot, persons) = gather::user::look(session, asked, context).await?;
+    let users: Vec<Value> = persons
+        .iter()
+        .map(|person| case(&snapshot, person, offset.unwrap_or_default()))
+        .collect();
+    Ok(json!({
+        "tenantId": snapshot.signed_in.tenant_id, "takenAt": snapshot.taken_at, "durationMs": snapshot.duration_ms, "users": users,
+    }))
+}
+
+fn case(snapshot: &Snapshot, person: &Person, utc_offset_minutes: i32) -> Value {
+    let links = steps::user::chain(snapshot, person);
+    let (can_reset, first) = steps::user::verdict(&links);
+    let text = |name: &str| {
+        let own = person.account.value().and_then(|account| account[name].as_str());
+        own.or_else(|| person.directory.value()?[name].as_str())
+    };
+    let names = [
+        Some(person.asked.as_str()),
+        text("userPrincipalName"),
+        text("displayName"),
+    ];
+    let names: Vec<&str> = names.into_iter().flatten().collect();
+    let screen = report::user::lines(&names, &links, snapshot.taken_at, utc_offset_minutes);
+    json!({
+        "asked": person.asked, "userPrincipalName": text("userPrincipalName"), "displayName": text("displayName"),
+        "id": person.account.value().and_then(|account| account["id"].as_str()),
+        "dn": person.directory.value().and_then(|user| user["dn"].as_str()),
+        "canReset": can_reset, "first": first.map(|link| &link.id), "links": links, "screen": screen,
+    })
+}
+
 /// The known causes of an error, the likeliest first.
 pub fn resolve(request: &Value) -> Result<Value> {
     strict(request, &["text", "id", "provider"])?;
@@ -316,7 +425,12 @@ pub fn resolve(request: &Value) -> Result<Value> {
             steps.push("connect_writeback");
         }
         steps.dedup();
-        let command = (!steps.is_empty()).then(|| format!("Test-SsprReadiness -Step {}", steps.join(", ")));
+        let command = match steps.as_slice() {
+            [] => None,
+            // A check does not try it.
+            ["writeback_probe"] => Some("Test-SsprWriteback".to_string()),
+            steps => Some(format!("Test-SsprReadiness -Step {}", steps.join(", "))),
+        };
         json!({
             "number": row.number, "by": by.name(), "seen": row.symptom, "cause": row.cause, "fix": row.fix, "checks": checks,
             "command": command, "neither": row.neither,

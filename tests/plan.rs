@@ -461,6 +461,34 @@ fn created_policy(session: &Arc<Session>) -> String {
     own.unwrap()["id"].as_str().unwrap().into()
 }
 
+/// Of two plans for one tenant at once the second is refused, and writes nothing.
+#[test]
+fn two_plans_of_one_tenant_are_not_applied_at_once() {
+    let _turn = turn();
+    let lab = lab();
+    let session = writer(&lab);
+    let made = create(&session, &wanted(), true);
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (folder.path().join("first.jsonl"), folder.path().join("second.jsonl"));
+    lab.add_fault(Fault::new("/v1.0/policies/", FaultKind::Latency { ms: 700 }))
+        .unwrap();
+    std::thread::scope(|scope| {
+        let going = scope.spawn(|| apply(&session, &made, &first));
+        while !first.exists() {
+            assert!(!going.is_finished(), "it ended before it began");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        let refused = apply(&session, &made, &second).unwrap_err();
+        assert_eq!(refused.status, Status::PlanLocked, "{refused:?}");
+        assert!(!second.exists());
+        let undone = undo(&session, &first).unwrap_err();
+        assert_eq!(undone.status, Status::PlanLocked, "{undone:?}");
+        assert_eq!(going.join().unwrap().unwrap()["complete"], true);
+    });
+    lab.clear_faults();
+    undo(&session, &first).unwrap();
+}
+
 /// Somebody changes whom a policy leaves out.
 fn set_left_out(session: &Arc<Session>, id: &str, users: Value) {
     let ask = entra_sspr::tenant::graph::Ask::directory(format!("/v1.0/identity/conditionalAccess/policies/{id}"));

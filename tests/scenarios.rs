@@ -51,6 +51,7 @@ const WANTED: &[(&str, &str)] = &[
     ("cloud_writeback", "Fail NotApplicable Pass Skipped Warn"),
     ("account_unlock", "Fail NotApplicable Pass Skipped"),
     ("user_registration", "Fail NotApplicable Pass Skipped Warn"),
+    ("writeback_probe", "NotApplicable"),
 ];
 
 #[test]

@@ -50,7 +50,8 @@ fn an_app_reads_every_fact_that_is_open_to_apps() {
                 | FactId::Connectors
                 | FactId::DirectoryAccess
                 | FactId::DirectoryGrants
-                | FactId::DirectoryPasswords,
+                | FactId::DirectoryPasswords
+                | FactId::WritebackProbes,
                 refusal,
             ) => {
                 assert!(

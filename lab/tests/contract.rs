@@ -92,6 +92,12 @@ const V1: &[(&str, &str, bool)] = &[
     ("me", "user", false),
     ("groups/{group}", "group", false),
     ("groups/{group}/transitiveMembers", "user", true),
+    ("users/ada@contoso.example/transitiveMemberOf", "group", true),
+    (
+        "users/staff1@contoso.example/transitiveMemberOf?$select=id",
+        "group",
+        true,
+    ),
     (
         "groups/{group}/transitiveMembers/microsoft.graph.user?$count=true",
         "user",

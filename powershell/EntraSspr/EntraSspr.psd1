@@ -37,6 +37,8 @@
         'Revoke-SsprDirectoryPermission'
         'Show-SsprPlan'
         'Test-SsprReadiness'
+        'Test-SsprUser'
+        'Test-SsprWriteback'
         'Undo-SsprPlan'
         'Watch-SsprReset'
     )

@@ -143,6 +143,9 @@ namespace EntraSspr
         public static extern int sspr_task_close(ulong task, out IntPtr out_error);
 
         [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        public static extern int sspr_check_user(ulong session, byte[] request_json, out ulong out_task, out IntPtr out_error);
+
+        [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
         public static extern int sspr_check_readiness(ulong session, byte[] request_json, out ulong out_task, out IntPtr out_error);
 
         [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
@@ -189,6 +192,9 @@ namespace EntraSspr
 
         [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
         public static extern int sspr_check_user_registration(ulong session, byte[] request_json, out ulong out_task, out IntPtr out_error);
+
+        [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        public static extern int sspr_check_writeback_probe(ulong session, byte[] request_json, out ulong out_task, out IntPtr out_error);
 
         [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
         public static extern int sspr_registration_read(ulong session, byte[] request_json, out ulong out_task, out IntPtr out_error);

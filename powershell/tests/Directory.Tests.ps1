@@ -212,6 +212,69 @@ Describe 'The directory' {
         ($result | Undo-SsprPlan -Confirm:$false).Changes[0].Outcome | Should -Be 'Undone'
     }
 
+    It 'is reset and unlocked by the connector account, on users that are gone afterwards' {
+        if (Skip-WithoutController) { return }
+        [void](Connect-Lab)
+        $parameters = @{ Container = 'OU=Staff,DC=example,DC=test'; ConnectorCredential = Get-LabConnector -Controller $controllers[0] }
+        Test-SsprWriteback @parameters -WhatIf | Should -BeNullOrEmpty
+        $result = Test-SsprWriteback @parameters -Confirm:$false
+        $result.Ready | Should -Be 'Yes'
+        $result.TenantName | Should -Be 'example.test'
+        $of = @{}
+        foreach ($finding in $result.Findings) { $of[$finding.Id] = $finding }
+        $of.Count | Should -Be 10
+        $of['writeback_probe.reset'].Title | Should -Be 'EXAMPLE\MSOL_16fb75d0227d reset a user made in OU=Staff, who signs in with the new password'
+        $of['writeback_probe.protected_unit'].Reason | Should -Match 'SSPR_0029; event 33004'
+        $of['writeback_probe.left_behind'].Status | Should -Be 'Pass'
+        $screen = $result | Out-String
+        $screen | Should -Match '(?m)^pass  Reset '
+        $screen | Should -Match "(?m)^The directory's half"
+        # It is one of a saved result's facts like any other.
+        $saved = $result | Test-SsprReadiness -Step writeback_probe
+        $saved.Findings.Title | Should -Be $result.Findings.Title
+        $page = [System.IO.Path]::Combine($TestDrive, "probe-$([guid]::NewGuid()).html")
+        [void]($result | Export-SsprReport -Path $page -Redact)
+        [System.IO.File]::ReadAllText($page) | Should -Not -Match 'MSOL_16fb75d0227d|Staff'
+    }
+
+    It 'tells an account that lacks a right what its users would see' {
+        if (Skip-WithoutController) { return }
+        [void](Connect-Lab)
+        $connector = Get-LabConnector -Controller $controllers[0] -Name 'EXAMPLE\svc-trial'
+        $result = Test-SsprWriteback -Container 'OU=Staff,DC=example,DC=test' -ConnectorCredential $connector -Confirm:$false
+        $result.Ready | Should -Be 'No'
+        $result.First.FindingId | Should -Be 'writeback_probe.reset'
+        $reset = $result.Findings.Where({ $_.Id -eq 'writeback_probe.reset' })[0]
+        $reset.Title | Should -Match 'it lacks Reset Password$'
+        $reset.Reason | Should -Match 'SSPR_0029; event 33004, hr=80230626'
+        $reset.Remediation.Text | Should -Match '^Grant Reset Password'
+    }
+
+    It 'refuses to probe <Case>' -ForEach @(
+        @{ Case = 'an administrator'; With = @{ User = 'admin.ann'; AcceptPasswordLoss = $true }; Id = 'Sspr.Argument.Invalid'; Says = 'administrators are not probed' }
+        @{ Case = 'a user without consent'; With = @{ User = 'staff1'; AcceptPasswordLoss = $false }; Id = 'Sspr.Argument.Invalid'; Says = 'is lost' }
+        @{ Case = 'nobody'; With = @{ User = 'no.body'; AcceptPasswordLoss = $true }; Id = 'Sspr.Directory.NotFound'; Says = 'no such user' }
+        @{ Case = 'a unit that is not there'; With = @{ Container = 'OU=None,DC=example,DC=test' }; Id = 'Sspr.Directory.NotFound'; Says = 'no such container' }
+        @{ Case = 'with a wrong password'; With = @{ Container = 'OU=Staff,DC=example,DC=test'; Wrong = $true }; Id = 'Sspr.Directory.SignIn'; Says = "the connector account's sign-in" }
+    ) {
+        if (Skip-WithoutController) { return }
+        [void](Connect-Lab)
+        $parameters = @{ Confirm = $false; ConnectorCredential = Get-LabConnector -Controller $controllers[0] }
+        foreach ($name in $With.Keys) {
+            if ($name -eq 'Wrong') {
+                $parameters['ConnectorCredential'] = [pscredential]::new('EXAMPLE\svc-trial', (ConvertTo-Secret 'canary-7f3a'))
+            } else {
+                $parameters[$name] = $With[$name]
+            }
+        }
+        if ($With.ContainsKey('User')) { $parameters['FinalPassword'] = ConvertTo-Secret 'Canary-7f3a-last!' }
+        $failure = Get-Failure { Test-SsprWriteback @parameters }
+        $failure.FullyQualifiedErrorId | Should -Be "$Id,Test-SsprWriteback"
+        "$failure" | Should -Match $Says
+        $failure.ErrorDetails.RecommendedAction | Should -Not -BeNullOrEmpty
+        ($failure | Out-String) + $failure.Exception.Data['Sspr'] | Should -Not -Match 'canary'
+    }
+
     It 'is asked for where there is none' {
         $failure = Get-Failure { Get-SsprConnector }
         $failure.FullyQualifiedErrorId | Should -Be 'Sspr.SignIn.Needed,Get-SsprConnector'

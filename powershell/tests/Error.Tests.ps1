@@ -14,6 +14,7 @@ Describe 'Errors explained' {
         @{ Text = '0x80230626'; Row = 1 }
         @{ Text = '-2145188314'; Row = 1 }
         @{ Text = 'OnPremisesSuccessCloudFailure'; Row = 41 }
+        @{ Text = 'OnPremisesConnectivityError'; Row = 20 }
         @{ Text = 'our servers take a little time to catch up'; Row = 35 }
     ) {
         $causes = @(Resolve-SsprError -Text $Text)

@@ -131,6 +131,13 @@ function Get-LabDirectory {
     }
 }
 
+function Get-LabConnector {
+    # The credential of a domain's connector account, as whom writeback is probed.
+    param($Controller, [string] $Name = 'EXAMPLE\MSOL_16fb75d0227d')
+
+    New-Object -TypeName System.Management.Automation.PSCredential -ArgumentList $Name, (ConvertTo-Secret -Text $Controller.password)
+}
+
 function Get-LabPath {
     # A path of the system that runs the controllers, as this one names it.
     param([string] $Path)

@@ -118,6 +118,7 @@ Describe 'The examples in the help' {
         $result = $plan | Invoke-SsprPlan -JournalPath 'plan.jsonl' -Confirm:$false
         New-SsprDesiredState -Path 'mine.json'
         [pscustomobject]@{ Id = 33004; ProviderName = 'PasswordResetService'; Message = 'hr=80230626' } | Export-Clixml -Path 'events.xml'
+        [pscustomobject]@{ UserPrincipalName = 'staff1@contoso.example' } | Export-Csv -Path 'pilot.csv' -NoTypeInformation
         $defaults = @{ 'Connect-SsprTenant:Endpoint' = $connection.Endpoint }
         $directory, $child = @(Get-LabController) | Select-Object -First 2
         if ($null -ne $directory) {
@@ -125,6 +126,8 @@ Describe 'The examples in the help' {
             $lent = Get-LabDirectory -Controller $directory
             $reader = $lent.Credential
             $caFile = $lent.CaFile
+            $connector = Get-LabConnector -Controller $directory
+            $password = ConvertTo-Secret -Text 'Example-Passw0rd-1!'
             foreach ($name in $lent.Keys) { $defaults["Connect-SsprDirectory:$name"] = $lent[$name] }
         }
     }
@@ -144,7 +147,7 @@ Describe 'The examples in the help' {
     }
 
     It 'of <_> run' -ForEach $cmdlets {
-        if ($_ -match 'Directory|Connector|PasswordPolicy' -and (Skip-WithoutController)) { return }
+        if ($_ -match 'Directory|Connector|PasswordPolicy|Writeback' -and (Skip-WithoutController)) { return }
         if ($_ -match 'ConnectServer') { Start-ConnectServer -With @{ Relays = @('127.0.0.1:1') } }
         $PSDefaultParameterValues = $defaults
         foreach ($example in @((Get-Help -Name $_ -Full).examples.example)) {

@@ -38,10 +38,24 @@ impl By {
     }
 }
 
+/// What the audit log and support call the codes that the reset page shows.
+const NAMES: &[(&str, &str)] = &[
+    ("tenantssprflagdisabled", "sspr_0009"),
+    ("writebacknotenabled", "sspr_0010"),
+    ("ssprnotenabledinuserpolicy", "sspr_0011"),
+    ("usernotlicensed", "sspr_0012"),
+    ("usernotmemberofscopedaccessgroup", "sspr_0013"),
+    ("usernotproperlyconfigured", "sspr_0014"),
+    ("onpremisesadminactionrequired", "sspr_0029"),
+    ("onpremisesconnectivityerror", "sspr_0030"),
+];
+
 /// The causes that a clue may tell of, the likeliest first.
 pub fn resolve(clue: &Clue<'_>) -> Vec<(&'static Row, By)> {
     let line = clue.text.to_lowercase();
-    let tokens = codes(&clue.text.replace("hr=", " "));
+    let mut tokens = codes(&clue.text.replace("hr=", " "));
+    let named = NAMES.iter().filter(|(name, _)| line.contains(name));
+    tokens.extend(named.map(|(_, code)| (*code).to_string()));
     let mut ids: Vec<u32> = clue.id.into_iter().collect();
     if clue.id.is_none() {
         ids.extend(tokens.iter().filter_map(|token| token.parse::<u32>().ok()));

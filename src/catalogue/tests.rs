@@ -153,6 +153,14 @@ fn codes_are_known_in_each_spelling() {
     assert_eq!(text("0x800700CE")[0], 19);
     assert_eq!(text("31034"), [25]);
     assert_eq!(text("OnPremisesSuccessCloudFailure"), [41]);
+    for (name, code) in [
+        ("OnPremisesConnectivityError", "SSPR_0030"),
+        ("UserNotLicensed", "SSPR_0012"),
+        ("WritebackNotEnabled", "SSPR_0010"),
+    ] {
+        assert_eq!(text(name), text(code), "{name}");
+        assert!(!text(name).is_empty());
+    }
     for unknown in [
         "",
         " ",
@@ -241,4 +249,19 @@ fn the_page_says_what_the_table_says() {
         page(),
         "run `cargo xtask generate`"
     );
+}
+
+#[test]
+fn what_is_seen_stands_alone() {
+    let seen = |number| row(number).unwrap().seen();
+    assert_eq!(seen(1), "SSPR_0029; event 33004, hr=80230626");
+    assert_eq!(seen(2), seen(1));
+    assert_eq!(
+        seen(12),
+        "a second reset within a day is refused; event 33008, hr=80230619"
+    );
+    for row in ROWS {
+        assert!(!row.seen().contains("the same"), "{}", row.number);
+    }
+    assert!(row(46).is_none());
 }

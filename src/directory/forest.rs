@@ -95,6 +95,8 @@ pub struct RootDse {
     pub controller_level: Option<u32>,
     /// Whether it holds a reset against the password policy when it is asked to; None where it does not say what it knows.
     pub policy_hints: Option<bool>,
+    /// The control that asks for that.
+    pub hints_control: Option<&'static str>,
 }
 
 impl RootDse {
@@ -124,6 +126,7 @@ impl RootDse {
             forest_level: number("forestFunctionality"),
             controller_level: number("domainControllerFunctionality"),
             policy_hints: (!controls.is_empty()).then(|| POLICY_HINTS.iter().any(known)),
+            hints_control: POLICY_HINTS.into_iter().find(known),
         })
     }
 }

@@ -32,6 +32,7 @@ use tokio::io::BufReader;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use wire::{Message, Outcome, PAGED, control};
+use zeroize::Zeroizing;
 
 /// The control that asks for parts of a security descriptor (LDAP_SERVER_SD_FLAGS_OID).
 const SD_FLAGS: &str = "1.2.840.113556.1.4.801";
@@ -213,7 +214,8 @@ impl Connection {
         if self.address.protection == Protection::Sealed {
             return Err(Error::new(Status::ArgumentInvalid, "a password is sent over TLS only").into());
         }
-        self.ask(&bind(user, &value(0x80, &[password.as_bytes()])), &[]).await
+        let how = Zeroizing::new(value(0x80, &[password.as_bytes()]));
+        self.ask(&Zeroizing::new(bind(user, &how)), &[]).await
     }
 
     /// Signs in as whoever runs this, by Kerberos.
@@ -369,15 +371,35 @@ impl Connection {
 
     /// Puts other values in the place of an attribute's.
     pub async fn replace(&mut self, dn: &str, attribute: &str, values: &[&[u8]]) -> Result<()> {
-        let values: Vec<u8> = values.iter().flat_map(|one| value(OCTETS, &[one])).collect();
-        let named = [value(OCTETS, &[attribute.as_bytes()]), value(SET, &[&values])].concat();
-        let change = value(SEQUENCE, &[&number(ENUMERATED, REPLACE), &value(SEQUENCE, &[&named])]);
-        let request = value(0x66, &[&value(OCTETS, &[dn.as_bytes()]), &value(SEQUENCE, &[&change])]);
         let controls = match attribute {
             "nTSecurityDescriptor" => parts(Parts::Dacl),
             _ => Vec::new(),
         };
-        self.ask(&request, &controls).await
+        self.put(dn, attribute, values, &controls).await
+    }
+
+    /// Gives a user another password, as somebody who may reset it. Where a policy hints control is named, the controller
+    /// holds it against the password policy, as it else does not (MS-ADTS 3.1.1.3.4.1.27).
+    pub async fn set_password(&mut self, dn: &str, password: &str, policy_hints: Option<&str>) -> Result<()> {
+        let quoted = ["\"", password, "\""].into_iter().flat_map(str::encode_utf16);
+        let mut bytes = Zeroizing::new(Vec::with_capacity(4 * password.len() + 4));
+        quoted.for_each(|unit| bytes.extend(unit.to_le_bytes()));
+        let hints = policy_hints.map(|oid| control(oid, &value(SEQUENCE, &[&number(INTEGER, 1)])));
+        self.put(dn, "unicodePwd", &[&bytes], &hints.unwrap_or_default()).await
+    }
+
+    async fn put(&mut self, dn: &str, attribute: &str, values: &[&[u8]], controls: &[u8]) -> Result<()> {
+        // They may be a password.
+        let secret = |tag, parts: &[&[u8]]| Zeroizing::new(value(tag, parts));
+        let values: Vec<_> = values.iter().map(|one| secret(OCTETS, &[one])).collect();
+        let values: Vec<&[u8]> = values.iter().map(|one| one.as_slice()).collect();
+        let named = secret(
+            SEQUENCE,
+            &[&value(OCTETS, &[attribute.as_bytes()]), &secret(SET, &values)],
+        );
+        let change = secret(SEQUENCE, &[&number(ENUMERATED, REPLACE), &named]);
+        let request = secret(0x66, &[&value(OCTETS, &[dn.as_bytes()]), &secret(SEQUENCE, &[&change])]);
+        self.ask(&request, controls).await
     }
 
     /// Some objects below a place that a filter takes: so many at the most, whichever the controller finds first.

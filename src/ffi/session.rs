@@ -46,7 +46,7 @@ pub unsafe extern "C" fn sspr_session_open(
 /// Hands a secret to a session, for its next sign-in, in place of an earlier one of that name.
 ///
 /// `session` is the session's handle. `name` is "clientSecret", "certificate" (PEM or PFX, with its key),
-/// "certificatePassword", "accessToken", "portalAccessToken", "directoryPassword" (for `sspr_directory_connect`), or "proxyPassword" (for the configured `proxyUser`, before
+/// "certificatePassword", "accessToken", "portalAccessToken", "directoryPassword" (for `sspr_directory_connect`), "connectorPassword", "finalPassword" (for `sspr_check_writeback_probe`), or "proxyPassword" (for the configured `proxyUser`, before
 /// the session's first task). `bytes` and `length` are the secret itself, 1 to 1,048,576 bytes, which the caller may wipe
 /// when the call returns; what is text is UTF-8.
 ///
@@ -234,7 +234,7 @@ pub unsafe extern "C" fn sspr_directory_adopt(session: u64, other: u64, out_erro
 /// distinguished names, user principal names, "DOMAIN\\name", account names or SIDs).
 ///
 /// `out_task` receives a task for `sspr_task_next`. Its result is `{users[], missing[], unread[]}`: a user has `asked`, `dn`,
-/// `name`, `userPrincipalName`, `sid`, `domain`, `class`, `enabled`, `locked`, `adminCount`, `inheritance`, `accounts[]`
+/// `name`, `userPrincipalName`, `sid`, `domain`, `class`, `enabled`, `locked`, `adminCount`, `inheritance`, `reservedName` (the unit above whose name writeback cannot take, or null), `accounts[]`
 /// ({`connector`, `canReset`, `cause`, `rights[]` {`right`, `needed`, `allowed`, `by`}}) and `password` ({`fineGrained`,
 /// `policy`, `set`, `resetFrom`, `mustChange`, `neverExpires`}); `missing` are the names for which there is no user, or more
 /// than one; `unread` ({`user`, `why`}) those who were not found and may be of a domain that could not be read. Its errors are SSPR_STATUS_ARGUMENT_INVALID, a DIRECTORY status (SSPR_STATUS_DIRECTORY_NEEDED where the session

@@ -45,7 +45,7 @@ statuses! {
     701, SSPR_STATUS_PLAN_INVALID, PlanInvalid, "Plan.Invalid", "InvalidData", "The plan or its journal is damaged, or is another tenant's.", "Make a new plan with New-SsprPlan.";
     702, SSPR_STATUS_PLAN_DRIFT, PlanDrift, "Plan.Drift", "InvalidOperation", "Somebody else changed what the plan is about.", "Make a new plan, look at it, and apply that.";
     703, SSPR_STATUS_PLAN_PERMISSION, PlanPermission, "Plan.Permission", "PermissionDenied", "The sign-in lacks what the plan needs; nothing was changed.", "Sign in with the permissions that are named, or apply the other steps only.";
-    704, SSPR_STATUS_PLAN_LOCKED, PlanLocked, "Plan.Locked", "ResourceBusy", "Another plan is being applied to the same tenant.", "Wait until it has ended.";
+    704, SSPR_STATUS_PLAN_LOCKED, PlanLocked, "Plan.Locked", "ResourceBusy", "Another plan is being applied to the same tenant or domain.", "Wait until it has ended.";
     705, SSPR_STATUS_PLAN_NOT_KEPT, PlanNotKept, "Plan.NotKept", "InvalidResult", "What was written is not there when it is read again.", "Look at the setting in the portal, then make a new plan.";
     900, SSPR_STATUS_PANIC, Panic, "Internal.Panic", "NotSpecified", "A defect of the library was caught; the process is unharmed.", "Please report it with this text and the library's version.";
     901, SSPR_STATUS_INTERNAL, Internal, "Internal.Error", "NotSpecified", "A defect of the library.", "Please report it with this text and the library's version.";

@@ -38,6 +38,46 @@ unsafe fn check(
     }
 }
 
+/// Looks at single users: what stands between each of them and a reset that works, link by link, in the tenant and in the
+/// directory, whichever the session reaches. Any number of users takes as many rounds as one, but for the documented budget
+/// of reports; where there are many, the report and the log are read through once.
+///
+/// `session` is the handle of a session that is signed in, or connected to a directory, or both. `request_json` is an object:
+/// `users` (1 to 1000: user principal names or object ids; in the directory alone also distinguished names, "DOMAIN\\name",
+/// account names or SIDs), and `utcOffsetMinutes` (for the screen's times).
+///
+/// `out_task` receives a task for `sspr_task_next`. Its result is `{tenantId, takenAt, durationMs, users[]}`: a user has `asked`,
+/// `userPrincipalName`, `displayName`, `id` (in the tenant), `dn` (in the directory), `canReset` ("Yes", "No", "Unknown": a link
+/// that decides could not be read), `first` (the id of the first link that is broken, or null) and `links[]`, in causal order,
+/// each in the form of a finding ({`id`, `status`, `severity`, `title`, `evidence[]`, `reason`, `remediation`}), and `screen[]` (lines
+/// of 80 columns). Its errors are
+/// SSPR_STATUS_ARGUMENT_INVALID, SSPR_STATUS_SIGN_IN_NEEDED (no tenant and no directory), those of a sign-in that has ended (see
+/// `sspr_session_sign_in`), or those of any task (see `sspr_task_next`). What could not be read is told by its link.
+///
+/// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status (also SSPR_STATUS_HANDLE_LIMIT),
+/// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_check_user(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        task::of_session(
+            session,
+            request_json,
+            out_task,
+            out_error,
+            |session, request, context| async move { run::check_user(&session, request, &context).await },
+        )
+    }
+}
+
 /// Starts work that needs no session.
 ///
 /// # Safety
@@ -365,6 +405,45 @@ pub unsafe extern "C" fn sspr_check_user_registration(
 ) -> i32 {
     // SAFETY: the caller's promise.
     unsafe { check(session, Some("user_registration"), request_json, out_task, out_error) }
+}
+
+/// Probes writeback in the directory, and judges the step `writeback_probe`: a real reset and a real unlock as the connector account, with the
+/// password policy enforced. It is the directory's half alone; it writes, and removes what it made, also when it is cancelled.
+/// What a killed one left, the next removes.
+///
+/// `session` is the handle of a session that is connected to a directory, by an account that may create, enable and delete users.
+/// `request_json` is an object: `container` (a distinguished name: disposable users are made there), or `user` (one that is there; with
+/// `acceptPasswordLoss` true and the secret `finalPassword`, which the user has in the end and must change); `connector` (the account that
+/// resets, with the secret `connectorPassword`; absent: whoever runs this, by Kerberos); `utcOffsetMinutes`.
+///
+/// `out_task` receives a task for `sspr_task_next`; its result is that of `sspr_check_readiness`, of this step and with what was tried in its
+/// `snapshot`. Its errors are SSPR_STATUS_PLAN_LOCKED (another probe of the domain is at work), SSPR_STATUS_FILE_WRITE, a DIRECTORY status,
+/// SSPR_STATUS_ARGUMENT_INVALID (also: the user is protected), or those of any task (see `sspr_task_next`). What the directory refuses the
+/// connector account is no error: a finding says what a user would see.
+///
+/// Returns as `sspr_check_readiness`. Any thread may call it.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_check_writeback_probe(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    let prepare = |request: serde_json::Value| run::probe_request(&request).map(|_| request);
+    // SAFETY: the caller's promise.
+    unsafe {
+        task::prepared(
+            session,
+            request_json,
+            out_task,
+            out_error,
+            prepare,
+            |session, request, context| async move { run::probe(session, request, &context).await },
+        )
+    }
 }
 
 /// Reads the registration report user by user, or looks at some users, with what the checks count of each.

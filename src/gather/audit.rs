@@ -34,7 +34,7 @@ struct Reach {
 /// The log, as all who read of it in a run share it.
 pub(super) struct Log {
     /// When the run asked.
-    at: Timestamp,
+    pub at: Timestamp,
     /// What it calls its activities; read once.
     names: OnceCell<Names>,
     /// The oldest event that was seen.
@@ -51,7 +51,7 @@ impl Log {
     }
 
     /// How far back it is asked.
-    fn from(&self) -> Timestamp {
+    pub fn from(&self) -> Timestamp {
         self.at - (KEPT_DAYS * 24).hours()
     }
 

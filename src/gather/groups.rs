@@ -62,7 +62,7 @@ impl Rows for Keys<'_> {
 }
 
 /// The ids of the groups that were asked for, and of all that the facts name.
-fn named(facts: &Facts, asked: &[String]) -> Vec<String> {
+pub(super) fn named(facts: &Facts, asked: &[String]) -> Vec<String> {
     let mut ids = asked.to_vec();
     let mut add = |id: &str| {
         // The policies write the nil GUID for "nobody".

@@ -10,12 +10,13 @@ mod portal;
 mod refusal;
 mod registration;
 mod singles;
+pub mod user;
 pub mod users;
 
 use crate::error::Result;
 use crate::json;
-use crate::session::Session;
 use crate::session::config::Budgets;
+use crate::session::{Session, State};
 use crate::snapshot::connect::ConnectServer;
 use crate::snapshot::graph::{ConditionalAccessPolicy, DomainFederation, FeatureSummary};
 use crate::snapshot::source;
@@ -138,20 +139,7 @@ async fn known(
             return Ok((snapshot, Arc::default()));
         }
     };
-    // A sign-in that has ended is the run's own error, not that of every fact.
-    let tokens = state.tokens.for_task(context);
-    tokens.get(&crate::session::tokens::Audience::Graph).await?;
-    let mut gatherer = Gatherer {
-        graph: session.graph(context)?,
-        portal: session.portal(context)?,
-        who: state.identity.clone(),
-        budgets: session.config.budgets == Budgets::Documented,
-        time: (!limits.full).then(|| limits.time.unwrap_or(DEFAULT_TIME)),
-        started,
-        log: audit::Log::new(Timestamp::now()),
-        context: context.clone(),
-        divisions: divisions::Divisions::default(),
-    };
+    let mut gatherer = Gatherer::new(session, &state, limits, context, started).await?;
     gatherer.divisions = Box::pin(gatherer.divisions(limits)).await?;
     let mut snapshot = Snapshot::new(Timestamp::now(), state.identity);
     let widened = widen(needs);
@@ -181,6 +169,30 @@ async fn on_premises(
 }
 
 impl Gatherer {
+    /// What reads the tenant that a session is signed in to.
+    async fn new(
+        session: &Session,
+        state: &State,
+        limits: &Limits,
+        context: &TaskContext,
+        started: Instant,
+    ) -> Result<Self> {
+        // A sign-in that has ended is the run's own error, not that of every fact.
+        let tokens = state.tokens.for_task(context);
+        tokens.get(&crate::session::tokens::Audience::Graph).await?;
+        Ok(Gatherer {
+            graph: session.graph(context)?,
+            portal: session.portal(context)?,
+            who: state.identity.clone(),
+            budgets: session.config.budgets == Budgets::Documented,
+            time: (!limits.full).then(|| limits.time.unwrap_or(DEFAULT_TIME)),
+            started,
+            log: audit::Log::new(Timestamp::now()),
+            context: context.clone(),
+            divisions: divisions::Divisions::default(),
+        })
+    }
+
     fn refusal(&self, fact: FactId, error: &AskError) -> Refusal {
         let refusal = refusal::refusal(fact, error, &self.who);
         self.context.log(&format!(

@@ -1,11 +1,11 @@
 //! The only writer: each change's precondition, the journal, the write, and a look at what is there then.
 
 use super::journal::{Journal, Mark};
-use super::lock::Lock;
 use super::writer::{SET_WRITEBACK, Writer, members};
 use super::{Means, Plan, named};
 use crate::change::{Change, Kind, Write};
 use crate::error::{Error, Result};
+use crate::lock::Lock;
 use crate::session::Session;
 use crate::status::Status;
 use crate::task::TaskContext;
@@ -158,7 +158,7 @@ pub async fn apply(session: &Session, request: ApplyRequest, context: &TaskConte
         }
         _ => return Err(Error::new(Status::ArgumentInvalid, "give either 'plan' or 'resume'").target("plan")),
     };
-    let _lock = ours(session, &given)?;
+    let _locks = ours(session, &given)?;
     let steps = named(&request.steps)?;
     let wanted = |change: &&Change| steps.iter().any(|step| step.name == change.step);
     let all: Vec<&Change> = given.changes.iter().filter(wanted).collect();
@@ -212,7 +212,7 @@ pub async fn apply(session: &Session, request: ApplyRequest, context: &TaskConte
 /// Takes back what a journal says was done, the last first.
 pub async fn undo(session: &Session, request: UndoRequest, context: &TaskContext) -> Result<Value> {
     let (mut journal, plan, marks) = Journal::open(&request.journal)?;
-    let _lock = ours(session, &plan)?;
+    let _locks = ours(session, &plan)?;
     let mut writer = Writer::new(session, context)?;
     let begun = |change: &&Change| {
         let mark = marks.get(&change.id);
@@ -364,21 +364,28 @@ async fn is_taken(writer: &mut Writer, change: &Change, patience: Duration) -> b
     }
 }
 
-/// The plan must be this tenant's, and no other may be at work on it.
-fn ours(session: &Session, plan: &Plan) -> Result<Lock> {
+/// The plan must be this tenant's, and no other may be at work on what it writes to: the tenant, and each domain.
+fn ours(session: &Session, plan: &Plan) -> Result<Vec<Lock>> {
+    let mut targets = BTreeSet::new();
     // A plan of directories alone is of no tenant.
-    let tenant = match plan.tenant_id.as_str() {
-        "" => return Lock::take("directory"),
-        _ => session.state()?.identity.tenant_id,
-    };
-    if !plan.tenant_id.eq_ignore_ascii_case(&tenant) {
-        return Err(Error::new(
-            Status::PlanInvalid,
-            format!("the plan is for the tenant {}, not for {tenant}", plan.tenant_id),
-        )
-        .target(&plan.tenant_id));
+    if !plan.tenant_id.is_empty() {
+        let tenant = session.state()?.identity.tenant_id;
+        if !plan.tenant_id.eq_ignore_ascii_case(&tenant) {
+            return Err(Error::new(
+                Status::PlanInvalid,
+                format!("the plan is for the tenant {}, not for {tenant}", plan.tenant_id),
+            )
+            .target(&plan.tenant_id));
+        }
+        targets.insert(tenant.to_lowercase());
     }
-    Lock::take(&tenant)
+    for change in &plan.changes {
+        if let Some(Write::Descriptor { domain, .. } | Write::Template { domain, .. }) = &change.write {
+            targets.insert(domain.to_lowercase());
+        }
+    }
+    let lock = |target: &String| Lock::take(target, &format!("another plan is being applied to {target}"));
+    targets.iter().map(lock).collect()
 }
 
 /// Before anything is changed: what the sign-in lacks, all at once.

@@ -4,7 +4,6 @@ mod apply;
 mod backup;
 mod directories;
 mod journal;
-mod lock;
 mod writer;
 
 pub use apply::{ApplyRequest, UndoRequest, apply, undo};

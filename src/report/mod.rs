@@ -6,4 +6,5 @@ pub mod plan;
 mod plots;
 mod redact;
 pub mod screen;
+pub mod user;
 pub mod users;

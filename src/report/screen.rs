@@ -1,22 +1,42 @@
 //! The one screen: plain text, 80 columns, one line a step, then what to do first.
 
-use crate::finding::{Outcome, counted, number};
-use crate::readiness::{Readiness, Ready};
-use crate::steps::STEPS;
+use crate::finding::{Check, Finding, Outcome, counted, number};
+use crate::readiness::{Readiness, Ready, StepResult};
+use crate::steps::{STEPS, Step};
 use crate::text::is_hostile;
+use jiff::Timestamp;
 use jiff::tz::Offset;
 
 const WIDTH: usize = 80;
-const INDENT: usize = 30;
+pub(super) const INDENT: usize = 30;
 
 /// The screen's lines.
 pub fn lines(readiness: &Readiness, utc_offset_minutes: i32) -> Vec<String> {
+    let each = |step: &StepResult| line(step.status, &step.title, &step.headline);
+    let body = readiness.steps.iter().flat_map(each).collect();
+    whole(readiness, utc_offset_minutes, body)
+}
+
+/// The same of one step: a line for each of its checks, in their order.
+pub fn each_check(readiness: &Readiness, step: &Step, utc_offset_minutes: i32) -> Vec<String> {
+    let found = |check: &&Check| readiness.findings.iter().find(|finding| finding.id == check.id);
+    let each = |finding: &Finding| {
+        let slug = finding.id.split('.').next_back().unwrap_or_default().replace('_', " ");
+        let (first, rest) = slug.split_at(slug.len().min(1));
+        line(finding.status, &(first.to_uppercase() + rest), &finding.title)
+    };
+    let body = step.checks.iter().filter_map(found).flat_map(each).collect();
+    whole(readiness, utc_offset_minutes, body)
+}
+
+fn line(status: Outcome, title: &str, headline: &str) -> Vec<String> {
+    hang(&format!("{}  {title:<22}  ", word(status)), &clean(headline), INDENT)
+}
+
+fn whole(readiness: &Readiness, utc_offset_minutes: i32, body: Vec<String>) -> Vec<String> {
     let mut lines = header(readiness, utc_offset_minutes);
     lines.push(String::new());
-    for step in &readiness.steps {
-        let lead = format!("{}  {:<22}  ", word(step.status), step.title);
-        lines.extend(hang(&lead, &clean(&step.headline), INDENT));
-    }
+    lines.extend(body);
     lines.push(String::new());
     let c = &readiness.counts;
     let counts = [c.fail, c.warn, c.skipped, c.error].map(u64::from);
@@ -39,20 +59,21 @@ pub fn lines(readiness: &Readiness, utc_offset_minutes: i32) -> Vec<String> {
     lines
 }
 
-/// Which tenant, and when it was read; on two lines where one is too long.
-fn header(readiness: &Readiness, utc_offset_minutes: i32) -> Vec<String> {
+/// A moment by the caller's clock, with its zone.
+pub(super) fn moment(at: Timestamp, utc_offset_minutes: i32) -> String {
     let offset = Offset::from_seconds(utc_offset_minutes.saturating_mul(60)).unwrap_or(Offset::UTC);
-    let at = offset
-        .to_datetime(readiness.taken_at)
-        .strftime("%Y-%m-%d %H:%M")
-        .to_string();
+    let at = offset.to_datetime(at).strftime("%Y-%m-%d %H:%M");
     let minutes = offset.seconds() / 60;
-    let zone = format!(
-        "{}{:02}:{:02}",
+    format!(
+        "{at} {}{:02}:{:02}",
         if minutes < 0 { '-' } else { '+' },
         minutes.abs() / 60,
         minutes.abs() % 60
-    );
+    )
+}
+
+/// Which tenant, and when it was read; on two lines where one is too long.
+fn header(readiness: &Readiness, utc_offset_minutes: i32) -> Vec<String> {
     let mut parts = vec![clean(&readiness.tenant_name)];
     parts.extend(
         readiness
@@ -64,7 +85,13 @@ fn header(readiness: &Readiness, utc_offset_minutes: i32) -> Vec<String> {
             .enabled_members
             .map(|n| counted(n, "enabled member", "enabled members")),
     );
-    parts.push(format!("read {at} {zone} in {}", seconds(readiness.duration_ms)));
+    let at = moment(readiness.taken_at, utc_offset_minutes);
+    parts.push(format!("read {at} in {}", seconds(readiness.duration_ms)));
+    beside(parts)
+}
+
+/// Parts of a header side by side, on two lines where one is too long.
+pub(super) fn beside(parts: Vec<String>) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for part in parts {
         match lines.last_mut() {
@@ -85,7 +112,8 @@ fn seconds(ms: u64) -> String {
     }
 }
 
-fn word(status: Outcome) -> &'static str {
+/// A status as the screen has it.
+pub(super) fn word(status: Outcome) -> &'static str {
     match status {
         Outcome::Pass => "pass",
         Outcome::Fail => "FAIL",

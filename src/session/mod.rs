@@ -31,6 +31,8 @@ pub const SECRET_NAMES: &[&str] = &[
     "portalAccessToken",
     "proxyPassword",
     "directoryPassword",
+    "connectorPassword",
+    "finalPassword",
 ];
 
 /// A secret is short; more is a mistake.

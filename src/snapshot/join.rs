@@ -16,6 +16,7 @@ const LISTS: &[(&str, &[&str])] = &[
     ("connectors", &["sid"]),
     ("directoryAccess", &["domain", "connector"]),
     ("directoryPasswords", &["domain"]),
+    ("writebackProbes", &["domain", "account", "place"]),
 ];
 
 /// The one of them that is not read domain by domain.

@@ -8,7 +8,9 @@ pub mod graph;
 mod join;
 mod migrate;
 pub mod people;
+pub mod person;
 pub mod portal;
+pub mod probe;
 mod source;
 
 pub use fact::{Fact, Refusal, RefusalKind};
@@ -194,6 +196,8 @@ facts! {
     directory_grants: Vec<directory::Grants> => DirectoryGrants, "directoryGrants";
     /// The password policies, domain by domain.
     directory_passwords: Vec<directory::DomainPasswords> => DirectoryPasswords, "directoryPasswords";
+    /// What a reset and an unlock came to that were tried.
+    writeback_probes: Vec<probe::WritebackProbe> => WritebackProbes, "writebackProbes";
 }
 
 /// What serde makes of so many types at once is a hundred kilobytes: here the members of all facts are read in one place.
@@ -258,6 +262,7 @@ impl Snapshot {
             .or_else(|| Some(self.signed_in.tenant_id.clone()).filter(|id| !id.is_empty()))
             .or_else(|| Some(self.facts.forests.value()?.first()?.name.clone()))
             .or_else(|| Some(self.facts.connect_servers.value()?.first()?.computer.clone()))
+            .or_else(|| Some(self.facts.writeback_probes.value()?.first()?.domain.clone()))
             .unwrap_or_default()
     }
 

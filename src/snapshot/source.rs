@@ -170,6 +170,7 @@ pub fn source(fact: FactId) -> &'static Source {
             "LDAP: the domain's root, Password Settings Container, gPLink; SYSVOL",
             []
         ),
+        FactId::WritebackProbes => source!("LDAP: a reset and an unlock, tried as the connector account", []),
     }
 }
 

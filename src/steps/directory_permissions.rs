@@ -403,7 +403,7 @@ const TOLD: usize = 10;
 const UNREAD: &str = "the security descriptor cannot be read";
 
 /// What a cause is, for a sentence.
-fn told(cause: &Cause) -> String {
+pub(super) fn told(cause: &Cause) -> String {
     match cause {
         Cause::Inheritance { container } => format!("inheritance is off on {}", place(container)),
         Cause::UserInheritance => "inheritance is off on the user".into(),

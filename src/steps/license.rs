@@ -5,9 +5,11 @@ mod products;
 use super::Step;
 use super::scope::listed;
 use crate::finding::{Check, Finding, Severity, counted, number};
+use crate::snapshot::graph::{P1, P2, SubscribedSku};
 use crate::snapshot::{FactId, Snapshot};
 use jiff::ToSpan;
 use products::{Grant, Product, products, seats};
+use serde_json::Value;
 
 /// The step.
 pub const STEP: Step = Step {
@@ -57,6 +59,52 @@ fn check(snapshot: &Snapshot) -> Vec<Finding> {
 fn hybrid(snapshot: &Snapshot) -> Option<bool> {
     let organization = snapshot.facts.organization.value()?;
     Some(organization.on_premises_sync_enabled == Some(true))
+}
+
+/// What a user holds.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    /// The plan or product that entitles to reset.
+    pub entitles: Option<String>,
+    /// Whether there is one of which Microsoft does not say it.
+    pub unclear: bool,
+    /// The products, by their part numbers.
+    pub products: Vec<String>,
+}
+
+/// What a user's account (Graph's `user`) holds, counted as the seats are: a plan in its grace period entitles too, and
+/// Business Standard entitles who is not synced.
+pub(super) fn of_user(snapshot: &Snapshot, account: &Value, synced: bool) -> Held {
+    let mut held = Held::default();
+    for (name, plan) in [("Entra ID P2", P2), ("Entra ID P1", P1)] {
+        let mut plans = account["assignedPlans"].as_array().into_iter().flatten();
+        let counts = |own: &Value| {
+            let id = own["servicePlanId"].as_str().unwrap_or_default();
+            let state = own["capabilityStatus"].as_str();
+            id.eq_ignore_ascii_case(plan) && matches!(state, Some("Enabled" | "Warning"))
+        };
+        if held.entitles.is_none() && plans.any(counts) {
+            held.entitles = Some(name.into());
+        }
+    }
+    let skus = snapshot.facts.subscribed_skus.value();
+    for assigned in account["assignedLicenses"].as_array().into_iter().flatten() {
+        let id = assigned["skuId"].as_str().unwrap_or_default();
+        let own = |sku: &&SubscribedSku| sku.sku_id.as_deref().is_some_and(|sku| sku.eq_ignore_ascii_case(id));
+        let Some(sku) = skus.into_iter().flatten().find(own) else {
+            held.products.push(id.into());
+            continue;
+        };
+        let product = Product::of(sku);
+        held.products.push(product.name().into());
+        if !synced && product.lacks.is_none() {
+            held.unclear |= product.grant == Grant::Unclear;
+            if product.grant == Grant::CloudOnly && held.entitles.is_none() {
+                held.entitles = Some("Business Standard".into());
+            }
+        }
+    }
+    held
 }
 
 fn entitlement(snapshot: &Snapshot) -> Finding {

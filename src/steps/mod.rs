@@ -26,7 +26,9 @@ pub mod security_questions;
 pub mod service_account;
 #[cfg(test)]
 mod testing;
+pub mod user;
 pub mod user_registration;
+pub mod writeback_probe;
 
 use crate::change::Change;
 use crate::desired::DesiredState;
@@ -75,6 +77,7 @@ pub const STEPS: &[&Step] = &[
     &cloud_writeback::STEP,
     &account_unlock::STEP,
     &user_registration::STEP,
+    &writeback_probe::STEP,
 ];
 
 impl Step {

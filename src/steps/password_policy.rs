@@ -216,7 +216,7 @@ fn written(change: &mut Change, domain: &DomainPasswords, days: u16, sets: Optio
 pub const NEW_POLICY: &str = "SSPR minimum password age";
 
 /// A time as people say it.
-fn lasting(seconds: u64) -> String {
+pub(super) fn lasting(seconds: u64) -> String {
     match seconds {
         0 => "0".into(),
         _ if seconds.is_multiple_of(DAY) => counted(seconds / DAY, "day", "days"),

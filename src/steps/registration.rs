@@ -145,7 +145,7 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
 }
 
 /// The campaign, where the policy was read; it may have none.
-fn known_campaign(snapshot: &Snapshot) -> Option<Option<&RegistrationCampaign>> {
+pub(super) fn known_campaign(snapshot: &Snapshot) -> Option<Option<&RegistrationCampaign>> {
     let policy = snapshot.facts.methods_policy.whole()?;
     let enforcement = policy.registration_enforcement.as_ref();
     Some(enforcement.and_then(|all| all.authentication_methods_registration_campaign.as_ref()))

@@ -2,14 +2,17 @@
 
 use super::fixture::{at, empty, known, log, partial, policy, refused, target};
 use super::tests::sound;
+use super::user::chain;
 use crate::finding::{Finding, Outcome};
 use crate::snapshot::audit::ResetActivity;
 use crate::snapshot::graph::*;
 use crate::snapshot::people::{Cohort, CohortKey, PolicyGroup, PolicyUser, Registration};
+use crate::snapshot::person::Person;
 use crate::snapshot::portal::PasswordResetPolicy;
 use crate::snapshot::{Fact, Snapshot};
 use proptest::prelude::*;
 use proptest::sample::select;
+use serde_json::{Value, json};
 
 const IDS: &[&str] = &[
     "all_users",
@@ -226,6 +229,52 @@ fn counts_people(finding: &Finding) -> bool {
     own || finding.id.contains("phone_retirement") || finding.id == "mfa_enforcement.capable"
 }
 
+/// A document of a user or of an event: of the form that is expected, or of any other.
+fn document() -> impl Strategy<Value = Value> {
+    let member = select(vec![
+        json!(null),
+        json!(true),
+        json!(false),
+        json!(7),
+        json!("2026-11-23T07:00:00Z"),
+        json!("Blocked from self-service password reset"),
+        json!("Reset password (self-service)"),
+        json!("\u{202e}\u{1b}[31m"),
+        json!([{"key": "OnPremisesAgent", "value": "None", "servicePlanId": 1, "canReset": true}]),
+        json!([{"connector": "x", "canReset": false, "cause": {"kind": "denied"}, "rights": [7]}]),
+        json!({"minimumAge": -1, "policy": {"minimumAge": u64::MAX}, "resetFrom": "2999-01-01T00:00:00Z", "mustChange": true}),
+    ]);
+    const NAMES: &[&str] = &[
+        "id",
+        "accountEnabled",
+        "userType",
+        "userPrincipalName",
+        "assignedPlans",
+        "assignedLicenses",
+        "onPremisesSyncEnabled",
+        "onPremisesImmutableId",
+        "onPremisesDomainName",
+        "dn",
+        "enabled",
+        "locked",
+        "adminCount",
+        "inheritance",
+        "accounts",
+        "password",
+        "activityDateTime",
+        "activityDisplayName",
+        "result",
+        "resultReason",
+        "additionalDetails",
+    ];
+    prop_oneof![
+        Just(json!(null)),
+        Just(json!([1])),
+        prop::collection::btree_map(select(NAMES).prop_map(String::from), member, 0..12)
+            .prop_map(|members| json!(members)),
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
 
@@ -234,6 +283,32 @@ proptest! {
         for found in sound(&snapshot) {
             if snapshot.facts.registration.whole().is_none() && counts_people(&found) {
                 prop_assert_ne!(found.status, Outcome::Pass, "{}", found.id);
+            }
+        }
+    }
+
+    #[test]
+    fn every_user_is_judged(
+        snapshot in snapshot(), account in fact(document()), directory in fact(document()),
+        events in fact(prop::collection::vec(document(), 0..3)), groups in fact(ids()), one in any::<bool>()
+    ) {
+        let mut person = Person { asked: "\u{1b}x@y".into(), account, groups, events, directory, ..Person::default() };
+        person.registration = snapshot.facts.registration.clone();
+        if let Some(report) = person.registration.value_mut() {
+            report.cohorts.truncate(usize::from(one));
+        }
+        let links = chain(&snapshot, &person);
+        let mut ids: Vec<&str> = links.iter().map(|link| link.id.as_str()).collect();
+        ids.dedup();
+        prop_assert_eq!(ids.len(), links.len());
+        prop_assert!(!links.is_empty());
+        for link in &links {
+            match link.status {
+                Outcome::Fail | Outcome::Warn => {
+                    prop_assert!(link.reason.is_some() && link.remediation.is_some() && !link.evidence.is_empty(), "{:#?}", link);
+                }
+                Outcome::Pass => prop_assert!(!link.evidence.is_empty(), "{:#?}", link),
+                _ => prop_assert!(link.reason.is_some(), "{:#?}", link),
             }
         }
     }

@@ -148,6 +148,16 @@ pub(crate) fn full() -> Value {
         "eventsSince": "2026-11-16T08:58:00Z", "unread": {"globalSettings": "Access is denied"}}]),
     );
     facts["smartLockout"] = known(json!({"threshold": 5, "seconds": 120}));
+    let trial = |attempt: &str, ended: &str, code: Value| json!({"attempt": attempt, "ended": ended, "code": code, "reason": "as it was said"});
+    facts["writebackProbes"] = known(
+        json!([{"domain": "contoso.example", "controller": "dc1.contoso.example", "account": "CONTOSO\\MSOL_16fb75d0227d",
+        "place": "OU=Sales,DC=contoso,DC=example", "policy": {"minimumAge": 86_400, "minimumLength": 7, "history": 24},
+        "fineGrained": "CN=Strict,DC=contoso,DC=example", "privilegedGroups": ["CONTOSO\\Domain Admins"],
+        "removed": ["CN=sspr-1,DC=contoso,DC=example"], "left": ["CN=sspr-2,DC=contoso,DC=example: no answer"],
+        "trials": [trial("reset", "done", json!(null)), trial("signIn", "done", json!(null)), trial("mustChange", "done", json!(null)),
+            trial("unexpire", "refused", json!(50)), trial("unlock", "refused", json!(50)), trial("tooYoung", "refused", json!(53)),
+            trial("fromHistory", "done", json!(null)), trial("tooShort", "notTried", json!(null)), trial("protected", "refused", json!(50))]}]),
+    );
     facts["eligibleAdministrators"] = known(json!(["33333333-3333-3333-3333-333333333333"]));
     document
 }
@@ -343,7 +353,12 @@ fn half_of_every_source_proves_nothing_right() {
 fn nothing_read_is_nothing_known() {
     let snapshot = testing::snapshot();
     for finding in sound(&snapshot) {
-        assert_eq!(finding.status, Outcome::Skipped, "{}: {}", finding.id, finding.title);
+        // What nobody tried is not unread: a run does not try it.
+        let expected = match finding.step.as_str() {
+            "writeback_probe" => Outcome::NotApplicable,
+            _ => Outcome::Skipped,
+        };
+        assert_eq!(finding.status, expected, "{}: {}", finding.id, finding.title);
     }
 }
 

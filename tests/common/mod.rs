@@ -287,6 +287,7 @@ pub const SCENARIOS: &[&str] = &[
     "roll-out-begun",
     "mfa-exempt",
     "license-grace",
+    "one-user",
     NO_PORTAL,
 ];
 

@@ -9,6 +9,8 @@ mod forest;
 #[cfg(feature = "kerberos")]
 mod kerberos;
 mod plan;
+mod probe;
+mod user;
 mod watch;
 mod wire;
 

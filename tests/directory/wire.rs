@@ -123,6 +123,14 @@ impl Asked {
         self.bytes.windows(text.len()).any(|some| some == text.as_bytes())
     }
 
+    /// Puts a text in the place of another that is as long.
+    pub fn replace(&mut self, text: &str, by: &str) {
+        let at = self.bytes.windows(text.len()).position(|some| some == text.as_bytes());
+        if let Some(at) = at {
+            self.bytes[at..at + text.len()].copy_from_slice(by.as_bytes());
+        }
+    }
+
     /// The place of the cookie by which it asks for a further page.
     fn cookie(&self) -> Option<usize> {
         let at = self

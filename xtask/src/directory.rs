@@ -427,6 +427,13 @@ impl Lab {
 
     /// Starts a controller, and waits until it answers.
     fn launch(&self, domain: &Domain) -> Result<()> {
+        // What else listens there would answer in its place.
+        if self.answers(domain) {
+            bail!(
+                "something listens on {} already: another directory lab? Stop that one first.",
+                domain.address
+            );
+        }
         let log = File::create(self.place.join(format!("{}.log", domain.folder)))?;
         let mut command = self.inside();
         command.args(["samba", "--foreground", "--no-process-group", "--debug-stdout", "-s"]);

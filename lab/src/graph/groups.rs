@@ -88,6 +88,33 @@ pub(super) fn user_members(ask: &Ask) -> Result<Reply, GraphError> {
     list_users(ask, group, &query, "users")
 }
 
+/// `GET /users/{id or name}/transitiveMemberOf`: the groups that hold the user, directly or through others.
+pub(super) fn of_user(ask: &Ask) -> Result<Reply, GraphError> {
+    let key = &ask.segments[1];
+    let directory = &ask.tenant.directory;
+    let user = directory.find(key).ok_or_else(|| GraphError::not_found(key))?;
+    let holding = directory
+        .groups
+        .values()
+        .filter(|group| group.populations.contains(&user.population));
+    let groups: Vec<Value> = holding
+        .map(|group| {
+            let mut object = group.object.clone();
+            object["@odata.type"] = json!("#microsoft.graph.group");
+            object
+        })
+        .collect();
+    let allowed = Allowed {
+        select: true,
+        filter: false,
+        top: Some(999),
+        count: false,
+        order_by: &[],
+        expand: &[],
+    };
+    list::many(ask, &groups, "microsoft.graph.group", allowed, None, 100)
+}
+
 fn read(ask: &Ask) -> Result<Query, GraphError> {
     let allowed = Allowed {
         select: true,

@@ -257,6 +257,12 @@ const ROUTES: &[Route] = &[
         Directory(1),
         users::sync_behavior,
     ),
+    route(
+        "users/{}/transitiveMemberOf",
+        access::USERS,
+        Directory(1),
+        groups::of_user,
+    ),
     route("me", access::ME, Directory(1), users::me),
     route("groups/{}", access::GROUPS, Directory(1), groups::one),
     route(

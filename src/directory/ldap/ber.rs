@@ -106,7 +106,9 @@ impl From<Malformed> for std::io::Error {
 /// A value of its parts.
 pub fn value(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let length: usize = parts.iter().map(|part| part.len()).sum();
-    let mut bytes = vec![tag];
+    // At once as large as it becomes: what grows leaves copies behind, and some of it is secret.
+    let mut bytes = Vec::with_capacity(length + 10);
+    bytes.push(tag);
     if length < 0x80 {
         bytes.push(length as u8);
     } else {

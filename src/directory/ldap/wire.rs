@@ -8,6 +8,7 @@ use std::io;
 use std::ops::Range;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use zeroize::Zeroizing;
 
 /// The longest message that is taken.
 const LONGEST: usize = 64 << 20;
@@ -174,7 +175,8 @@ impl Wire {
             [] => Vec::new(),
             controls => value(0xa0, &[controls]),
         };
-        let message = value(SEQUENCE, &[&number(INTEGER, self.sent), operation, &controls]);
+        // It may hold a password.
+        let message = Zeroizing::new(value(SEQUENCE, &[&number(INTEGER, self.sent), operation, &controls]));
         let sending = async {
             self.stream.write_all(&message).await?;
             self.stream.flush().await

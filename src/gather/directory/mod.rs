@@ -26,6 +26,7 @@ use crate::task::TaskContext;
 use access::Watched;
 use futures_util::future::join_all;
 use jiff::Timestamp;
+pub(crate) use passwords::policy;
 use place::{Candidate, Opened, Place, candidates, in_use, opened, weighed};
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -51,7 +51,7 @@ pub(super) fn passwords(
 }
 
 /// A policy with its times in seconds.
-pub(super) fn policy(own: &policies::Policy) -> PasswordPolicy {
+pub(crate) fn policy(own: &policies::Policy) -> PasswordPolicy {
     // Negative steps; the least number of all stands for "never", as does 0 where it would mean "at once".
     let seconds = |steps: i64| steps.saturating_neg().max(0) as u64 / policies::STEPS as u64;
     let bounded = |steps: i64| (steps != i64::MIN && steps != 0).then(|| seconds(steps));

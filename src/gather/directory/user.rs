@@ -33,7 +33,7 @@ pub struct Request {
 }
 
 /// So many users are looked at in one task.
-const MOST: usize = 1000;
+pub(in crate::gather) const MOST: usize = 1000;
 
 /// One user.
 #[derive(Debug, Serialize)]
@@ -51,6 +51,8 @@ struct User {
     locked: bool,
     admin_count: bool,
     inheritance: bool,
+    /// The unit above whose name holds a character that writeback cannot take.
+    reserved_name: Option<String>,
     accounts: Vec<Account>,
     password: Password,
 }
@@ -108,11 +110,17 @@ const ATTRIBUTES: [&str; 11] = [
 
 /// Looks at users, in the order in which they were named: `{users:[...], missing:[...], unread:[...]}`.
 pub async fn look(session: &Session, request: Request, context: &TaskContext) -> Result<Value> {
-    let directories = session.connected()?;
+    session.connected()?;
     if request.users.is_empty() || request.users.len() > MOST {
         return Err(Error::new(Status::ArgumentInvalid, format!("name 1 to {MOST} users")).target("users"));
     }
     let configured = connect::accounts_now(context).await;
+    among(session, request.users, &configured).await
+}
+
+/// The same, where it is known by which accounts the Connect servers work.
+pub(in crate::gather) async fn among(session: &Session, names: Vec<String>, configured: &[String]) -> Result<Value> {
+    let directories = session.connected()?;
     let (mut open, mut dark) = (Vec::new(), Dark::default());
     for opened in opened(&directories).await {
         let mut of_forest = match opened {
@@ -125,9 +133,9 @@ pub async fn look(session: &Session, request: Request, context: &TaskContext) ->
         };
         let mut accounts = Vec::new();
         for place in &mut of_forest {
-            accounts.extend(candidates(place, &configured).await.map_err(|e| error(&e))?);
+            accounts.extend(candidates(place, configured).await.map_err(|e| error(&e))?);
         }
-        let accounts = weighed(&accounts, &configured);
+        let accounts = weighed(&accounts, configured);
         for place in of_forest {
             match &place.reached {
                 Ok(_) => open.push(Reader::new(place, &accounts).await.map_err(|e| error(&e))?),
@@ -136,7 +144,7 @@ pub async fn look(session: &Session, request: Request, context: &TaskContext) ->
         }
     }
     let (mut users, mut missing, mut unread) = (Vec::new(), Vec::new(), Vec::new());
-    for asked in request.users {
+    for asked in names {
         let mut found = None;
         for reader in &mut open {
             found = reader.user(&asked).await.map_err(|e| error(&e))?;
@@ -203,7 +211,7 @@ impl Dark {
 }
 
 /// The filter that finds a user in a domain; None for a user of another.
-fn filter(domain: &DomainName, asked: &str) -> Option<String> {
+pub(crate) fn filter(domain: &DomainName, asked: &str) -> Option<String> {
     let escaped = crate::directory::ldap::escape;
     let lower = asked.to_lowercase();
     if lower.starts_with("s-1-") {
@@ -312,6 +320,7 @@ impl Reader {
             locked: number("msDS-User-Account-Control-Computed") & 0x10 != 0,
             admin_count: number("adminCount") == 1,
             inheritance: descriptor.is_some_and(|descriptor| !descriptor.is_protected()),
+            reserved_name: self.containers.above(&entry.dn).reserved().map(str::to_string),
             accounts: self
                 .accounts
                 .iter()

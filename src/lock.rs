@@ -1,4 +1,5 @@
-//! One plan at a time for a tenant, on one machine and for one user.
+//! What only one run at a time may do for a tenant or a domain, on one machine and for one user; and where such runs keep what
+//! outlives them.
 
 use crate::error::{Error, Result};
 use crate::platform;
@@ -10,7 +11,8 @@ use std::path::PathBuf;
 #[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "held, not read")] File);
 
-fn folder() -> PathBuf {
+/// The folder of what outlives a run: each user's own.
+pub fn folder() -> PathBuf {
     let named = |name| {
         std::env::var_os(name)
             .filter(|value| !value.is_empty())
@@ -24,10 +26,19 @@ fn folder() -> PathBuf {
 }
 
 impl Lock {
-    /// Locks a tenant.
-    pub fn take(tenant: &str) -> Result<Lock> {
+    /// Locks a name; where another run holds it, says so in these words.
+    pub fn take(target: &str, busy: &str) -> Result<Lock> {
         let folder = folder();
-        let path = folder.join(format!("{tenant}.lock"));
+        // The name is a plan's, which anybody may have written.
+        let plain = |c: char| {
+            if c.is_alphanumeric() || "-.".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        };
+        let name: String = target.chars().take(200).map(plain).collect();
+        let path = folder.join(format!("{name}.lock"));
         let unusable = |e: &std::io::Error| {
             Error::new(Status::FileWrite, format!("{} cannot be locked", path.display()))
                 .target(path.display().to_string())
@@ -47,9 +58,7 @@ impl Lock {
         let file = file.map_err(|e| unusable(&e))?;
         match file.try_lock() {
             Ok(()) => Ok(Lock(file)),
-            Err(TryLockError::WouldBlock) => {
-                Err(Error::new(Status::PlanLocked, "another plan is being applied to this tenant").target(tenant))
-            }
+            Err(TryLockError::WouldBlock) => Err(Error::new(Status::PlanLocked, busy).target(target)),
             Err(TryLockError::Error(e)) => Err(unusable(&e)),
         }
     }
