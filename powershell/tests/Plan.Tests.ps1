@@ -157,4 +157,15 @@ Describe 'Plans' {
             Stop-Lab -Lab $other
         }
     }
+
+    It 'grant nothing at the root when the container is empty, and say where no directory is connected to' {
+        foreach ($name in 'Grant-SsprDirectoryPermission', 'Revoke-SsprDirectoryPermission') {
+            foreach ($empty in $null, '', @()) {
+                $failure = Get-Failure -Script { & $name -Container $empty -WhatIf }
+                $failure.FullyQualifiedErrorId | Should -Be "ParameterArgumentValidationError,$name"
+            }
+        }
+        $told = $( Grant-SsprDirectoryPermission -Session $own -Confirm:$false ) 3>&1
+        "$told" | Should -Match 'no directory is connected to'
+    }
 }

@@ -285,11 +285,9 @@ fn unread(snapshot: &Snapshot, desired: &DesiredState, steps: &[&Step]) -> Vec<S
     });
     let mut told: BTreeSet<String> = told.collect();
     let facts = &snapshot.facts;
-    let synced = facts
-        .organization
-        .value()
-        .and_then(|tenant| tenant.on_premises_sync_enabled)
-        == Some(true);
+    // Where nothing says that there is no directory, one that was not looked at may differ.
+    let organization = facts.organization.value();
+    let synced = organization.is_none_or(|tenant| tenant.on_premises_sync_enabled == Some(true));
     let on_premises = [FactId::DirectoryGrants, FactId::DirectoryPasswords];
     for step in steps.iter().filter(|step| synced && desired.wants(step.name)) {
         let needs = step.setup.iter().flat_map(|setup| setup.needs);
