@@ -1185,7 +1185,10 @@ fn what_no_directory_tells_is_unread_also_alone() {
     let lab = lab();
     let session = app(&lab, 0);
     for (section, step) in [
-        (json!({"directoryPermissions": {"users": true}}), "directory_permissions"),
+        (
+            json!({"directoryPermissions": {"users": true}}),
+            "directory_permissions",
+        ),
         (json!({"passwordPolicy": {"minimumAgeDays": 0}}), "password_policy"),
     ] {
         let mut desired = section;

@@ -168,4 +168,22 @@ Describe 'Plans' {
         $told = $( Grant-SsprDirectoryPermission -Session $own -Confirm:$false ) 3>&1
         "$told" | Should -Match 'no directory is connected to'
     }
+
+    It 'change nothing in a job in which nobody can be asked, and say how it is done there' {
+        $plan = New-SsprPlan -Step authentication_methods -Session $own
+        $sent = @(Get-Write).Count
+        $shell = [powershell]::Create([initialsessionstate]::CreateDefault2())
+        try {
+            [void]$shell.AddScript({
+                    param($Module, $Connection, $Plan, $Journal)
+                    Import-Module -Name $Module
+                    $session = Connect-SsprTenant @Connection
+                    try { $Plan | Invoke-SsprPlan -Session $session -JournalPath $Journal } catch { "$_" } finally { Disconnect-Sspr -Session $session }
+                }).AddArgument($env:SSPR_MODULE).AddArgument($connection).AddArgument($plan).AddArgument([System.IO.Path]::Combine($TestDrive, 'nobody.jsonl'))
+            "$($shell.Invoke())" | Should -Match 'nobody could be asked about .*-Confirm:\$false'
+        } finally {
+            $shell.Dispose()
+        }
+        @(Get-Write).Count | Should -Be $sent
+    }
 }
