@@ -262,6 +262,15 @@ fn what_others_changed_stops_the_plan_and_is_not_undone() {
         outcomes(&resumed).values().all(|outcome| *outcome == "done"),
         "{resumed:#}"
     );
+    // What was done and is no longer there is neither called done nor done again.
+    let taken_back = json!({"passwordReset": {"notifyUsersOnPasswordReset": false}});
+    lab.control("POST", "portal", &taken_back).unwrap();
+    let sent = writes(&lab).len();
+    let resume = json!({"journal": journal, "resume": true, "allowPortalWrite": true});
+    let resumed = apply_plan(&session, resume).unwrap();
+    assert_eq!(outcomes(&resumed)["notifications.users"], "drifted", "{resumed:#}");
+    assert_eq!(resumed["complete"], false);
+    assert_eq!(writes(&lab).len(), sent);
     // Others take one back since: it stays as they left it, and the other is undone.
     lab.control(
         "POST",
@@ -1095,6 +1104,11 @@ impl ConnectServer {
                     false => json!({"id": id, "result": null}),
                 }
             }
+            // Whoever is asked says no.
+            "confirm" => {
+                self.asked.push(action["arguments"].clone());
+                json!({"id": id, "result": false})
+            }
             other => panic!("nobody offers {other}"),
         }
     }
@@ -1163,6 +1177,66 @@ const WORKING: ConnectServer = ConnectServer {
     loses: false,
     asked: Vec::new(),
 };
+
+/// Without a directory nothing is known of it, also where nothing else is planned: that is no plan in which nothing differs.
+#[test]
+fn what_no_directory_tells_is_unread_also_alone() {
+    let _turn = turn();
+    let lab = lab();
+    let session = app(&lab, 0);
+    for (section, step) in [
+        (
+            json!({"directoryPermissions": {"users": true}}),
+            "directory_permissions",
+        ),
+        (json!({"passwordPolicy": {"minimumAgeDays": 0}}), "password_policy"),
+    ] {
+        let mut desired = section;
+        desired["schemaVersion"] = json!(1);
+        let request = json!({"desired": desired.to_string(), "steps": [step]});
+        let made = create_plan(&session, request).unwrap();
+        let unread = made["unread"].to_string();
+        assert!(unread.contains("no directory is connected to"), "{made:#}");
+        assert!(!made["screen"].to_string().contains("Nothing differs"), "{made:#}");
+    }
+}
+
+/// Each change is asked about by itself, with how it stands and how it shall; what is declined is not written, and not done.
+#[test]
+fn a_change_that_is_declined_is_not_written() {
+    let _turn = turn();
+    let lab = lab();
+    may_write(&lab);
+    let mut config = config(&lab, 0);
+    config["hostActions"] = json!(["confirm"]);
+    let session = signed_in(&config, &tokens(&lab, 0, "admin", true));
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("plan.jsonl");
+    let only = json!({"schemaVersion": 1, "notifications": {"users": true, "administrators": true}});
+    let made = create(&session, &only, true);
+    let mut host = WORKING;
+    let ask = |request: Value| serde_json::from_value(request).unwrap();
+    let request = json!({"plan": made["plan"], "journal": journal, "allowPortalWrite": true, "confirm": true});
+    let (request, before) = (ask(request), state_of(&lab, &session));
+    let done = host.host(&session, |session, context| async move {
+        entra_sspr::plan::apply(&session, request, &context).await
+    });
+    let done = done.unwrap();
+    assert!(
+        outcomes(&done).values().all(|outcome| *outcome == "declined"),
+        "{done:#}"
+    );
+    assert_eq!((&done["complete"], &done["counts"]["open"]), (&json!(false), &json!(2)));
+    assert_eq!(host.asked.len(), 2);
+    for (asked, change) in host.asked.iter().zip(made["changes"].as_array().unwrap()) {
+        for member in ["id", "title", "target", "before", "after"] {
+            assert_eq!(asked[member], change[member], "{member}");
+        }
+    }
+    assert!(writes(&lab).is_empty() && state_of(&lab, &session) == before);
+    // Nothing was begun, so nothing is taken back.
+    assert_eq!(undo(&session, &journal).unwrap()["changes"], json!([]));
+}
 
 /// Writeback on the Connect server itself: set there by the host, read back, and set back; where that would fail, a person does it.
 #[test]

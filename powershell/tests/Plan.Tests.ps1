@@ -157,4 +157,33 @@ Describe 'Plans' {
             Stop-Lab -Lab $other
         }
     }
+
+    It 'grant nothing at the root when the container is empty, and say where no directory is connected to' {
+        foreach ($name in 'Grant-SsprDirectoryPermission', 'Revoke-SsprDirectoryPermission') {
+            foreach ($empty in $null, '', @()) {
+                $failure = Get-Failure -Script { & $name -Container $empty -WhatIf }
+                $failure.FullyQualifiedErrorId | Should -Be "ParameterArgumentValidationError,$name"
+            }
+        }
+        $told = $( Grant-SsprDirectoryPermission -Session $own -Confirm:$false ) 3>&1
+        "$told" | Should -Match 'no directory is connected to'
+    }
+
+    It 'change nothing in a job in which nobody can be asked, and say how it is done there' {
+        $plan = New-SsprPlan -Step authentication_methods -Session $own
+        $sent = @(Get-Write).Count
+        $shell = [powershell]::Create([initialsessionstate]::CreateDefault2())
+        try {
+            [void]$shell.AddScript({
+                    param($Module, $Connection, $Plan, $Journal)
+                    Import-Module -Name $Module
+                    $session = Connect-SsprTenant @Connection
+                    try { $Plan | Invoke-SsprPlan -Session $session -JournalPath $Journal } catch { "$_" } finally { Disconnect-Sspr -Session $session }
+                }).AddArgument($env:SSPR_MODULE).AddArgument($connection).AddArgument($plan).AddArgument([System.IO.Path]::Combine($TestDrive, 'nobody.jsonl'))
+            "$($shell.Invoke())" | Should -Match 'nobody could be asked about .*-Confirm:\$false'
+        } finally {
+            $shell.Dispose()
+        }
+        @(Get-Write).Count | Should -Be $sent
+    }
 }

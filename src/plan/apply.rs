@@ -189,9 +189,10 @@ pub async fn apply(session: &Session, request: ApplyRequest, context: &TaskConte
         let was = marks.get(&change.id).copied();
         let (outcome, error) = match change.write {
             None => (Outcome::ByHand, None),
-            // What was begun when the plan was cut off may be there, or not: it is looked at like any other.
-            Some(_) if was == Some(Mark::Done) => (Outcome::Already, None),
             Some(_) if stopped => (Outcome::NotTried, None),
+            // What was done is not done twice: somebody may have taken it back since, and that is told.
+            Some(_) if was == Some(Mark::Done) => still(&mut writer, change).await,
+            // What was begun when the plan was cut off may be there, or not: it is looked at like any other.
             Some(_) => {
                 let how = How {
                     way: Way::Forth,
@@ -259,6 +260,15 @@ pub async fn undo(session: &Session, request: UndoRequest, context: &TaskContext
     });
     document["left"] = left.collect::<Vec<_>>().into();
     Ok(document)
+}
+
+/// Whether what an earlier run did is still there.
+async fn still(writer: &mut Writer, change: &Change) -> (Outcome, Option<Error>) {
+    match writer.look(change).await {
+        Ok(now) if now == change.after => (Outcome::Already, None),
+        Ok(now) => (Outcome::Drifted, Some(drifted(change, &change.after, &now))),
+        Err(error) => (Outcome::Failed, Some(refused(change, error))),
+    }
 }
 
 /// Makes or takes back one change. An error of the journal ends all.

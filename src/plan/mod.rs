@@ -271,6 +271,14 @@ fn unread(snapshot: &Snapshot, desired: &DesiredState, steps: &[&Step]) -> Vec<S
         FactId::AuditSettings,
         FactId::AuditResets,
     ];
+    let facts = &snapshot.facts;
+    // What is missing of these would have its changes too.
+    let in_part = |fact| match fact {
+        FactId::DirectoryGrants => facts.directory_grants.partial_reason(),
+        FactId::DirectoryPasswords => facts.directory_passwords.partial_reason(),
+        FactId::ConditionalAccess => facts.conditional_access.partial_reason(),
+        _ => None,
+    };
     let wanted = steps.iter().filter(|step| desired.wants(step.name));
     let needs = wanted.flat_map(|step| {
         step.setup
@@ -280,16 +288,13 @@ fn unread(snapshot: &Snapshot, desired: &DesiredState, steps: &[&Step]) -> Vec<S
     });
     let refused = needs.filter(|(_, fact)| !FOR_A_PERSON.contains(fact));
     let told = refused.filter_map(|(step, fact)| {
-        let refusal = snapshot.facts.refusal(*fact)?;
-        Some(format!("{}: {}", step.title, refusal.message))
+        let refusal = facts.refusal(*fact).map(|refusal| refusal.message.as_str());
+        Some(format!("{}: {}", step.title, refusal.or_else(|| in_part(*fact))?))
     });
     let mut told: BTreeSet<String> = told.collect();
-    let facts = &snapshot.facts;
-    let synced = facts
-        .organization
-        .value()
-        .and_then(|tenant| tenant.on_premises_sync_enabled)
-        == Some(true);
+    // Where nothing says that there is no directory, one that was not looked at may differ.
+    let organization = facts.organization.value();
+    let synced = organization.is_none_or(|tenant| tenant.on_premises_sync_enabled == Some(true));
     let on_premises = [FactId::DirectoryGrants, FactId::DirectoryPasswords];
     for step in steps.iter().filter(|step| synced && desired.wants(step.name)) {
         let needs = step.setup.iter().flat_map(|setup| setup.needs);
@@ -303,11 +308,18 @@ fn unread(snapshot: &Snapshot, desired: &DesiredState, steps: &[&Step]) -> Vec<S
             ));
         }
     }
-    let named = desired
-        .directory_permissions
-        .as_ref()
-        .and_then(|wanted| wanted.containers.as_ref());
+    let permissions = desired.directory_permissions.as_ref();
+    let named = permissions.and_then(|wanted| wanted.containers.as_ref());
+    let of_accounts = permissions.is_some_and(|wanted| {
+        [wanted.users, wanted.inet_org_persons, wanted.unexpire_password]
+            .iter()
+            .any(Option::is_some)
+    });
     if let Some(grants) = facts.directory_grants.value() {
+        if of_accounts && !grants.iter().any(|grants| grants.serves) {
+            let why = "no connector account in use was found. Name it: Connect-SsprDirectory -Connector.";
+            told.insert(format!("{}: {why}", steps::directory_permissions::STEP.title));
+        }
         for dn in named.into_iter().flatten() {
             if !grants.iter().any(|grants| grants.object.eq_ignore_ascii_case(dn)) {
                 told.insert(format!(

@@ -196,6 +196,7 @@ function Send-SsprHostAction {
         }
     } catch {
         $reply['error'] = $_.Exception.Message
+        if ($Action.Action -eq 'confirm') { $reply['error'] = "nobody could be asked about '$($Action.Arguments.Title)': give -Confirm:`$false in a job ($($_.Exception.Message))" }
         if ($Action.Action -eq 'openBrowser') {
             $Cmdlet.WriteWarning("The browser could not be opened ($($_.Exception.Message)). Open this address in it: $($Action.Arguments.Url)")
         }

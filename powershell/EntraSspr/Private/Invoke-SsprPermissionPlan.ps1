@@ -21,8 +21,10 @@ function Invoke-SsprPermissionPlan {
     }
     $document = Invoke-SsprNative -Cmdlet $Cmdlet -Function 'sspr_plan_create' -Handle $active.Handle -Request $request -Activity 'Making a plan'
     $plan = New-SsprPlanObject -Document $document
+    # Of several containers one may have been read and another not.
+    if (@($plan.Unread).Count) { $Cmdlet.WriteWarning($plan.Unread -join ' ') }
     if (-not @($plan.Changes).Count) {
-        if (@($plan.Unread).Count) { $Cmdlet.WriteWarning($plan.Unread -join ' ') } else { $Cmdlet.WriteVerbose('Nothing differs.') }
+        if (-not @($plan.Unread).Count) { $Cmdlet.WriteVerbose('Nothing differs.') }
         return
     }
     $options = @{ Plan = $plan; Session = $active; WhatIf = [bool]$WhatIfPreference }

@@ -78,7 +78,7 @@ function Invoke-SsprPlan {
             }
             return
         }
-        if (-not $JournalPath) { $JournalPath = 'sspr-plan-{0:yyyyMMdd-HHmmss}.jsonl' -f [datetime]::Now }
+        if (-not $JournalPath) { $JournalPath = 'sspr-plan-{0:yyyyMMdd-HHmmss-fff}.jsonl' -f [datetime]::Now }
         $request['journal'] = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $JournalPath
         if (-not $Resume) { $request['plan'] = $Plan.Plan }
         $active = Resolve-SsprSession -Cmdlet $PSCmdlet -Session $Session

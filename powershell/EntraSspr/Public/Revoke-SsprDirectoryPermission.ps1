@@ -33,6 +33,7 @@ function Revoke-SsprDirectoryPermission {
     [OutputType('EntraSspr.PlanResult')]
     param(
         [Parameter(Position = 0, ValueFromPipeline = $true)]
+        [ValidateNotNullOrEmpty()]
         [string[]] $Container,
 
         [switch] $InetOrgPerson,

@@ -468,3 +468,40 @@ fn disabled_and_locked_out_users_are_told_and_no_failure() {
         ]
     );
 }
+
+/// Where accounts or a domain were not found, nothing is planned there; that is told, and is not called no difference.
+#[test]
+fn a_plan_tells_of_what_was_not_weighed() {
+    use crate::snapshot::directory::Grants;
+    let desired = r#"{"schemaVersion":1,"directoryPermissions":{"users":true,"unexpirePassword":true}}"#;
+    let desired = DesiredState::from_json(desired).unwrap();
+    let steps = crate::steps::chosen(&["directory_permissions".into()], &[]).unwrap();
+    let grants = |serves| Grants {
+        domain: "x".into(),
+        object: "DC=x".into(),
+        connector: "svc".into(),
+        serves,
+        ..Default::default()
+    };
+    for (fact, says) in [
+        (known(vec![]), Some("no connector account in use was found")),
+        (
+            known(vec![grants(false)]),
+            Some("no connector account in use was found"),
+        ),
+        (partial(vec![grants(true)]), Some("Directory permissions: ")),
+        (known(vec![grants(true)]), None),
+    ] {
+        let mut snapshot = snapshot();
+        snapshot.facts.directory_grants = fact;
+        let plan = crate::plan::plan(&snapshot, &desired, &steps, Default::default());
+        assert!(plan.changes.is_empty());
+        let told = plan.unread.join(" ");
+        assert!(
+            says.map_or(told.is_empty(), |says| told.contains(says)),
+            "{says:?}: {told}"
+        );
+        let screen = crate::report::plan::lines(&plan).join(" ");
+        assert_eq!(screen.contains("Nothing differs"), says.is_none(), "{screen}");
+    }
+}
