@@ -244,7 +244,9 @@ impl Watch {
             Leg::Connect
         };
         let all_came = !self.is_open() && LEGS.into_iter().any(|leg| self.fails(leg));
-        all_came || state(last_word) == State::Failed || (!self.is_watched(last_word) && state(Leg::Directory) == State::Failed)
+        all_came
+            || state(last_word) == State::Failed
+            || (!self.is_watched(last_word) && state(Leg::Directory) == State::Failed)
     }
 
     /// What an event of the audit log says, in Graph's form, of this user.
