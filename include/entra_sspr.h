@@ -352,7 +352,7 @@ int32_t sspr_session_close(uint64_t session,
 //
 // `timeout_ms` is how long to wait; 0 looks and returns. `out_event` receives an event as JSON (free it with
 // `sspr_string_free`), whose member `event` says what it is: "progress" {`activity`, `done`, `of`}, "log" {`message`},
-// "finding" {`finding`}, "change" {`change`}, "leg" {`leg`} (see `sspr_reset_watch`), "signIn" {`signIn`}, "hostAction" {`id`, `action`,
+// "finding" {`finding`}, "users" {`users[]`}, "change" {`change`}, "leg" {`leg`} (see `sspr_reset_watch`), "signIn" {`signIn`}, "hostAction" {`id`, `action`,
 // `arguments`, `deadlineSeconds`}, "result" {`result`}. A "hostAction" asks for what only the caller can do: do what `action` names with its `arguments` (see
 // `sspr_session_sign_in`), and answer with its `id` by `sspr_task_reply` within `deadlineSeconds`. Members that you do
 // not know may come; skip events that you do not know.
@@ -427,7 +427,8 @@ int32_t sspr_check_user(uint64_t session,
 // `session` is the handle of a session that is signed in. `request_json` is an object; every member may be left out: `steps` and `excludeSteps` (names), `severity` ("Info",
 // "Low", "Medium", "High": leave lesser findings out of the list), `timeBudgetSeconds` (how long reading long
 // lists may take; past that they are read in part), `full` (true: read them whole, however long), `deadlineSeconds`
-// (then the task ends with SSPR_STATUS_TASK_DEADLINE), `utcOffsetMinutes` (for the times on the screen).
+// (then the task ends with SSPR_STATUS_TASK_DEADLINE), `utcOffsetMinutes` (for the times on the screen), `groups` (names or ids) and
+// `departments` (true): what the registration report is counted by besides, for `sspr_registration_summarize`.
 //
 // `out_task` receives a task for `sspr_task_next`. Its result is the readiness document: `ready` ("Yes", "No" or
 // "Unknown"), `steps[]`, `counts`, `findings[]`, `first`, `excessPermissions`, `screen[]` (the one screen, line by
@@ -616,6 +617,46 @@ int32_t sspr_check_writeback_probe(uint64_t session,
                                    uint64_t *out_task,
                                    char **out_error);
 
+// Reads the registration report user by user, or looks at some users, with what the checks count of each.
+//
+// `session` is the handle of a session that is signed in. `request_json` is an object; every member may be left out: `users` (1 to 1000 user
+// principal names or ids), `methods` (who registered one of these, as the report names them), `notRegistered`, `notCapable`, `inScope`,
+// `administrator` (true: only those), `userType` ("member" or "guest"), `atRisk` (true: who can reset today, and no longer when methods end),
+// `before` (the same, by this day at the latest, such as "2027-02-01"), `snapshot` (a run's, as a string: with it `atRisk` reads the report once, not twice),
+// `path` (write them into this table, CSV in UTF-8, that its owner alone can read) and `overwrite` (true: replace an existing file).
+//
+// `out_task` receives a task for `sspr_task_next`. Without `path` its events "users" {`users[]`} hand out some at a time, and the reading waits for the caller; cancelling the task
+// ends it. A user has `id`, `userPrincipalName`, `displayName`, `userType`, `administrator`, `globalAdministrator`, `inScope`, `registered`, `capable`,
+// `mfaRegistered`, `mfaCapable`, `methods[]`, `cause` (the check that counts those in scope who cannot reset), with `atRisk` or `before` also `losesOn` (a day) and `loses`, and `asOf`.
+// Its result is `{rows, users, missing[], path}`: how many rows were read and how many of them were wanted, and which of `users` are not in the report.
+// Its errors are SSPR_STATUS_ARGUMENT_INVALID, SSPR_STATUS_SIGN_IN_NEEDED, a SERVICE or SNAPSHOT status, SSPR_STATUS_FILE_WRITE, or those of any task (see `sspr_task_next`).
+//
+// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status (also SSPR_STATUS_HANDLE_LIMIT),
+// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_registration_read(uint64_t session,
+                               const char *request_json,
+                               uint64_t *out_task,
+                               char **out_error);
+
+// Counts the users of a snapshot's registration report, without network or session.
+//
+// `request_json`: `snapshot` (the document as a string), and `reference` (an earlier one of the same tenant, to compare with).
+//
+// `out_task` receives a task for `sspr_task_next`. Its result is `{asOf, takenAt, since, partial, lines[]}`: when the report and the snapshot were made, when the earlier one was,
+// why the report was read in part (else null), and the counts. A line has `area` ("Population", "Method", "Cause", "Retirement", "Group", "Department"), `name`, `users`, `inScope`,
+// `registered`, `capable`, and of the earlier one `usersBefore` and `capableBefore`. Its errors are SSPR_STATUS_SNAPSHOT_INVALID,
+// SSPR_STATUS_SNAPSHOT_VERSION, SSPR_STATUS_ARGUMENT_INVALID (no report, or another tenant), or those of any task (see `sspr_task_next`).
+//
+// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status, SSPR_STATUS_HANDLE_LIMIT,
+// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_registration_summarize(const char *request_json,
+                                    uint64_t *out_task,
+                                    char **out_error);
+
 // Judges a saved snapshot, without network or session.
 //
 // `request_json`: `snapshot` (the document as a string) or `path` (its file), and `steps`, `excludeSteps`, `severity`
@@ -653,8 +694,8 @@ int32_t sspr_snapshot_save(const char *request_json,
 //
 // `request_json`: `path`.
 //
-// `out_task` receives a task for `sspr_task_next`; its result is `{snapshot, tenantId, tenantName, takenAt}`, the
-// snapshot's document as a string. Its errors are SSPR_STATUS_SNAPSHOT_INVALID, SSPR_STATUS_SNAPSHOT_VERSION,
+// `out_task` receives a task for `sspr_task_next`; its result is `{snapshot, tenantId, tenantName, takenAt, unknown[]}`, the
+// snapshot's document as a string (of an older form: in today's) and the names of members that this library does not know. Its errors are SSPR_STATUS_SNAPSHOT_INVALID, SSPR_STATUS_SNAPSHOT_VERSION,
 // SSPR_STATUS_FILE_READ, or those of any task (see `sspr_task_next`).
 //
 // Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status, SSPR_STATUS_HANDLE_LIMIT,

@@ -1,5 +1,7 @@
 //! A run: gather what the steps need, judge it, hand out one document.
 
+pub mod users;
+
 use crate::catalogue;
 use crate::error::{Error, Result};
 use crate::finding::Severity;
@@ -19,6 +21,7 @@ use crate::task::TaskContext;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +38,8 @@ pub struct Request {
     full: bool,
     deadline_seconds: Option<u64>,
     utc_offset_minutes: i32,
+    groups: Vec<String>,
+    departments: bool,
 }
 
 /// What assessing a saved snapshot takes.
@@ -115,6 +120,8 @@ pub async fn check(
     let limits = Limits {
         time: request.time_budget_seconds.map(Duration::from_secs),
         full: request.full,
+        groups: request.groups.clone(),
+        departments: request.departments,
         ..Limits::default()
     };
     let needs = steps::needs(chosen);
@@ -212,7 +219,7 @@ pub fn assess_saved(request: SavedRequest) -> Result<Value> {
         (None, Some(path)) => read(&path)?,
         _ => return Err(Error::new(Status::ArgumentInvalid, "give either 'snapshot' or 'path'").target("snapshot")),
     };
-    let snapshot = Snapshot::from_json(&text)?;
+    let (snapshot, text) = today(text)?;
     document(&assess(&snapshot, &choice.steps()?, &choice.selection()), text)
 }
 
@@ -309,21 +316,34 @@ pub fn report(request: Value) -> Result<Value> {
 /// Reads a snapshot from a file.
 pub fn load(request: LoadRequest) -> Result<Value> {
     let text = read(&request.path)?;
-    Ok(told(&Snapshot::from_json(&text)?, text))
+    let unknown = snapshot::unknown(&text);
+    let (snapshot, text) = today(text)?;
+    Ok(told(&snapshot, text, &unknown))
 }
 
 /// Joins what was read in different places.
 pub fn join(request: JoinRequest) -> Result<Value> {
     let text = snapshot::join(&request.snapshots)?;
-    Ok(told(&Snapshot::from_json(&text)?, text))
+    Ok(told(&Snapshot::from_json(&text)?, text, &[]))
+}
+
+/// A snapshot of any form with its text in today's.
+fn today(text: String) -> Result<(Snapshot, String)> {
+    let snapshot = Snapshot::from_json(&text)?;
+    let text = match snapshot::current(&text)? {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(_) => snapshot.to_json()?,
+    };
+    Ok((snapshot, text))
 }
 
 /// A snapshot and whose it is.
-fn told(snapshot: &Snapshot, text: String) -> Value {
+fn told(snapshot: &Snapshot, text: String, unknown: &[String]) -> Value {
     json!({
         "tenantId": snapshot.signed_in.tenant_id,
         "tenantName": snapshot.tenant_name(),
         "takenAt": snapshot.taken_at,
+        "unknown": unknown,
         "snapshot": text,
     })
 }

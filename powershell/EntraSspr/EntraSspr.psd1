@@ -25,6 +25,7 @@
         'Get-SsprDirectoryPermission'
         'Get-SsprEnvironment'
         'Get-SsprPasswordPolicy'
+        'Get-SsprRegistration'
         'Get-SsprSession'
         'Grant-SsprDirectoryPermission'
         'Import-SsprSnapshot'

@@ -1,6 +1,7 @@
 Describe 'Snapshots' {
     BeforeAll {
         . ([System.IO.Path]::Combine($PSScriptRoot, 'Lab.ps1'))
+        . ([System.IO.Path]::Combine($PSScriptRoot, 'Child.ps1'))
         Import-ModuleUnderTest
         $lab = Start-Lab -Scenario hybrid-ready
         $connection = Get-LabConnection -Lab $lab
@@ -87,5 +88,55 @@ Describe 'Snapshots' {
         $failure = Get-Failure -Script { Test-SsprReadiness -Snapshot './contoso.json' }
         $failure.FullyQualifiedErrorId | Should -BeLike 'Sspr.Snapshot.Invalid,*'
         $failure.ErrorDetails.RecommendedAction | Should -Match 'Import-SsprSnapshot' -Because 'a path is the likeliest mistake'
+    }
+
+    It 'are judged where there is no network at all' {
+        if ([Environment]::OSVersion.Platform -ne 'Unix' -or -not (Get-Command -Name unshare -ErrorAction SilentlyContinue)) { Set-ItResult -Skipped -Because 'it takes a network away with Linux''s unshare'; return }
+        & unshare --map-root-user --net true 2> $null
+        if ($LASTEXITCODE -ne 0) { Set-ItResult -Skipped -Because 'this system lets nobody take a network away'; return }
+        $script = [System.IO.Path]::Combine($TestDrive, 'offline.ps1')
+        [System.IO.File]::WriteAllText($script, @"
+Import-Module '$($env:SSPR_MODULE)/EntraSspr.psd1'
+[Console]::Out.WriteLine('ways out: ' + @([System.Net.NetworkInformation.NetworkInterface]::GetAllNetworkInterfaces() | Where-Object { `$_.OperationalStatus -eq 'Up' }).Count)
+`$again = Import-SsprSnapshot -Path '$file' | Test-SsprReadiness
+[Console]::Out.WriteLine("`$(`$again.Ready) `$(@(`$again.Findings).Count)")
+"@)
+        $said = (& unshare --map-root-user --net (Get-Engine) -NoProfile -File $script) -join "`n"
+        $said | Should -Match 'ways out: 0'
+        $said | Should -Match "$($readiness.Ready) $(@($readiness.Findings).Count)"
+    }
+
+    It 'of the first form are judged with what they knew, and join with those of today' {
+        $first = [System.IO.Path]::Combine($PSScriptRoot, '..', '..', 'tests', 'data', 'snapshot-1.json')
+        $loaded = Import-SsprSnapshot -Path $first
+        $loaded.TenantName | Should -Be 'contoso.example'
+        $then = $loaded | Test-SsprReadiness
+        ($then.Findings | Where-Object { $_.Id -eq 'hybrid.password_sync' }).Status | Should -Be 'Pass' -Because 'the first form told it elsewhere'
+        ($then.Findings | Where-Object { $_.Id -eq 'license.seats' }).Status | Should -Be 'Skipped' -Because 'the first form counted something else'
+        ($then.Findings | Where-Object { $_.Id -eq 'user_registration.capable' }).Status | Should -Be 'Pass'
+        @($then.Findings | Where-Object { $_.Status -eq 'Error' }).Count | Should -Be 0
+        $joined = Join-SsprSnapshot -Snapshot $loaded, $readiness
+        ($joined | Test-SsprReadiness).Ready | Should -Be $readiness.Ready
+        $compared = @(Compare-SsprResult -Reference $first -Difference $loaded)
+        $compared.Count | Should -BeGreaterThan 15
+        @($compared | Where-Object { $_.Change -ne 'Same' }).Count | Should -Be 0
+    }
+
+    It 'of a newer form are refused, and what is unknown or wrong in them is named' {
+        $text = [System.IO.File]::ReadAllText($file)
+        $other = [System.IO.Path]::Combine($TestDrive, 'other-form.json')
+        [System.IO.File]::WriteAllText($other, ($text -replace '"schemaVersion":\d+', '"schemaVersion":99'))
+        $failure = Get-Failure -Script { Import-SsprSnapshot -Path $other -ErrorAction Stop }
+        $failure.FullyQualifiedErrorId | Should -BeLike 'Sspr.Snapshot.Version,*'
+        $failure.Exception.Message | Should -Match 'version 99, this library reads up to'
+        $failure.ErrorDetails.RecommendedAction | Should -Match 'newer'
+        [System.IO.File]::WriteAllText($other, ($text -replace '"facts":\{', '"note":"mine","facts":{"usrCounts":{},'))
+        $warned = @(Import-SsprSnapshot -Path $other -WarningVariable warnings -WarningAction SilentlyContinue)
+        $warned.Count | Should -Be 1
+        [string]$warnings | Should -Match 'note, facts\.usrCounts'
+        [System.IO.File]::WriteAllText($other, ($text -replace '"enabledMembers":\d+', '"enabledMembers":"many"'))
+        $failure = Get-Failure -Script { Import-SsprSnapshot -Path $other -ErrorAction Stop }
+        $failure.FullyQualifiedErrorId | Should -BeLike 'Sspr.Snapshot.Invalid,*'
+        ($failure.Exception.Data['Sspr'] + $failure.Exception.Message) | Should -Match "facts\.userCounts.*enabledMembers"
     }
 }

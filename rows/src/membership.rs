@@ -50,7 +50,6 @@ impl Membership {
     }
 
     /// The bits of one user's groups.
-    #[cfg(test)]
     pub fn of(&self, key: u64) -> u64 {
         let mut groups = Vec::new();
         self.of_all(&[key], &mut groups);

@@ -111,7 +111,8 @@ fn started(work: Box<dyn FnOnce() -> Result<serde_json::Value> + Send>) -> Resul
 /// `session` is the handle of a session that is signed in. `request_json` is an object; every member may be left out: `steps` and `excludeSteps` (names), `severity` ("Info",
 /// "Low", "Medium", "High": leave lesser findings out of the list), `timeBudgetSeconds` (how long reading long
 /// lists may take; past that they are read in part), `full` (true: read them whole, however long), `deadlineSeconds`
-/// (then the task ends with SSPR_STATUS_TASK_DEADLINE), `utcOffsetMinutes` (for the times on the screen).
+/// (then the task ends with SSPR_STATUS_TASK_DEADLINE), `utcOffsetMinutes` (for the times on the screen), `groups` (names or ids) and
+/// `departments` (true): what the registration report is counted by besides, for `sspr_registration_summarize`.
 ///
 /// `out_task` receives a task for `sspr_task_next`. Its result is the readiness document: `ready` ("Yes", "No" or
 /// "Unknown"), `steps[]`, `counts`, `findings[]`, `first`, `excessPermissions`, `screen[]` (the one screen, line by
@@ -445,6 +446,74 @@ pub unsafe extern "C" fn sspr_check_writeback_probe(
     }
 }
 
+/// Reads the registration report user by user, or looks at some users, with what the checks count of each.
+///
+/// `session` is the handle of a session that is signed in. `request_json` is an object; every member may be left out: `users` (1 to 1000 user
+/// principal names or ids), `methods` (who registered one of these, as the report names them), `notRegistered`, `notCapable`, `inScope`,
+/// `administrator` (true: only those), `userType` ("member" or "guest"), `atRisk` (true: who can reset today, and no longer when methods end),
+/// `before` (the same, by this day at the latest, such as "2027-02-01"), `snapshot` (a run's, as a string: with it `atRisk` reads the report once, not twice),
+/// `path` (write them into this table, CSV in UTF-8, that its owner alone can read) and `overwrite` (true: replace an existing file).
+///
+/// `out_task` receives a task for `sspr_task_next`. Without `path` its events "users" {`users[]`} hand out some at a time, and the reading waits for the caller; cancelling the task
+/// ends it. A user has `id`, `userPrincipalName`, `displayName`, `userType`, `administrator`, `globalAdministrator`, `inScope`, `registered`, `capable`,
+/// `mfaRegistered`, `mfaCapable`, `methods[]`, `cause` (the check that counts those in scope who cannot reset), with `atRisk` or `before` also `losesOn` (a day) and `loses`, and `asOf`.
+/// Its result is `{rows, users, missing[], path}`: how many rows were read and how many of them were wanted, and which of `users` are not in the report.
+/// Its errors are SSPR_STATUS_ARGUMENT_INVALID, SSPR_STATUS_SIGN_IN_NEEDED, a SERVICE or SNAPSHOT status, SSPR_STATUS_FILE_WRITE, or those of any task (see `sspr_task_next`).
+///
+/// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status (also SSPR_STATUS_HANDLE_LIMIT),
+/// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_registration_read(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        task::of_session(
+            session,
+            request_json,
+            out_task,
+            out_error,
+            |session, request: serde_json::Value, context| async move {
+                run::users::read(&session, &request, &context).await
+            },
+        )
+    }
+}
+
+/// Counts the users of a snapshot's registration report, without network or session.
+///
+/// `request_json`: `snapshot` (the document as a string), and `reference` (an earlier one of the same tenant, to compare with).
+///
+/// `out_task` receives a task for `sspr_task_next`. Its result is `{asOf, takenAt, since, partial, lines[]}`: when the report and the snapshot were made, when the earlier one was,
+/// why the report was read in part (else null), and the counts. A line has `area` ("Population", "Method", "Cause", "Retirement", "Group", "Department"), `name`, `users`, `inScope`,
+/// `registered`, `capable`, and of the earlier one `usersBefore` and `capableBefore`. Its errors are SSPR_STATUS_SNAPSHOT_INVALID,
+/// SSPR_STATUS_SNAPSHOT_VERSION, SSPR_STATUS_ARGUMENT_INVALID (no report, or another tenant), or those of any task (see `sspr_task_next`).
+///
+/// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status, SSPR_STATUS_HANDLE_LIMIT,
+/// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_registration_summarize(
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        offline(request_json, out_task, out_error, |request: serde_json::Value| {
+            run::users::summarize(&request)
+        })
+    }
+}
+
 /// Judges a saved snapshot, without network or session.
 ///
 /// `request_json`: `snapshot` (the document as a string) or `path` (its file), and `steps`, `excludeSteps`, `severity`
@@ -496,8 +565,8 @@ pub unsafe extern "C" fn sspr_snapshot_save(
 ///
 /// `request_json`: `path`.
 ///
-/// `out_task` receives a task for `sspr_task_next`; its result is `{snapshot, tenantId, tenantName, takenAt}`, the
-/// snapshot's document as a string. Its errors are SSPR_STATUS_SNAPSHOT_INVALID, SSPR_STATUS_SNAPSHOT_VERSION,
+/// `out_task` receives a task for `sspr_task_next`; its result is `{snapshot, tenantId, tenantName, takenAt, unknown[]}`, the
+/// snapshot's document as a string (of an older form: in today's) and the names of members that this library does not know. Its errors are SSPR_STATUS_SNAPSHOT_INVALID, SSPR_STATUS_SNAPSHOT_VERSION,
 /// SSPR_STATUS_FILE_READ, or those of any task (see `sspr_task_next`).
 ///
 /// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status, SSPR_STATUS_HANDLE_LIMIT,

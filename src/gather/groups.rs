@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 /// As many groups as a cohort's key has bits.
-const MOST: usize = 64;
+pub(super) const MOST: usize = 64;
 
 /// So many keys of a group are collected before they are merged with the others': all groups are read at once.
 const RUN: usize = 32 * 1024;
@@ -61,9 +61,9 @@ impl Rows for Keys<'_> {
     }
 }
 
-/// The ids of all groups that the facts name.
-pub(super) fn named(facts: &Facts) -> Vec<String> {
-    let mut ids: Vec<String> = Vec::new();
+/// The ids of the groups that were asked for, and of all that the facts name.
+pub(super) fn named(facts: &Facts, asked: &[String]) -> Vec<String> {
+    let mut ids = asked.to_vec();
     let mut add = |id: &str| {
         // The policies write the nil GUID for "nobody".
         if guid(id).is_some_and(|g| g != 0) && !ids.iter().any(|known| known.eq_ignore_ascii_case(id)) {
@@ -117,7 +117,7 @@ pub(super) fn members(id: &str) -> Ask {
 impl Gatherer {
     /// Reads the groups that the facts name.
     pub(super) async fn groups(&self, facts: &Facts) -> (Membership, Fact<BTreeMap<String, PolicyGroup>>) {
-        let mut ids = named(facts);
+        let mut ids = named(facts, &self.divisions.groups);
         let overflow = ids.len().saturating_sub(MOST);
         ids.truncate(MOST);
         let names: Vec<Ask> = ids
@@ -166,6 +166,7 @@ impl Gatherer {
             bit += 1;
             groups.insert(id, group);
         }
+        self.divisions.add_to(&mut membership);
         membership.seal();
         let (source, now) = (crate::snapshot::source(FactId::PolicyGroups).path, Timestamp::now());
         let read = groups.len() as u64;

@@ -3,6 +3,7 @@
 mod audit;
 pub mod connect;
 pub mod directory;
+mod divisions;
 mod groups;
 mod people;
 mod portal;
@@ -10,6 +11,7 @@ mod refusal;
 mod registration;
 mod singles;
 pub mod user;
+pub mod users;
 
 use crate::error::Result;
 use crate::json;
@@ -25,7 +27,9 @@ use crate::tenant::graph::{Ask, Graph};
 use crate::tenant::portal::Portal;
 use jiff::Timestamp;
 use sspr_rows::membership::Membership;
+use sspr_rows::registration::Known;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How far a run may go.
@@ -37,6 +41,10 @@ pub struct Limits {
     pub full: bool,
     /// The containers of directories that are looked at beside each domain's root, for what they grant.
     pub containers: Vec<String>,
+    /// Groups that the registration report is counted by, beside those that policies name: ids or names.
+    pub groups: Vec<String>,
+    /// Count it by department too.
+    pub departments: bool,
 }
 
 /// How long that may be when nobody said.
@@ -61,6 +69,7 @@ struct Gatherer {
     started: Instant,
     log: audit::Log,
     context: TaskContext,
+    divisions: divisions::Divisions,
 }
 
 /// Facts whose reading is steered by others: the groups that policies name, the keys of the registration report.
@@ -102,6 +111,16 @@ pub async fn run(
     limits: &Limits,
     context: &TaskContext,
 ) -> Result<Snapshot> {
+    Ok(known(session, needs, limits, context).await?.0)
+}
+
+/// Gathers, and tells what is then known of single users.
+async fn known(
+    session: &Session,
+    needs: &BTreeSet<FactId>,
+    limits: &Limits,
+    context: &TaskContext,
+) -> Result<(Snapshot, Arc<Known>)> {
     let started = Instant::now();
     let state = match session.state() {
         Ok(state) => state,
@@ -117,13 +136,14 @@ pub async fn run(
                 directory.give(&mut snapshot.facts);
             }
             snapshot.duration_ms = started.elapsed().as_millis() as u64;
-            return Ok(snapshot);
+            return Ok((snapshot, Arc::default()));
         }
     };
-    let gatherer = Gatherer::new(session, &state, limits, context, started).await?;
+    let mut gatherer = Gatherer::new(session, &state, limits, context, started).await?;
+    gatherer.divisions = Box::pin(gatherer.divisions(limits)).await?;
     let mut snapshot = Snapshot::new(Timestamp::now(), state.identity);
     let widened = widen(needs);
-    let ((), (servers, directory)) = tokio::join!(
+    let (known, (servers, directory)) = tokio::join!(
         Box::pin(gatherer.gather(&widened, &mut snapshot.facts)),
         Box::pin(on_premises(session, needs, limits, context)),
     );
@@ -132,7 +152,7 @@ pub async fn run(
         directory.give(&mut snapshot.facts);
     }
     snapshot.duration_ms = started.elapsed().as_millis() as u64;
-    Ok(snapshot)
+    Ok((snapshot, known))
 }
 
 /// What is read on premises. The Connect servers come first: they say which accounts count in the directories.
@@ -169,6 +189,7 @@ impl Gatherer {
             started,
             log: audit::Log::new(Timestamp::now()),
             context: context.clone(),
+            divisions: divisions::Divisions::default(),
         })
     }
 
@@ -203,7 +224,7 @@ impl Gatherer {
     }
 
     /// Three waves: what stands alone; what those answers name; the report whose rows are keyed by both.
-    async fn gather(&self, needs: &BTreeSet<FactId>, facts: &mut Facts) {
+    async fn gather(&self, needs: &BTreeSet<FactId>, facts: &mut Facts) -> Arc<Known> {
         self.context.progress("Reading the tenant", 0, None);
         // Each reader fills facts of its own, so that all can run at once.
         let (mut short, mut portal) = (Facts::default(), Facts::default());
@@ -240,16 +261,19 @@ impl Gatherer {
                 members = membership;
                 facts.policy_groups = groups;
             }
+            let known = registration::known(members, facts);
             if needs.contains(&FactId::Registration) {
-                Box::pin(self.registration(needs, members, facts)).await;
+                Box::pin(self.registration(needs, &known, facts)).await;
             }
+            known
         });
         let audits = Box::pin(self.audit(needs));
-        let ((), (switches, resets), summary) = tokio::join!(waves, audits, self.feature_summary(needs));
+        let (known, (switches, resets), summary) = tokio::join!(waves, audits, self.feature_summary(needs));
         facts.audit_writeback = switches;
         facts.audit_resets = resets;
         facts.feature_summary = summary;
         self.date_audit(facts);
+        known
     }
 
     async fn conditional_access(&self, needs: &BTreeSet<FactId>) -> Fact<Vec<ConditionalAccessPolicy>> {

@@ -13,9 +13,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-const PATH: &str = "/v1.0/reports/authenticationMethods/userRegistrationDetails";
+/// Where it is.
+pub(super) const PATH: &str = "/v1.0/reports/authenticationMethods/userRegistrationDetails";
 /// The largest page that may be asked for.
-const PAGE: u64 = 999;
+pub(super) const PAGE: u64 = 999;
 /// Who cannot reset.
 const UNABLE: &str = "&$filter=isSsprCapable eq false";
 
@@ -27,15 +28,19 @@ struct Outcome {
     gap: Option<Gap>,
 }
 
+/// What is known of users beside the report.
+pub(super) fn known(membership: Membership, facts: &Facts) -> Arc<Known> {
+    let ids = |fact: &Fact<Vec<String>>| fact.value().cloned().unwrap_or_default();
+    let [active, eligible] = [&facts.global_administrators, &facts.eligible_administrators].map(ids);
+    Arc::new(Known::new(membership, &active, &eligible))
+}
+
 impl Gatherer {
     /// Reads the report: whole where time allows, else the users who cannot reset.
-    pub(super) async fn registration(&self, needs: &BTreeSet<FactId>, membership: Membership, facts: &mut Facts) {
+    pub(super) async fn registration(&self, needs: &BTreeSet<FactId>, known: &Arc<Known>, facts: &mut Facts) {
         let counts = facts.user_counts.value();
         let expected = counts.map(|c| c.enabled_members + c.enabled_guests.unwrap_or(0));
-        let ids = |fact: &Fact<Vec<String>>| fact.value().cloned().unwrap_or_default();
-        let [active, eligible] = [&facts.global_administrators, &facts.eligible_administrators].map(ids);
-        let known = Arc::new(Known::new(membership, &active, &eligible));
-        let read = |filter, go_on| self.report(filter, go_on, &known, expected);
+        let read = |filter, go_on| self.report(filter, go_on, known, expected);
         let (source, now) = (crate::snapshot::source(FactId::Registration).path, Timestamp::now());
         let fits = match (self.time, expected) {
             (Some(time), Some(users)) => self.time_of(users, needs) <= time,

@@ -81,7 +81,7 @@ pub async fn look(session: &Session, asked: Vec<String>, context: &TaskContext) 
         Ok(state) => {
             let gatherer = Gatherer::new(session, &state, &Limits::default(), context, started).await?;
             snapshot = Snapshot::new(Timestamp::now(), state.identity);
-            let (servers, (), ()) = tokio::join!(
+            let (servers, _, ()) = tokio::join!(
                 servers,
                 Box::pin(gatherer.gather(&needs, &mut snapshot.facts)),
                 Box::pin(gatherer.accounts(&mut persons)),
@@ -262,7 +262,7 @@ impl Gatherer {
 
     /// The names of the groups that policies name, the report's rows and the log's events.
     async fn reports(&self, snapshot: &mut Snapshot, persons: &mut [Person]) {
-        let ids = groups::named(&snapshot.facts);
+        let ids = groups::named(&snapshot.facts, &[]);
         let users: Vec<Option<String>> = persons.iter().map(id).collect();
         let there = users.iter().flatten().count() as u64;
         let counts = snapshot.facts.user_counts.value();

@@ -62,6 +62,14 @@ pub(super) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_default()
 }
 
+/// A time of a document to the minute.
+pub(super) fn minute(at: &str) -> String {
+    match at.get(..16).filter(|_| at.ends_with('Z')) {
+        Some(start) => format!("{} UTC", start.replace('T', " ")),
+        None => at.into(),
+    }
+}
+
 /// A member that is a list, or an empty one.
 pub(super) fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     value[name].as_array().map_or(&[], Vec::as_slice)
@@ -282,7 +290,7 @@ fn markdown(document: &Value) -> String {
         }
     };
     line("\n\n**", &verdict(document));
-    line("**\n\nRead ", text(document, "takenAt"));
+    line("**\n\nRead ", &minute(text(document, "takenAt")));
     if document["first"].is_object() {
         line("\n\nFirst: ", text(&document["first"], "text"));
     }

@@ -7,3 +7,4 @@ mod plots;
 mod redact;
 pub mod screen;
 pub mod user;
+pub mod users;

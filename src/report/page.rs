@@ -1,6 +1,6 @@
 //! A run's answer as one page: no network, no script, light and dark, and to print.
 
-use super::export::{affected, link, list, markup, push, text, verdict};
+use super::export::{affected, link, list, markup, minute, push, text, verdict};
 use super::plots::{Plot, figure, total};
 use crate::finding::number;
 use serde_json::Value;
@@ -88,7 +88,7 @@ pub(super) fn write(document: &Value, plots: &[Plot]) -> String {
     if document["first"].is_object() {
         out.element("<p>First: ", text(&document["first"], "text"), "</p>\n");
     }
-    out.element("<p class=\"soft\">Read ", text(document, "takenAt"), "</p>\n");
+    out.element("<p class=\"soft\">Read ", &minute(text(document, "takenAt")), "</p>\n");
     out.raw("</header>\n<main>\n");
     areas(&mut out, document);
     if !plots.is_empty() {
@@ -192,7 +192,8 @@ fn evidence(out: &mut Out, finding: &Value) {
             .text(text(item, "seen"))
             .raw(" <span class=\"soft\">(")
             .text(text(item, "source"));
-        out.element(", ", text(item, "asOf"), "").raw(")</span></li>\n");
+        out.element(", ", &minute(text(item, "asOf")), "")
+            .raw(")</span></li>\n");
     }
     out.raw("</ul>\n");
 }
@@ -259,11 +260,11 @@ fn run(out: &mut Out, document: &Value) {
         ("Read at", "takenAt"),
         ("Milliseconds", "durationMs"),
     ] {
-        out.raw("<dt>")
-            .raw(what)
-            .raw("</dt><dd>")
-            .text(&known(&document[name]))
-            .raw("</dd>\n");
+        let value = match name {
+            "takenAt" => minute(text(document, name)),
+            _ => known(&document[name]),
+        };
+        out.raw("<dt>").raw(what).raw("</dt><dd>").text(&value).raw("</dd>\n");
     }
     let may = super::export::joined(list(&document["excessPermissions"], "writing"), None);
     out.element("<dt>May write, which no check needs</dt><dd>", &may, "</dd>\n");

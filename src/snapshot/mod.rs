@@ -6,6 +6,7 @@ pub mod directory;
 mod fact;
 pub mod graph;
 mod join;
+mod migrate;
 pub mod people;
 pub mod person;
 pub mod portal;
@@ -14,6 +15,7 @@ mod source;
 
 pub use fact::{Fact, Refusal, RefusalKind};
 pub use join::join;
+pub use migrate::{current, unknown};
 pub use source::{Source, source};
 
 use crate::error::{Error, Result};
@@ -25,8 +27,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The version of the snapshot's form that this library writes and reads.
-pub const SCHEMA_VERSION: u32 = 1;
+/// The version of the snapshot's form that this library writes. It reads those before it too.
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// All facts of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -220,7 +222,9 @@ impl<'de> Deserialize<'de> for Facts {
                     if !seen.insert(id) {
                         return Err(A::Error::duplicate_field(id.name()));
                     }
-                    facts.take(*id, map.next_value()?).map_err(A::Error::custom)?;
+                    let named = |error: &dyn std::fmt::Display| A::Error::custom(format_args!("facts.{name}: {error}"));
+                    let members = map.next_value().map_err(|error| named(&error))?;
+                    facts.take(*id, members).map_err(|error| named(&error))?;
                 }
                 Ok(facts)
             }
@@ -262,26 +266,9 @@ impl Snapshot {
             .unwrap_or_default()
     }
 
-    /// Reads a saved snapshot, without the declarations that had ended when it was taken: a run makes none itself.
+    /// Reads a saved snapshot, also one of an older form, without the declarations that had ended when it was taken: a run makes none itself.
     pub fn from_json(text: &str) -> Result<Self> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Version {
-            schema_version: u32,
-        }
-        let version: Version = json::read(text)
-            .map_err(|e| Error::new(Status::SnapshotInvalid, "the document is not a snapshot").caused_by(&e))?;
-        if version.schema_version != SCHEMA_VERSION {
-            return Err(Error::new(
-                Status::SnapshotVersion,
-                format!(
-                    "the snapshot has version {}, this library reads {SCHEMA_VERSION}",
-                    version.schema_version
-                ),
-            )
-            .help("Read it with the module's version that wrote it, or take a new one."));
-        }
-        let mut snapshot: Snapshot = json::read(text)
+        let mut snapshot: Snapshot = json::read(&*current(text)?)
             .map_err(|e| Error::new(Status::SnapshotInvalid, "the snapshot is damaged").caused_by(&e))?;
         snapshot.facts.end_declarations(snapshot.taken_at);
         Ok(snapshot)

@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 pub use sspr_rows::cohort::{Cohort, CohortKey, Registration, SAMPLE};
 
+/// What the id of a department begins with, where it stands among those of groups.
+pub const DEPARTMENT: &str = "department:";
+
 /// Counts over the directory's users.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

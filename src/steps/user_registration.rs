@@ -2,6 +2,8 @@
 
 mod activity;
 mod reasons;
+pub mod summary;
+pub mod users;
 
 use super::Step;
 use crate::finding::{Check, Finding, Outcome, Severity, counted, number, share};

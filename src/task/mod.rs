@@ -24,6 +24,9 @@ use tokio_util::sync::CancellationToken;
 /// How many events wait for the caller at the most; then the work waits.
 const QUEUE: usize = 64;
 
+/// How many events a list is ahead of a caller who takes its users.
+const AHEAD: usize = 2;
+
 /// A task as the caller sees it.
 #[derive(Debug)]
 pub struct Task {
@@ -239,6 +242,16 @@ impl TaskContext {
     /// Shows a finding before the whole is done.
     pub async fn finding(&self, finding: &Finding) {
         self.show("finding", json!(finding)).await;
+    }
+
+    /// Hands out users, of a list that is still being read. Waits until the caller has taken nearly all that came before:
+    /// who ends the task has not made it read much more than was wanted.
+    pub async fn users(&self, users: &[Value]) {
+        drop(self.events.reserve_many(QUEUE - AHEAD).await);
+        let _ = self
+            .events
+            .send(json!({"event": "users", "users": users}).to_string())
+            .await;
     }
 
     /// Shows what a change came to.

@@ -192,7 +192,12 @@ pub(crate) async fn whole(http: &Http, mut response: Response) -> Result<Value, 
         }
         Ok::<_, AskError>(bytes)
     });
-    json::read(&bytes.await?).map_err(|error| AskError::Broken(form(&error)))
+    let bytes = bytes.await?;
+    let read = match std::str::from_utf8(&bytes) {
+        Ok(text) => json::read(&*json::mended(text)),
+        Err(_) => json::read(&bytes),
+    };
+    read.map_err(|error| AskError::Broken(form(&error)))
 }
 
 /// What an answer says. What was read whole comes no different the next time.

@@ -16,6 +16,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use url::Position;
 
 /// The next link stands within so many bytes of a page's beginning.
 const HEAD: usize = 4 * 1024;
@@ -123,6 +124,22 @@ impl Graph {
             None => self.request(method.clone(), url.clone(), false),
         };
         self.service.write(&request, &[(ask.workload, ask.units)]).await
+    }
+
+    /// Reads one page of a collection: its entries, and the question for the next page.
+    pub async fn page_of(&self, ask: &Ask) -> Result<(Vec<Value>, Option<Ask>), AskError> {
+        let mut page: Value = self.get(ask).await?;
+        let Value::Array(entries) = page["value"].take() else {
+            return Err(AskError::Answer("the answer is not a documented collection".into()));
+        };
+        let Some(link) = page["@odata.nextLink"].as_str() else {
+            return Ok((entries, None));
+        };
+        let url = self.checked_link(link)?;
+        let path = &url[Position::BeforePath..];
+        let below = self.service.base.path().trim_end_matches('/');
+        let path = path.strip_prefix(below).unwrap_or(path).to_string();
+        Ok((entries, Some(Ask { path, ..ask.clone() })))
     }
 
     /// Reads a short collection whole.

@@ -7,6 +7,7 @@ mod latency;
 mod million;
 mod module;
 mod peer;
+mod registration;
 mod report;
 mod saved;
 mod scenario;
@@ -46,6 +47,8 @@ pub enum Figure {
     Descriptors,
     /// A report's page of 10,000 findings against jq.
     Report,
+    /// A million users counted and written to a table.
+    Registration,
 }
 
 /// One line of the table.
@@ -113,6 +116,7 @@ pub fn run(profile: &str, runs: usize, only: &[Figure]) -> Result<ExitCode> {
             Figure::Saved => saved::run(&bench),
             Figure::Descriptors => directory::descriptors(&bench),
             Figure::Report => report::run(&bench),
+            Figure::Registration => registration::run(&bench),
         };
         match outcome {
             Ok(more) => rows.extend(more),

@@ -53,14 +53,23 @@ fn show(powershell: &Path, module: &Path, lab: &Path, scenario: &str) -> Result<
 }
 
 /// The readiness screen of a lab's tenant, through the C interface.
-pub fn screen(profile: &str, scenario: &str) -> Result<Vec<String>> {
+fn screen(profile: &str, scenario: &str) -> Result<Vec<String>> {
+    lines(&readiness(profile, scenario)?)
+}
+
+/// The lines of an answer's screen.
+pub fn lines(readiness: &Value) -> Result<Vec<String>> {
+    let lines = readiness["screen"].as_array().context("the result has no screen")?;
+    Ok(lines.iter().filter_map(Value::as_str).map(str::to_string).collect())
+}
+
+/// The answer of a lab's tenant, through the C interface.
+pub fn readiness(profile: &str, scenario: &str) -> Result<Value> {
     let native = Native::load(&build::library(profile)?.file)?;
     let lab = Lab::start(&build::lab(profile)?, &["--scenario", scenario])?;
     let endpoints = json!({"login": lab.url, "graph": lab.url});
     let session =
         native.session(&json!({"tenant": lab.tenant_id, "endpoints": endpoints, "caller": "EntraSspr demo"}))?;
     session.sign_in(&lab.client_id, &lab.client_secret)?;
-    let readiness = session.run("sspr_check_readiness", &json!({}))?;
-    let lines = readiness["screen"].as_array().context("the result has no screen")?;
-    Ok(lines.iter().filter_map(Value::as_str).map(str::to_string).collect())
+    session.run("sspr_check_readiness", &json!({}))
 }

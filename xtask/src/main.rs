@@ -1,6 +1,7 @@
 //! The project's own commands: `cargo xtask demo | test | bench | module | package | lab | generate`.
 
 mod bench;
+mod browser;
 mod build;
 mod demo;
 mod dependencies;
@@ -87,7 +88,7 @@ enum Command {
         #[command(subcommand)]
         lab: Labs,
     },
-    /// Draws docs/screen.svg from what the lab's faulty tenant really shows.
+    /// Draws docs/screen.svg from what the lab's faulty tenant really shows, and takes docs/pictures of its report's page.
     Picture {
         /// The lab's scenario.
         #[arg(long, default_value = "hybrid-faulty")]

@@ -1,21 +1,59 @@
-//! Draws the readiness screen of the lab's faulty tenant, as it really prints, for the README.
+//! Draws the readiness screen of the lab's faulty tenant, as it really prints, for the README, and takes pictures of the page
+//! that is written of it.
 
-use crate::{build, demo};
-use anyhow::{Context, Result};
+use crate::browser::Browser;
+use crate::{build, demo, report};
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
 use std::fmt::Write as _;
+use std::process::Command;
 
 const LINE: usize = 20;
 const LETTER: f64 = 8.43;
 const MARGIN: usize = 20;
 const BAR: usize = 34;
 
-/// Writes docs/screen.svg.
+/// So large a picture may be.
+const LARGEST: u64 = 150 << 10;
+
+/// Writes docs/screen.svg and docs/pictures.
 pub fn run(profile: &str, scenario: &str) -> Result<()> {
+    let readiness = demo::readiness(profile, scenario)?;
     let mut lines = vec!["PS> Test-SsprReadiness".to_string(), String::new()];
-    lines.extend(demo::screen(profile, scenario)?);
+    lines.extend(demo::lines(&readiness)?);
     let file = build::root().join("docs/screen.svg");
     std::fs::write(&file, svg(&lines)).with_context(|| file.display().to_string())?;
     println!("{}", file.display());
+    page(profile, &readiness)
+}
+
+/// Takes the pictures of the page of an answer.
+fn page(profile: &str, readiness: &Value) -> Result<()> {
+    let browser = match Browser::ready()? {
+        Ok(browser) => browser,
+        Err(install) => bail!("the pictures of the page need {install}"),
+    };
+    let (answer, page) = (browser.place.join("picture.json"), browser.place.join("picture.html"));
+    std::fs::write(&answer, readiness.to_string())?;
+    let written = Command::new(report::writer(profile)?)
+        .arg(&answer)
+        .arg(&page)
+        .status()?;
+    ensure!(written.success(), "the page could not be written");
+    let folder = build::root().join("docs/pictures");
+    std::fs::create_dir_all(&folder)?;
+    let taken = browser.script("pictures.mjs", &[&page, &folder]).status()?;
+    ensure!(taken.success(), "the pictures could not be taken");
+    for picture in std::fs::read_dir(&folder)? {
+        let picture = picture?;
+        let size = picture.metadata()?.len();
+        println!("{} ({size} B)", picture.path().display());
+        ensure!(
+            size <= LARGEST,
+            "{} is larger than {LARGEST} B",
+            picture.path().display()
+        );
+    }
     Ok(())
 }
 

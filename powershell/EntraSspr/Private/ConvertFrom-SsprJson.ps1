@@ -52,14 +52,26 @@ function ConvertFrom-SsprValue {
     }
     if ($Value -is [array]) {
         $list = [object[]]::new($Value.Count)
-        for ($i = 0; $i -lt $Value.Count; $i++) { $list[$i] = ConvertFrom-SsprValue -Value $Value[$i] -Name $Name }
+        # What needs no change is taken as it is, here and below: of a million users each call counts.
+        $plain = $script:RawMembers -notcontains $Name -and $script:TimeMembers -notcontains $Name
+        for ($i = 0; $i -lt $Value.Count; $i++) {
+            $one = $Value[$i]
+            $list[$i] = if ($one -is [string] -and $plain -and $one -notmatch $script:HostileText) { $one } else { ConvertFrom-SsprValue -Value $one -Name $Name }
+        }
         return , $list
     }
     if ($Value -is [System.Management.Automation.PSCustomObject]) {
         $members = [ordered]@{}
         foreach ($member in $Value.PSObject.Properties) {
             $pascal = $member.Name.Substring(0, 1).ToUpperInvariant() + $member.Name.Substring(1)
-            $members[$pascal] = ConvertFrom-SsprValue -Value $member.Value -Name $member.Name
+            $one = $member.Value
+            $members[$pascal] = if ($null -eq $one -or $one -is [bool]) {
+                $one
+            } elseif ($one -is [string] -and $script:TimeMembers -notcontains $member.Name -and $script:RawMembers -notcontains $member.Name -and $one -notmatch $script:HostileText) {
+                $one
+            } else {
+                ConvertFrom-SsprValue -Value $one -Name $member.Name
+            }
         }
         return [pscustomobject]$members
     }

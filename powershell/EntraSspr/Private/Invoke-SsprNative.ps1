@@ -79,6 +79,14 @@ function Invoke-SsprNative {
             $happened = ConvertFrom-SsprJson -Json $native::Take($text)
             switch ($happened.Event) {
                 'result' { $result = $happened.Result }
+                # Whoever has enough of them stops the pipeline, and with it this function and the task.
+                'users' {
+                    foreach ($user in $happened.Users) {
+                        # Not by Add-SsprTypeName: there may be a million.
+                        $user.PSObject.TypeNames.Insert(0, 'EntraSspr.UserRegistration')
+                        $user
+                    }
+                }
                 'log' { $Cmdlet.WriteVerbose($happened.Message) }
                 'change' { $Cmdlet.WriteVerbose("$($happened.Change.Outcome) $($happened.Change.Id): $($happened.Change.Title)") }
                 'finding' { $Cmdlet.WriteVerbose("$($happened.Finding.Status) $($happened.Finding.Id): $($happened.Finding.Title)") }

@@ -32,6 +32,12 @@ function Read-SsprResult {
     if ($document -is [System.Management.Automation.PSCustomObject]) {
         $facts = Get-SsprMember -InputObject $document -Name facts
         if ($facts -is [System.Management.Automation.PSCustomObject]) {
+            if ((Get-SsprMember -InputObject $document -Name schemaVersion) -eq 1) {
+                # The first form has facts elsewhere; a join hands it back in today's.
+                $today = Invoke-SsprNative -Cmdlet $Cmdlet -Function 'sspr_snapshot_join' -Request @{ snapshots = @($text) } -Activity 'Reading the snapshot'
+                $document = ConvertFrom-Json -InputObject $today.Snapshot
+                $facts = $document.facts
+            }
             $signedIn = Get-SsprMember -InputObject $document -Name signedIn
             $tenant = if ($null -ne $signedIn) { [string](Get-SsprMember -InputObject $signedIn -Name tenantId) } else { '' }
             return [pscustomobject]@{ Kind = 'snapshot'; TenantId = $tenant; Findings = $null; Facts = $facts }

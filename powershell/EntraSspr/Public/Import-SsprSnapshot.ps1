@@ -3,8 +3,9 @@ function Import-SsprSnapshot {
     .SYNOPSIS
     Reads a saved snapshot.
     .DESCRIPTION
-    Gives an object for Test-SsprReadiness -Snapshot. A file that is damaged or written by a version that this one does not
-    know is an error; other files named with it are still read.
+    Gives an object for Test-SsprReadiness -Snapshot. A file that an older version wrote is brought into today's form: what it
+    did not read is not known. One that is damaged, or that a newer version wrote in a form of its own, is an error; other files
+    named with it are still read. Members that this version does not know are named in a warning.
     .PARAMETER Path
     The file, or several.
     .EXAMPLE
@@ -34,6 +35,7 @@ function Import-SsprSnapshot {
             if (-not $full) { continue }
             $document = Invoke-SsprNative -Cmdlet $PSCmdlet -Function 'sspr_snapshot_load' -Request @{ path = $full } -Activity 'Reading the snapshot' -Continue
             if ($null -eq $document) { continue }
+            if (@($document.Unknown).Count -gt 0) { $PSCmdlet.WriteWarning("$one has members that this version does not know and does not look at: $(@($document.Unknown) -join ', ').") }
             New-SsprSnapshot -Document $document
         }
     }

@@ -37,6 +37,28 @@ impl Known {
             eligible: ids(eligible),
         }
     }
+
+    /// The policy groups, in the order of their bits.
+    pub fn groups(&self) -> &[String] {
+        &self.membership.groups
+    }
+
+    /// A user's cohort, but for the groups.
+    fn cohort(&self, user: &User<'_>) -> CohortKey {
+        CohortKey {
+            admin: user.cohort.admin || self.eligible.binary_search(&user.id).is_ok(),
+            global_admin: self.global_admins.binary_search(&user.id).is_ok(),
+            ..user.cohort
+        }
+    }
+
+    /// A user's cohort.
+    pub(super) fn whole_cohort(&self, user: &User<'_>) -> CohortKey {
+        CohortKey {
+            groups: self.membership.of(key(user.id)),
+            ..self.cohort(user)
+        }
+    }
 }
 
 /// Users alike, with the names whose ids have the lowest keys: the same sample whatever the order of the rows.
@@ -179,12 +201,7 @@ impl Part {
     }
 
     fn add(&mut self, user: User<'_>) {
-        let known = &self.known;
-        let cohort = CohortKey {
-            admin: user.cohort.admin || known.eligible.binary_search(&user.id).is_ok(),
-            global_admin: known.global_admins.binary_search(&user.id).is_ok(),
-            ..user.cohort
-        };
+        let cohort = self.known.cohort(&user);
         self.block.push(key(user.id), cohort, &user.name.0);
         if self.block.users.len() == BLOCK {
             self.settle();

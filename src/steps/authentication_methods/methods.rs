@@ -164,6 +164,11 @@ const REPORTED: &[(&str, Methods)] = &[
     ("securityQuestion", QUESTIONS),
 ];
 
+/// The names that the registration report writes for methods that reset a password.
+pub fn reported() -> Vec<String> {
+    REPORTED.iter().map(|(name, _)| (*name).to_string()).collect()
+}
+
 /// Reads what users have registered from their bits.
 #[derive(Clone, Debug)]
 pub struct Registered(Vec<(u64, Methods)>);

@@ -133,6 +133,11 @@ impl Retirement {
         let on = self.on.trim_start_matches("on ").trim_start_matches("in ");
         format!("{on}: {}, of {}", self.what, self.people.1)
     }
+
+    /// The first day on which it may have ended, and what ends.
+    pub fn first(&self) -> (Date, &'static str) {
+        (self.from, self.what)
+    }
 }
 
 fn applies(retirement: &Retirement, snapshot: &Snapshot) -> bool {
@@ -169,6 +174,68 @@ struct Drop {
     concerned: u64,
 }
 
+/// Tells who drops below the required number at an end.
+pub struct Loss<'a> {
+    rules: Rules<'a>,
+    registered: Registered,
+    required: u64,
+    administrators: u64,
+    twice: bool,
+    snapshot: &'a Snapshot,
+}
+
+impl<'a> Loss<'a> {
+    /// By the rules of a tenant, for the users of a report; `twice` where the app counts for two methods.
+    pub fn of(
+        snapshot: &'a Snapshot,
+        rules: Rules<'a>,
+        report: &Registration,
+        required: &Required,
+        twice: bool,
+    ) -> Self {
+        Loss {
+            rules,
+            registered: Registered::of(report),
+            required: required.count,
+            administrators: required_of_administrators(snapshot),
+            twice,
+            snapshot,
+        }
+    }
+
+    /// Whether the users of a cohort can reset today, and the end is for them.
+    fn concerns(retirement: &Retirement, key: &CohortKey) -> bool {
+        key.sspr_enabled && key.sspr_capable && (retirement.whom)(key)
+    }
+
+    /// Whether they drop at the end.
+    fn falls(&self, retirement: &Retirement, key: &CohortKey) -> bool {
+        let need = if key.admin || key.global_admin {
+            self.administrators
+        } else {
+            self.required
+        };
+        let have = self.rules.usable(key, self.registered.methods(key));
+        let before = have.without(ended(self.snapshot, key, retirement.from));
+        let after = before.without(retirement.methods);
+        let count = |methods| gates(methods, need, self.twice);
+        // Who fell at an earlier end is counted there. Who is below already, says our count though the service calls
+        // him able, is counted where the end takes something from him.
+        let fell = count(before) < need && count(before) < count(have);
+        !fell && count(after) < need && count(after) < count(before)
+    }
+
+    /// Whether the users of a cohort can reset today, and no longer from an end on.
+    pub fn drops(&self, retirement: &Retirement, key: &CohortKey) -> bool {
+        applies(retirement, self.snapshot) && Loss::concerns(retirement, key) && self.falls(retirement, key)
+    }
+
+    /// The first end of this kind.
+    pub fn end_of(&self, key: &CohortKey) -> Option<&'static Retirement> {
+        RETIREMENTS.iter().find(|retirement| self.drops(retirement, key))
+    }
+}
+
 fn drops(
     retirement: &Retirement,
     rules: &Rules<'_>,
@@ -176,28 +243,12 @@ fn drops(
     required: &Required,
     snapshot: &Snapshot,
 ) -> Drop {
-    let registered = Registered::of(report);
-    let twice = app_counts_twice(report, required);
-    let administrators = required_of_administrators(snapshot);
-    let concerns = |key: &CohortKey| key.sspr_enabled && key.sspr_capable && (retirement.whom)(key);
-    let falls = |key: &CohortKey| {
-        let need = if key.admin || key.global_admin {
-            administrators
-        } else {
-            required.count
-        };
-        let have = rules.usable(key, registered.methods(key));
-        let before = have.without(ended(snapshot, key, retirement.from));
-        let after = before.without(retirement.methods);
-        let count = |methods| gates(methods, need, twice);
-        // Who fell at an earlier end is counted there. Who is below already, says our count though the service calls
-        // him able, is counted where the end takes something from him.
-        let fell = count(before) < need && count(before) < count(have);
-        !fell && count(after) < need && count(after) < count(before)
-    };
-    let (concerned, _) = report.count(|key| concerns(key) && registered.methods(key).meets(retirement.methods));
+    let loss = Loss::of(snapshot, *rules, report, required, app_counts_twice(report, required));
+    let concerns = |key: &CohortKey| Loss::concerns(retirement, key);
+    let meets = |key: &CohortKey| loss.registered.methods(key).meets(retirement.methods);
+    let (concerned, _) = report.count(|key| concerns(key) && meets(key));
     let (of, _) = report.count(concerns);
-    let (count, sample) = report.count(|key| concerns(key) && falls(key));
+    let (count, sample) = report.count(|key| concerns(key) && loss.falls(retirement, key));
     Drop {
         count,
         of,

@@ -76,8 +76,25 @@ enum Reason {
     Unexplained,
 }
 
+impl Reason {
+    /// The check that counts those.
+    const fn check(self) -> &'static Check {
+        match self {
+            Reason::Nothing => &NOTHING,
+            Reason::Unfit => &UNFIT,
+            Reason::Short => &SHORT,
+            Reason::Unexplained => &UNEXPLAINED,
+        }
+    }
+}
+
+/// Whether users are in scope and cannot reset.
+fn stuck(key: &CohortKey) -> bool {
+    key.sspr_enabled && !key.sspr_capable
+}
+
 /// Tells the reason from what is registered.
-struct Why {
+pub struct Why {
     registered: Registered,
     required: Required,
     administrators: u64,
@@ -87,12 +104,26 @@ struct Why {
 impl Why {
     fn of(snapshot: &Snapshot, report: &Registration) -> Self {
         let required = Required::of(snapshot);
+        let twice = app_counts_twice(report, &required);
+        Why::with(snapshot, report, required, twice)
+    }
+
+    /// For the users of a report; `twice` where the app counts for two methods.
+    pub fn with(snapshot: &Snapshot, report: &Registration, required: Required, twice: bool) -> Self {
         Why {
             registered: Registered::of(report),
             administrators: required_of_administrators(snapshot),
-            twice: app_counts_twice(report, &required),
+            twice,
             required,
         }
+    }
+
+    /// The checks that count those who cannot reset, each by their cause.
+    pub const CHECKS: [&Check; 4] = [&NOTHING, &SHORT, &UNFIT, &UNEXPLAINED];
+
+    /// The check that counts the users of a cohort among those who cannot reset.
+    pub fn check(&self, key: &CohortKey) -> Option<&'static Check> {
+        stuck(key).then(|| self.reason(key).check())
     }
 
     fn reason(&self, key: &CohortKey) -> Reason {
@@ -124,7 +155,6 @@ pub fn findings(snapshot: &Snapshot) -> Vec<Finding> {
         return checks.iter().map(|check| check.unreadable(snapshot)).collect();
     };
     let why = Why::of(snapshot, report);
-    let stuck = |key: &CohortKey| key.sspr_enabled && !key.sspr_capable;
     let of = (!fact.is_partial()).then(|| report.count(|k| k.sspr_enabled).0);
     let found = |check: &Check, who: &dyn Fn(&CohortKey) -> bool, what: &str, reason: &str, fix: &str| {
         let (count, sample) = report.count(|key| stuck(key) && who(key));

@@ -43,7 +43,7 @@ pub struct Took {
     pub cpu_ms: f64,
     /// The process's most memory in the end, above what it had when only the library was loaded.
     pub extra_kb: f64,
-    /// Rows of the registration report in the (first) result, a directory's users, or a plan's changes.
+    /// Rows of the registration report in the (first) result, a directory's users, a plan's changes, or the rows of a list.
     pub rows: u64,
 }
 
@@ -117,7 +117,11 @@ impl Job {
             ms,
             cpu_ms,
             extra_kb,
-            rows: changes.or(rows).and_then(Value::as_u64).unwrap_or(0),
+            rows: changes
+                .or(rows)
+                .or_else(|| first?.get("rows"))
+                .and_then(Value::as_u64)
+                .unwrap_or(0),
         })
     }
 }

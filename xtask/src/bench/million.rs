@@ -7,19 +7,19 @@ use crate::lab::{App, Lab};
 use anyhow::{Result, bail};
 use serde_json::json;
 
-const MILLION: u64 = 1_000_000;
+pub(super) const MILLION: u64 = 1_000_000;
 const FEW: u64 = 10_000;
 
 /// A lab with a tenant, and the job of checking it.
-struct Stage {
+pub(super) struct Stage {
     lab: Lab,
-    job: Job,
+    pub(super) job: Job,
     /// The pages of the lists that a run reads, in the order of its requests.
-    pages: Vec<String>,
+    pub(super) pages: Vec<String>,
 }
 
 impl Bench {
-    fn stage(&self, users: u64, wire: Wire, arguments: &[&str]) -> Result<Stage> {
+    pub(super) fn stage(&self, users: u64, wire: Wire, arguments: &[&str]) -> Result<Stage> {
         let scenario = scenario::write(&self.place, users)?;
         let scenario = scenario.display().to_string();
         let mut all = vec!["--scenario", &scenario];
@@ -84,7 +84,7 @@ fn expect(took: &Took, users: u64) -> Result<()> {
 }
 
 /// Times both sides in turn.
-fn against_curl(bench: &Bench, stage: &Stage, wire: Wire, runs: usize) -> Result<(Vec<Took>, f64, f64)> {
+pub(super) fn against_curl(bench: &Bench, stage: &Stage, wire: Wire, runs: usize) -> Result<(Vec<Took>, f64, f64)> {
     let peer = Peer::new(&bench.place, &stage.lab, wire, &stage.pages)?;
     let (mut ours, mut theirs, mut all) = (Vec::new(), Vec::new(), Vec::new());
     for run in 1..=runs {
@@ -102,7 +102,7 @@ fn against_curl(bench: &Bench, stage: &Stage, wire: Wire, runs: usize) -> Result
     Ok((all, median(&mut ours), median(&mut theirs)))
 }
 
-fn row(figure: &str, pages: usize, ours: f64, theirs: f64, limit: f64) -> Row {
+pub(super) fn row(figure: &str, pages: usize, ours: f64, theirs: f64, limit: f64) -> Row {
     Row {
         figure: format!("{figure}, {pages} pages"),
         ours: format!("{ours:.0} ms"),

@@ -2,6 +2,7 @@
 
 use super::Outcome;
 use super::tally::{Tally, one, ran};
+use crate::browser::Browser;
 use crate::{build, machine, module, report, sign};
 use anyhow::{Context, Result};
 use std::path::Path;
@@ -226,27 +227,11 @@ pub fn clients() -> Result<Outcome> {
 /// The report's page in Chromium: console, requests, axe, hostile names, and how long 10,000 findings take.
 pub fn browser() -> Result<Outcome> {
     let what = "the report's page in a browser";
-    let mut programs = Vec::new();
-    for (program, package) in [("chromium", "chromium"), ("node", "nodejs"), ("npm", "npm")] {
-        match machine::need(program, package) {
-            Ok(found) => programs.push(found),
-            Err(error) => {
-                let install = format!("{package} ({error:#})");
-                return Ok(Outcome::NotRun { what, install });
-            }
-        }
-    }
-    let place = build::target()?.join("browser");
-    std::fs::create_dir_all(&place)?;
-    let sources = build::root().join("xtask/browser");
-    for name in ["package.json", "report.mjs"] {
-        std::fs::copy(sources.join(name), place.join(name))?;
-    }
-    let npm = ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--silent"];
-    if !quiet(Command::new(&programs[2]).args(npm).current_dir(&place)) {
-        let install = "the packages axe-core and puppeteer-core from npm".into();
-        return Ok(Outcome::NotRun { what, install });
-    }
+    let browser = match Browser::ready()? {
+        Ok(browser) => browser,
+        Err(install) => return Ok(Outcome::NotRun { what, install }),
+    };
+    let place = &browser.place;
     let writer = report::writer("dev")?;
     for (page, findings) in [("page", 36), ("large", 10_000)] {
         let answer = place.join(page).with_extension("json");
@@ -257,12 +242,7 @@ pub fn browser() -> Result<Outcome> {
             .status();
         anyhow::ensure!(written?.success(), "the page could not be written");
     }
-    ran(Command::new(&programs[1])
-        .arg("report.mjs")
-        .arg(&programs[0])
-        .arg(".")
-        .current_dir(&place))
-    .map(Outcome::Ran)
+    ran(&mut browser.script("report.mjs", &[Path::new(".")])).map(Outcome::Ran)
 }
 
 /// Runs a command; its errors are shown, its output is not.
