@@ -9,9 +9,14 @@ pub fn is_hostile(c: char) -> bool {
 /// A field of a table (CSV, RFC 4180) between quotes. What a spreadsheet would take for a formula is defused by an
 /// apostrophe, and what is hostile is left out.
 pub fn write_field(out: &mut Vec<u8>, text: &str) {
-    let mut plain = text.chars().filter(|c| !is_hostile(*c)).peekable();
+    let plain = text.chars().filter(|c| !is_hostile(*c));
     out.push(b'"');
-    if matches!(plain.peek(), Some('=' | '+' | '-' | '@')) {
+    // Some spreadsheets pass over spaces, and take the wide forms for the same.
+    let mut first = plain.clone().skip_while(|c| c.is_whitespace());
+    if matches!(
+        first.next(),
+        Some('=' | '+' | '-' | '@' | '\u{ff1d}' | '\u{ff0b}' | '\u{ff0d}' | '\u{ff20}')
+    ) {
         out.push(b'\'');
     }
     for c in plain {
@@ -36,7 +41,7 @@ mod tests {
         };
         assert_eq!(field("a\"b,c\r\nd"), "\"a\"\"b,cd\"");
         assert_eq!(field("\u{202e}+1"), "\"'+1\"");
-        for formula in ["=1", "+1", "-1", "@a"] {
+        for formula in ["=1", "+1", "-1", "@a", " =1", "\u{a0}=1", "\u{ff1d}1", "\u{ff20}a"] {
             assert!(field(formula).starts_with("\"'"), "{formula}");
         }
     }

@@ -134,7 +134,13 @@ Describe 'Comparing results' {
     It 'knows what only one of them has' {
         (Get-Change -After (New-Finding -Id a -Status Fail)).Change | Should -Be 'New'
         (Get-Change -After (New-Finding -Id a -Status Pass)).Change | Should -Be 'Same'
-        (Get-Change -Before (New-Finding -Id a -Status Fail)).Change | Should -Be 'Fixed'
+        # Every check that is made gives a finding.
+        (Get-Change -Before (New-Finding -Id a -Status Fail)).Change | Should -Be 'Unread'
+        (Get-Change -Before (New-Finding -Id a -Status Pass)).Change | Should -Be 'Unread'
+        (Get-Change -Before (New-Finding -Id a -Status Skipped)).Change | Should -Be 'Same'
+        $two = (New-Finding -Id a -Status Fail -Title x), (New-Finding -Id a -Status Fail -Title y)
+        @((Get-Change -Before $two).Change) -join ' ' | Should -Be 'Unread Unread'
+        @((Get-Change -Before $two -After (New-Finding -Id a -Status Fail -Title y)).Change) -join ' ' | Should -Be 'Same Fixed'
         @(Get-Change).Count | Should -Be 0
     }
 
@@ -160,6 +166,12 @@ Describe 'Comparing results' {
         @($changes | Where-Object -Property Change -EQ -Value Fixed).Count | Should -BeGreaterThan 5
         "$warned" | Should -Match 'two tenants'
         @(Compare-SsprResult -Reference $faulty -Difference $faulty -ExcludeSame).Count | Should -Be 0
+
+        # What was not looked at again is not fixed.
+        $again = Test-SsprReadiness -Snapshot $faulty.Snapshot -Step license
+        $part = @(Compare-SsprResult -Reference $faulty -Difference $again -WarningAction SilentlyContinue | Where-Object -FilterScript { $_.Id -notlike 'license.*' })
+        @($part | Where-Object -Property Change -In -Value Unread, Same).Count | Should -Be $part.Count
+        @($part | Where-Object -Property Change -EQ -Value Unread).Count | Should -BeGreaterThan 20
 
         $report = [System.IO.Path]::Combine($TestDrive, 'faulty.json')
         $faulty | Export-SsprReport -Path $report

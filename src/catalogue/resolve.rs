@@ -60,12 +60,14 @@ pub fn resolve(clue: &Clue<'_>) -> Vec<(&'static Row, By)> {
     if clue.id.is_none() {
         ids.extend(tokens.iter().filter_map(|token| token.parse::<u32>().ok()));
     }
+    let given = words(&line);
     // Only numbers, and no text that could say more.
     let bare = tokens
         .iter()
         .all(|token| token.parse().is_ok_and(|id| ids.contains(&id)))
-        && !line.contains(|c: char| c.is_alphabetic());
-    let given = words(&line);
+        && given
+            .iter()
+            .all(|word| ["event", "eventid", "error", "number"].contains(word));
     let mut found: Vec<(&'static Row, By, usize)> = Vec::new();
     for row in ROWS {
         let signs = row.events.iter().filter(|sign| {
@@ -104,12 +106,14 @@ const CODE: usize = 32;
 
 /// Whether an event of a sign's number is that of the sign, and how much of it was heard.
 fn told(sign: &Sign, line: &str, bare: bool) -> Option<(By, usize)> {
+    if bare {
+        return Some((By::Number, NUMBER));
+    }
     if sign.says.iter().all(|text| holds(line, &text.to_lowercase())) {
         let length: usize = sign.says.iter().map(|text| text.len()).sum();
-        let by = if bare { By::Number } else { By::Event };
-        return Some((by, 2 * NUMBER + NUMBER * length));
+        return Some((By::Event, 2 * NUMBER + NUMBER * length));
     }
-    bare.then_some((By::Number, NUMBER))
+    None
 }
 
 /// How many of these codes a row has: its own weigh more than those of the row that it calls the same.

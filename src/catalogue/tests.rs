@@ -152,6 +152,15 @@ fn codes_are_known_in_each_spelling() {
     assert_eq!(text("0x8023062c")[0], 14);
     assert_eq!(text("0x800700CE")[0], 19);
     assert_eq!(text("31034"), [25]);
+    // A number without the event's text: the commonest cause first, whatever stands around it.
+    for spelling in ["33008", "event 33008", "Event ID: 33008", "error 33008"] {
+        assert_eq!(text(spelling), [9, 10, 11, 12], "{spelling}");
+    }
+    let number = Clue {
+        id: Some(33008),
+        ..Clue::default()
+    };
+    assert_eq!(rows(number), [9, 10, 11, 12]);
     assert_eq!(text("OnPremisesSuccessCloudFailure"), [41]);
     for (name, code) in [
         ("OnPremisesConnectivityError", "SSPR_0030"),

@@ -117,7 +117,12 @@ async fn target(session: &Session, request: &Request) -> Result<Target> {
     };
     if let Some(container) = &request.container {
         let root = domain_of(container).unwrap_or_default();
-        let own = |directory: &&Arc<Directory>| directory.domain.dn.eq_ignore_ascii_case(root);
+        // The domain's root is a container too.
+        let own = |directory: &&Arc<Directory>| {
+            [root, container.as_str()]
+                .iter()
+                .any(|dn| directory.domain.dn.eq_ignore_ascii_case(dn))
+        };
         let Some(directory) = directories.iter().find(own) else {
             return Err(missing("the container is in no domain that is connected to", container));
         };

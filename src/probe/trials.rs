@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 /// So many objects are made: the users, and a unit.
 pub const MADE: usize = 7;
 const UNIT: usize = 6;
-/// No user is locked out by more wrong passwords than these.
+/// So many wrong passwords, or more, are not tried.
 const MOST_WRONG: u32 = 50;
 /// Of `userAccountControl`: disabled, a user like any other. Of what is computed of it: locked out.
 const DISABLED: i64 = 0x2;

@@ -380,13 +380,23 @@ fn refusal(probe: &WritebackProbe, check: &Check, attempt: Attempt) -> Option<Fi
         Attempt::TooYoung => format!("{what} is not replaced, as the policy asks for"),
         _ => format!("{what} is refused, as the policy asks for"),
     };
+    let is_reset = probe
+        .trial(Attempt::Reset)
+        .is_some_and(|reset| reset.ended == Ended::Done);
     Some(match (trial.ended, trial.code) {
         (Ended::NotTried, _) if probe.policy.is_none() => {
             check.skipped("not tried", format!("{}.", capital(&trial.reason)))
         }
         (Ended::NotTried, _) => check.not_applicable(format!("{}.", capital(&trial.reason))),
         (Ended::Refused, Some(NO_RIGHTS)) => check.skipped(POWERLESS, answer(trial)),
-        (Ended::Refused, _) => as_it_should_be(check.pass(title), row, trial),
+        // A filter may refuse whatever is tried.
+        (Ended::Refused, Some(code)) if AGAINST_POLICY.contains(&code) && !is_reset => {
+            check.skipped("not known, as every password was refused", answer(trial))
+        }
+        (Ended::Refused, Some(code)) if AGAINST_POLICY.contains(&code) => {
+            as_it_should_be(check.pass(title), row, trial)
+        }
+        (Ended::Refused, _) => check.skipped("refused, but not for the password policy", answer(trial)),
         _ => check
             .warn(Severity::Low, format!("{what} was not refused"))
             .reason("The controller did not hold the reset against the password policy, although it was asked to.")
@@ -597,6 +607,12 @@ mod tests {
             ),
             (&LENGTH, (TooShort, done, None, ""), Warn, "less than 7 characters"),
             (
+                &LENGTH,
+                (TooShort, refused, Some(80), ""),
+                Skipped,
+                "not for the password policy",
+            ),
+            (
                 &PROTECTED_UNIT,
                 (Protected, refused, Some(50), ""),
                 Pass,
@@ -625,6 +641,16 @@ mod tests {
             let told = serde_json::to_string(&finding).unwrap().replace("\\\\", "\\");
             assert_eq!(finding.status, status, "{trial:?}: {told}");
             assert!(told.contains(says), "{trial:?}: {told}");
+        }
+    }
+
+    #[test]
+    fn where_every_password_is_refused_no_refusal_proves_anything() {
+        let probe = probe(&[(Attempt::Reset, Ended::Refused, Some(53), "a filter")]);
+        for check in [&MINIMUM_AGE, &HISTORY, &LENGTH] {
+            let finding = judged(check, vec![probe.clone()]);
+            assert_eq!(finding.status, Outcome::Skipped, "{finding:#?}");
+            assert!(finding.title.contains("every password"), "{}", finding.title);
         }
     }
 

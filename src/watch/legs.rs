@@ -214,18 +214,19 @@ impl Watch {
 
     /// Whether there is nothing more to wait for: all has come that must.
     pub fn is_whole(&self) -> bool {
+        !self.is_open() && !LEGS.iter().any(|leg| self.fails(*leg))
+    }
+
+    /// Whether something that must come has not.
+    fn is_open(&self) -> bool {
         let must = |leg: &Leg| match leg {
             Leg::Verification | Leg::Agent => false,
             // No event of an unlock is documented.
             Leg::Connect => self.action == Action::Reset,
             Leg::Directory | Leg::Cloud => true,
         };
-        let state = |leg: &Leg| self.known[*leg as usize].state;
-        let open = LEGS
-            .iter()
-            .filter(|leg| must(leg) && state(leg) == State::Awaited)
-            .count();
-        open == 0 && !LEGS.iter().any(|leg| self.fails(*leg))
+        LEGS.iter()
+            .any(|leg| must(leg) && self.known[*leg as usize].state == State::Awaited)
     }
 
     /// Whether it ended there. A verification that a reset followed did not fail for good.
@@ -234,7 +235,7 @@ impl Watch {
         state(leg) == State::Failed && (leg != Leg::Verification || state(Leg::Cloud) != State::Came)
     }
 
-    /// Whether Microsoft Entra has said that it failed.
+    /// Whether Microsoft Entra has said that it failed, or all has come and something failed.
     pub fn has_failed(&self) -> bool {
         let state = |leg: Leg| self.known[leg as usize].state;
         let last_word = if self.is_watched(Leg::Cloud) {
@@ -242,7 +243,10 @@ impl Watch {
         } else {
             Leg::Connect
         };
-        state(last_word) == State::Failed || (!self.is_watched(last_word) && state(Leg::Directory) == State::Failed)
+        let all_came = !self.is_open() && LEGS.into_iter().any(|leg| self.fails(leg));
+        all_came
+            || state(last_word) == State::Failed
+            || (!self.is_watched(last_word) && state(Leg::Directory) == State::Failed)
     }
 
     /// What an event of the audit log says, in Graph's form, of this user.
@@ -710,6 +714,7 @@ mod tests {
             (watch.leg(Leg::Agent, true)["status"].clone(), verdict(&watch)),
             (json!("Failed"), "Failed".into())
         );
+        assert!(watch.has_failed(), "there is nothing more to wait for");
         let mut watch = play(&[0, 1, 2, 3]);
         let news = watch.audited(&reset(13, None));
         note(&mut watch, news);

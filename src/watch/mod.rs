@@ -135,7 +135,13 @@ impl OnPremises {
 }
 
 async fn read(connection: &mut Connection, dn: &str) -> std::result::Result<Account, DirectoryError> {
-    let entry = connection.read(dn, &ATTRIBUTES).await?.unwrap_or_default();
+    let Some(entry) = connection.read(dn, &ATTRIBUTES).await? else {
+        // Moved or removed: no password has to be changed for that.
+        return Err(DirectoryError::Refused {
+            code: 32,
+            text: format!("{dn} is no longer there"),
+        });
+    };
     let number = |name: &str| {
         entry
             .text(name)

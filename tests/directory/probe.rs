@@ -745,6 +745,10 @@ fn what_cannot_be_probed_is_said_with_what_to_do() {
         (Status::DirectorySignIn, Some("connector"))
     );
     assert!(!format!("{wrong:?}").contains("canary"));
+    // The domain's root is a container like any other.
+    let root = probe(&session, CONNECTOR, json!({"container": ROOT})).unwrap();
+    assert_eq!(status(&root, "reset"), "Pass", "{root:#}");
+    assert_eq!(left(&lab, ROOT), [""; 0]);
     // Whoever may make no users.
     let own = open(&json!({}));
     crate::forest::connect_as(&own, &lab, "EXAMPLE\\svc-trial", &[]);

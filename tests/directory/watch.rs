@@ -237,6 +237,18 @@ fn a_reset_that_must_be_changed_at_once_and_an_unlock_are_seen_without_a_tenant(
     assert_eq!(unlocked["verdict"], "Worked", "{unlocked:#}");
     assert_eq!(leg(&unlocked, "Directory")["detail"], "lockoutTime is cleared");
     assert_eq!(leg(&unlocked, "Cloud")["status"], "NotWatched");
+    // Who is moved or removed meanwhile need not change a password.
+    let dn = pilot.dn.clone();
+    let removed = watched(
+        &session,
+        json!({"user": "pilot.quin", "timeoutSeconds": 4, "pollSeconds": 1}),
+        || pilot.does(async |admin| admin.delete(&dn).await.unwrap()),
+    );
+    assert_eq!(
+        (&removed["verdict"], &leg(&removed, "Directory")["status"]),
+        (&json!("Missing"), &json!("Missing")),
+        "{removed:#}"
+    );
     // Nobody is nobody.
     let nobody = watch_reset(&session, json!({"user": "no.body"}), |_| None).unwrap_err();
     assert_eq!(nobody.status.name(), "Directory.NotFound", "{nobody:?}");

@@ -78,9 +78,11 @@ function Compare-SsprFinding {
         $old = $open[$id][0]
         $new = $open[$id][1]
         if ($old.Count -le 1 -and $new.Count -le 1) {
-            New-SsprFindingChange -Reference ($old | Select-Object -First 1) -Difference ($new | Select-Object -First 1)
+            New-SsprFindingChange -Reference ($old | Select-Object -First 1) -Difference ($new | Select-Object -First 1) -Unread:($new.Count -eq 0)
             continue
         }
+        # Every check that is made gives a finding: one of which there is none was not made, or its findings were left out.
+        $unread = $new.Count -eq 0
         # By title, then by title without its numbers, then in order.
         $titles = @({ param($Finding) $Finding.Title }, { param($Finding) $Finding.Title -replace '[0-9][0-9,]*', '#' }, { '' })
         foreach ($title in $titles) {
@@ -103,23 +105,25 @@ function Compare-SsprFinding {
             $old = [System.Collections.Generic.List[object]]::new()
             foreach ($queue in $waiting.Values) { $old.AddRange($queue) }
         }
-        foreach ($finding in $old) { New-SsprFindingChange -Reference $finding }
+        foreach ($finding in $old) { New-SsprFindingChange -Reference $finding -Unread:$unread }
         foreach ($finding in $new) { New-SsprFindingChange -Difference $finding }
     }
 }
 
 function New-SsprFindingChange {
-    # What became of one finding.
+    # What became of one finding; Unread: the second result has none of its check.
     [CmdletBinding()]
     [OutputType([psobject])]
-    param([AllowNull()] [object] $Reference, [AllowNull()] [object] $Difference)
+    param([AllowNull()] [object] $Reference, [AllowNull()] [object] $Difference, [switch] $Unread)
 
     $weight = @{ Error = 2; Fail = 2; Warn = 1 }
     $severity = @('Info', 'Low', 'Medium', 'High')
     $bad = @(foreach ($one in $Reference, $Difference) { if ($null -ne $one -and $weight.ContainsKey([string]$one.Status)) { $weight[[string]$one.Status] } else { 0 } })
     $users = @(foreach ($one in $Reference, $Difference) { if ($null -ne $one -and $null -ne $one.Affected) { [double]$one.Affected.Count } else { 0 } })
     $change = 'Same'
-    if ($bad[0] -eq 0 -and $bad[1] -gt 0) {
+    if ($Unread) {
+        if ($Reference.Status -ne 'Skipped') { $change = 'Unread' }
+    } elseif ($bad[0] -eq 0 -and $bad[1] -gt 0) {
         $change = 'New'
     } elseif ($bad[0] -gt 0 -and $bad[1] -eq 0) {
         $change = if ($null -ne $Difference -and $Difference.Status -eq 'Skipped') { 'Unread' } else { 'Fixed' }

@@ -416,11 +416,13 @@ fn asked(case: &Case<'_>, outside: bool) -> Finding {
         } else {
             ""
         };
-        ASKED
-            .fail(
-                Severity::High,
-                format!("not asked to register: nobody is ({})", required.note),
-            )
+        let title = format!("not asked to register: nobody is ({})", required.note);
+        // Whom the report does not have may be registered all the same.
+        let found = match case.reported {
+            true => ASKED.fail(Severity::High, title),
+            false => ASKED.warn(Severity::Medium, title),
+        };
+        found
             .reason(format!(
                 "The user registers only when thinking of it. A registration campaign does not ask for it either.{more}"
             ))

@@ -429,6 +429,37 @@ fn cases() -> Vec<Case> {
             "?registered",
             "needs AuditLog.Read.All",
         ),
+        // Who may have registered is not said to be kept from it.
+        Case(
+            "new-and-nobody-is-asked",
+            without(|snapshot| {
+                let mut policy = portal(2);
+                policy.registration_required_on_sign_in = Some(false);
+                snapshot.facts.portal_reset_policy = known(policy);
+            }),
+            Person {
+                registration: known(report(Vec::new(), &[])),
+                ..person()
+            },
+            "Unknown",
+            "~asked",
+            "nobody is",
+        ),
+        Case(
+            "dark-report-and-nobody-is-asked",
+            without(|snapshot| {
+                let mut policy = portal(2);
+                policy.registration_required_on_sign_in = Some(false);
+                snapshot.facts.portal_reset_policy = known(policy);
+            }),
+            Person {
+                registration: refused("AuditLog.Read.All"),
+                ..person()
+            },
+            "Unknown",
+            "~asked",
+            "nobody is",
+        ),
         Case(
             "capable-by-questions",
             without(|snapshot| {
