@@ -179,7 +179,7 @@ Describe 'Plans' {
                     Import-Module -Name $Module
                     $session = Connect-SsprTenant @Connection
                     try { $Plan | Invoke-SsprPlan -Session $session -JournalPath $Journal } catch { "$_" } finally { Disconnect-Sspr -Session $session }
-                }).AddArgument($env:SSPR_MODULE).AddArgument($connection).AddArgument($plan).AddArgument([System.IO.Path]::Combine($TestDrive, 'nobody.jsonl'))
+                }).AddArgument("$($env:SSPR_MODULE)/EntraSspr.psd1").AddArgument($connection).AddArgument($plan).AddArgument([System.IO.Path]::Combine($TestDrive, 'nobody.jsonl'))
             "$($shell.Invoke())" | Should -Match 'nobody could be asked about .*-Confirm:\$false'
         } finally {
             $shell.Dispose()
