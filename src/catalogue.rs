@@ -39,6 +39,13 @@ pub struct Sign {
     pub says: &'static [&'static str],
 }
 
+/// Events of resets and changes that were written.
+pub const WRITTEN: [u32; 3] = [31002, 31007, 31010];
+/// Of those that failed.
+pub const FAILED: [u32; 3] = [31003, 31008, 31011];
+/// Those that say of one user why.
+pub const OF_A_USER: std::ops::RangeInclusive<u32> = 33001..=33009;
+
 const RESET: &str = "PasswordResetService";
 const ENGINE: &str = "ADSync";
 

@@ -136,6 +136,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "gather",
             "json",
             "session",
+            "snapshot",
             "status",
             "task",
             "tenant",

@@ -49,7 +49,7 @@ const NEEDS: &[FactId] = &[
 const ACCOUNT: &str = "id,displayName,userPrincipalName,accountEnabled,userType,createdDateTime,assignedPlans,assignedLicenses,onPremisesSyncEnabled,onPremisesImmutableId,onPremisesLastSyncDateTime,onPremisesDomainName,onPremisesDistinguishedName,onPremisesSecurityIdentifier";
 const REPORT: &str = "/v1.0/reports/authenticationMethods/userRegistrationDetails";
 /// The reset service, as the log calls it.
-const SERVICE: &str = "Self-service Password Management";
+pub const SERVICE: &str = "Self-service Password Management";
 /// Entries of a report's largest page.
 const PAGE: u64 = 999;
 /// Where nobody knows how long the report is, up to so many users are looked up one by one.
@@ -109,7 +109,7 @@ pub async fn look(session: &Session, asked: Vec<String>, context: &TaskContext) 
 }
 
 /// A user in the tenant, whatever the name holds; None for a name by which the tenant knows nobody.
-fn path(asked: &str) -> Option<String> {
+pub fn path(asked: &str) -> Option<String> {
     if guid(asked).is_none() && (!asked.contains('@') || asked.contains(['\\', ','])) {
         return None;
     }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The newest value of every setting that `Update SSPR Settings` events name, by the setting's name as logged.
@@ -97,4 +98,17 @@ pub struct ResetActivity {
     pub lost_sample: Vec<String>,
     /// How many `OnPremisesAgent` None resets could not be told apart (the user's origin was not readable).
     pub unknown_origin: u64,
+}
+
+/// Which agent wrote a reset on premises, as its record in Graph's form says it. The spelling of the key was not verified, so
+/// case is not looked at.
+pub fn agent(event: &Value) -> Option<&str> {
+    let details = event["additionalDetails"].as_array()?;
+    let is = |detail: &&Value| {
+        detail["key"]
+            .as_str()
+            .is_some_and(|key| key.eq_ignore_ascii_case("OnPremisesAgent"))
+    };
+    let value = details.iter().find(is)?["value"].as_str()?;
+    Some(value.trim_matches('"').trim())
 }

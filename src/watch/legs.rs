@@ -1,6 +1,7 @@
 //! The legs of a reset's way, what each source says of them, and what that comes to.
 
-use crate::catalogue::{self, Clue};
+use crate::catalogue::{self, Clue, FAILED, OF_A_USER, WRITTEN};
+use crate::snapshot::audit::agent;
 use crate::text::is_hostile;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -139,13 +140,8 @@ const NO_AGENT: &str =
     "See whether writeback is on and its agent runs: Test-SsprReadiness -Step cloud_writeback, connect_writeback.";
 const BLOCKED: &str = "Too many tries: self-service reset is closed to this user for 24 hours.";
 
-/// Events of a user on a Connect server: begun, written, failed.
-const BEGUN: [u64; 3] = [31001, 31006, 31009];
-const WRITTEN: [u64; 3] = [31002, 31007, 31010];
-/// Failed, and what says why.
-fn is_failure(id: u64) -> bool {
-    matches!(id, 31003 | 31008 | 31011 | 33001..=33009)
-}
+/// Events of a Connect server that took a request.
+const BEGUN: [u32; 3] = [31001, 31006, 31009];
 
 /// Two events of one request lie no further apart.
 const NEAR_SECONDS: i64 = 60;
@@ -285,14 +281,7 @@ impl Watch {
         }
         let mut all = vec![news(Leg::Cloud, State::Came, reason, None)];
         if self.is_watched(Leg::Agent) {
-            let details = event["additionalDetails"].as_array();
-            let is_agent = |detail: &&Value| {
-                detail["key"]
-                    .as_str()
-                    .is_some_and(|key| key.eq_ignore_ascii_case("OnPremisesAgent"))
-            };
-            let agent = details.into_iter().flatten().find(is_agent);
-            let agent = agent.map(|agent| plain(agent["value"].as_str().unwrap_or_default().trim_matches('"')));
+            let agent = agent(event).map(plain);
             all.push(match agent {
                 None => news(
                     Leg::Agent,
@@ -312,7 +301,7 @@ impl Watch {
     /// What an event of a Connect server says of this user.
     pub fn logged(&mut self, computer: &str, event: &Value) -> Vec<News> {
         let (Some(id), Some(at)) = (
-            event["id"].as_u64(),
+            event["id"].as_u64().and_then(|id| u32::try_from(id).ok()),
             event["at"].as_str().and_then(|at| at.parse().ok()),
         ) else {
             return Vec::new();
@@ -330,10 +319,10 @@ impl Watch {
         }
         let (state, detail, fix) = if WRITTEN.contains(&id) {
             (State::Came, format!("event {id}: written"), None)
-        } else if is_failure(id) {
+        } else if FAILED.contains(&id) || OF_A_USER.contains(&id) {
             let clue = Clue {
                 text: message,
-                id: u32::try_from(id).ok(),
+                id: Some(id),
                 provider: Some("PasswordResetService"),
             };
             let row = catalogue::resolve(&clue).first().map(|(row, _)| *row);

@@ -10,6 +10,7 @@ use crate::directory::password_policy::moment;
 use crate::error::{Error, Result};
 use crate::gather::connect;
 use crate::gather::directory::user::{Found, find};
+use crate::gather::user::{SERVICE, path};
 use crate::json::strict;
 use crate::session::Session;
 use crate::session::directory::{error, sentence};
@@ -17,7 +18,6 @@ use crate::status::Status;
 use crate::task::TaskContext;
 use crate::tenant::error::AskError;
 use crate::tenant::graph::{Ask, Graph};
-use form_urlencoded::byte_serialize;
 use jiff::{Timestamp, ToSpan};
 use legs::plain;
 use serde_json::{Value, json};
@@ -93,7 +93,7 @@ impl Cloud {
     async fn look(&mut self) -> std::result::Result<Vec<Value>, String> {
         let from = self.from.strftime("%Y-%m-%dT%H:%M:%SZ");
         let ask = Ask::report(format!(
-            "/v1.0/auditLogs/directoryAudits?$filter=loggedByService eq 'Self-service Password Management' and \
+            "/v1.0/auditLogs/directoryAudits?$filter=loggedByService eq '{SERVICE}' and \
              activityDateTime ge {from}&$top=999"
         ));
         let events: Vec<Value> = self.graph.list(&ask).await.map_err(|e| sentence(&e.into()))?;
@@ -316,14 +316,12 @@ async fn person(session: &Session, asked: &str, context: &TaskContext) -> Result
     }
     let graph = session.graph(context)?;
     let members = "id,userPrincipalName,onPremisesSyncEnabled,onPremisesSecurityIdentifier,onPremisesImmutableId";
-    let name: String = byte_serialize(asked.as_bytes()).collect();
-    let name = name.replace('+', "%20");
-    let ask = Ask::directory(format!("/v1.0/users/{name}?$select={members}"));
+    let nobody = || Error::new(Status::ArgumentInvalid, "there is no such user in the tenant").target(asked);
+    let path = path(asked).ok_or_else(nobody)?;
+    let ask = Ask::directory(format!("{path}?$select={members}"));
     match graph.get::<Value>(&ask).await {
         Ok(user) => Ok(Some((graph, user))),
-        Err(AskError::Refused { status: 404, .. }) => {
-            Err(Error::new(Status::ArgumentInvalid, "there is no such user in the tenant").target(asked))
-        }
+        Err(AskError::Refused { status: 404, .. }) => Err(nobody()),
         Err(cause) => Err(Error::from(cause).target(asked)),
     }
 }

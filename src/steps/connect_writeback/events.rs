@@ -1,7 +1,7 @@
 //! What the events of the Connect server tell, by the failure catalogue.
 
 use super::{TROUBLESHOOT, computers, last, reading};
-use crate::catalogue::{self, Row};
+use crate::catalogue::{self, FAILED, OF_A_USER, Row, WRITTEN};
 use crate::finding::{Check, Finding, Severity, counted};
 use crate::snapshot::Snapshot;
 use crate::snapshot::connect::{ConnectServer, SyncEvent};
@@ -18,9 +18,6 @@ pub(super) const EVENTS: Check = Check {
     facts: super::FACTS,
 };
 
-/// Resets and changes that were written, and those that failed.
-pub(super) const WRITTEN: [u32; 3] = [31002, 31007, 31010];
-const FAILED: [u32; 3] = [31003, 31008, 31011];
 /// The service reached Microsoft when these came.
 const REACHED: [u32; 3] = [31015, 31017, 31019];
 /// What is over as soon as it reaches Microsoft again: no service bus, no connection, a certificate, a bad answer.
@@ -29,8 +26,6 @@ const OF_THE_WAY: [u32; 6] = [31034, 31044, 32001, 32002, 32008, 6800];
 const OF_THE_SERVICE: [u32; 9] = [32000, 32003, 32004, 32005, 32007, 32009, 32010, 32011, 32013];
 /// What a user can do wrong: the old password, or a new one that the policy refuses.
 const OF_THE_USER_S_OWN: [u32; 2] = [33007, 33008];
-/// From here on up to 33009 an event speaks of one user.
-const OF_A_USER: std::ops::RangeInclusive<u32> = 33001..=33009;
 
 /// The catalogue's row of a denial, in which other causes end too.
 const DENIED: u8 = 1;

@@ -1,7 +1,7 @@
 //! What the Connect server's own configuration says: its service, its scope, and what gets in writeback's way.
 
-use super::events::WRITTEN;
 use super::{TROUBLESHOOT, computers, is_listening, is_running, last, reading};
+use crate::catalogue::WRITTEN;
 use crate::finding::{Check, Finding, Severity, counted};
 use crate::snapshot::connect::{ConnectServer, Relay, Setting, SyncPartition};
 use crate::snapshot::{FactId, Snapshot};

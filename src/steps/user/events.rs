@@ -4,6 +4,7 @@ use super::cloud::moment;
 use super::{Case, link};
 use crate::catalogue::{Clue, resolve};
 use crate::finding::{Check, Finding, Severity};
+use crate::snapshot::audit::agent;
 use crate::steps::policy::short;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -53,18 +54,6 @@ fn at(event: &Value) -> Option<Timestamp> {
 
 fn failed(event: &Value) -> bool {
     event["result"].as_str() != Some("success")
-}
-
-/// Which agent wrote it on premises.
-fn agent(event: &Value) -> Option<&str> {
-    let details = event["additionalDetails"].as_array()?;
-    let is = |detail: &&Value| {
-        detail["key"]
-            .as_str()
-            .is_some_and(|key| key.eq_ignore_ascii_case("OnPremisesAgent"))
-    };
-    let value = details.iter().find(is)?["value"].as_str()?;
-    Some(value.trim_matches('"').trim())
 }
 
 /// Whether no agent wrote it.
