@@ -374,13 +374,40 @@ section! {
         enabled: bool,
     }
 }
+/// Whether an agent writes passwords back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(untagged))]
+pub enum ByAgent {
+    /// It does, or it does not.
+    Switched(bool),
+    /// It does where it is found.
+    Found(WhereFound),
+}
+
+choice! {
+    /// As the agents are.
+    WhereFound, "true, false or whereFound" {
+        /// On where such an agent is found; else as it stands.
+        WhereFound = "whereFound",
+    }
+}
+
+impl Member for ByAgent {
+    fn of(value: &Value) -> std::result::Result<Self, &'static str> {
+        match value.as_bool() {
+            Some(on) => Ok(ByAgent::Switched(on)),
+            None => WhereFound::of(value).map(ByAgent::Found),
+        }
+    }
+}
+
 section! {
     /// Writeback in the tenant.
     CloudWriteback {
-        /// By Entra Connect.
-        connect: bool,
+        /// By Entra Connect; whereFound: unless nothing but cloud sync is found.
+        connect: ByAgent,
         /// By cloud sync.
-        cloud_sync: bool,
+        cloud_sync: ByAgent,
     }
 }
 section! {
@@ -513,8 +540,9 @@ impl DesiredState {
             return Some(("directoryPermissions.changePassword", "needs users or inetOrgPersons"));
         }
         let writeback = self.cloud_writeback.as_ref();
+        const OFF: Option<ByAgent> = Some(ByAgent::Switched(false));
         if let Some(writeback) = writeback
-            && (writeback.connect, writeback.cloud_sync) == (Some(false), Some(false))
+            && (writeback.connect, writeback.cloud_sync) == (OFF, OFF)
             && self.account_unlock.as_ref().and_then(|unlock| unlock.allowed) == Some(true)
         {
             return Some(("accountUnlock.allowed", "needs writeback, which is to be off"));

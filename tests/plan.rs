@@ -416,6 +416,18 @@ fn a_policy_that_is_there_is_used_and_whom_it_leaves_out_must_be_there() {
             .contains(&format!("{nobody}, whom the policy leaves out, is not there")),
         "{refused:?}"
     );
+    // A group must hold somebody who can sign in.
+    let group = |name: &str| {
+        let desired = json!({"schemaVersion": 1, "mfaEnforcement": {"conditionalAccess": "reportOnly", "excludeGroups": [group(&session, name)]}});
+        create_plan(&session, json!({"desired": desired.to_string()}))
+    };
+    let refused = group("Break glass").unwrap_err();
+    assert_eq!(refused.target.as_deref(), Some("mfaEnforcement.excludeGroups"));
+    assert!(
+        refused.message.contains("has no member whose account is enabled"),
+        "{refused:?}"
+    );
+    assert!(group("All staff").is_ok());
     // Applying asks again: since the plan was made, somebody may have gone.
     let made = create(&session, &mfa("reportOnly", &[&admin]), true);
     let gone = json!({"plan": made["plan"].as_str().unwrap().replace(&admin, nobody)});
@@ -616,6 +628,22 @@ fn administrator(lab: &Lab, session: &Arc<Session>) -> String {
         Ok(session.graph(&context)?.get::<Value>(&ask).await?)
     });
     read.unwrap()["id"].as_str().unwrap().to_string()
+}
+
+/// The id of a group.
+fn group(session: &Arc<Session>, name: &str) -> String {
+    let path = "/v1.0/groups?$select=id,displayName";
+    let read = run_task(session, move |session, context| async move {
+        let ask = entra_sspr::tenant::graph::Ask::directory(path);
+        Ok(session.graph(&context)?.get::<Value>(&ask).await?)
+    });
+    let read = read.unwrap();
+    let found = read["value"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|group| group["displayName"] == name);
+    found.unwrap()["id"].as_str().unwrap().to_string()
 }
 
 /// The lab's policy that asks all users for MFA, switched off.

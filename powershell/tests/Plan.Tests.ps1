@@ -65,6 +65,10 @@ Describe 'Plans' {
         $file = [System.IO.Path]::Combine($TestDrive, 'one.json')
         [System.IO.File]::WriteAllText($file, '{"schemaVersion":1,"notifications":{"users":true}}')
         @((New-SsprPlan -DesiredState $file).Changes).Count | Should -Be 1
+        @((Get-Item -LiteralPath $file | New-SsprPlan).Changes).Count | Should -Be 1
+        [System.IO.File]::WriteAllText($file, "{`n  `"schemaVersion`": 1,`n  `"notifications`": { `"users`": true }`n}`n")
+        @((Get-Content -LiteralPath $file | New-SsprPlan).Changes).Count | Should -Be 1 -Because 'lines of one file are one state'
+        @((New-SsprDesiredState), (New-SsprDesiredState) | New-SsprPlan).Count | Should -Be 2
         $saved = Test-SsprReadiness
         @((New-SsprPlan -DesiredState $file -Snapshot $saved).Changes).Count | Should -Be 1
         $failure = Get-Failure -Script { New-SsprPlan -DesiredState '{"schemaVersion":1,"notification":{}}' }
@@ -74,8 +78,23 @@ Describe 'Plans' {
         $failure.FullyQualifiedErrorId | Should -Be 'Sspr.File.Read,New-SsprPlan'
     }
 
+    It 'are the same when they were saved and read back' {
+        $plan = New-SsprPlan
+        $file = [System.IO.Path]::Combine($TestDrive, 'plan.xml')
+        $plan | Export-Clixml -LiteralPath $file
+        $back = Import-Clixml -LiteralPath $file
+        ($back | Show-SsprPlan) -join '' | Should -Be (($plan | Show-SsprPlan) -join '')
+        $back | Invoke-SsprPlan -WhatIf | Should -BeNullOrEmpty
+        (Get-Failure -Script { [pscustomobject]@{ Changes = @() } | Invoke-SsprPlan -WhatIf }).FullyQualifiedErrorId | Should -Be 'Sspr.Argument.Invalid,Invoke-SsprPlan'
+        (Get-Failure -Script { 'text' | Show-SsprPlan }).FullyQualifiedErrorId | Should -Be 'Sspr.Argument.Invalid,Show-SsprPlan'
+    }
+
     It 'send nothing with -WhatIf, nor when somebody says no' {
         $plan = New-SsprPlan
+        $failure = Get-Failure -Script { $plan | Invoke-SsprPlan -Step 'notification' -WhatIf }
+        $failure.FullyQualifiedErrorId | Should -Be 'Sspr.Argument.Invalid,Invoke-SsprPlan'
+        $failure.Exception.Message | Should -BeLike '*the steps are*'
+        (Get-Failure -Script { Undo-SsprPlan -JournalPath ([System.IO.Path]::Combine($TestDrive, 'none.jsonl')) -WhatIf }).FullyQualifiedErrorId | Should -Be 'Sspr.File.Read,Undo-SsprPlan'
         $plan | Invoke-SsprPlan -WhatIf | Should -BeNullOrEmpty
         $journal = [System.IO.Path]::Combine($TestDrive, 'never.jsonl')
         [System.IO.File]::Exists($journal) | Should -Be $false

@@ -65,6 +65,15 @@ Describe 'Get-SsprRegistration' {
         }
     }
 
+    It 'warns of a method that the report has not been seen to name' {
+        Get-SsprRegistration -Method 'emial' -WarningVariable warned -WarningAction SilentlyContinue | Should -BeNullOrEmpty
+        "$warned" | Should -BeLike "*emial*"
+        (Get-SsprRegistration -Method 'emial' -CsvPath (Join-Path $TestDrive 'empty.csv') -WarningVariable warned -WarningAction SilentlyContinue).Users | Should -Be 0
+        "$warned" | Should -BeLike "*emial*"
+        [void](Get-SsprRegistration -Method 'Email' -WarningVariable warned)
+        $warned.Count | Should -Be 0
+    }
+
     It 'gives the users to contact before methods end, as many as the checks count' {
         $checks = @{ '2027-02-01' = 'phone_retirement'; '2027-03-01' = 'questions_retirement'; '2027-07-01' = 'phone_retirement_later' }
         $users = @(Get-SsprRegistration -AtRisk)

@@ -457,7 +457,8 @@ pub unsafe extern "C" fn sspr_check_writeback_probe(
 /// `out_task` receives a task for `sspr_task_next`. Without `path` its events "users" {`users[]`} hand out some at a time, and the reading waits for the caller; cancelling the task
 /// ends it. A user has `id`, `userPrincipalName`, `displayName`, `userType`, `administrator`, `globalAdministrator`, `inScope`, `registered`, `capable`,
 /// `mfaRegistered`, `mfaCapable`, `methods[]`, `cause` (the check that counts those in scope who cannot reset), with `atRisk` or `before` also `losesOn` (a day) and `loses`, and `asOf`.
-/// Its result is `{rows, users, missing[], path}`: how many rows were read and how many of them were wanted, and which of `users` are not in the report.
+/// Its result is `{rows, users, missing[], unknownMethods[], path}`: how many rows were read and how many of them were wanted, which of `users` are not in the report,
+/// and which of `methods` it has not been seen to name.
 /// Its errors are SSPR_STATUS_ARGUMENT_INVALID, SSPR_STATUS_SIGN_IN_NEEDED, a SERVICE or SNAPSHOT status, SSPR_STATUS_FILE_WRITE, or those of any task (see `sspr_task_next`).
 ///
 /// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status (also SSPR_STATUS_HANDLE_LIMIT),

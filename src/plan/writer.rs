@@ -181,16 +181,27 @@ impl Writer {
         let mut wrong = None;
         for (member, path) in [
             ("excludeUsers", "/v1.0/users/ID?$select=id,accountEnabled"),
-            ("excludeGroups", "/v1.0/groups/ID?$select=id"),
+            (
+                "excludeGroups",
+                "/v1.0/groups/ID/transitiveMembers/microsoft.graph.user?$select=id,accountEnabled&$count=true&$top=999",
+            ),
         ] {
             let ids = users[member].as_array().into_iter().flatten().filter_map(Value::as_str);
             for id in ids.filter(|id| uuid::Uuid::try_parse(id).is_ok()) {
                 let found = self
                     .graph()?
-                    .get::<Value>(&Ask::directory(path.replace("ID", id)))
+                    .get::<Value>(&Ask::directory(path.replace("ID", id)).eventual())
                     .await;
+                let is_off = |user: &Value| user["accountEnabled"] == Value::Bool(false);
                 let why = match found {
-                    Ok(found) if found["accountEnabled"] == Value::Bool(false) => "is disabled",
+                    Ok(found) if is_off(&found) => "is disabled",
+                    Ok(found)
+                        if found["value"]
+                            .as_array()
+                            .is_some_and(|members| members.iter().all(is_off)) =>
+                    {
+                        "has no member whose account is enabled"
+                    }
                     Ok(_) if is_new => continue,
                     Ok(_) => return Ok(()),
                     Err(AskError::Refused { status: 404, .. }) => "is not there",

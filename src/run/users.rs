@@ -324,5 +324,7 @@ pub async fn read(session: &Session, request: &Value, context: &TaskContext) -> 
         }
     }
     sink.finish()?;
-    Ok(json!({"rows": rows, "users": found, "missing": missing, "path": path}))
+    let unknown = wanted.methods.iter().filter(|method| Users::has(method).is_none());
+    let unknown: Vec<_> = unknown.collect();
+    Ok(json!({"rows": rows, "users": found, "missing": missing, "unknownMethods": unknown, "path": path}))
 }

@@ -2,10 +2,11 @@
 
 use super::hybrid::{OnPremises, on_premises};
 use super::policy::{self, Kind, Portal, Setting, Stated, Switch, Wish, date, page, short, truth};
-use super::{Setup, Step};
+use super::{Setup, Step, connect_writeback};
 use crate::change::Change;
-use crate::desired::DesiredState;
+use crate::desired::{ByAgent, DesiredState};
 use crate::finding::{Check, Evidence, Finding, Severity, counted, number};
+use crate::snapshot::directory::ConnectorKind;
 use crate::snapshot::portal::OnPremisesResetPolicy;
 use crate::snapshot::{FactId, Snapshot};
 use jiff::Timestamp;
@@ -85,7 +86,14 @@ pub(super) const BY_CLOUD_SYNC: Setting<Switch> = Setting {
 };
 
 const SETUP: Setup = Setup {
-    needs: &[FactId::PortalOnPremises, FactId::Organization, FactId::UserCounts],
+    needs: &[
+        FactId::PortalOnPremises,
+        FactId::Organization,
+        FactId::UserCounts,
+        FactId::AuditResets,
+        FactId::Connectors,
+        FactId::ConnectServers,
+    ],
     plan,
 };
 
@@ -96,9 +104,14 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
     if let OnPremises::None(_) = on_premises(snapshot) {
         return Vec::new();
     }
+    // By Entra Connect is the usual way, so its own accounts need not have been read.
+    let (by_connect, by_cloud_sync) = (
+        asked(wanted.connect, || connect_writeback::absent(snapshot).is_none()),
+        asked(wanted.cloud_sync, || cloud_sync_is_used(snapshot)),
+    );
     let connect = Wish {
         check: &ENABLED,
-        title: match wanted.connect {
+        title: match by_connect {
             Some(false) => "Do not write passwords back by Entra Connect",
             _ => "Write passwords back by Entra Connect",
         },
@@ -107,23 +120,47 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
     };
     let cloud_sync = Wish {
         check: &CLOUD_SYNC,
-        title: match wanted.cloud_sync {
+        title: match by_cloud_sync {
             Some(false) => "Do not write passwords back by cloud sync",
             _ => "Write passwords back by cloud sync",
         },
         label: "Write back passwords with Microsoft Entra Connect cloud sync",
         page: page::ON_PREMISES,
     };
-    let connect = CONNECT.change(snapshot, wanted.connect.map(Switch), connect);
+    let connect = CONNECT.change(snapshot, by_connect.map(Switch), connect);
     // Nobody has seen how the portal writes this one.
-    let cloud_sync = BY_CLOUD_SYNC.change(snapshot, wanted.cloud_sync.map(Switch), cloud_sync).map(|mut change| {
+    let cloud_sync = BY_CLOUD_SYNC.change(snapshot, by_cloud_sync.map(Switch), cloud_sync).map(|mut change| {
         change.by_hand.push(format!(
             "Or, on a machine with its agent, run: Import-Module 'C:\\Program Files\\Microsoft Azure AD Connect Provisioning Agent\\Microsoft.CloudSync.Powershell.dll'; Set-AADCloudSyncPasswordWritebackConfiguration -Enable ${} -Credential (Get-Credential)",
-            wanted.cloud_sync == Some(true)
+            by_cloud_sync == Some(true)
         ));
         change
     });
     connect.into_iter().chain(cloud_sync.map(Change::manual)).collect()
+}
+
+/// What is wanted of an agent that was looked for.
+fn asked(wanted: Option<ByAgent>, is_found: impl FnOnce() -> bool) -> Option<bool> {
+    match wanted? {
+        ByAgent::Switched(on) => Some(on),
+        ByAgent::Found(_) => is_found().then_some(true),
+    }
+}
+
+/// Whether cloud sync is seen at work: an account of its agents that is in use, or a reset that it wrote.
+fn cloud_sync_is_used(snapshot: &Snapshot) -> bool {
+    let accounts = snapshot.facts.connectors.value().into_iter().flatten();
+    accounts
+        .clone()
+        .any(|account| account.kind == ConnectorKind::CloudSync && !account.is_stale(&[], snapshot.taken_at))
+        || written_by_cloud_sync(snapshot).is_some()
+}
+
+/// When cloud sync last wrote a reset.
+fn written_by_cloud_sync(snapshot: &Snapshot) -> Option<(&str, Timestamp)> {
+    last_written(snapshot, |agent| {
+        agent.to_ascii_lowercase().replace(' ', "").contains("cloudsync")
+    })
 }
 
 /// The switch for Entra Connect.
@@ -243,9 +280,7 @@ fn enabled(snapshot: &Snapshot) -> Finding {
 fn cloud_sync(snapshot: &Snapshot) -> Finding {
     let portal = &snapshot.facts.portal_on_premises;
     let on = portal.value().and_then(|p| p.cloud_provisioning_enablement_for_tenant);
-    let written = last_written(snapshot, |agent| {
-        agent.to_ascii_lowercase().replace(' ', "").contains("cloudsync")
-    });
+    let written = written_by_cloud_sync(snapshot);
     let finding = match (on, written) {
         (Some(true), _) => CLOUD_SYNC.pass("on for cloud sync too"),
         (Some(false), Some((_, at))) => CLOUD_SYNC

@@ -139,6 +139,7 @@ const UNEXPIRE: &str = "Grant Unexpire Password on the domain's root: New-SsprPl
 const NO_AGENT: &str =
     "See whether writeback is on and its agent runs: Test-SsprReadiness -Step cloud_writeback, connect_writeback.";
 const BLOCKED: &str = "Too many tries: self-service reset is closed to this user for 24 hours.";
+const NOT_LOCKED: &str = "the account was not locked";
 
 /// Events of a Connect server that took a request.
 const BEGUN: [u32; 3] = [31001, 31006, 31009];
@@ -381,8 +382,21 @@ impl Watch {
                     Some(set) => news(State::Came, set, "pwdLastSet is new", None),
                 }
             }
-            Action::Unlock => Vec::new(),
+            Action::Unlock => {
+                // What is not locked cannot be unlocked: said where the leg is shown without having come.
+                self.known[Leg::Directory as usize].detail = match self.was_locked {
+                    true => String::new(),
+                    false => NOT_LOCKED.into(),
+                };
+                Vec::new()
+            }
         }
+    }
+
+    /// What the user must do before the action can be seen.
+    pub fn first(&self) -> Option<&'static str> {
+        let is_open = self.action == Action::Unlock && self.before.is_some() && !self.was_locked;
+        is_open.then_some("The account is not locked in the directory: wrong passwords until it is come first.")
     }
 
     /// Notes news. False where they are older than what is known, or the same.
@@ -753,8 +767,11 @@ mod tests {
         // One that is locked only later.
         let mut watch = Watch::new(Action::Unlock, at(0), &[]);
         watch.await_leg(Leg::Directory, "dc1");
-        for locked in [false, true] {
+        assert_eq!(watch.first(), None, "nobody has looked");
+        for (locked, detail) in [(false, NOT_LOCKED), (true, "")] {
             assert!(watch.looked(&account(100, locked), at(1)).is_empty());
+            assert_eq!(watch.leg(Leg::Directory, true)["detail"], detail);
+            assert_eq!(watch.first().is_some(), !locked);
         }
         assert_eq!(watch.looked(&account(100, false), at(2)).len(), 1);
         // A reset is none.

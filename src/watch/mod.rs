@@ -251,7 +251,8 @@ pub async fn watch(session: &Session, request: Value, context: &TaskContext) -> 
         return Err(none);
     }
 
-    let what = format!("Watching {shown}: {}. The user may begin now.", watch.awaited());
+    let begin = watch.first().unwrap_or("The user may begin now.");
+    let what = format!("Watching {shown}: {}. {begin}", watch.awaited());
     context
         .leg(json!({"leg": "Start", "status": "Awaited", "at": begun, "afterSeconds": 0.0, "source": "", "detail": what, "fix": null}))
         .await;

@@ -88,6 +88,7 @@ function Resolve-SsprDesiredState {
     if ($null -eq $DesiredState) {
         return (Invoke-SsprNative -Cmdlet $Cmdlet -Function 'sspr_desired_state_create' -Activity 'Desired state').Desired
     }
+    if ($DesiredState -is [System.IO.FileInfo]) { $DesiredState = $DesiredState.FullName }
     if ($DesiredState -isnot [string]) { return ConvertTo-Json -InputObject $DesiredState -Depth 8 -Compress }
     if ($DesiredState.TrimStart().StartsWith('{')) { return $DesiredState }
     $full = Resolve-SsprFilePath -Cmdlet $Cmdlet -Path $DesiredState
@@ -99,4 +100,21 @@ function Resolve-SsprDesiredState {
                         help = 'Give the file that New-SsprDesiredState -Path wrote, or what New-SsprDesiredState returned.'
                     })))
     }
+}
+
+function Resolve-SsprPlanText {
+    # The text of a plan, from what New-SsprPlan gave; one that was saved and read back (Export-Clixml, a job) has another type.
+    [CmdletBinding()]
+    [OutputType([string])]
+    param(
+        [Parameter(Mandatory = $true)] [System.Management.Automation.PSCmdlet] $Cmdlet,
+        [Parameter(Mandatory = $true)] [psobject] $Plan
+    )
+
+    $text = Get-SsprMember -InputObject $Plan -Name Plan
+    if ($text -is [string]) { return $text }
+    $Cmdlet.ThrowTerminatingError((New-SsprErrorRecord -Document ([pscustomobject]@{
+                    name = 'Argument.Invalid'; category = 'InvalidArgument'; target = 'Plan'; message = 'this is no plan'
+                    help = 'Give what New-SsprPlan returned.'
+                })))
 }

@@ -208,7 +208,9 @@ function Get-SsprRegistration {
         if ($PSCmdlet.ParameterSetName -eq 'Csv') {
             $request['path'] = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $CsvPath
             $request['overwrite'] = [bool]$Force
-            Invoke-SsprNative @native -Request $request | Select-Object -Property Path, Users
+            $written = Invoke-SsprNative @native -Request $request
+            foreach ($name in $written.UnknownMethods) { $PSCmdlet.WriteWarning("The report has not been seen to name a method '$name'.") }
+            $written | Select-Object -Property Path, Users
             return
         }
         $first = 0
@@ -217,6 +219,7 @@ function Get-SsprRegistration {
             Invoke-SsprNative @native -Request $request | ForEach-Object -Process {
                 if ($_.PSObject.TypeNames -contains 'EntraSspr.UserRegistration') { $_; return }
                 $PSCmdlet.WriteVerbose("$($_.Users) of the $($_.Rows) users that were read.")
+                foreach ($name in $_.UnknownMethods) { $PSCmdlet.WriteWarning("The report has not been seen to name a method '$name'.") }
                 foreach ($name in $_.Missing) {
                     $PSCmdlet.WriteError((New-SsprErrorRecord -Document ([pscustomobject]@{
                                     name = 'Argument.Invalid'; category = 'ObjectNotFound'; target = $name

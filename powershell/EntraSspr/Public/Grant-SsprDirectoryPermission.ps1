@@ -46,7 +46,16 @@ function Grant-SsprDirectoryPermission {
         [psobject] $Session
     )
 
+    begin {
+        $containers = [System.Collections.Generic.List[string]]::new()
+    }
     process {
-        Invoke-SsprPermissionPlan -Cmdlet $PSCmdlet -Bound $PSBoundParameters -Wanted $true
+        if ($Container) { $containers.AddRange($Container) }
+    }
+    end {
+        # One plan, and one journal, for all of them.
+        $bound = @{} + $PSBoundParameters
+        if ($containers.Count -gt 0) { $bound['Container'] = $containers.ToArray() }
+        Invoke-SsprPermissionPlan -Cmdlet $PSCmdlet -Bound $bound -Wanted $true
     }
 }

@@ -44,7 +44,6 @@ function Invoke-SsprPlan {
     [OutputType('EntraSspr.PlanResult')]
     param(
         [Parameter(ParameterSetName = 'Plan', Mandatory = $true, Position = 0, ValueFromPipeline = $true)]
-        [PSTypeName('EntraSspr.Plan')]
         [psobject] $Plan,
 
         [Parameter(ParameterSetName = 'Plan')]
@@ -71,7 +70,16 @@ function Invoke-SsprPlan {
     process {
         $request = @{ allowPortalWrite = [bool]$AllowPortalWrite; allowSysvolWrite = [bool]$AllowSysvolWrite; confirm = $true; resume = [bool]$Resume; effectiveSeconds = $EffectiveTimeoutSec }
         if ($Step) { $request['steps'] = @($Step) }
+        if (-not $Resume) { $request['plan'] = Resolve-SsprPlanText -Cmdlet $PSCmdlet -Plan $Plan }
         if ($WhatIfPreference) {
+            $known = @(Get-SsprCheckList -Cmdlet $PSCmdlet | ForEach-Object -Process { $_.Step } | Select-Object -Unique)
+            foreach ($name in $Step) {
+                if ($known -contains $name) { continue }
+                $PSCmdlet.ThrowTerminatingError((New-SsprErrorRecord -Document ([pscustomobject]@{
+                                name = 'Argument.Invalid'; category = 'InvalidArgument'; target = $name
+                                message = "there is no step '$name'; the steps are $($known -join ', ')"
+                            })))
+            }
             if ($Resume) { $PSCmdlet.WriteWarning('What a journal left open is known only when it is resumed.'); return }
             foreach ($change in $Plan.Changes) {
                 if ($change.Kind -ne 'Manual' -and (-not $Step -or $Step -contains $change.Step)) { [void]$PSCmdlet.ShouldProcess($change.Target, $change.Title) }
@@ -80,7 +88,6 @@ function Invoke-SsprPlan {
         }
         if (-not $JournalPath) { $JournalPath = 'sspr-plan-{0:yyyyMMdd-HHmmss-fff}.jsonl' -f [datetime]::Now }
         $request['journal'] = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $JournalPath
-        if (-not $Resume) { $request['plan'] = $Plan.Plan }
         $active = Resolve-SsprSession -Cmdlet $PSCmdlet -Session $Session
         $document = Invoke-SsprNative -Cmdlet $PSCmdlet -Function 'sspr_plan_apply' -Handle $active.Handle -Request $request -Activity 'Applying the plan'
         New-SsprPlanResult -Cmdlet $PSCmdlet -Document $document

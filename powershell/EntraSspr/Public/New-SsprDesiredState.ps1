@@ -8,8 +8,9 @@ function New-SsprDesiredState {
 
     The recommendation: reset for all users by two methods, registration required at sign-in, Authenticator, one-time codes
     and email on, users and administrators notified, writeback and unlock on. SMS and security questions stay as they stand,
-    for Microsoft ends its own SMS on 2027-02-01 and the questions in March 2027. Writeback by cloud sync is a member to add
-    (cloudWriteback.cloudSync) where its agents are in use. Conditional Access is in it only when you add it (mfaEnforcement).
+    for Microsoft ends its own SMS on 2027-02-01 and the questions in March 2027. Writeback by cloud sync is switched on where
+    its agents are found (whereFound; true or false say it outright), that of Entra Connect unless nothing but cloud sync is
+    found. Conditional Access is in it only when you add it (mfaEnforcement).
 
     With -FromCurrent it says how things stand today, as far as that can be read: a plan that is made of it is empty. What it
     leaves out is told as verbose output.

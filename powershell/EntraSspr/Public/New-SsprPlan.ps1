@@ -60,17 +60,27 @@ function New-SsprPlan {
         [psobject] $Session
     )
 
+    begin {
+        $states = [System.Collections.Generic.List[object]]::new()
+    }
     process {
-        $request = @{
-            desired          = Resolve-SsprDesiredState -Cmdlet $PSCmdlet -DesiredState $DesiredState
-            allowPortalWrite = [bool]$AllowPortalWrite
-            allowSysvolWrite = [bool]$AllowSysvolWrite
+        $states.Add($DesiredState)
+    }
+    end {
+        # Get-Content gives a file line by line.
+        if ($states.Count -gt 1 -and $states[0] -is [string] -and $states[0].TrimStart().StartsWith('{')) { $states = @($states -join "`n") }
+        foreach ($state in $states) {
+            $request = @{
+                desired          = Resolve-SsprDesiredState -Cmdlet $PSCmdlet -DesiredState $state
+                allowPortalWrite = [bool]$AllowPortalWrite
+                allowSysvolWrite = [bool]$AllowSysvolWrite
+            }
+            if ($Step) { $request['steps'] = @($Step) }
+            if ($PolicyBackupPath) { $request['policyBackup'] = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $PolicyBackupPath }
+            if ($null -ne $Snapshot) { $request['snapshot'] = Resolve-SsprSnapshotText -Cmdlet $PSCmdlet -Snapshot $Snapshot }
+            $active = Resolve-SsprSession -Cmdlet $PSCmdlet -Session $Session
+            $document = Invoke-SsprNative -Cmdlet $PSCmdlet -Function 'sspr_plan_create' -Handle $active.Handle -Request $request -Activity 'Making a plan'
+            New-SsprPlanObject -Document $document
         }
-        if ($Step) { $request['steps'] = @($Step) }
-        if ($PolicyBackupPath) { $request['policyBackup'] = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $PolicyBackupPath }
-        if ($null -ne $Snapshot) { $request['snapshot'] = Resolve-SsprSnapshotText -Cmdlet $PSCmdlet -Snapshot $Snapshot }
-        $active = Resolve-SsprSession -Cmdlet $PSCmdlet -Session $Session
-        $document = Invoke-SsprNative -Cmdlet $PSCmdlet -Function 'sspr_plan_create' -Handle $active.Handle -Request $request -Activity 'Making a plan'
-        New-SsprPlanObject -Document $document
     }
 }

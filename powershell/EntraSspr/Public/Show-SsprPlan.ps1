@@ -27,15 +27,15 @@ function Show-SsprPlan {
     [OutputType([string])]
     param(
         [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true)]
-        [PSTypeName('EntraSspr.Plan')]
         [psobject] $Plan,
 
         [switch] $AsJson
     )
 
     process {
+        $text = Resolve-SsprPlanText -Cmdlet $PSCmdlet -Plan $Plan
         if (-not $AsJson) { return $Plan.Screen }
-        foreach ($change in (ConvertFrom-Json -InputObject $Plan.Plan).changes) {
+        foreach ($change in (ConvertFrom-Json -InputObject $text).changes) {
             $write = Get-SsprMember -InputObject $change -Name write
             if ($null -ne $write -and $write.to -eq 'conditionalAccess') { ConvertTo-Json -InputObject $change.after -Depth 10 }
         }

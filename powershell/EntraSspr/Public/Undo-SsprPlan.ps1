@@ -54,6 +54,12 @@ function Undo-SsprPlan {
         }
         if ($ForceChange) { $request['force'] = @($ForceChange) }
         if ($WhatIfPreference) {
+            if (-not [System.IO.File]::Exists($request['journal'])) {
+                $PSCmdlet.ThrowTerminatingError((New-SsprErrorRecord -Document ([pscustomobject]@{
+                                name = 'File.Read'; category = 'ReadError'; target = $request['journal']; message = "$($request['journal']) is not there"
+                                help = 'Give the journal that Invoke-SsprPlan wrote; its result names it.'
+                            })))
+            }
             [void]$PSCmdlet.ShouldProcess($request['journal'], 'Undo the plan of this journal')
             return
         }

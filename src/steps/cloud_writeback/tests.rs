@@ -1,6 +1,7 @@
 use super::*;
 use crate::finding::Outcome;
 use crate::snapshot::audit::{ResetActivity, WritebackSwitch, WritebackTrace};
+use crate::snapshot::directory::Connector;
 use crate::snapshot::graph::Organization;
 use crate::snapshot::people::UserCounts;
 use crate::snapshot::portal::OnPremisesResetPolicy;
@@ -218,4 +219,36 @@ fn lost_resets_fail() {
     assert_eq!(find(&STEP, &LOST, &s).status, Outcome::Skipped);
     s.facts.audit_resets = refused(RefusalKind::Permission, "no", Some("AuditLog.Read.All"));
     assert!(find(&STEP, &LOST, &s).title.contains("AuditLog.Read.All"));
+}
+
+/// The checks that the recommendation changes.
+fn recommended(s: &Snapshot) -> Vec<String> {
+    let desired = DesiredState::from_json(crate::desired::Profile::Recommended.text()).unwrap();
+    plan(s, &desired).into_iter().map(|change| change.id).collect()
+}
+
+#[test]
+fn writeback_by_an_agent_is_recommended_where_it_is_found() {
+    let account = |kind| Connector {
+        kind,
+        enabled: true,
+        last_sign_in: Some(at("2026-11-22T09:00:00Z")),
+        ..Default::default()
+    };
+    let mut s = hybrid(true);
+    s.facts.portal_on_premises = portal(false, false);
+    // No account was read: Entra Connect is the usual way.
+    assert_eq!(recommended(&s), [ENABLED.id]);
+    s.facts.connectors = known(vec![account(ConnectorKind::CloudSync), account(ConnectorKind::Connect)]);
+    assert_eq!(recommended(&s), [ENABLED.id, CLOUD_SYNC.id]);
+    s.facts.connectors = known(vec![account(ConnectorKind::CloudSync)]);
+    assert_eq!(recommended(&s), [CLOUD_SYNC.id], "cloud sync alone");
+    // An account that is left over is no agent; a reset that cloud sync wrote shows one.
+    s.facts.connectors = known(vec![Connector {
+        enabled: false,
+        ..account(ConnectorKind::CloudSync)
+    }]);
+    assert!(!recommended(&s).contains(&CLOUD_SYNC.id.to_string()));
+    log(&mut s, None, &[("CloudSync", "2026-11-20T08:00:00Z")]);
+    assert!(recommended(&s).contains(&CLOUD_SYNC.id.to_string()));
 }
