@@ -308,7 +308,7 @@ async fn one(
     let written = writer.write(change, &now, to).await;
     // Whatever was answered, what is there decides: an answer can be lost after the service has written.
     let mut wait = WAIT;
-    let mut seen = Value::Null;
+    let mut seen = Ok(Value::Null);
     for look in 1..=LOOKS {
         match writer.look(change).await {
             Ok(now) if now == *to => {
@@ -318,9 +318,12 @@ async fn one(
                     way => (way.done(), None),
                 });
             }
-            Ok(now) => seen = now,
+            Ok(now) => seen = Ok(now),
             // With the answer the connection may be lost.
-            Err(_) => writer.directories.reconnect(),
+            Err(error) => {
+                writer.directories.reconnect();
+                seen = Err(error);
+            }
         }
         if look == LOOKS || written.as_ref().is_err_and(is_refusal) {
             break;
@@ -328,9 +331,12 @@ async fn one(
         tokio::time::sleep(wait).await;
         wait *= 2;
     }
-    let error = match written {
-        Err(error) => refused(change, error),
-        Ok(()) => Error::new(
+    let error = match (written, seen) {
+        (Err(error), _) => refused(change, error),
+        (Ok(()), Err(error)) => error
+            .detail(format!("{} was written; whether it holds could not be read.", change.target))
+            .help("When it can be reached again, go on with Invoke-SsprPlan -Resume: what was written is looked at first."),
+        (Ok(()), Ok(seen)) => Error::new(
             Status::PlanNotKept,
             format!("{} was written and reads {}", change.target, short(&seen)),
         )

@@ -3,7 +3,7 @@
 
 use crate::common::{apply_plan, check, create_plan, finding, open, turn, undo_plan, writer};
 use crate::forest::{connect, connect_as, connect_before};
-use crate::wire::{MODIFY, Server};
+use crate::wire::{MODIFY, Server, WRITES};
 use crate::{Dice, Lab, ROOT, lets};
 use entra_sspr::desired::Profile;
 use entra_sspr::directory::descriptor::{Acl, Descriptor};
@@ -12,6 +12,7 @@ use entra_sspr::session::Session;
 use serde_json::{Value, json};
 use sspr_lab::{Lab as TenantLab, LabOptions};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 fn create(session: &Arc<Session>, permissions: Value) -> Value {
@@ -782,6 +783,64 @@ fn an_answer_that_is_lost_is_looked_for() {
     assert!(scene.list() != before);
     assert_eq!(outcomes(&undo(&session, &journal, &[]).unwrap()), ["undone"]);
     assert!(scene.list() == before);
+}
+
+/// The controller goes down at some point after the first write, and comes back: the rest is told, and finished or taken back.
+#[test]
+#[ignore = "needs the directory lab"]
+fn a_controller_that_goes_down_in_the_middle_leaves_the_rest_to_be_resumed() {
+    let _turn = TURN.lock();
+    let scene = Scene::new();
+    let other = Scene {
+        unit: format!("OU=Field,OU=Staff,{ROOT}"),
+        ..Scene::new()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    // How many requests it takes after the first write; None: it is up.
+    let left: Arc<Mutex<Option<u32>>> = Arc::default();
+    let writes = Arc::new(AtomicUsize::new(0));
+    let (state, written) = (Arc::clone(&left), Arc::clone(&writes));
+    let mut has_written = false;
+    let runtime = entra_sspr::task::runtime().unwrap();
+    let server = runtime.block_on(Server::before(&scene.lab, move |asked| {
+        written.fetch_add(usize::from(WRITES.contains(&asked.operation)), Relaxed);
+        let mut left = state.lock().unwrap();
+        let Some(count) = left.as_mut() else {
+            has_written = false;
+            return;
+        };
+        // Only what reads is cut off, so that no write is done unseen.
+        asked.last = has_written && *count == 0 && asked.operation != MODIFY;
+        *count -= u32::from(has_written && *count > 0);
+        has_written |= asked.operation == MODIFY;
+    }));
+    let session = open(&json!({}));
+    connect_before(&session, &scene.lab, &server, &["svc-trial"]);
+    let before = (scene.list(), other.list());
+    let wanted = json!({"users": true, "containers": [scene.unit, other.unit]});
+    let made = create(&session, wanted);
+    assert_eq!(made["counts"]["change"], 2, "{made:#}");
+    assert_eq!(writes.load(Relaxed), 0, "a plan sends none");
+    for (count, goes_on) in [(0, true), (2, false)] {
+        let journal = folder.path().join(format!("{count}.jsonl"));
+        *left.lock().unwrap() = Some(count);
+        let told = apply(&session, &made, &journal);
+        *left.lock().unwrap() = None;
+        let told = told.unwrap();
+        let mut changes = told["changes"].as_array().unwrap().iter();
+        let told_why = changes.any(|change| change["error"]["name"] == "Directory.Unreachable");
+        assert!(told_why, "after {count}: {told:#}");
+        assert_eq!(told["complete"], false, "after {count}: {told:#}");
+        assert!(told["counts"]["open"].as_u64() > Some(0), "after {count}: {told:#}");
+        assert!(writes.swap(0, Relaxed) > 0);
+        if goes_on {
+            let done = resume(&session, &journal).unwrap();
+            assert_eq!(done["complete"], true, "after {count}: {done:#}");
+            assert!(scene.list() != before.0 && other.list() != before.1);
+        }
+        undo(&session, &journal, &[]).unwrap();
+        assert!((scene.list(), other.list()) == before, "after {count}");
+    }
 }
 
 /// What an attribute of an object is in the directory, put there by a person.

@@ -20,6 +20,8 @@ pub const BIND: u8 = 0x60;
 const BOUND: u8 = 0x61;
 pub const SEARCH: u8 = 0x63;
 pub const MODIFY: u8 = 0x66;
+/// What changes the directory: modify, add, delete, rename.
+pub const WRITES: [u8; 4] = [MODIFY, 0x68, 0x4a, 0x6c];
 const ENTRY: u8 = 0x64;
 const DONE: u8 = 0x65;
 const REFERENCE: u8 = 0x73;
