@@ -426,6 +426,14 @@ impl Scene {
         }
         told.fine_grained = entry.text("msDS-ResultantPSO").map(str::to_string);
         told.policy = self.policy(told.fine_grained.as_deref()).as_ref().map(policy);
+        let least = told.policy.as_ref().map_or(0, |policy| policy.minimum_length as usize);
+        if password.encode_utf16().count() < least {
+            let what = format!("the final password is shorter than the user's policy asks for: {least} characters");
+            let help = "Give a longer one with -FinalPassword; nothing was tried.";
+            return Err(Error::new(Status::ArgumentInvalid, what)
+                .target("finalPassword")
+                .help(help));
+        }
         let control: i64 = entry
             .text("userAccountControl")
             .and_then(|text| text.parse().ok())

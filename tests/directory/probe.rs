@@ -387,6 +387,12 @@ fn a_user_who_is_named_ends_with_the_final_password_and_must_change_it() {
     .unwrap_err();
     assert_eq!(refused.status, Status::ArgumentInvalid);
     assert_eq!(own.signs_in("Before-Passw0rd-1!"), Ok(()));
+    // Nor with one that the policy would not take.
+    session.set_secret("finalPassword", b"Shor-1").unwrap();
+    let request = json!({"user": "probe.pat", "acceptPasswordLoss": true});
+    let short = probe(&session, CONNECTOR, request).unwrap_err();
+    assert_eq!(short.target.as_deref(), Some("finalPassword"), "{}", short.message);
+    assert!(short.message.contains("7 characters"), "{}", short.message);
     // A password that is too young stays.
     let young = ask("probe.pat", true).unwrap();
     let reset = finding(&young, "writeback_probe.reset");
