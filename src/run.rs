@@ -1,5 +1,6 @@
 //! A run: gather what the steps need, judge it, hand out one document.
 
+pub mod attestation;
 pub mod users;
 
 use crate::catalogue;
@@ -18,6 +19,7 @@ use crate::snapshot::{self, Fact, FactId, Snapshot, source};
 use crate::status::Status;
 use crate::steps::{self, STEPS, Step};
 use crate::task::TaskContext;
+use attestation::Attested;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -40,6 +42,7 @@ pub struct Request {
     utc_offset_minutes: i32,
     groups: Vec<String>,
     departments: bool,
+    attestation: Option<PathBuf>,
 }
 
 /// What assessing a saved snapshot takes.
@@ -124,12 +127,19 @@ pub async fn check(
         departments: request.departments,
         ..Limits::default()
     };
-    let needs = steps::needs(chosen);
+    let mut needs = steps::needs(chosen);
+    let attested = match &request.attestation {
+        Some(path) => {
+            needs.insert(FactId::AuditSettings);
+            Some(Attested::read(path, session)?)
+        }
+        None => None,
+    };
     let seconds = request.deadline_seconds.unwrap_or_default();
     let limit = request.deadline_seconds.map(Duration::from_secs);
     // A time that no clock reaches is none.
     let ends = limit.and_then(|limit| Instant::now().checked_add(limit));
-    let snapshot = match ends {
+    let mut snapshot = match ends {
         None => gather::run(session, &needs, &limits, context).await?,
         Some(ends) => {
             let context = context.until(ends);
@@ -145,11 +155,16 @@ pub async fn check(
                 })??
         }
     };
+    let attested = attested.map(|attested| attested.give(&mut snapshot)).transpose()?;
     let readiness = assess(&snapshot, chosen, &request.selection());
     for finding in &readiness.findings {
         context.finding(finding).await;
     }
-    document(&readiness, snapshot.to_json()?)
+    let mut document = document(&readiness, snapshot.to_json()?)?;
+    if let Some(attested) = attested {
+        document["attestation"] = attested;
+    }
+    Ok(document)
 }
 
 const PROBE: &[&str] = &[

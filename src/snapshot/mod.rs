@@ -1,5 +1,6 @@
 //! The snapshot: all facts of a run, plain data that can be saved, loaded, joined and assessed anywhere.
 
+pub mod attestation;
 pub mod audit;
 pub mod connect;
 pub mod directory;
@@ -170,6 +171,8 @@ facts! {
     portal_sync_status: portal::AdConnectStatus => PortalSyncStatus, "portalSyncStatus";
     /// The settings by their newest change in the audit log.
     audit_settings: audit::SettingsHistory => AuditSettings, "auditSettings";
+    /// What a person read of the portal's settings, carried on by the audit log.
+    attestation: attestation::Attestation => Attestation, "attestation";
     /// The writeback switch in the audit log.
     audit_writeback: audit::WritebackTrace => AuditWriteback, "auditWriteback";
     /// Resets, who wrote them, and unlocks in the audit log.

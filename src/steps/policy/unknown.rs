@@ -1,6 +1,6 @@
 //! What is said of a setting that no source tells: why, and what would open the way.
 
-use super::{Unread, date};
+use super::{Unread, attested, date};
 use crate::finding::{Check, Evidence, Finding, refused};
 use crate::snapshot::{FactId, Facts, Refusal, RefusalKind, Snapshot};
 use jiff::Timestamp;
@@ -26,7 +26,7 @@ impl Unknown {
         finding.evidence = self.evidence.clone();
         if self.portal_api {
             finding = finding
-                .fix("Sign in as a person who may read the setting, with the portal API.")
+                .fix("Sign in as a person who may read the setting, with the portal API; what is read can be attested for runs of an app (Export-SsprSnapshot -Attest).")
                 .command("Connect-SsprTenant -PortalApi");
         }
         finding
@@ -89,6 +89,10 @@ fn portal_title(
             Some(needs) => (format!("not readable: needs {needs}"), false),
             None => (format!("not readable: {}", r.message), false),
         },
+        _ if unread && attested::tried(snapshot) => (
+            "not readable: the attestation does not count now, and needs a person's new reading".into(),
+            true,
+        ),
         _ if snapshot.signed_in.delegated => (
             "not readable without the portal API: sign in with Connect-SsprTenant -PortalApi".into(),
             true,
