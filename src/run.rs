@@ -4,6 +4,7 @@ pub mod attestation;
 pub mod users;
 
 use crate::catalogue;
+use crate::declarations::Declarations;
 use crate::error::{Error, Result};
 use crate::finding::Severity;
 use crate::gather::{self, Limits};
@@ -43,6 +44,7 @@ pub struct Request {
     groups: Vec<String>,
     departments: bool,
     attestation: Option<PathBuf>,
+    declarations: Option<PathBuf>,
 }
 
 /// What assessing a saved snapshot takes.
@@ -55,6 +57,7 @@ pub struct SavedRequest {
     exclude_steps: Vec<String>,
     severity: Option<Severity>,
     utc_offset_minutes: i32,
+    declarations: Option<PathBuf>,
 }
 
 /// What saving takes.
@@ -105,11 +108,16 @@ impl Request {
         Ok(chosen)
     }
 
-    fn selection(&self) -> Selection {
-        Selection {
+    fn selection(&self) -> Result<Selection> {
+        let declarations = match &self.declarations {
+            Some(path) => Some(Declarations::from_json(&crate::file::read(path)?)?),
+            None => None,
+        };
+        Ok(Selection {
             severity: self.severity,
             utc_offset_minutes: self.utc_offset_minutes,
-        }
+            declarations,
+        })
     }
 }
 
@@ -127,6 +135,7 @@ pub async fn check(
         departments: request.departments,
         ..Limits::default()
     };
+    let selection = request.selection()?;
     let mut needs = steps::needs(chosen);
     let attested = match &request.attestation {
         Some(path) => {
@@ -156,7 +165,10 @@ pub async fn check(
         }
     };
     let attested = attested.map(|attested| attested.give(&mut snapshot)).transpose()?;
-    let readiness = assess(&snapshot, chosen, &request.selection());
+    if let Some(declarations) = &selection.declarations {
+        declarations.state(&mut snapshot);
+    }
+    let readiness = assess(&snapshot, chosen, &selection);
     for finding in &readiness.findings {
         context.finding(finding).await;
     }
@@ -227,6 +239,7 @@ pub fn assess_saved(request: SavedRequest) -> Result<Value> {
         exclude_steps: request.exclude_steps,
         severity: request.severity,
         utc_offset_minutes: request.utc_offset_minutes,
+        declarations: request.declarations,
         ..Request::default()
     };
     let text = match (request.snapshot, request.path) {
@@ -234,8 +247,13 @@ pub fn assess_saved(request: SavedRequest) -> Result<Value> {
         (None, Some(path)) => read(&path)?,
         _ => return Err(Error::new(Status::ArgumentInvalid, "give either 'snapshot' or 'path'").target("snapshot")),
     };
-    let (snapshot, text) = today(text)?;
-    document(&assess(&snapshot, &choice.steps()?, &choice.selection()), text)
+    let (mut snapshot, mut text) = today(text)?;
+    let selection = choice.selection()?;
+    if let Some(declarations) = &selection.declarations {
+        declarations.state(&mut snapshot);
+        text = snapshot.to_json()?;
+    }
+    document(&assess(&snapshot, &choice.steps()?, &selection), text)
 }
 
 fn document(readiness: &Readiness, snapshot: String) -> Result<Value> {

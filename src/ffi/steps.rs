@@ -114,12 +114,14 @@ fn started(work: Box<dyn FnOnce() -> Result<serde_json::Value> + Send>) -> Resul
 /// (then the task ends with SSPR_STATUS_TASK_DEADLINE), `utcOffsetMinutes` (for the times on the screen), `groups` (names or ids) and
 /// `departments` (true): what the registration report is counted by besides, for `sspr_registration_summarize`;
 /// `attestation`: the file of `sspr_attestation_write`, whose key is the session's secret "attestationKey". What it attests stands while the log since then is whole; it is
-/// carried on by what this run read, and written back.
+/// carried on by what this run read, and written back; `declarations`: a file of what operators state of settings that no source tells, and of the findings that the
+/// organisation accepts (schema/declarations.schema.json).
 ///
 /// `out_task` receives a task for `sspr_task_next`. Its result is the readiness document: `ready` ("Yes", "No" or
 /// "Unknown"), `steps[]`, `counts`, `findings[]`, `first`, `excessPermissions`, `screen[]` (the one screen, line by
 /// line), `snapshot` (all facts, as a string of JSON, for `sspr_snapshot_assess`) and, where one was given, `attestation` {`path`, `by`, `at`, `since`, `watermark`, `keyed`,
-/// `written`, `reason` (why it was not written back)}. Its errors are SSPR_STATUS_ATTESTATION_INVALID, SSPR_STATUS_FILE_READ,
+/// `written`, `reason` (why it was not written back)}. A finding that is accepted has `waiver` {`by`, `reason`, `until`, `ended`}; `notes[]` says what rests
+/// on somebody's word. Its errors are SSPR_STATUS_ATTESTATION_INVALID, SSPR_STATUS_DECLARATION_INVALID, SSPR_STATUS_FILE_READ,
 /// SSPR_STATUS_SIGN_IN_NEEDED (the session is neither signed in nor connected to a directory), SSPR_STATUS_TASK_DEADLINE, or those of any task (see
 /// `sspr_task_next`). What a service refuses is no error: the findings that rest on it are "Skipped" and say who refused.
 ///
@@ -519,11 +521,11 @@ pub unsafe extern "C" fn sspr_registration_summarize(
 
 /// Judges a saved snapshot, without network or session.
 ///
-/// `request_json`: `snapshot` (the document as a string) or `path` (its file), and `steps`, `excludeSteps`, `severity`
-/// and `utcOffsetMinutes` as of `sspr_check_readiness`; the members of that request that say how to read are refused.
+/// `request_json`: `snapshot` (the document as a string) or `path` (its file), and `steps`, `excludeSteps`, `severity`,
+/// `declarations` and `utcOffsetMinutes` as of `sspr_check_readiness`; the members of that request that say how to read are refused.
 ///
 /// `out_task` receives a task for `sspr_task_next`; its result is that of `sspr_check_readiness`. Its errors are
-/// SSPR_STATUS_SNAPSHOT_INVALID, SSPR_STATUS_SNAPSHOT_VERSION, SSPR_STATUS_FILE_READ, SSPR_STATUS_ARGUMENT_INVALID (a
+/// SSPR_STATUS_SNAPSHOT_INVALID, SSPR_STATUS_SNAPSHOT_VERSION, SSPR_STATUS_DECLARATION_INVALID, SSPR_STATUS_FILE_READ, SSPR_STATUS_ARGUMENT_INVALID (a
 /// step that does not exist, none or both of `snapshot` and `path`), or those of any task (see `sspr_task_next`).
 ///
 /// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status, SSPR_STATUS_HANDLE_LIMIT,

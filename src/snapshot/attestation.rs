@@ -149,6 +149,24 @@ impl Attestation {
         self.activity = log.history.activity.clone();
     }
 
+    /// Whose word it is and how far it goes, in a sentence; or why it does not count in a run.
+    pub fn told(&self, reason: Option<&str>) -> String {
+        let time = |at: Timestamp| at.strftime("%Y-%m-%d %H:%MZ").to_string();
+        let trust = match self.keyed {
+            true => "a key vouches for it",
+            false => "it is trusted as far as the access rights of its file are",
+        };
+        let how_far = match reason {
+            Some(reason) => format!("not carried on by this run: {reason}"),
+            None => format!(
+                "with the audit log from {} to {}",
+                time(self.since),
+                time(self.watermark)
+            ),
+        };
+        format!("Attested by {} on {}, {how_far}; {trust}.", self.by, time(self.at))
+    }
+
     /// Whether it goes farther than another: a person read later, or the log was read later.
     pub fn beyond(&self, other: &Attestation) -> bool {
         (self.at, self.watermark) > (other.at, other.watermark)
