@@ -143,6 +143,8 @@ fn an_app_takes_what_a_person_attested_and_carries_it_on() {
 
     // A harmless change is seen from then on, when a person attests anew.
     case.click(json!({"notifyUsersOnPasswordReset": false}));
+    // The lab's events are a second apart, or nobody knows which was the last.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
     case.click(json!({"notifyUsersOnPasswordReset": true}));
     let again = case.attest(true).unwrap();
     assert!(
@@ -286,4 +288,55 @@ fn the_file_is_its_owners_alone() {
         case.run().unwrap();
     }
     assert_eq!(case.attest(false).unwrap_err().status, Status::FileWrite);
+}
+
+const DECLARED: &str = r#"{"schemaVersion":1,
+    "declared":[{"setting":"notifyUsersOnPasswordReset","value":true,"on":"2020-01-01","author":"ops@contoso.example","reason":"seen in the portal","until":"2099-12-31"}],
+    "accepted":[{"finding":"reset_policy.methods_required","author":"ciso@contoso.example","reason":"a pilot of the branch offices","until":"2099-12-31"}]}"#;
+
+#[test]
+fn what_is_declared_and_accepted_is_shown_as_such_in_a_run_and_in_a_saved_snapshot() {
+    let case = Case::new(false);
+    let path = case.folder.path().join("declared.json");
+    fs::write(&path, DECLARED).unwrap();
+    case.click(json!({"numberOfAuthenticationMethodsRequired": 1}));
+    let plain = check(&case.app, json!({"steps": STEPS}));
+    let open = finding(&plain, METHODS)["status"].clone();
+    assert!(open == "Fail" || open == "Warn", "{:#}", finding(&plain, METHODS));
+    let with = check(&case.app, json!({"steps": STEPS, "declarations": path}));
+    let accepted = finding(&with, METHODS);
+    assert_eq!(
+        (&accepted["status"], &accepted["waiver"]["ended"]),
+        (&open, &json!(false))
+    );
+    assert_eq!(with["counts"]["accepted"], 1);
+    assert_eq!(finding(&with, USERS)["status"], "Pass");
+    assert_eq!(source(&with, USERS), "declaration");
+    // Judged again, the same; and without the file nothing is accepted any more.
+    let again = |declarations: Value| {
+        let request = json!({"snapshot": plain["snapshot"], "steps": STEPS, "declarations": declarations});
+        entra_sspr::run::assess_saved(serde_json::from_value(request).unwrap())
+    };
+    assert_eq!(again(json!(path)).unwrap()["counts"]["accepted"], 1);
+    assert_eq!(again(Value::Null).unwrap()["counts"]["accepted"], 0);
+    let report = |format: &str| {
+        let file = case.folder.path().join(format);
+        let request = json!({"readiness": with.to_string(), "format": format, "path": file, "overwrite": true});
+        entra_sspr::run::report(request).unwrap();
+        fs::read_to_string(file).unwrap()
+    };
+    for format in ["Html", "Markdown", "JUnit", "Csv", "Json"] {
+        let text = report(format);
+        assert!(text.contains("a pilot of the branch offices"), "{format}");
+    }
+    let junit = report("JUnit");
+    let case_of = junit.split("<testcase").find(|case| case.contains(METHODS)).unwrap();
+    assert!(!case_of.contains("<failure"), "{case_of}");
+    // A mistake is refused before anything is read.
+    fs::write(&path, DECLARED.replace("methods_required", "methods")).unwrap();
+    let error = result(&start_check(&case.app, json!({"declarations": path}))).unwrap_err();
+    assert_eq!(
+        (error.status, error.target.as_deref()),
+        (Status::DeclarationInvalid, Some("accepted[0].finding"))
+    );
 }
