@@ -216,17 +216,31 @@ fn end(day: Date) -> Timestamp {
     next.to_zoned(TimeZone::UTC).map_or(Timestamp::MAX, |at| at.timestamp())
 }
 
+fn refused((member, why): Wrong) -> Error {
+    let what = format!("the declarations are not acceptable: {member} {why}");
+    Error::new(Status::DeclarationInvalid, what.replace("  ", " ")).target(member)
+}
+
 impl Declarations {
     /// Reads a file's text.
     pub fn from_json(text: &[u8]) -> Result<Self> {
-        let refused = |(member, why): Wrong| {
-            let what = format!("the declarations are not acceptable: {member} {why}");
-            Error::new(Status::DeclarationInvalid, what.replace("  ", " ")).target(member)
-        };
-        let whole: Map<String, Value> =
-            json::read(text).map_err(|e| refused((String::new(), format!("it is no JSON object ({e})"))))?;
+        match json::read(text) {
+            Ok(file) => Self::from_tree(&file),
+            Err(error) => Err(refused((String::new(), format!("they are no JSON ({error})")))),
+        }
+    }
+
+    /// Those that a snapshot holds. They were read once; of another version they are none.
+    pub fn of(snapshot: &Snapshot) -> Option<Self> {
+        Self::from_tree(snapshot.declarations.as_ref()?).ok()
+    }
+
+    fn from_tree(file: &Value) -> Result<Self> {
+        let whole = file
+            .as_object()
+            .ok_or_else(|| refused((String::new(), "they are no JSON object".into())))?;
         let mut read = Declarations::default();
-        for (name, value) in &whole {
+        for (name, value) in whole {
             let entries = || {
                 let wrong = || refused((name.clone(), "is no list".into()));
                 value.as_array().ok_or_else(wrong)
@@ -294,7 +308,7 @@ impl Declarations {
             finding.waiver = accepted.map(|accepted| Waiver {
                 by: accepted.author.clone(),
                 reason: accepted.reason.clone(),
-                until: accepted.until.to_string(),
+                last_day: accepted.until.to_string(),
                 ended: end(accepted.until) <= now,
             });
         }
@@ -336,7 +350,7 @@ fn stand_in<'a, T: DeserializeOwned + Serialize>(
     now: Timestamp,
     declared: impl Iterator<Item = &'a Declared>,
 ) {
-    if fact.value().is_some() {
+    if !matches!(fact, Fact::Unreadable { .. } | Fact::Declared { .. }) {
         return;
     }
     let standing: Vec<&Declared> = declared.filter(|declared| end(declared.until) > now).collect();

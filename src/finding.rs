@@ -88,7 +88,7 @@ pub struct Waiver {
     /// Why.
     pub reason: String,
     /// The last day on which it is accepted.
-    pub until: String,
+    pub last_day: String,
     /// True where that day is over: then the finding counts again.
     pub ended: bool,
 }

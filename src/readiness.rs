@@ -123,17 +123,16 @@ pub struct Selection {
     pub severity: Option<Severity>,
     /// The viewer's distance from UTC, for the times on the screen.
     pub utc_offset_minutes: i32,
-    /// What operators declared, and which findings are accepted.
-    pub declarations: Option<Declarations>,
 }
 
 /// Judges a snapshot by some steps.
 pub fn assess(snapshot: &Snapshot, steps: &[&Step], selection: &Selection) -> Readiness {
     let mut results = Vec::new();
     let mut findings = Vec::new();
+    let declarations = Declarations::of(snapshot);
     for step in steps {
         let mut found = judge(step, snapshot);
-        if let Some(declarations) = &selection.declarations {
+        if let Some(declarations) = &declarations {
             declarations.accept(&mut found, snapshot.taken_at);
         }
         found.sort_by_key(|f| std::cmp::Reverse(rank(f)));
@@ -162,7 +161,7 @@ pub fn assess(snapshot: &Snapshot, steps: &[&Step], selection: &Selection) -> Re
         Ready::Yes
     };
     let first = first(&findings);
-    let notes = notes(snapshot, selection, &findings);
+    let notes = notes(snapshot, declarations.as_ref(), &findings);
     if let Some(least) = selection.severity {
         findings.retain(|f| f.severity >= least);
     }
@@ -254,24 +253,24 @@ fn count(findings: &[Finding]) -> Counts {
 }
 
 /// What rests on somebody's word, and what was accepted and is no more.
-fn notes(snapshot: &Snapshot, selection: &Selection, findings: &[Finding]) -> Vec<String> {
+fn notes(snapshot: &Snapshot, declarations: Option<&Declarations>, findings: &[Finding]) -> Vec<String> {
     let mut notes = Vec::new();
     let attestation = &snapshot.facts.attestation;
     if let Some(told) = attestation.value() {
         notes.push(told.told(attestation.partial_reason()));
     }
-    if let Some(declarations) = &selection.declarations {
+    if let Some(declarations) = declarations {
         notes.extend(declarations.notes(snapshot));
     }
     let waived = findings.iter().filter_map(|f| Some((f, f.waiver.as_ref()?)));
     notes.extend(waived.map(|(finding, waiver)| match waiver.ended {
         true => format!(
             "{} was accepted by {} until {}: that has ended, and it counts again.",
-            finding.id, waiver.by, waiver.until
+            finding.id, waiver.by, waiver.last_day
         ),
         false => format!(
             "{} is accepted by {} until {} ({}).",
-            finding.id, waiver.by, waiver.until, waiver.reason
+            finding.id, waiver.by, waiver.last_day, waiver.reason
         ),
     }));
     notes

@@ -108,17 +108,28 @@ impl Request {
         Ok(chosen)
     }
 
-    fn selection(&self) -> Result<Selection> {
-        let declarations = match &self.declarations {
-            Some(path) => Some(Declarations::from_json(&crate::file::read(path)?)?),
-            None => None,
-        };
-        Ok(Selection {
+    fn selection(&self) -> Selection {
+        Selection {
             severity: self.severity,
             utc_offset_minutes: self.utc_offset_minutes,
-            declarations,
-        })
+        }
     }
+
+    /// The file of declarations, and what it says.
+    fn declared(&self) -> Result<Option<(Value, Declarations)>> {
+        let Some(path) = &self.declarations else {
+            return Ok(None);
+        };
+        let text = crate::file::read(path)?;
+        let declarations = Declarations::from_json(&text)?;
+        Ok(Some((crate::json::read(&text).unwrap_or_default(), declarations)))
+    }
+}
+
+/// Gives a snapshot what was declared.
+fn declare(snapshot: &mut Snapshot, (file, declarations): (Value, Declarations)) {
+    declarations.state(snapshot);
+    snapshot.declarations = Some(file);
 }
 
 /// Gathers and judges.
@@ -135,7 +146,7 @@ pub async fn check(
         departments: request.departments,
         ..Limits::default()
     };
-    let selection = request.selection()?;
+    let declared = request.declared()?;
     let mut needs = steps::needs(chosen);
     let attested = match &request.attestation {
         Some(path) => {
@@ -165,10 +176,10 @@ pub async fn check(
         }
     };
     let attested = attested.map(|attested| attested.give(&mut snapshot)).transpose()?;
-    if let Some(declarations) = &selection.declarations {
-        declarations.state(&mut snapshot);
+    if let Some(declared) = declared {
+        declare(&mut snapshot, declared);
     }
-    let readiness = assess(&snapshot, chosen, &selection);
+    let readiness = assess(&snapshot, chosen, &request.selection());
     for finding in &readiness.findings {
         context.finding(finding).await;
     }
@@ -248,12 +259,11 @@ pub fn assess_saved(request: SavedRequest) -> Result<Value> {
         _ => return Err(Error::new(Status::ArgumentInvalid, "give either 'snapshot' or 'path'").target("snapshot")),
     };
     let (mut snapshot, mut text) = today(text)?;
-    let selection = choice.selection()?;
-    if let Some(declarations) = &selection.declarations {
-        declarations.state(&mut snapshot);
+    if let Some(declared) = choice.declared()? {
+        declare(&mut snapshot, declared);
         text = snapshot.to_json()?;
     }
-    document(&assess(&snapshot, &choice.steps()?, &selection), text)
+    document(&assess(&snapshot, &choice.steps()?, &choice.selection()), text)
 }
 
 fn document(readiness: &Readiness, snapshot: String) -> Result<Value> {

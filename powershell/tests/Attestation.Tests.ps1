@@ -123,7 +123,7 @@ Describe 'What is declared and accepted' {
         ($plain.Snapshot | Test-SsprReadiness -Step license -DeclarationPath $file).Counts.Accepted | Should -Be $with.Counts.Accepted
         $changes = Compare-SsprResult -Reference $plain -Difference $with
         ($changes | Where-Object { $_.Id -eq $failed[0].Id }).Change | Should -Be 'Accepted'
-        ($changes = Compare-SsprResult -Reference $with -Difference $with | Where-Object { $_.Change -ne 'Same' }) | Should -BeNullOrEmpty
+        Compare-SsprResult -Reference $with -Difference $with -ExcludeSame | Should -BeNullOrEmpty
         (Compare-SsprResult -Reference $with -Difference $plain | Where-Object { $_.Id -eq $failed[0].Id }).Change | Should -Be 'New'
         # Also when it comes from a file.
         $report = [System.IO.Path]::Combine($TestDrive, 'with.json')

@@ -12,6 +12,10 @@ fn read(text: &str) -> Declarations {
     Declarations::from_json(text.as_bytes()).unwrap()
 }
 
+fn file(text: &str) -> Option<Value> {
+    Some(json::read(text).unwrap())
+}
+
 fn snapshot(now: &str) -> Snapshot {
     let mut snapshot = Snapshot::new(now.parse().unwrap(), SignedIn::default());
     let refusal = Refusal {
@@ -82,12 +86,10 @@ fn what_is_wrong_is_refused_by_its_path() {
     assert_eq!(read(GOOD).declared.len(), 1);
 }
 
-fn judged(snapshot: &Snapshot, declarations: &Declarations) -> crate::readiness::Readiness {
-    let selection = Selection {
-        declarations: Some(declarations.clone()),
-        ..Selection::default()
-    };
-    assess(snapshot, &[&reset_policy::STEP], &selection)
+fn judged(snapshot: &Snapshot, declarations: Option<Value>) -> crate::readiness::Readiness {
+    let mut snapshot = snapshot.clone();
+    snapshot.declarations = declarations;
+    assess(&snapshot, &[&reset_policy::STEP], &Selection::default())
 }
 
 fn status(snapshot: &Snapshot, id: &str) -> Finding {
@@ -104,7 +106,7 @@ fn a_declaration_counts_where_nothing_was_read_and_until_its_end() {
     assert_eq!(f.status, Outcome::Pass);
     assert!(f.title.contains("declared by ops@contoso.example"), "{}", f.title);
     assert!(
-        judged(&s, &declarations)
+        judged(&s, file(GOOD))
             .screen
             .iter()
             .any(|l| l.contains("Declared, not read"))
@@ -114,7 +116,7 @@ fn a_declaration_counts_where_nothing_was_read_and_until_its_end() {
         let mut s = snapshot(now);
         declarations.state(&mut s);
         assert_eq!(s.facts.portal_reset_policy.value().is_some(), counts, "{now}");
-        let said = judged(&s, &declarations).notes.join(" ");
+        let said = judged(&s, file(GOOD)).notes.join(" ");
         assert_eq!(
             said.contains("ended on 2026-12-31 and counts no more"),
             !counts,
@@ -138,12 +140,11 @@ fn a_declaration_never_makes_right_what_was_read() {
 #[test]
 fn an_accepted_fail_stays_visible_and_counts_again_after_its_end() {
     let now = "2026-11-23T09:00:00Z";
-    let declarations = read(GOOD);
     let mut s = snapshot(now);
     s.facts.portal_reset_policy = policy(r#"{"numberOfAuthenticationMethodsRequired":2,"enablementType":0}"#, now);
-    let without = judged(&s, &Declarations::default());
+    let without = judged(&s, None);
     assert_eq!((without.ready, without.counts.fail), (Ready::No, 1));
-    let with = judged(&s, &declarations);
+    let with = judged(&s, file(GOOD));
     assert_eq!((with.counts.fail, with.counts.accepted), (0, 1));
     assert_ne!(with.ready, Ready::No);
     let found = with.findings.iter().find(|f| f.id == "reset_policy.scope").unwrap();
@@ -155,7 +156,7 @@ fn an_accepted_fail_stays_visible_and_counts_again_after_its_end() {
     assert!(screen.contains("1 accepted"), "{screen}");
     // Ended: it is as if nobody had accepted it, and that is said.
     s.taken_at = "2027-01-01T00:00:00Z".parse().unwrap();
-    let ended = judged(&s, &declarations);
+    let ended = judged(&s, file(GOOD));
     assert_eq!(
         (ended.ready, ended.counts.fail, ended.counts.accepted),
         (Ready::No, 1, 0)
@@ -178,29 +179,20 @@ fn a_step_whose_only_fault_is_accepted_says_so() {
         r#"{"securityQuestionsOptionEnabled":true,"numberOfQuestionsToRegister":3,"numberOfQuestionsToReset":3}"#,
         now,
     );
-    let worst = |declarations: Declarations| {
-        let selection = Selection {
-            declarations: Some(declarations),
-            ..Selection::default()
-        };
-        assess(&s, &[&security_questions::STEP], &selection).steps.remove(0)
+    let worst = |declarations: Option<Value>| {
+        let mut s = s.clone();
+        s.declarations = declarations;
+        assess(&s, &[&security_questions::STEP], &Selection::default())
+            .steps
+            .remove(0)
     };
-    let open = worst(Declarations::default());
-    assert!(!open.accepted);
-    let all = Declarations {
-        accepted: security_questions::STEP
-            .checks
-            .iter()
-            .map(|check| Accepted {
-                finding: check.id.into(),
-                author: "a".into(),
-                reason: "b".into(),
-                until: "2026-12-31".parse().unwrap(),
-            })
-            .collect(),
-        ..Declarations::default()
-    };
-    let step = worst(all);
+    assert!(!worst(None).accepted);
+    let accepted: Vec<Value> = security_questions::STEP
+        .checks
+        .iter()
+        .map(|check| serde_json::json!({"finding": check.id, "author": "a", "reason": "b", "until": "2026-12-31"}))
+        .collect();
+    let step = worst(Some(serde_json::json!({"schemaVersion": 1, "accepted": accepted})));
     assert!(
         step.accepted || !matches!(step.status, Outcome::Fail | Outcome::Warn),
         "{step:?}"

@@ -120,7 +120,7 @@ fn started(work: Box<dyn FnOnce() -> Result<serde_json::Value> + Send>) -> Resul
 /// `out_task` receives a task for `sspr_task_next`. Its result is the readiness document: `ready` ("Yes", "No" or
 /// "Unknown"), `steps[]`, `counts`, `findings[]`, `first`, `excessPermissions`, `screen[]` (the one screen, line by
 /// line), `snapshot` (all facts, as a string of JSON, for `sspr_snapshot_assess`) and, where one was given, `attestation` {`path`, `by`, `at`, `since`, `watermark`, `keyed`,
-/// `written`, `reason` (why it was not written back)}. A finding that is accepted has `waiver` {`by`, `reason`, `until`, `ended`}; `notes[]` says what rests
+/// `written`, `reason` (why it was not written back)}. A finding that is accepted has `waiver` {`by`, `reason`, `lastDay`, `ended`}; `notes[]` says what rests
 /// on somebody's word. Its errors are SSPR_STATUS_ATTESTATION_INVALID, SSPR_STATUS_DECLARATION_INVALID, SSPR_STATUS_FILE_READ,
 /// SSPR_STATUS_SIGN_IN_NEEDED (the session is neither signed in nor connected to a directory), SSPR_STATUS_TASK_DEADLINE, or those of any task (see
 /// `sspr_task_next`). What a service refuses is no error: the findings that rest on it are "Skipped" and say who refused.

@@ -126,7 +126,7 @@ pub(super) fn is_accepted(finding: &Value) -> bool {
 /// By whom a finding is accepted, or was.
 pub(super) fn accepted(finding: &Value) -> Option<String> {
     let waiver = Some(&finding["waiver"]).filter(|waiver| waiver.is_object())?;
-    let (by, until, reason) = (text(waiver, "by"), text(waiver, "until"), text(waiver, "reason"));
+    let (by, until, reason) = (text(waiver, "by"), text(waiver, "lastDay"), text(waiver, "reason"));
     Some(match is_accepted(finding) {
         true => format!("is accepted by {by} until {until}: {reason}"),
         false => format!("was accepted by {by} until {until}, and counts again: {reason}"),
@@ -186,7 +186,7 @@ fn table(document: &Value) -> Vec<u8> {
                 "affected" => affected["count"].clone(),
                 "of" | "blocksReset" => affected[*column].clone(),
                 "acceptedBy" => waiver["by"].clone(),
-                "acceptedUntil" => waiver["until"].clone(),
+                "acceptedUntil" => waiver["lastDay"].clone(),
                 "acceptedReason" => waiver["reason"].clone(),
                 own => finding[own].clone(),
             };

@@ -25,6 +25,7 @@ use crate::status::Status;
 use jiff::Timestamp;
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,6 +48,9 @@ pub struct Snapshot {
     pub signed_in: SignedIn,
     /// What the sources said.
     pub facts: Facts,
+    /// The file of declarations that the run was given, for whoever judges again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declarations: Option<Value>,
 }
 
 /// How the run was signed in.
@@ -247,6 +251,7 @@ impl Snapshot {
             duration_ms: 0,
             signed_in,
             facts: Facts::default(),
+            declarations: None,
         }
     }
 

@@ -67,7 +67,7 @@ function New-SsprFinding {
         }
     }
     $waiver = Get-SsprMember -InputObject $Document -Name Waiver
-    if ($null -ne $waiver) { $waiver = $waiver | Select-Object -Property By, Reason, Until, Ended }
+    if ($null -ne $waiver) { $waiver = $waiver | Select-Object -Property By, Reason, LastDay, Ended }
     $finding = [pscustomobject][ordered]@{
         Id          = $Document.Id
         Step        = $Document.Step

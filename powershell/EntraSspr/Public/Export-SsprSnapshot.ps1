@@ -40,7 +40,7 @@ function Export-SsprSnapshot {
     https://learn.microsoft.com/entra/identity/authentication/concept-sspr-howitworks
     #>
     [CmdletBinding(DefaultParameterSetName = 'Snapshot')]
-    [OutputType([void], 'EntraSspr.Attestation')]
+    [OutputType('EntraSspr.Attestation')]
     param(
         [Parameter(Mandatory = $true, ValueFromPipelineByPropertyName = $true)]
         [object] $Snapshot,

@@ -17,7 +17,7 @@ fn document(count: usize) -> Value {
                 "evidence": [{"source": HOSTILE, "seen": HOSTILE, "asOf": "2026-11-23T09:00:00Z"}],
                 "remediation": {"text": HOSTILE, "command": HOSTILE, "portalUrl": "javascript:alert(1)", "docUrl": format!("https://x/\"{HOSTILE}")},
                 "affected": {"count": 5, "of": 20, "blocksReset": true, "sample": [format!("=cmd|' /C calc'!A0 {HOSTILE}")]},
-                "waiver": {"by": HOSTILE, "reason": HOSTILE, "until": HOSTILE, "ended": n % 4 < 2}})
+                "waiver": {"by": HOSTILE, "reason": HOSTILE, "lastDay": HOSTILE, "ended": n % 4 < 2}})
         })
         .collect();
     json!({"schemaVersion": 1, "ready": "No", "tenantId": HOSTILE, "tenantName": HOSTILE, "hybrid": true, "enabledMembers": 20,
