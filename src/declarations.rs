@@ -210,10 +210,10 @@ fn fits(object: Object, name: &str, value: &Value) -> bool {
     }
 }
 
-/// When a day is over.
+/// The last moment of a day.
 fn end(day: Date) -> Timestamp {
-    let next = day.tomorrow().unwrap_or(day);
-    next.to_zoned(TimeZone::UTC).map_or(Timestamp::MAX, |at| at.timestamp())
+    let last = day.at(23, 59, 59, 999_999_999).to_zoned(TimeZone::UTC);
+    last.map_or(Timestamp::MAX, |at| at.timestamp())
 }
 
 fn refused((member, why): Wrong) -> Error {

@@ -161,6 +161,18 @@ pub struct Unread {
     pub at: Timestamp,
     /// What is not understood.
     pub text: String,
+    /// True where it is not the log's change, but an attestation that does not count.
+    pub attested: bool,
+}
+
+impl Unread {
+    fn of(at: Timestamp, text: String) -> Self {
+        Unread {
+            at,
+            text,
+            attested: false,
+        }
+    }
 }
 
 /// What the sources say of a setting. What is older than a change that is not understood is left out.
@@ -316,7 +328,7 @@ impl<T: Display + PartialEq> Setting<T> {
                 "A change in the audit log ({}) does not say of which setting.",
                 date(unnamed.at)
             );
-            return Err(Unread { at: unnamed.at, text });
+            return Err(Unread::of(unnamed.at, text));
         }
         let Some((name, change)) = newest else {
             return Ok(None);
@@ -326,7 +338,7 @@ impl<T: Display + PartialEq> Setting<T> {
                 "Its newest change in the audit log ({}) names no value.",
                 date(change.at)
             );
-            return Err(Unread { at: change.at, text });
+            return Err(Unread::of(change.at, text));
         };
         let Some(value) = (self.parse)(text) else {
             let text = format!(
@@ -334,7 +346,7 @@ impl<T: Display + PartialEq> Setting<T> {
                 date(change.at),
                 short(text)
             );
-            return Err(Unread { at: change.at, text });
+            return Err(Unread::of(change.at, text));
         };
         let watermark = fact.value().and_then(|h| h.watermark).or(fact.as_of());
         // It is seen, however new it is.

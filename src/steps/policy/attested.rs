@@ -2,9 +2,9 @@
 
 use super::{Kind, Portal, Setting, Stated, Unread, date, short};
 use crate::finding::Evidence;
+use crate::snapshot::Snapshot;
 use crate::snapshot::attestation::{Attestation, SKEW};
 use crate::snapshot::audit::{SettingChange, UNNAMED};
-use crate::snapshot::{Fact, Snapshot};
 use jiff::Timestamp;
 use std::fmt::Display;
 
@@ -27,7 +27,7 @@ impl<T: Display + PartialEq> Setting<T> {
         let newest =
             |fits: &dyn Fn(&str) -> bool| changes.iter().filter(|(name, _)| fits(name)).max_by_key(|(_, c)| c.at);
         let Some((name, change)) = newest(&|name| self.fits(name)) else {
-            let why = "no change of it was ever seen in this tenant's audit log, so that one might not show";
+            let why = "no change of it was ever seen in this tenant's audit log, so that one might not show (change it in the portal and back, wait an hour, and attest anew)";
             return Err((Timestamp::MIN, why.into()));
         };
         // A change at about the time of the reading counts as later: both then say the same.
@@ -138,12 +138,11 @@ fn lost(attestation: &Attestation, at: Timestamp, why: &str) -> Unread {
         short(&attestation.by),
         date(attestation.at)
     );
-    Unread { at, text }
-}
-
-/// Whether an attestation was used or tried.
-pub(super) fn tried(snapshot: &Snapshot) -> bool {
-    !matches!(snapshot.facts.attestation, Fact::NotAsked)
+    Unread {
+        at,
+        text,
+        attested: true,
+    }
 }
 
 #[cfg(test)]

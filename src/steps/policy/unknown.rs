@@ -1,6 +1,6 @@
 //! What is said of a setting that no source tells: why, and what would open the way.
 
-use super::{Unread, attested, date};
+use super::{Unread, date};
 use crate::finding::{Check, Evidence, Finding, refused};
 use crate::snapshot::{FactId, Facts, Refusal, RefusalKind, Snapshot};
 use jiff::Timestamp;
@@ -38,7 +38,10 @@ pub fn unknown(snapshot: &Snapshot, portal: FactId, name: &str, log: FactId, unr
     let facts = &snapshot.facts;
     let (portal_refusal, log_refusal) = (facts.refusal(portal), facts.refusal(log));
     let asked = facts.has(portal) || facts.has(log) || portal_refusal.is_some() || log_refusal.is_some();
-    let (title, portal_api) = portal_title(snapshot, portal, portal_refusal, asked, unread.is_some());
+    let (title, portal_api) = match &unread {
+        Some(unread) if unread.attested => ("not readable: what was attested of it does not count now".into(), true),
+        _ => portal_title(snapshot, portal, portal_refusal, asked, unread.is_some()),
+    };
     let mut reasons = vec![format!("No source that was read tells the {name}.")];
     reasons.extend(
         [portal_refusal, log_refusal]
@@ -89,10 +92,6 @@ fn portal_title(
             Some(needs) => (format!("not readable: needs {needs}"), false),
             None => (format!("not readable: {}", r.message), false),
         },
-        _ if unread && attested::tried(snapshot) => (
-            "not readable: the attestation does not count now, and needs a person's new reading".into(),
-            true,
-        ),
         _ if snapshot.signed_in.delegated => (
             "not readable without the portal API: sign in with Connect-SsprTenant -PortalApi".into(),
             true,
