@@ -146,7 +146,7 @@ impl Attested {
                 snapshot.facts.attestation = Fact::known(attestation.clone(), from, attestation.watermark);
                 (attestation, written.map_err(|error| error.message))
             }
-            Err((before, why)) => {
+            Err(why) => {
                 snapshot.facts.attestation = Fact::Partial {
                     as_of: before.watermark,
                     value: before.clone(),

@@ -103,33 +103,26 @@ impl Attestation {
     }
 
     /// The same, carried on to now by what this run read of the log; or why that cannot be told.
-    pub fn carried(mut self, log: &Fact<SettingsHistory>) -> Result<Attestation, (Attestation, &'static str)> {
-        let Some(log) = whole(log) else {
-            return Err((self, "the audit log was not read whole in this run"));
-        };
+    pub fn carried(&self, log: &Fact<SettingsHistory>) -> Result<Attestation, &'static str> {
+        let log = whole(log).ok_or("the audit log was not read whole in this run")?;
         let asked: Vec<&str> = log.history.activity.split(", ").collect();
         if !self.activity.split(", ").all(|name| asked.contains(&name)) {
-            return Err((
-                self,
-                "this run could not read under which names the log writes changes of the policy",
-            ));
+            return Err("this run could not read under which names the log writes changes of the policy");
         }
         if log.now < self.watermark {
-            return Err((
-                self,
-                "by this run's clock it is earlier than when it was last carried on",
-            ));
+            return Err("by this run's clock it is earlier than when it was last carried on");
         }
+        let mut made = self.clone();
         if log.from + OVERLAP > self.watermark {
-            self.since = self.since.max(log.from);
+            made.since = made.since.max(log.from);
         }
         // What the log held must be there still, or it does not hold all.
         let lost = |(id, at): (&String, &Timestamp)| *at > log.from + OVERLAP && !log.history.events.contains_key(id);
         if self.events.iter().any(lost) {
-            self.since = log.now;
+            made.since = log.now;
         }
-        self.take(&log);
-        Ok(self)
+        made.take(&log);
+        Ok(made)
     }
 
     fn take(&mut self, log: &Log<'_>) {

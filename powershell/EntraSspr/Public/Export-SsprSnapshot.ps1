@@ -31,9 +31,9 @@ function Export-SsprSnapshot {
 
     Checks, and saves what was read.
     .EXAMPLE
-    Test-SsprReadiness | Export-SsprSnapshot -Path contoso.attest.json -Attest -AttestationKey $key
+    Import-SsprSnapshot -Path person.sspr.json | Export-SsprSnapshot -Path contoso.attest.json -Attest -AttestationKey $key -Force
 
-    Attests what a person read, signed in with Connect-SsprTenant -PortalApi.
+    Attests what a person read, signed in with Connect-SsprTenant -PortalApi, and saved. A result of Test-SsprReadiness serves as well.
     .LINK
     Import-SsprSnapshot
     .LINK

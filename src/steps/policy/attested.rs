@@ -47,7 +47,7 @@ impl<T: Display + PartialEq> Setting<T> {
         let whole = change.at >= since;
         if change.at >= read_from {
             return match logged {
-                Some(value) if whole => Ok(self.from_log(attestation, value, name, change)),
+                Some(value) if whole => Ok(self.by_log(attestation, value, name, change)),
                 _ if whole => Err((
                     change.at,
                     format!("its change of {} is not understood", date(change.at)),
@@ -66,7 +66,7 @@ impl<T: Display + PartialEq> Setting<T> {
             let why = "what was read then is not what the audit log's newest change before it says: the log does not name every change of it";
             return Err((Timestamp::MAX, why.into()));
         }
-        Ok(self.from_person(attestation, value))
+        Ok(self.by_person(attestation, value))
     }
 
     fn read(&self, attestation: &Attestation) -> Option<T> {
@@ -76,7 +76,7 @@ impl<T: Display + PartialEq> Setting<T> {
         }
     }
 
-    fn from_person(&self, attestation: &Attestation, value: T) -> Stated<T> {
+    fn by_person(&self, attestation: &Attestation, value: T) -> Stated<T> {
         let as_of = attestation.watermark.max(attestation.at);
         let seen = format!(
             "{}: {value}, as {} read it in the portal on {}; the audit log names no change of it since",
@@ -87,7 +87,7 @@ impl<T: Display + PartialEq> Setting<T> {
         stated(attestation, value, attestation.at, as_of, seen)
     }
 
-    fn from_log(&self, attestation: &Attestation, value: T, name: &str, change: &SettingChange) -> Stated<T> {
+    fn by_log(&self, attestation: &Attestation, value: T, name: &str, change: &SettingChange) -> Stated<T> {
         let as_of = attestation.watermark.max(change.at);
         let seen = format!(
             "{}: {value}, since its change in the audit log on {} by {} ({}), after {} read the portal's settings on {}",

@@ -196,7 +196,7 @@ impl Tenant {
                 }
                 Fact::known(attestation, "file", self.now)
             }
-            Err((before, reason)) => Fact::Partial {
+            Err(reason) => Fact::Partial {
                 value: before,
                 source: "file".into(),
                 as_of: self.now,
