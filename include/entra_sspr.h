@@ -92,6 +92,10 @@ enum sspr_status {
   SSPR_STATUS_FILE_READ = 502,
   // File.Write: A file could not be written.
   SSPR_STATUS_FILE_WRITE = 503,
+  // Attestation.Invalid: The attestation is damaged, forged, of another tenant, or was written with another key.
+  SSPR_STATUS_ATTESTATION_INVALID = 510,
+  // Declaration.Invalid: The declarations are not acceptable.
+  SSPR_STATUS_DECLARATION_INVALID = 511,
   // Directory.Unreachable: No domain controller could be reached, or the connection broke.
   SSPR_STATUS_DIRECTORY_UNREACHABLE = 600,
   // Directory.Tls: The domain controller's certificate was not accepted.
@@ -169,7 +173,8 @@ int32_t sspr_session_open(const char *config_json,
 // Hands a secret to a session, for its next sign-in, in place of an earlier one of that name.
 //
 // `session` is the session's handle. `name` is "clientSecret", "certificate" (PEM or PFX, with its key),
-// "certificatePassword", "accessToken", "portalAccessToken", "directoryPassword" (for `sspr_directory_connect`), "connectorPassword", "finalPassword" (for `sspr_check_writeback_probe`), or "proxyPassword" (for the configured `proxyUser`, before
+// "certificatePassword", "accessToken", "portalAccessToken", "directoryPassword" (for `sspr_directory_connect`), "connectorPassword", "finalPassword" (for `sspr_check_writeback_probe`),
+// "attestationKey" (for `sspr_attestation_write` and a check that is given an attestation), or "proxyPassword" (for the configured `proxyUser`, before
 // the session's first task). `bytes` and `length` are the secret itself, 1 to 1,048,576 bytes, which the caller may wipe
 // when the call returns; what is text is UTF-8.
 //
@@ -428,11 +433,16 @@ int32_t sspr_check_user(uint64_t session,
 // "Low", "Medium", "High": leave lesser findings out of the list), `timeBudgetSeconds` (how long reading long
 // lists may take; past that they are read in part), `full` (true: read them whole, however long), `deadlineSeconds`
 // (then the task ends with SSPR_STATUS_TASK_DEADLINE), `utcOffsetMinutes` (for the times on the screen), `groups` (names or ids) and
-// `departments` (true): what the registration report is counted by besides, for `sspr_registration_summarize`.
+// `departments` (true): what the registration report is counted by besides, for `sspr_registration_summarize`;
+// `attestation`: the file of `sspr_attestation_write`, whose key is the session's secret "attestationKey". What it attests stands while the log since then is whole; it is
+// carried on by what this run read, and written back; `declarations`: a file of what operators state of settings that no source tells, and of the findings that the
+// organisation accepts (schema/declarations.schema.json).
 //
 // `out_task` receives a task for `sspr_task_next`. Its result is the readiness document: `ready` ("Yes", "No" or
 // "Unknown"), `steps[]`, `counts`, `findings[]`, `first`, `excessPermissions`, `screen[]` (the one screen, line by
-// line) and `snapshot` (all facts, as a string of JSON, for `sspr_snapshot_assess`). Its errors are
+// line), `snapshot` (all facts, as a string of JSON, for `sspr_snapshot_assess`) and, where one was given, `attestation` {`path`, `by`, `at`, `since`, `watermark`, `keyed`,
+// `written`, `reason` (why it was not written back)}. A finding that is accepted has `waiver` {`by`, `reason`, `lastDay`, `ended`}; `notes[]` says what rests
+// on somebody's word. Its errors are SSPR_STATUS_ATTESTATION_INVALID, SSPR_STATUS_DECLARATION_INVALID, SSPR_STATUS_FILE_READ,
 // SSPR_STATUS_SIGN_IN_NEEDED (the session is neither signed in nor connected to a directory), SSPR_STATUS_TASK_DEADLINE, or those of any task (see
 // `sspr_task_next`). What a service refuses is no error: the findings that rest on it are "Skipped" and say who refused.
 //
@@ -660,11 +670,11 @@ int32_t sspr_registration_summarize(const char *request_json,
 
 // Judges a saved snapshot, without network or session.
 //
-// `request_json`: `snapshot` (the document as a string) or `path` (its file), and `steps`, `excludeSteps`, `severity`
-// and `utcOffsetMinutes` as of `sspr_check_readiness`; the members of that request that say how to read are refused.
+// `request_json`: `snapshot` (the document as a string) or `path` (its file), and `steps`, `excludeSteps`, `severity`,
+// `declarations` and `utcOffsetMinutes` as of `sspr_check_readiness`; the members of that request that say how to read are refused.
 //
 // `out_task` receives a task for `sspr_task_next`; its result is that of `sspr_check_readiness`. Its errors are
-// SSPR_STATUS_SNAPSHOT_INVALID, SSPR_STATUS_SNAPSHOT_VERSION, SSPR_STATUS_FILE_READ, SSPR_STATUS_ARGUMENT_INVALID (a
+// SSPR_STATUS_SNAPSHOT_INVALID, SSPR_STATUS_SNAPSHOT_VERSION, SSPR_STATUS_DECLARATION_INVALID, SSPR_STATUS_FILE_READ, SSPR_STATUS_ARGUMENT_INVALID (a
 // step that does not exist, none or both of `snapshot` and `path`), or those of any task (see `sspr_task_next`).
 //
 // Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status, SSPR_STATUS_HANDLE_LIMIT,
@@ -690,6 +700,28 @@ int32_t sspr_snapshot_assess(const char *request_json,
 int32_t sspr_snapshot_save(const char *request_json,
                            uint64_t *out_task,
                            char **out_error);
+
+// Writes what a snapshot attests of the portal's settings, for later runs of an app: a person's, with the portal's settings and the whole
+// log of their changes. The file is readable by its owner only; an existing one is replaced only when told so, and must then be an
+// attestation of the same tenant: which changes its log once named is kept.
+//
+// `session` is the handle of any session, which holds the key as the secret "attestationKey" (32 bytes or more; see
+// `sspr_session_set_secret`), or none: then the file is trusted as far as its access rights are. `request_json`: `snapshot` (the document as a string), `path`, and
+// `overwrite` (true: replace an existing file).
+//
+// `out_task` receives a task for `sspr_task_next`; its result is `{path, by, at, since, watermark, keyed, changes[]}`: who read the settings and when, since and until when
+// the log is known, whether a key vouches for it, and the settings of which a change was ever seen in the log, by the log's names: only these can be attested.
+// Its errors are SSPR_STATUS_SNAPSHOT_INVALID, SSPR_STATUS_SNAPSHOT_VERSION, SSPR_STATUS_ARGUMENT_INVALID (a snapshot that attests nothing, a key that is too short),
+// SSPR_STATUS_ATTESTATION_INVALID (the file that is there), SSPR_STATUS_FILE_READ, SSPR_STATUS_FILE_WRITE, or those of any task (see `sspr_task_next`).
+//
+// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status (also SSPR_STATUS_HANDLE_LIMIT),
+// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_attestation_write(uint64_t session,
+                               const char *request_json,
+                               uint64_t *out_task,
+                               char **out_error);
 
 // Reads and checks a saved snapshot.
 //

@@ -79,6 +79,20 @@ pub struct Affected {
     pub sample: Vec<String>,
 }
 
+/// Who accepts a finding, why and until when.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Waiver {
+    /// Who accepts it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// The last day on which it is accepted.
+    pub last_day: String,
+    /// True where that day is over: then the finding counts again.
+    pub ended: bool,
+}
+
 /// The outcome of one check.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -106,6 +120,9 @@ pub struct Finding {
     /// Whom it touches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub affected: Option<Affected>,
+    /// Whether the organisation accepts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiver: Option<Waiver>,
 }
 
 /// One thing that a step looks at. Every finding comes from one.
@@ -146,6 +163,7 @@ impl Check {
             reason: None,
             remediation: None,
             affected: None,
+            waiver: None,
         }
     }
 
@@ -279,6 +297,11 @@ pub fn refused(snapshot: &Snapshot, facts: &[FactId]) -> Vec<Evidence> {
 }
 
 impl Finding {
+    /// Whether the organisation accepts it now: it stays what it is, and counts no more.
+    pub fn accepted(&self) -> bool {
+        self.waiver.as_ref().is_some_and(|waiver| !waiver.ended)
+    }
+
     /// Adds what a fact showed. A fact that was read only in part proves a fault, never its absence, so a Pass that
     /// rests on one is none.
     pub fn evidence<T>(self, fact: &Fact<T>, seen: impl Into<String>) -> Self {

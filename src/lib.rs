@@ -6,6 +6,7 @@
 
 pub mod catalogue;
 pub mod change;
+pub mod declarations;
 pub mod desired;
 pub mod directory;
 pub mod error;

@@ -4,6 +4,7 @@ mod excess;
 
 pub use excess::Excess;
 
+use crate::declarations::Declarations;
 use crate::finding::{Finding, Outcome, Severity};
 use crate::panics;
 use crate::report::screen;
@@ -37,6 +38,13 @@ pub struct StepResult {
     pub headline: String,
     /// That finding's id.
     pub finding_id: String,
+    /// True where that finding is accepted: there is none worse that is not.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub accepted: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// How many findings of each kind.
@@ -55,6 +63,8 @@ pub struct Counts {
     pub not_applicable: u32,
     /// Failed to be checked.
     pub error: u32,
+    /// Failed or to watch, but accepted.
+    pub accepted: u32,
 }
 
 /// What to do first.
@@ -99,6 +109,9 @@ pub struct Readiness {
     pub first: Option<First>,
     /// What the sign-in may do beyond what the checks need.
     pub excess_permissions: Excess,
+    /// What else a reader must know: what rests on somebody's word, and whose.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// The one screen, line by line.
     pub screen: Vec<String>,
 }
@@ -116,8 +129,12 @@ pub struct Selection {
 pub fn assess(snapshot: &Snapshot, steps: &[&Step], selection: &Selection) -> Readiness {
     let mut results = Vec::new();
     let mut findings = Vec::new();
+    let declarations = Declarations::of(snapshot);
     for step in steps {
         let mut found = judge(step, snapshot);
+        if let Some(declarations) = &declarations {
+            declarations.accept(&mut found, snapshot.taken_at);
+        }
         found.sort_by_key(|f| std::cmp::Reverse(rank(f)));
         if let Some(worst) = found.first() {
             results.push(StepResult {
@@ -126,6 +143,7 @@ pub fn assess(snapshot: &Snapshot, steps: &[&Step], selection: &Selection) -> Re
                 status: worst.status,
                 headline: worst.title.clone(),
                 finding_id: worst.id.clone(),
+                accepted: worst.accepted(),
             });
         }
         findings.append(&mut found);
@@ -143,6 +161,7 @@ pub fn assess(snapshot: &Snapshot, steps: &[&Step], selection: &Selection) -> Re
         Ready::Yes
     };
     let first = first(&findings);
+    let notes = notes(snapshot, declarations.as_ref(), &findings);
     if let Some(least) = selection.severity {
         findings.retain(|f| f.severity >= least);
     }
@@ -164,6 +183,7 @@ pub fn assess(snapshot: &Snapshot, steps: &[&Step], selection: &Selection) -> Re
         findings,
         first,
         excess_permissions: Excess::of(snapshot, steps),
+        notes,
         screen: Vec::new(),
     };
     readiness.screen = screen::lines(&readiness, selection.utc_offset_minutes);
@@ -205,7 +225,11 @@ fn document(step: &Step, finding: &mut Finding) {
 /// What stands first on the screen: the outcome, then the severity, then whether it decides, then how many it touches.
 fn rank(finding: &Finding) -> (Outcome, Severity, bool, u64) {
     (
-        finding.status,
+        // What is accepted is more than a Pass, and less than what nobody knows.
+        match finding.accepted() {
+            true => Outcome::Pass,
+            false => finding.status,
+        },
         finding.severity,
         finding.decides,
         finding.affected.as_ref().map_or(0, |a| a.count),
@@ -216,6 +240,7 @@ fn count(findings: &[Finding]) -> Counts {
     let mut counts = Counts::default();
     for finding in findings {
         *match finding.status {
+            _ if finding.accepted() => &mut counts.accepted,
             Outcome::Pass => &mut counts.pass,
             Outcome::Fail => &mut counts.fail,
             Outcome::Warn => &mut counts.warn,
@@ -225,6 +250,30 @@ fn count(findings: &[Finding]) -> Counts {
         } += 1;
     }
     counts
+}
+
+/// What rests on somebody's word, and what was accepted and is no more.
+fn notes(snapshot: &Snapshot, declarations: Option<&Declarations>, findings: &[Finding]) -> Vec<String> {
+    let mut notes = Vec::new();
+    let attestation = &snapshot.facts.attestation;
+    if let Some(told) = attestation.value() {
+        notes.push(told.told(attestation.partial_reason()));
+    }
+    if let Some(declarations) = declarations {
+        notes.extend(declarations.notes(snapshot));
+    }
+    let waived = findings.iter().filter_map(|f| Some((f, f.waiver.as_ref()?)));
+    notes.extend(waived.map(|(finding, waiver)| match waiver.ended {
+        true => format!(
+            "{} was accepted by {} until {}: that has ended, and it counts again.",
+            finding.id, waiver.by, waiver.last_day
+        ),
+        false => format!(
+            "{} is accepted by {} until {} ({}).",
+            finding.id, waiver.by, waiver.last_day, waiver.reason
+        ),
+    }));
+    notes
 }
 
 /// How many a finding keeps from resetting. One that decides, and weighs heavily, stops everybody where it counts nobody.
@@ -241,6 +290,7 @@ fn blocked(finding: &Finding) -> u64 {
 fn first(findings: &[Finding]) -> Option<First> {
     let weight = |f: &Finding| (blocked(f), f.status == Outcome::Fail, f.severity);
     let stands = |f: &&Finding| match f.status {
+        _ if f.accepted() => false,
         Outcome::Fail => true,
         Outcome::Warn => blocked(f) > 0 || f.severity == Severity::High,
         _ => false,

@@ -1,8 +1,10 @@
 //! A run: gather what the steps need, judge it, hand out one document.
 
+pub mod attestation;
 pub mod users;
 
 use crate::catalogue;
+use crate::declarations::Declarations;
 use crate::error::{Error, Result};
 use crate::finding::Severity;
 use crate::gather::{self, Limits};
@@ -18,6 +20,7 @@ use crate::snapshot::{self, Fact, FactId, Snapshot, source};
 use crate::status::Status;
 use crate::steps::{self, STEPS, Step};
 use crate::task::TaskContext;
+use attestation::Attested;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -40,6 +43,8 @@ pub struct Request {
     utc_offset_minutes: i32,
     groups: Vec<String>,
     departments: bool,
+    attestation: Option<PathBuf>,
+    declarations: Option<PathBuf>,
 }
 
 /// What assessing a saved snapshot takes.
@@ -52,6 +57,7 @@ pub struct SavedRequest {
     exclude_steps: Vec<String>,
     severity: Option<Severity>,
     utc_offset_minutes: i32,
+    declarations: Option<PathBuf>,
 }
 
 /// What saving takes.
@@ -108,6 +114,22 @@ impl Request {
             utc_offset_minutes: self.utc_offset_minutes,
         }
     }
+
+    /// The file of declarations, and what it says.
+    fn declared(&self) -> Result<Option<(Value, Declarations)>> {
+        let Some(path) = &self.declarations else {
+            return Ok(None);
+        };
+        let text = crate::file::read(path)?;
+        let declarations = Declarations::from_json(&text)?;
+        Ok(Some((crate::json::read(&text).unwrap_or_default(), declarations)))
+    }
+}
+
+/// Gives a snapshot what was declared.
+fn declare(snapshot: &mut Snapshot, (file, declarations): (Value, Declarations)) {
+    declarations.state(snapshot);
+    snapshot.declarations = Some(file);
 }
 
 /// Gathers and judges.
@@ -124,12 +146,20 @@ pub async fn check(
         departments: request.departments,
         ..Limits::default()
     };
-    let needs = steps::needs(chosen);
+    let declared = request.declared()?;
+    let mut needs = steps::needs(chosen);
+    let attested = match &request.attestation {
+        Some(path) => {
+            needs.insert(FactId::AuditSettings);
+            Some(Attested::read(path, session)?)
+        }
+        None => None,
+    };
     let seconds = request.deadline_seconds.unwrap_or_default();
     let limit = request.deadline_seconds.map(Duration::from_secs);
     // A time that no clock reaches is none.
     let ends = limit.and_then(|limit| Instant::now().checked_add(limit));
-    let snapshot = match ends {
+    let mut snapshot = match ends {
         None => gather::run(session, &needs, &limits, context).await?,
         Some(ends) => {
             let context = context.until(ends);
@@ -145,11 +175,19 @@ pub async fn check(
                 })??
         }
     };
+    let attested = attested.map(|attested| attested.give(&mut snapshot)).transpose()?;
+    if let Some(declared) = declared {
+        declare(&mut snapshot, declared);
+    }
     let readiness = assess(&snapshot, chosen, &request.selection());
     for finding in &readiness.findings {
         context.finding(finding).await;
     }
-    document(&readiness, snapshot.to_json()?)
+    let mut document = document(&readiness, snapshot.to_json()?)?;
+    if let Some(attested) = attested {
+        document["attestation"] = attested;
+    }
+    Ok(document)
 }
 
 const PROBE: &[&str] = &[
@@ -212,6 +250,7 @@ pub fn assess_saved(request: SavedRequest) -> Result<Value> {
         exclude_steps: request.exclude_steps,
         severity: request.severity,
         utc_offset_minutes: request.utc_offset_minutes,
+        declarations: request.declarations,
         ..Request::default()
     };
     let text = match (request.snapshot, request.path) {
@@ -219,7 +258,11 @@ pub fn assess_saved(request: SavedRequest) -> Result<Value> {
         (None, Some(path)) => read(&path)?,
         _ => return Err(Error::new(Status::ArgumentInvalid, "give either 'snapshot' or 'path'").target("snapshot")),
     };
-    let (snapshot, text) = today(text)?;
+    let (mut snapshot, mut text) = today(text)?;
+    if let Some(declared) = choice.declared()? {
+        declare(&mut snapshot, declared);
+        text = snapshot.to_json()?;
+    }
     document(&assess(&snapshot, &choice.steps()?, &choice.selection()), text)
 }
 

@@ -19,8 +19,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // The steps are pure: facts in, findings out.
     ("steps", &["catalogue", "change", "desired", "finding", "snapshot"]),
     ("change", &[]),
+    (
+        "declarations",
+        &["error", "finding", "json", "snapshot", "status", "steps"],
+    ),
     ("desired", &["error", "json", "status"]),
-    ("readiness", &["finding", "panics", "report", "snapshot", "steps"]),
+    (
+        "readiness",
+        &["declarations", "finding", "panics", "report", "snapshot", "steps"],
+    ),
     (
         "report",
         &["change", "finding", "plan", "readiness", "snapshot", "steps", "text"],
@@ -91,6 +98,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "run",
         &[
             "catalogue",
+            "declarations",
             "error",
             "file",
             "finding",

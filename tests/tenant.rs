@@ -45,7 +45,8 @@ fn an_app_reads_every_fact_that_is_open_to_apps() {
                 assert_eq!(refusal.map(|r| r.kind), Some(RefusalKind::SignIn), "{id:?}");
             }
             (
-                FactId::ConnectServers
+                FactId::Attestation
+                | FactId::ConnectServers
                 | FactId::Forests
                 | FactId::Connectors
                 | FactId::DirectoryAccess
@@ -56,7 +57,7 @@ fn an_app_reads_every_fact_that_is_open_to_apps() {
             ) => {
                 assert!(
                     refusal.is_none() && !facts.has(id),
-                    "{id:?}: nothing on premises is connected to"
+                    "{id:?}: nothing on premises is connected to, and nothing is attested"
                 );
             }
             (FactId::FeatureSummary, refusal) => {

@@ -130,6 +130,13 @@ pub(crate) fn run_local(core: &Core, method: &str, action: &str, body: &Value) -
             tenant(core, body)?.append_audit(body["event"].clone(), jiff::Timestamp::now())?;
             Ok(json!({}))
         }
+        // The log's retention: what is older is gone.
+        ("POST", "audit/forget") => {
+            let hours = body["olderThanHours"]
+                .as_i64()
+                .ok_or(ControlError::Missing("olderThanHours"))?;
+            Ok(json!({"gone": tenant(core, body)?.forget_audits(hours, jiff::Timestamp::now())}))
+        }
         ("GET", "portal") => {
             let tenant = tenant(core, &json!({}))?;
             let portal = lock(&tenant.portal).clone();

@@ -79,6 +79,8 @@ namespace EntraSspr
         public const int SSPR_STATUS_SNAPSHOT_VERSION = 501;
         public const int SSPR_STATUS_FILE_READ = 502;
         public const int SSPR_STATUS_FILE_WRITE = 503;
+        public const int SSPR_STATUS_ATTESTATION_INVALID = 510;
+        public const int SSPR_STATUS_DECLARATION_INVALID = 511;
         public const int SSPR_STATUS_DIRECTORY_UNREACHABLE = 600;
         public const int SSPR_STATUS_DIRECTORY_TLS = 601;
         public const int SSPR_STATUS_DIRECTORY_SIGN_IN = 602;
@@ -207,6 +209,9 @@ namespace EntraSspr
 
         [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
         public static extern int sspr_snapshot_save(byte[] request_json, out ulong out_task, out IntPtr out_error);
+
+        [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        public static extern int sspr_attestation_write(ulong session, byte[] request_json, out ulong out_task, out IntPtr out_error);
 
         [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
         public static extern int sspr_snapshot_load(byte[] request_json, out ulong out_task, out IntPtr out_error);

@@ -114,6 +114,18 @@ Describe 'The examples in the help' {
         [System.IO.File]::WriteAllText([System.IO.Path]::Combine($TestDrive, 'app.pem'), $pem)
         [void](Connect-SsprTenant @connection)
         [void](Test-SsprReadiness -Step license | Export-SsprSnapshot -Path 'contoso.sspr.json')
+        # What a person read and attested.
+        $key = ConvertTo-Secret -Text '0123456789abcdef0123456789abcdef'
+        $tokens = @{
+            AccessToken       = Get-PersonToken -Lab $lab
+            PortalAccessToken = Get-PersonToken -Lab $lab -ClientId '1950a258-227b-4e31-a9cf-717495945fc2' -Scope '74658136-14ec-4630-ad9b-26e160ff0fc6/.default'
+        }
+        $person = Connect-SsprTenant @tokens -Endpoint $connection.Endpoint
+        Test-SsprReadiness -Step reset_policy | Export-SsprSnapshot -Path 'person.sspr.json'
+        [void](Import-SsprSnapshot -Path 'person.sspr.json' | Export-SsprSnapshot -Path 'contoso.attest.json' -Attest -AttestationKey $key)
+        Disconnect-Sspr -Session $person
+        [System.IO.File]::WriteAllText([System.IO.Path]::Combine($TestDrive, 'contoso.declared.json'), '{"schemaVersion":1}')
+        [void](Connect-SsprTenant @connection)
         $plan = New-SsprPlan -DesiredState '{"schemaVersion":1}'
         $result = $plan | Invoke-SsprPlan -JournalPath 'plan.jsonl' -Confirm:$false
         New-SsprDesiredState -Path 'mine.json'

@@ -75,9 +75,9 @@ Describe 'Test-SsprReadiness' {
     }
 
     It 'has its members in the order in which one reads them' {
-        @($readiness.Counts.PSObject.Properties.Name) -join ' ' | Should -Be 'Pass Fail Warn Skipped NotApplicable Error'
+        @($readiness.Counts.PSObject.Properties.Name) -join ' ' | Should -Be 'Pass Fail Warn Skipped NotApplicable Error Accepted'
         @($readiness.First.PSObject.Properties.Name) -join ' ' | Should -Be 'FindingId Text Command'
-        @($readiness.Steps[0].PSObject.Properties.Name) -join ' ' | Should -Be 'Name Title Status Headline FindingId'
+        @($readiness.Steps[0].PSObject.Properties.Name) -join ' ' | Should -Be 'Name Title Status Headline FindingId Accepted'
     }
 
     It 'keeps its screen when saved and loaded' {

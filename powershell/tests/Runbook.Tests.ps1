@@ -462,6 +462,47 @@ Describe 'EntraSspr-Readiness' {
         @(Invoke-Lab -Lab $lab -Action violations) | Should -BeNullOrEmpty
     }
 
+    It 'takes what a person attested, and carries it on; what is accepted fails no job' {
+        Import-ModuleUnderTest
+        $own = Start-Lab -Scenario hybrid-ready
+        try {
+            $tokens = @{
+                AccessToken       = Get-PersonToken -Lab $own
+                PortalAccessToken = Get-PersonToken -Lab $own -ClientId '1950a258-227b-4e31-a9cf-717495945fc2' -Scope '74658136-14ec-4630-ad9b-26e160ff0fc6/.default'
+            }
+            $person = Connect-SsprTenant @tokens -Endpoint (Get-LabEndpoint -Lab $own)
+            $file = [System.IO.Path]::Combine($TestDrive, 'job.attest.json')
+            $secret = 'canary-0123456789abcdef0123456789abcdef'
+            [void](Test-SsprReadiness -Session $person -Step reset_policy | Export-SsprSnapshot -Path $file -Attest -AttestationKey (ConvertTo-Secret -Text $secret) -Session $person)
+            Disconnect-Sspr -Session $person
+            [void](Invoke-Lab -Lab $own -Method POST -Action 'audit/forget' -Body @{ olderThanHours = 168 })
+            $before = [System.IO.File]::ReadAllText($file)
+            $setting = @{ Endpoint = Get-LabEndpoint -Lab $own; Variable = @{ Key = $secret } }
+            $job = Invoke-Job -Runbook EntraSspr-Readiness -Parameter @{ Step = 'reset_policy'; Attestation = $file; AttestationKeyVariable = 'Key' } -Setting $setting
+            $job.Reason | Should -BeNullOrEmpty
+            $job.Text | Should -Match 'attested \d{4}-\d\d-\d\d'
+            (Get-Result -Job $job).ready | Should -Be 'Yes'
+            [System.IO.File]::ReadAllText($file) | Should -Not -Be $before
+
+            [void](Invoke-Lab -Lab $own -Method POST -Action portal -Body @{ passwordReset = @{ enablementType = 0 } })
+            $job = Invoke-Job -Runbook EntraSspr-Readiness -Parameter @{ Step = 'reset_policy'; Attestation = $file; AttestationKeyVariable = 'Key' } -Setting $setting
+            $job.Id | Should -BeLike 'Sspr.Readiness.NotReady*'
+            $failed = @((Get-Result -Job $job).failed)
+            $failed | Should -Contain 'reset_policy.scope'
+            $accepted = @(foreach ($id in $failed) { @{ finding = $id; author = 'ciso@contoso.example'; reason = 'a pilot'; until = '2099-12-31' } })
+            $declared = [System.IO.Path]::Combine($TestDrive, 'job.declared.json')
+            [System.IO.File]::WriteAllText($declared, (ConvertTo-Json -InputObject @{ schemaVersion = 1; accepted = $accepted } -Depth 4))
+            $job = Invoke-Job -Runbook EntraSspr-Readiness -Parameter @{ Step = 'reset_policy'; Attestation = $file; AttestationKeyVariable = 'Key'; DeclarationPath = $declared; AllowUnknown = $true } -Setting $setting
+            $job.Reason | Should -BeNullOrEmpty
+            $job.Text | Should -Match '(?m)^FAIL, accepted reset_policy\.scope'
+            (Get-Result -Job $job).accepted | Should -Be $failed.Count
+            $job.Text + $job.Warning + $job.Error | Should -Not -Match 'canary'
+            @(Invoke-Lab -Lab $own -Action violations) | Should -BeNullOrEmpty
+        } finally {
+            Stop-Lab -Lab $own
+        }
+    }
+
     It 'signs in by a connection' {
         $added = Add-StoreCertificate -Lab $lab
         if (-not $added) { Set-ItResult -Skipped -Because 'Windows PowerShell and Wine make no certificate of a PEM file'; return }

@@ -112,11 +112,16 @@ fn started(work: Box<dyn FnOnce() -> Result<serde_json::Value> + Send>) -> Resul
 /// "Low", "Medium", "High": leave lesser findings out of the list), `timeBudgetSeconds` (how long reading long
 /// lists may take; past that they are read in part), `full` (true: read them whole, however long), `deadlineSeconds`
 /// (then the task ends with SSPR_STATUS_TASK_DEADLINE), `utcOffsetMinutes` (for the times on the screen), `groups` (names or ids) and
-/// `departments` (true): what the registration report is counted by besides, for `sspr_registration_summarize`.
+/// `departments` (true): what the registration report is counted by besides, for `sspr_registration_summarize`;
+/// `attestation`: the file of `sspr_attestation_write`, whose key is the session's secret "attestationKey". What it attests stands while the log since then is whole; it is
+/// carried on by what this run read, and written back; `declarations`: a file of what operators state of settings that no source tells, and of the findings that the
+/// organisation accepts (schema/declarations.schema.json).
 ///
 /// `out_task` receives a task for `sspr_task_next`. Its result is the readiness document: `ready` ("Yes", "No" or
 /// "Unknown"), `steps[]`, `counts`, `findings[]`, `first`, `excessPermissions`, `screen[]` (the one screen, line by
-/// line) and `snapshot` (all facts, as a string of JSON, for `sspr_snapshot_assess`). Its errors are
+/// line), `snapshot` (all facts, as a string of JSON, for `sspr_snapshot_assess`) and, where one was given, `attestation` {`path`, `by`, `at`, `since`, `watermark`, `keyed`,
+/// `written`, `reason` (why it was not written back)}. A finding that is accepted has `waiver` {`by`, `reason`, `lastDay`, `ended`}; `notes[]` says what rests
+/// on somebody's word. Its errors are SSPR_STATUS_ATTESTATION_INVALID, SSPR_STATUS_DECLARATION_INVALID, SSPR_STATUS_FILE_READ,
 /// SSPR_STATUS_SIGN_IN_NEEDED (the session is neither signed in nor connected to a directory), SSPR_STATUS_TASK_DEADLINE, or those of any task (see
 /// `sspr_task_next`). What a service refuses is no error: the findings that rest on it are "Skipped" and say who refused.
 ///
@@ -517,11 +522,11 @@ pub unsafe extern "C" fn sspr_registration_summarize(
 
 /// Judges a saved snapshot, without network or session.
 ///
-/// `request_json`: `snapshot` (the document as a string) or `path` (its file), and `steps`, `excludeSteps`, `severity`
-/// and `utcOffsetMinutes` as of `sspr_check_readiness`; the members of that request that say how to read are refused.
+/// `request_json`: `snapshot` (the document as a string) or `path` (its file), and `steps`, `excludeSteps`, `severity`,
+/// `declarations` and `utcOffsetMinutes` as of `sspr_check_readiness`; the members of that request that say how to read are refused.
 ///
 /// `out_task` receives a task for `sspr_task_next`; its result is that of `sspr_check_readiness`. Its errors are
-/// SSPR_STATUS_SNAPSHOT_INVALID, SSPR_STATUS_SNAPSHOT_VERSION, SSPR_STATUS_FILE_READ, SSPR_STATUS_ARGUMENT_INVALID (a
+/// SSPR_STATUS_SNAPSHOT_INVALID, SSPR_STATUS_SNAPSHOT_VERSION, SSPR_STATUS_DECLARATION_INVALID, SSPR_STATUS_FILE_READ, SSPR_STATUS_ARGUMENT_INVALID (a
 /// step that does not exist, none or both of `snapshot` and `path`), or those of any task (see `sspr_task_next`).
 ///
 /// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT status, SSPR_STATUS_HANDLE_LIMIT,
@@ -560,6 +565,45 @@ pub unsafe extern "C" fn sspr_snapshot_save(
 ) -> i32 {
     // SAFETY: the caller's promise.
     unsafe { offline(request_json, out_task, out_error, run::save) }
+}
+
+/// Writes what a snapshot attests of the portal's settings, for later runs of an app: a person's, with the portal's settings and the whole
+/// log of their changes. The file is readable by its owner only; an existing one is replaced only when told so, and must then be an
+/// attestation of the same tenant: which changes its log once named is kept.
+///
+/// `session` is the handle of any session, which holds the key as the secret "attestationKey" (32 bytes or more; see
+/// `sspr_session_set_secret`), or none: then the file is trusted as far as its access rights are. `request_json`: `snapshot` (the document as a string), `path`, and
+/// `overwrite` (true: replace an existing file).
+///
+/// `out_task` receives a task for `sspr_task_next`; its result is `{path, by, at, since, watermark, keyed, changes[]}`: who read the settings and when, since and until when
+/// the log is known, whether a key vouches for it, and the settings of which a change was ever seen in the log, by the log's names: only these can be attested.
+/// Its errors are SSPR_STATUS_SNAPSHOT_INVALID, SSPR_STATUS_SNAPSHOT_VERSION, SSPR_STATUS_ARGUMENT_INVALID (a snapshot that attests nothing, a key that is too short),
+/// SSPR_STATUS_ATTESTATION_INVALID (the file that is there), SSPR_STATUS_FILE_READ, SSPR_STATUS_FILE_WRITE, or those of any task (see `sspr_task_next`).
+///
+/// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status (also SSPR_STATUS_HANDLE_LIMIT),
+/// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_attestation_write(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        task::of_session(
+            session,
+            request_json,
+            out_task,
+            out_error,
+            |session, request: serde_json::Value, _| async move {
+                blocking(move || run::attestation::write(&session, &request)).await
+            },
+        )
+    }
 }
 
 /// Reads and checks a saved snapshot.

@@ -6,19 +6,18 @@ mod resets;
 
 use super::{Gap, Gatherer};
 use crate::json;
-use crate::snapshot::audit::{ResetActivity, SettingChange, SettingsHistory, WritebackSwitch, WritebackTrace};
+use crate::snapshot::attestation::LATE;
+use crate::snapshot::audit::{ResetActivity, SettingChange, SettingsHistory, UNNAMED, WritebackSwitch, WritebackTrace};
 use crate::snapshot::graph::{P1, P2, SubscribedSku};
 use crate::snapshot::{Fact, FactId, Facts, source};
 use crate::tenant::graph::Ask;
 use activity::{Activity, Names};
-use event::{Event, Events};
+use event::{Event, Events, Property};
 use jiff::{Timestamp, ToSpan};
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
-/// Events come late: what is newer than this may still be on its way.
-const LATE_HOURS: i64 = 1;
 /// How far back the log reaches with P1 or P2.
 const KEPT_DAYS: i64 = 30;
 /// How far without.
@@ -68,32 +67,34 @@ fn unquoted(text: &str) -> String {
 }
 
 fn fold_settings(history: &mut SettingsHistory, event: &Event) {
-    if !event.succeeded() {
+    if let Some(id) = &event.id {
+        history.events.insert(id.clone(), event.activity_date_time);
+    }
+    if event.result.as_deref() == Some("failure") {
         return;
     }
-    for property in event
-        .target_resources
-        .iter()
-        .flatten()
-        .flat_map(|t| t.modified_properties.iter().flatten())
-    {
-        let Some(name) = &property.display_name else {
-            continue;
-        };
+    // Where its outcome is not told, the setting may have changed, or not.
+    let told = event.succeeded();
+    let change = |property: Option<&Property>| SettingChange {
         // A cleared setting has no new value: what it was before counts no longer.
-        let change = SettingChange {
-            value: property.new_value.as_deref().map(unquoted),
-            before: property.old_value.as_deref().map(unquoted),
-            at: event.activity_date_time,
-            by: event.by(),
-        };
-        keep_newest(history, name.clone(), change);
+        value: property
+            .and_then(|p| p.new_value.as_deref())
+            .filter(|_| told)
+            .map(unquoted),
+        before: property.and_then(|p| p.old_value.as_deref()).map(unquoted),
+        at: event.activity_date_time,
+        by: event.by(),
+    };
+    let targets = event.target_resources.iter().flatten();
+    let mut named = false;
+    for property in targets.flat_map(|t| t.modified_properties.iter().flatten()) {
+        if let Some(name) = property.display_name.as_ref().filter(|name| !name.trim().is_empty()) {
+            history.note(name.clone(), change(Some(property)));
+            named = true;
+        }
     }
-}
-
-fn keep_newest(history: &mut SettingsHistory, name: String, change: SettingChange) {
-    if history.settings.get(&name).is_none_or(|known| known.at < change.at) {
-        history.settings.insert(name, change);
+    if !named {
+        history.note(UNNAMED.into(), change(None));
     }
 }
 
@@ -154,10 +155,15 @@ impl Gatherer {
     /// Notes in the facts how far the log reaches. That follows from the licence, which is read at the same time.
     pub(super) fn date_audit(&self, facts: &mut Facts) {
         let oldest = *self.log.oldest.lock().unwrap_or_else(PoisonError::into_inner);
-        let from = Some(kept_since(self.log.at, oldest, facts.subscribed_skus.value()));
-        let watermark = Some(self.log.at - LATE_HOURS.hours());
+        // By the service's clock, which the events are dated by; what it was asked for is by this machine's.
+        let now = self.log.at + self.graph.ahead().seconds();
+        let from = Some(kept_since(now, oldest, facts.subscribed_skus.value()).max(self.log.from()));
+        let watermark = Some(now - LATE);
         if let Some(history) = facts.audit_settings.value_mut() {
             (history.from, history.watermark) = (from, watermark);
+            // Events go oldest first, and none within a week. A licence that was gone for a while took more along.
+            let week = now - (KEPT_DAYS_FREE * 24).hours();
+            history.shown = Some(oldest.map_or(week, |oldest| oldest.min(week)));
         }
         if let Some(trace) = facts.audit_writeback.value_mut() {
             (trace.from, trace.watermark) = (from, watermark);

@@ -77,7 +77,8 @@ pub(super) fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
 
 /// The sentence on top.
 pub(super) fn verdict(document: &Value) -> String {
-    let counts = ["fail", "warn", "skipped", "error"].map(|name| document["counts"][name].as_u64().unwrap_or_default());
+    let counts = ["fail", "warn", "skipped", "error", "accepted"]
+        .map(|name| document["counts"][name].as_u64().unwrap_or_default());
     super::screen::verdict(text(document, "ready"), list(document, "steps").len(), counts)
 }
 
@@ -117,6 +118,21 @@ pub(super) fn affected(finding: &Value) -> Option<String> {
     Some(crate::finding::share(count, of, false, "user", "users"))
 }
 
+/// Whether the organisation accepts a finding now.
+pub(super) fn is_accepted(finding: &Value) -> bool {
+    finding["waiver"].is_object() && finding["waiver"]["ended"] != true
+}
+
+/// By whom a finding is accepted, or was.
+pub(super) fn accepted(finding: &Value) -> Option<String> {
+    let waiver = Some(&finding["waiver"]).filter(|waiver| waiver.is_object())?;
+    let (by, until, reason) = (text(waiver, "by"), text(waiver, "lastDay"), text(waiver, "reason"));
+    Some(match is_accepted(finding) {
+        true => format!("is accepted by {by} until {until}: {reason}"),
+        false => format!("was accepted by {by} until {until}, and counts again: {reason}"),
+    })
+}
+
 /// A link that may stand in a document.
 pub(super) fn link(url: &str) -> Option<&str> {
     Some(url).filter(|url| url.starts_with("https://"))
@@ -148,6 +164,9 @@ const COLUMNS: &[&str] = &[
     "of",
     "blocksReset",
     "sample",
+    "acceptedBy",
+    "acceptedUntil",
+    "acceptedReason",
 ];
 
 fn table(document: &Value) -> Vec<u8> {
@@ -156,7 +175,7 @@ fn table(document: &Value) -> Vec<u8> {
     out.extend_from_slice("\u{feff}".as_bytes());
     out.extend_from_slice(COLUMNS.join(",").as_bytes());
     for finding in list(document, "findings") {
-        let (remedy, affected) = (&finding["remediation"], &finding["affected"]);
+        let (remedy, affected, waiver) = (&finding["remediation"], &finding["affected"], &finding["waiver"]);
         for (at, column) in COLUMNS.iter().enumerate() {
             out.extend_from_slice(if at == 0 { b"\r\n" } else { b"," });
             let value = match *column {
@@ -166,6 +185,9 @@ fn table(document: &Value) -> Vec<u8> {
                 "command" | "portalUrl" | "docUrl" => remedy[*column].clone(),
                 "affected" => affected["count"].clone(),
                 "of" | "blocksReset" => affected[*column].clone(),
+                "acceptedBy" => waiver["by"].clone(),
+                "acceptedUntil" => waiver["lastDay"].clone(),
+                "acceptedReason" => waiver["reason"].clone(),
                 own => finding[own].clone(),
             };
             match &value {
@@ -177,6 +199,14 @@ fn table(document: &Value) -> Vec<u8> {
     }
     out.extend_from_slice(b"\r\n");
     out
+}
+
+/// A status as a pipeline is to take it: what is accepted fails nothing.
+fn junit_status(finding: &Value) -> &str {
+    match text(finding, "status") {
+        "Fail" if is_accepted(finding) => "Skipped",
+        status => status,
+    }
 }
 
 fn junit(document: &Value) -> String {
@@ -193,7 +223,7 @@ fn junit(document: &Value) -> String {
         let own = findings.iter().filter(|finding| text(finding, "step") == name);
         let count = |of: &[&str]| {
             own.clone()
-                .filter(|finding| of.contains(&text(finding, "status")))
+                .filter(|finding| of.contains(&junit_status(finding)))
                 .count()
         };
         out.push_str("<testsuite");
@@ -222,15 +252,20 @@ fn junit(document: &Value) -> String {
             };
             attribute(&mut out, "name", &case);
             out.push_str(" time=\"0\">");
-            let element = match text(finding, "status") {
+            let element = match junit_status(finding) {
                 "Fail" => "failure",
                 "Error" => "error",
                 "Skipped" | "NotApplicable" => "skipped",
                 _ => "system-out",
             };
             out.push_str(&format!("<{element}"));
+            let accepted = accepted(finding).unwrap_or_default();
             if element != "system-out" {
-                attribute(&mut out, "message", text(finding, "title"));
+                let message = match is_accepted(finding) {
+                    true => format!("{}; it {accepted}", text(finding, "title")),
+                    false => text(finding, "title").into(),
+                };
+                attribute(&mut out, "message", &message);
             }
             if matches!(element, "failure" | "error") {
                 attribute(&mut out, "type", text(finding, "severity"));
@@ -240,6 +275,7 @@ fn junit(document: &Value) -> String {
             let evidence = joined(list(finding, "evidence"), Some("source"));
             let parts = [
                 text(finding, "title"),
+                &accepted,
                 text(finding, "reason"),
                 &evidence,
                 text(remedy, "text"),
@@ -294,10 +330,14 @@ fn markdown(document: &Value) -> String {
     if document["first"].is_object() {
         line("\n\nFirst: ", text(&document["first"], "text"));
     }
+    for note in list(document, "notes") {
+        line("\n\n", note.as_str().unwrap_or_default());
+    }
     line("\n\n| step | status | worst finding |\n|---|---|---|", "");
     for step in list(document, "steps") {
         line("\n| ", text(step, "title"));
         line(" | ", text(step, "status"));
+        line(if step["accepted"] == true { ", accepted" } else { "" }, "");
         line(" | ", text(step, "headline"));
         line(" |", "");
     }
@@ -311,11 +351,14 @@ fn markdown(document: &Value) -> String {
         for finding in own {
             let remedy = &finding["remediation"];
             line("\n- **", text(finding, "status"));
+            line(if is_accepted(finding) { ", accepted" } else { "" }, "");
             line("** ", text(finding, "title"));
             line(" (", text(finding, "id"));
             line(")", "");
             let evidence = joined(list(finding, "evidence"), Some("source"));
+            let accepted = accepted(finding).unwrap_or_default();
             for (what, said) in [
+                ("It ", accepted.as_str()),
                 ("Why: ", text(finding, "reason")),
                 ("Seen: ", evidence.as_str()),
                 ("To do: ", text(remedy, "text")),

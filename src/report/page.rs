@@ -1,6 +1,6 @@
 //! A run's answer as one page: no network, no script, light and dark, and to print.
 
-use super::export::{affected, link, list, markup, minute, push, text, verdict};
+use super::export::{accepted, affected, is_accepted, link, list, markup, minute, push, text, verdict};
 use super::plots::{Plot, figure, total};
 use crate::finding::number;
 use serde_json::Value;
@@ -39,6 +39,7 @@ impl Out {
             "Error" => ("Error", "Error"),
             "Warn" => ("Warn", "Warning"),
             "Pass" => ("Pass", "Pass"),
+            "Accepted" => ("", "Accepted"),
             "Skipped" => ("", "Not readable"),
             _ => ("", "Not applicable"),
         };
@@ -88,6 +89,9 @@ pub(super) fn write(document: &Value, plots: &[Plot]) -> String {
     if document["first"].is_object() {
         out.element("<p>First: ", text(&document["first"], "text"), "</p>\n");
     }
+    for note in list(document, "notes") {
+        out.element("<p>", note.as_str().unwrap_or_default(), "</p>\n");
+    }
     out.element("<p class=\"soft\">Read ", &minute(text(document, "takenAt")), "</p>\n");
     out.raw("</header>\n<main>\n");
     areas(&mut out, document);
@@ -136,7 +140,7 @@ fn areas(out: &mut Out, document: &Value) {
             .raw("\">")
             .text(text(step, "title"))
             .raw("</a></th><td>");
-        out.tag(text(step, "status"))
+        out.tag(status(step, step["accepted"] == true))
             .raw("</td><td>")
             .text(text(step, "headline"))
             .raw("</td></tr>\n");
@@ -144,11 +148,16 @@ fn areas(out: &mut Out, document: &Value) {
     out.raw(END);
 }
 
+/// A status, or that it is accepted.
+fn status(of: &Value, accepted: bool) -> &str {
+    if accepted { "Accepted" } else { text(of, "status") }
+}
+
 /// A finding that asks for something.
 fn one(out: &mut Out, finding: &Value) {
     let remedy = &finding["remediation"];
     out.raw("<article>\n<h4>")
-        .tag(text(finding, "status"))
+        .tag(status(finding, is_accepted(finding)))
         .raw(" ")
         .text(text(finding, "title"))
         .raw("</h4>\n<p class=\"soft\"><code>");
@@ -161,7 +170,9 @@ fn one(out: &mut Out, finding: &Value) {
             out.raw(" kept from resetting");
         }
     }
-    out.raw("</p>\n").element("<p>", text(finding, "reason"), "</p>\n");
+    out.raw("</p>\n");
+    out.element("<p>It ", &accepted(finding).unwrap_or_default(), "</p>\n")
+        .element("<p>", text(finding, "reason"), "</p>\n");
     let fix = text(remedy, "text");
     if !fix.is_empty() {
         out.raw("<p><strong>To do:</strong> ").text(fix);

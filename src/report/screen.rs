@@ -12,7 +12,7 @@ pub(super) const INDENT: usize = 30;
 
 /// The screen's lines.
 pub fn lines(readiness: &Readiness, utc_offset_minutes: i32) -> Vec<String> {
-    let each = |step: &StepResult| line(step.status, &step.title, &step.headline);
+    let each = |step: &StepResult| line(mark(step.status, step.accepted), &step.title, &step.headline);
     let body = readiness.steps.iter().flat_map(each).collect();
     whole(readiness, utc_offset_minutes, body)
 }
@@ -23,14 +23,23 @@ pub fn each_check(readiness: &Readiness, step: &Step, utc_offset_minutes: i32) -
     let each = |finding: &Finding| {
         let slug = finding.id.split('.').next_back().unwrap_or_default().replace('_', " ");
         let (first, rest) = slug.split_at(slug.len().min(1));
-        line(finding.status, &(first.to_uppercase() + rest), &finding.title)
+        line(
+            mark(finding.status, finding.accepted()),
+            &(first.to_uppercase() + rest),
+            &finding.title,
+        )
     };
     let body = step.checks.iter().filter_map(found).flat_map(each).collect();
     whole(readiness, utc_offset_minutes, body)
 }
 
-fn line(status: Outcome, title: &str, headline: &str) -> Vec<String> {
-    hang(&format!("{}  {title:<22}  ", word(status)), &clean(headline), INDENT)
+/// A status as the screen has it, or that it is accepted.
+fn mark(status: Outcome, accepted: bool) -> &'static str {
+    if accepted { "acc." } else { word(status) }
+}
+
+fn line(status: &str, title: &str, headline: &str) -> Vec<String> {
+    hang(&format!("{status}  {title:<22}  "), &clean(headline), INDENT)
 }
 
 fn whole(readiness: &Readiness, utc_offset_minutes: i32, body: Vec<String>) -> Vec<String> {
@@ -39,7 +48,7 @@ fn whole(readiness: &Readiness, utc_offset_minutes: i32, body: Vec<String>) -> V
     lines.extend(body);
     lines.push(String::new());
     let c = &readiness.counts;
-    let counts = [c.fail, c.warn, c.skipped, c.error].map(u64::from);
+    let counts = [c.fail, c.warn, c.skipped, c.error, c.accepted].map(u64::from);
     let ready = match readiness.ready {
         Ready::Yes => "Yes",
         Ready::No => "No",
@@ -50,6 +59,7 @@ fn whole(readiness: &Readiness, utc_offset_minutes: i32, body: Vec<String>) -> V
         lines.extend(hang("First: ", &clean(&first.text), 7));
         lines.push(format!("       {}", first.command));
     }
+    lines.extend(readiness.notes.iter().flat_map(|note| hang("", &clean(note), 0)));
     lines.extend(
         may_write(&readiness.excess_permissions.writing)
             .iter()
@@ -124,9 +134,9 @@ pub(super) fn word(status: Outcome) -> &'static str {
     }
 }
 
-/// The answer in a sentence: of `ready`, the steps that were checked, and how many findings failed, warn, were not readable
-/// and could not be checked.
-pub(super) fn verdict(ready: &str, checked: usize, counts: [u64; 4]) -> String {
+/// The answer in a sentence: of `ready`, the steps that were checked, and how many findings failed, warn, were not readable,
+/// could not be checked and are accepted.
+pub(super) fn verdict(ready: &str, checked: usize, counts: [u64; 5]) -> String {
     let word = match ready {
         "Yes" => "Ready",
         "No" => "Not ready",
@@ -138,7 +148,7 @@ pub(super) fn verdict(ready: &str, checked: usize, counts: [u64; 4]) -> String {
         true => format!("{word} ({checked} of {all} steps checked)"),
         false => word.into(),
     };
-    let words = ["to fix", "to watch", "not readable", "failed to run"];
+    let words = ["to fix", "to watch", "not readable", "failed to run", "accepted"];
     let parts: Vec<String> = counts
         .iter()
         .zip(words)

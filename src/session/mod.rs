@@ -33,6 +33,7 @@ pub const SECRET_NAMES: &[&str] = &[
     "directoryPassword",
     "connectorPassword",
     "finalPassword",
+    "attestationKey",
 ];
 
 /// A secret is short; more is a mistake.

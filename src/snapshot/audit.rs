@@ -13,19 +13,46 @@ pub struct SettingsHistory {
     pub settings: BTreeMap<String, SettingChange>,
     /// The oldest moment that the read reached.
     pub from: Option<Timestamp>,
+    /// The log shows by what it holds that it holds all since then, whatever the licence says of now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shown: Option<Timestamp>,
     /// Events after this moment may still be on their way.
     pub watermark: Option<Timestamp>,
     /// The activity's name as this tenant's log has it.
     pub activity: String,
+    /// When each event happened, by its id.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub events: BTreeMap<String, Timestamp>,
 }
 
+/// The name under which a change stands whose event names no setting: it may be of any.
+pub const UNNAMED: &str = "";
+
 impl SettingsHistory {
+    /// Notes a change of a setting. Of two at the same moment nobody knows which was the last.
+    pub fn note(&mut self, name: String, change: SettingChange) {
+        newest(&mut self.settings, name, change);
+    }
+
     /// The newest change of a setting whose name fits.
     pub fn newest(&self, mut fits: impl FnMut(&str) -> bool) -> Option<(&str, &SettingChange)> {
         let fitting = self.settings.iter().filter(|(name, _)| fits(name));
         fitting
             .max_by_key(|(_, change)| change.at)
             .map(|(name, change)| (name.as_str(), change))
+    }
+}
+
+/// Keeps the newest change of a setting, whatever order they come in.
+pub(super) fn newest(changes: &mut BTreeMap<String, SettingChange>, name: String, change: SettingChange) {
+    match changes.get_mut(&name) {
+        Some(known) if known.at > change.at => {}
+        Some(known) if known.at == change.at => {
+            if known.value != change.value {
+                known.value = None;
+            }
+        }
+        _ => drop(changes.insert(name, change)),
     }
 }
 

@@ -60,6 +60,9 @@ fn two(own: &Snapshot, other: &Snapshot) -> Result<Snapshot> {
     if other.taken_at > own.taken_at {
         whole["takenAt"] = next["takenAt"].take();
     }
+    if whole["declarations"].is_null() && !next["declarations"].is_null() {
+        whole["declarations"] = next["declarations"].take();
+    }
     whole["durationMs"] = own.duration_ms.max(other.duration_ms).into();
     if let (Some(facts), Some(others)) = (whole["facts"].as_object_mut(), next["facts"].as_object_mut()) {
         let missed = [&*facts, &*others].map(|facts| facts.get("forests").map_or(0, |fact| unreached(fact).len()));

@@ -66,13 +66,14 @@ fn from_first(document: &mut Value) {
 
 /// The members of a snapshot that this library does not know, and does not look at.
 pub fn unknown(text: &str) -> Vec<String> {
-    const KNOWN: [&str; 6] = [
+    const KNOWN: [&str; 7] = [
         "schemaVersion",
         "libraryVersion",
         "takenAt",
         "durationMs",
         "signedIn",
         "facts",
+        "declarations",
     ];
     let document: Value = json::read(text).unwrap_or_default();
     let members = document.as_object().into_iter().flatten().map(|(name, _)| name);

@@ -1,5 +1,6 @@
 //! The snapshot: all facts of a run, plain data that can be saved, loaded, joined and assessed anywhere.
 
+pub mod attestation;
 pub mod audit;
 pub mod connect;
 pub mod directory;
@@ -24,6 +25,7 @@ use crate::status::Status;
 use jiff::Timestamp;
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,6 +48,9 @@ pub struct Snapshot {
     pub signed_in: SignedIn,
     /// What the sources said.
     pub facts: Facts,
+    /// The file of declarations that the run was given, for whoever judges again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declarations: Option<Value>,
 }
 
 /// How the run was signed in.
@@ -170,6 +175,8 @@ facts! {
     portal_sync_status: portal::AdConnectStatus => PortalSyncStatus, "portalSyncStatus";
     /// The settings by their newest change in the audit log.
     audit_settings: audit::SettingsHistory => AuditSettings, "auditSettings";
+    /// What a person read of the portal's settings, carried on by the audit log.
+    attestation: attestation::Attestation => Attestation, "attestation";
     /// The writeback switch in the audit log.
     audit_writeback: audit::WritebackTrace => AuditWriteback, "auditWriteback";
     /// Resets, who wrote them, and unlocks in the audit log.
@@ -244,6 +251,7 @@ impl Snapshot {
             duration_ms: 0,
             signed_in,
             facts: Facts::default(),
+            declarations: None,
         }
     }
 

@@ -127,6 +127,7 @@ pub fn source(fact: FactId) -> &'static Source {
             REPORT_ROLES,
             false
         ),
+        FactId::Attestation => source!("the attestation that the run was given", []),
         FactId::AuditWriteback => source!(
             "GET /v1.0/auditLogs/directoryAudits (password writeback)",
             ["AuditLog.Read.All"],

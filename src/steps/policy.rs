@@ -1,12 +1,14 @@
 //! Weighs what the sources say of one setting of the reset policy: the portal's object, the audit log's newest change,
 //! an operator's declaration. No supported interface has these values, so each answer carries where it is from.
 
+mod attested;
 mod unknown;
 
 pub use unknown::{Unknown, unknown};
 
 use crate::change::{Change, Kind as Writes, PortalObject, Write};
 use crate::finding::{Check, Evidence, Finding, Outcome, Severity};
+use crate::snapshot::audit::UNNAMED;
 use crate::snapshot::portal::{OnPremisesResetPolicy, PasswordResetPolicy};
 use crate::snapshot::{Fact, FactId, Snapshot};
 use jiff::{SignedDuration, Timestamp};
@@ -159,6 +161,18 @@ pub struct Unread {
     pub at: Timestamp,
     /// What is not understood.
     pub text: String,
+    /// True where it is not the log's change, but an attestation that does not count.
+    pub attested: bool,
+}
+
+impl Unread {
+    fn of(at: Timestamp, text: String) -> Self {
+        Unread {
+            at,
+            text,
+            attested: false,
+        }
+    }
 }
 
 /// What the sources say of a setting. What is older than a change that is not understood is left out.
@@ -270,7 +284,7 @@ impl<T> Portal<T> {
     }
 }
 
-impl<T: Display> Setting<T> {
+impl<T: Display + PartialEq> Setting<T> {
     /// What the portal, or an operator in its place, says.
     pub fn stated(&self, snapshot: &Snapshot) -> Option<Stated<T>> {
         match self.portal {
@@ -281,19 +295,42 @@ impl<T: Display> Setting<T> {
 
     /// What each source says.
     pub fn sources(&self, snapshot: &Snapshot) -> Sources<T> {
-        let (event, unread) = match self.logged(snapshot) {
+        let (mut event, mut unread) = match self.logged(snapshot) {
             Ok(event) => (event, None),
             Err(unread) => (None, Some(unread)),
         };
-        let state = self.stated(snapshot).filter(|s| !outdated(s.at, &unread));
+        let mut state = self.stated(snapshot).filter(|s| !outdated(s.at, &unread));
+        if state.as_ref().is_none_or(|state| state.kind != Kind::State) {
+            match self.attested(snapshot) {
+                None => {}
+                Some(Ok(attested)) => state = Some(attested).filter(|s| !outdated(s.at, &unread)).or(state),
+                Some(Err(lost)) => {
+                    event = event.filter(|event| event.at >= lost.at);
+                    unread = unread.or(Some(lost));
+                }
+            }
+        }
         Sources { state, event, unread }
+    }
+
+    /// Whether the audit log may call it so.
+    fn fits(&self, name: &str) -> bool {
+        same_name(self.member, name) || self.logged.iter().any(|logged| same_name(logged, name))
     }
 
     /// What the audit log's newest change says, or why it is not understood.
     pub fn logged(&self, snapshot: &Snapshot) -> Result<Option<Stated<T>>, Unread> {
         let fact = &snapshot.facts.audit_settings;
-        let fits = |name: &str| same_name(self.member, name) || self.logged.iter().any(|l| same_name(l, name));
-        let Some((name, change)) = fact.value().and_then(|history| history.newest(fits)) else {
+        let newest = fact.value().and_then(|history| history.newest(|name| self.fits(name)));
+        let unnamed = fact.value().and_then(|history| history.settings.get(UNNAMED));
+        if let Some(unnamed) = unnamed.filter(|unnamed| newest.is_none_or(|(_, change)| unnamed.at >= change.at)) {
+            let text = format!(
+                "A change in the audit log ({}) does not say of which setting.",
+                date(unnamed.at)
+            );
+            return Err(Unread::of(unnamed.at, text));
+        }
+        let Some((name, change)) = newest else {
             return Ok(None);
         };
         let Some(text) = change.value.as_deref() else {
@@ -301,7 +338,7 @@ impl<T: Display> Setting<T> {
                 "Its newest change in the audit log ({}) names no value.",
                 date(change.at)
             );
-            return Err(Unread { at: change.at, text });
+            return Err(Unread::of(change.at, text));
         };
         let Some(value) = (self.parse)(text) else {
             let text = format!(
@@ -309,9 +346,11 @@ impl<T: Display> Setting<T> {
                 date(change.at),
                 short(text)
             );
-            return Err(Unread { at: change.at, text });
+            return Err(Unread::of(change.at, text));
         };
         let watermark = fact.value().and_then(|h| h.watermark).or(fact.as_of());
+        // It is seen, however new it is.
+        let watermark = watermark.map(|watermark| watermark.max(change.at));
         let evidence = Evidence {
             source: "audit log".into(),
             seen: format!(

@@ -74,6 +74,7 @@ pub fn log(changes: &[(&str, &str, &str)]) -> Fact<SettingsHistory> {
         from: Some(at("2026-10-24T09:00:00Z")),
         watermark: Some(at("2026-11-23T08:30:00Z")),
         activity: "Update SSPR Settings".into(),
+        ..SettingsHistory::default()
     })
 }
 

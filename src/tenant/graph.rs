@@ -106,6 +106,11 @@ impl Graph {
         }
     }
 
+    /// By how many seconds the service's clock was ahead of this machine's in its last answer.
+    pub fn ahead(&self) -> i64 {
+        self.service.http.ahead()
+    }
+
     /// Reads one resource.
     pub async fn get<T: DeserializeOwned>(&self, ask: &Ask) -> Result<T, AskError> {
         let url = self.service.url(&ask.path)?;

@@ -3,7 +3,7 @@
 mod client;
 mod error;
 
-use super::wait::retry_after;
+use super::wait::{ahead, retry_after};
 use crate::error::Error;
 use crate::session::config::Config;
 use crate::status::Status;
@@ -11,6 +11,7 @@ use client::Clients;
 pub use error::{HttpError, request_id};
 use error::{failure, transport};
 use reqwest::{Request, Response};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::OnceCell;
@@ -43,6 +44,8 @@ struct Shared {
     password: Mutex<Option<Zeroizing<String>>>,
     /// Made by the first task that sends: they take files, of the caller's and of the system's trust.
     clients: OnceCell<Clients>,
+    /// By how many seconds the services' clock was ahead of this machine's in their last answer.
+    ahead: AtomicI64,
 }
 
 impl std::fmt::Debug for Http {
@@ -58,12 +61,18 @@ impl Http {
             config: Arc::clone(config),
             password: Mutex::default(),
             clients: OnceCell::new(),
+            ahead: AtomicI64::new(0),
         };
         Http {
             shared: Arc::new(shared),
             ends: None,
             attempts: ATTEMPTS,
         }
+    }
+
+    /// By how many seconds the services' clock was ahead of this machine's in their last answer.
+    pub fn ahead(&self) -> i64 {
+        self.shared.ahead.load(Ordering::Relaxed)
     }
 
     /// The same client, which sends once, but for what the service did not take: for what must not be done twice.
@@ -167,7 +176,12 @@ impl Http {
             let outcome = match tokio::time::timeout_at(deadline, client.execute(copy)).await {
                 Err(_) => return Err(late()),
                 Ok(Err(error)) => Err(transport(&host, id.clone(), error, timeout)),
-                Ok(Ok(response)) if response.status().is_success() => return Ok(response),
+                Ok(Ok(response)) if response.status().is_success() => {
+                    if let Some(seconds) = ahead(response.headers()) {
+                        self.shared.ahead.store(seconds, Ordering::Relaxed);
+                    }
+                    return Ok(response);
+                }
                 Ok(Ok(response)) => Ok(response),
             };
             let (error, asked, most) = match outcome {

@@ -1,4 +1,4 @@
-//! The wait that a service asks for.
+//! The wait that a service asks for, and its clock.
 
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use std::time::{Duration, SystemTime};
@@ -19,6 +19,18 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         }
     };
     Some(wait.min(Duration::from_secs(24 * 3600)))
+}
+
+/// By how many seconds a service's clock is ahead of this machine's; none where it does not tell, or nonsense.
+pub fn ahead(headers: &HeaderMap) -> Option<i64> {
+    const MOST: i64 = 10 * 366 * 24 * 3600;
+    let date = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?;
+    let ahead = match date.duration_since(SystemTime::now()) {
+        Ok(ahead) => ahead.as_secs() as i64,
+        // The date is a whole second, so that it seems up to one behind.
+        Err(behind) => -(behind.duration().as_secs() as i64),
+    };
+    (ahead.abs() < MOST).then_some(ahead)
 }
 
 #[cfg(test)]

@@ -21,8 +21,16 @@ pub fn run() -> Result<()> {
     write(DECLARATIONS, &csharp::declarations(&header::read(&header)?)?)?;
     // The test that compares the catalogue's page with its table writes it when told to.
     let mut test = build::cargo();
-    test.args(["test", "--quiet", "--lib", "--", "catalogue::", "desired::"])
-        .env("SSPR_WRITE", "1");
+    test.args([
+        "test",
+        "--quiet",
+        "--lib",
+        "--",
+        "catalogue::",
+        "desired::",
+        "declarations::",
+    ])
+    .env("SSPR_WRITE", "1");
     ensure!(
         test.current_dir(build::root()).status()?.success(),
         "the catalogue could not be written"

@@ -158,7 +158,8 @@ impl Tenant {
         audit::events(
             &self.id,
             &self.display_name,
-            &format!("added-{serial}"),
+            // Some may be gone by now.
+            &format!("added-{serial}-{}", now.as_nanosecond()),
             &spec,
             &self.directory,
             &mut made,
@@ -167,6 +168,19 @@ impl Tenant {
         audits.extend(made);
         audit::newest_first(&mut audits);
         Ok(())
+    }
+
+    /// Drops the audit events that are older, and says how many.
+    pub fn forget_audits(&self, hours: i64, now: Timestamp) -> usize {
+        let oldest = now - jiff::SignedDuration::from_hours(hours);
+        let kept = |event: &Value| {
+            let at = event["activityDateTime"].as_str().unwrap_or_default();
+            at.parse::<Timestamp>().is_ok_and(|at| at >= oldest)
+        };
+        let mut audits = crate::record::lock(&self.audits);
+        let before = audits.len();
+        audits.retain(kept);
+        before - audits.len()
     }
 }
 

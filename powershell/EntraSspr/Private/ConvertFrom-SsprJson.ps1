@@ -1,6 +1,6 @@
 # The members of our documents that are times. They are converted here and nowhere else: ConvertFrom-Json of PowerShell 7
 # makes DateTime of whatever looks like one, and that of 5.1 of nothing.
-$script:TimeMembers = @('takenAt', 'asOf', 'at', 'until', 'expiresAt', 'changedAt', 'created', 'expires', 'passwordExpires', 'passwordSet', 'lastSignIn', 'set', 'resetFrom', 'readAt', 'since', 'begunAt', 'endedAt')
+$script:TimeMembers = @('takenAt', 'asOf', 'at', 'until', 'expiresAt', 'changedAt', 'created', 'expires', 'passwordExpires', 'passwordSet', 'lastSignIn', 'set', 'resetFrom', 'readAt', 'since', 'begunAt', 'endedAt', 'watermark')
 # Documents that travel as text, for the library to read again: kept as they are.
 $script:RawMembers = @('snapshot', 'desired', 'plan')
 # Control characters, and marks that turn the reading direction: names in a tenant may hold them.

@@ -5,13 +5,15 @@ function New-SsprReadiness {
     param([Parameter(Mandatory = $true)] [psobject] $Document)
 
     $findings = @(foreach ($finding in $Document.Findings) { New-SsprFinding -Document $finding })
-    $steps = @(foreach ($step in $Document.Steps) { Add-SsprTypeName -InputObject ($step | Select-Object -Property Name, Title, Status, Headline, FindingId) -Name StepResult })
+    $steps = @(foreach ($step in $Document.Steps) { Add-SsprTypeName -InputObject ($step | Select-Object -Property Name, Title, Status, Headline, FindingId, @{ Name = 'Accepted'; Expression = { [bool](Get-SsprMember -InputObject $_ -Name Accepted) } }) -Name StepResult })
     $first = Get-SsprMember -InputObject $Document -Name First
     if ($null -ne $first) { $first = $first | Select-Object -Property FindingId, Text, Command }
     $excess = [pscustomobject][ordered]@{
         Writing = @($Document.ExcessPermissions.Writing)
         Reading = @($Document.ExcessPermissions.Reading)
     }
+    $attestation = Get-SsprMember -InputObject $Document -Name Attestation
+    if ($null -ne $attestation) { $attestation = $attestation | Select-Object -Property Path, By, At, Since, Watermark, Keyed, Written, Reason }
     $readiness = [pscustomobject][ordered]@{
         TenantName        = $Document.TenantName
         TenantId          = $Document.TenantId
@@ -20,11 +22,13 @@ function New-SsprReadiness {
         EnabledMembers    = $Document.EnabledMembers
         TakenAt           = $Document.TakenAt
         Duration          = [timespan]::FromMilliseconds($Document.DurationMs)
-        Counts            = $Document.Counts | Select-Object -Property Pass, Fail, Warn, Skipped, NotApplicable, Error
+        Counts            = $Document.Counts | Select-Object -Property Pass, Fail, Warn, Skipped, NotApplicable, Error, Accepted
         First             = $first
         ExcessPermissions = $excess
         Steps             = $steps
         Findings          = $findings
+        Notes             = @(Get-SsprMember -InputObject $Document -Name Notes | Where-Object -FilterScript { $_ })
+        Attestation       = $attestation
         Screen            = @($Document.Screen)
         Snapshot          = New-SsprSnapshot -Document $Document
     }
@@ -62,6 +66,8 @@ function New-SsprFinding {
             Sample      = @($affected.Sample)
         }
     }
+    $waiver = Get-SsprMember -InputObject $Document -Name Waiver
+    if ($null -ne $waiver) { $waiver = $waiver | Select-Object -Property By, Reason, LastDay, Ended }
     $finding = [pscustomobject][ordered]@{
         Id          = $Document.Id
         Step        = $Document.Step
@@ -73,8 +79,20 @@ function New-SsprFinding {
         Evidence    = $evidence
         Remediation = $remediation
         Affected    = $affected
+        Waiver      = $waiver
     }
     Add-SsprTypeName -InputObject $finding -Name Finding
+}
+
+function Test-SsprAccepted {
+    # Whether the organisation accepts a finding now.
+    [CmdletBinding()]
+    [OutputType([bool])]
+    param([AllowNull()] [psobject] $Finding)
+
+    if ($null -eq $Finding) { return $false }
+    $waiver = Get-SsprMember -InputObject $Finding -Name Waiver
+    $null -ne $waiver -and -not $waiver.Ended
 }
 
 function New-SsprSnapshot {

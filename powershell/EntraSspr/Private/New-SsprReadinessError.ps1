@@ -8,7 +8,7 @@ function New-SsprReadinessError {
     if ($Readiness.Ready -eq 'No') {
         $name = 'NotReady'
         $message = "$($Readiness.TenantName) is not ready for self-service password reset"
-        $shown = @($Readiness.Findings | Where-Object { $_.Status -eq 'Fail' })
+        $shown = @($Readiness.Findings | Where-Object { $_.Status -eq 'Fail' -and -not (Test-SsprAccepted -Finding $_) })
     } else {
         $name = 'NotKnown'
         $message = "whether $($Readiness.TenantName) is ready for self-service password reset is not known"

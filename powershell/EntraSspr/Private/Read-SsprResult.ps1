@@ -118,11 +118,16 @@ function New-SsprFindingChange {
 
     $weight = @{ Error = 2; Fail = 2; Warn = 1 }
     $severity = @('Info', 'Low', 'Medium', 'High')
-    $bad = @(foreach ($one in $Reference, $Difference) { if ($null -ne $one -and $weight.ContainsKey([string]$one.Status)) { $weight[[string]$one.Status] } else { 0 } })
+    $accepted = @(foreach ($one in $Reference, $Difference) { Test-SsprAccepted -Finding $one })
+    $bad = @(foreach ($one in $Reference, $Difference) { if ($null -ne $one -and -not (Test-SsprAccepted -Finding $one) -and $weight.ContainsKey([string]$one.Status)) { $weight[[string]$one.Status] } else { 0 } })
     $users = @(foreach ($one in $Reference, $Difference) { if ($null -ne $one -and $null -ne $one.Affected) { [double]$one.Affected.Count } else { 0 } })
     $change = 'Same'
     if ($Unread) {
         if ($Reference.Status -ne 'Skipped') { $change = 'Unread' }
+    } elseif ($accepted[1]) {
+        if (-not $accepted[0]) { $change = 'Accepted' }
+    } elseif ($accepted[0] -and $bad[1] -eq 0) {
+        $change = if ($null -ne $Difference -and $Difference.Status -eq 'Skipped') { 'Unread' } else { 'Fixed' }
     } elseif ($bad[0] -eq 0 -and $bad[1] -gt 0) {
         $change = 'New'
     } elseif ($bad[0] -gt 0 -and $bad[1] -eq 0) {

@@ -13,6 +13,12 @@ function Assert-SsprReadiness {
     Only these steps. The names are completed with the Tab key; Get-SsprCheck lists them.
     .PARAMETER ExcludeStep
     All steps but these.
+    .PARAMETER Attestation
+    What a person read of the portal's settings, as of Test-SsprReadiness.
+    .PARAMETER AttestationKey
+    The key that vouches for it.
+    .PARAMETER DeclarationPath
+    What operators declared and which findings are accepted, as of Test-SsprReadiness. What is accepted does not fail.
     .PARAMETER AllowUnknown
     Do not fail when something that decides could not be read.
     .EXAMPLE
@@ -46,13 +52,24 @@ function Assert-SsprReadiness {
         [ArgumentCompleter({ param($Command, $Parameter, $Word) Get-SsprCheck | ForEach-Object -Process { $_.Step } | Select-Object -Unique | Where-Object -FilterScript { $_ -like "$Word*" } })]
         [string[]] $ExcludeStep,
 
+        [Parameter(ParameterSetName = 'Session')]
+        [ValidateNotNullOrEmpty()]
+        [string] $Attestation,
+
+        [Parameter(ParameterSetName = 'Session')]
+        [securestring] $AttestationKey,
+
+        [Parameter(ParameterSetName = 'Session')]
+        [ValidateNotNullOrEmpty()]
+        [string] $DeclarationPath,
+
         [switch] $AllowUnknown
     )
 
     process {
         if ($PSCmdlet.ParameterSetName -eq 'Session') {
             $forward = @{}
-            foreach ($name in 'Session', 'Step', 'ExcludeStep') {
+            foreach ($name in 'Session', 'Step', 'ExcludeStep', 'Attestation', 'AttestationKey', 'DeclarationPath') {
                 if ($PSBoundParameters.ContainsKey($name)) { $forward[$name] = $PSBoundParameters[$name] }
             }
             $Readiness = Test-SsprReadiness @forward -ErrorAction Stop

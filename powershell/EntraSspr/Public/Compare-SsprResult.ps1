@@ -5,7 +5,8 @@ function Compare-SsprResult {
     .DESCRIPTION
     Each finding of either result gives one object, with the finding in both. New: it failed, warned or was an error only in the
     second. Fixed: it did in the first, and no longer does. Worse and Better: it does in both, but the status, the severity or the
-    number of users differs. Unread: it could not be decided in the second, or was not looked at there (-Step,
+    number of users differs. Accepted: the organisation accepts it in the second, and did not in the first; what it accepted
+    and no longer does is New. Unread: it could not be decided in the second, or was not looked at there (-Step,
     -Severity), so that nothing is known of it now. Same is the rest.
 
     Findings belong together by their id; where a check has several, by their title, then by their order.

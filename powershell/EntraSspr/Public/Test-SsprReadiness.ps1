@@ -24,6 +24,15 @@ function Test-SsprReadiness {
     only when it fits; what does not fit of the audit log and of large groups is left out, and the findings say so.
     .PARAMETER Full
     Read long lists whole, however long that takes.
+    .PARAMETER Attestation
+    A file that Export-SsprSnapshot -Attest wrote: what a person read of the portal's settings, which an app cannot. It stands while the
+    audit log since then is whole and names no change; with a change, the log's value stands; with a gap, the setting is not
+    readable. Each run carries the file on by what it read, so run once a day, and at least once a week.
+    .PARAMETER AttestationKey
+    The key that vouches for that file, as it was given when the file was made.
+    .PARAMETER DeclarationPath
+    A JSON file of settings that an operator states, which count only where nothing was read, and of findings that the
+    organisation accepts, which stay visible and count no more until their end (schema/declarations.schema.json).
     .PARAMETER Snapshot
     Judge a saved snapshot, without a session or a network.
     .EXAMPLE
@@ -34,6 +43,10 @@ function Test-SsprReadiness {
     (Test-SsprReadiness -Step license).Findings | Format-List
 
     Checks one step and shows its findings with evidence and what to do.
+    .EXAMPLE
+    Test-SsprReadiness -Attestation contoso.attest.json -AttestationKey $key -DeclarationPath contoso.declared.json
+
+    Checks as an app, with what a person attested of the portal's settings, and with what the organisation declared and accepts.
     .EXAMPLE
     Get-SsprSession -All | Test-SsprReadiness
 
@@ -67,6 +80,16 @@ function Test-SsprReadiness {
         [Parameter(ParameterSetName = 'Session')]
         [switch] $Full,
 
+        [Parameter(ParameterSetName = 'Session')]
+        [ValidateNotNullOrEmpty()]
+        [string] $Attestation,
+
+        [Parameter(ParameterSetName = 'Session')]
+        [securestring] $AttestationKey,
+
+        [ValidateNotNullOrEmpty()]
+        [string] $DeclarationPath,
+
         [Parameter(ParameterSetName = 'Snapshot', Mandatory = $true, ValueFromPipelineByPropertyName = $true)]
         [object] $Snapshot
     )
@@ -76,6 +99,7 @@ function Test-SsprReadiness {
         if ($Step) { $request['steps'] = @($Step) }
         if ($ExcludeStep) { $request['excludeSteps'] = @($ExcludeStep) }
         if ($Severity) { $request['severity'] = $Severity }
+        if ($DeclarationPath) { $request['declarations'] = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $DeclarationPath }
 
         if ($PSCmdlet.ParameterSetName -eq 'Snapshot') {
             $request['snapshot'] = Resolve-SsprSnapshotText -Cmdlet $PSCmdlet -Snapshot $Snapshot
@@ -84,8 +108,21 @@ function Test-SsprReadiness {
             if ($PSBoundParameters.ContainsKey('TimeBudget')) { $request['timeBudgetSeconds'] = [long][Math]::Ceiling($TimeBudget.TotalSeconds) }
             if ($Full) { $request['full'] = $true }
             $active = Resolve-SsprSession -Cmdlet $PSCmdlet -Session $Session
+            if ($Attestation) { $request['attestation'] = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $Attestation }
+            if ($AttestationKey) {
+                if (-not $Attestation) {
+                    $PSCmdlet.ThrowTerminatingError((New-SsprErrorRecord -Document ([pscustomobject]@{
+                                    name = 'Argument.Invalid'; category = 'InvalidArgument'; target = 'AttestationKey'
+                                    message = 'the key of an attestation was given without its file'; help = 'Name the file with -Attestation.'
+                                })))
+                }
+                Set-SsprSecret -Cmdlet $PSCmdlet -Handle $active.Handle -Name attestationKey -Value $AttestationKey
+            }
             $document = Invoke-SsprNative -Cmdlet $PSCmdlet -Function 'sspr_check_readiness' -Handle $active.Handle -Request $request -Activity 'Checking self-service password reset'
         }
-        New-SsprReadiness -Document $document
+        $readiness = New-SsprReadiness -Document $document
+        $told = $readiness.Attestation
+        if ($null -ne $told -and -not $told.Written) { $PSCmdlet.WriteWarning("$($told.Path) was not carried on: $($told.Reason).") }
+        $readiness
     }
 }

@@ -10,7 +10,7 @@ The job fails when the tenant is not ready, when it is not known (unless AllowUn
 and when the sign-in fails. An app cannot read all of the portal's settings, and the directory on premises is not looked at:
 name the steps to watch with Step, or give AllowUnknown.
 
-Nothing is changed and nothing is kept, so that a job that Azure Automation starts again from the beginning does the same.
+Nothing is changed and nothing is kept but the attestation, if one is named, so that a job that Azure Automation starts again from the beginning does the same.
 The output stays within what the portal shows of one job. Names of users are not written.
 .PARAMETER Step
 The steps to check, as a list or as one text with commas. Left out, all. Get-SsprCheck lists them.
@@ -28,6 +28,12 @@ The client id of the user-assigned managed identity to use. Left out, the system
 An Automation connection of type AzureServicePrincipal, to sign in with in place of a managed identity.
 .PARAMETER TimeBudgetMinutes
 How long reading long lists may take. Azure ends a job after three hours.
+.PARAMETER Attestation
+What a person attested of the portal's settings: a file that the job can read and write, as on a hybrid worker or a share.
+.PARAMETER AttestationKeyVariable
+An encrypted Automation variable (String) that holds the key of that file.
+.PARAMETER DeclarationPath
+A file of what operators declared and which findings are accepted.
 .PARAMETER SettingsVariable
 An Automation variable (String) that holds these parameters as a JSON object, such as {"Step": "license", "AllowUnknown":
 true}. A schedule's parameters cannot be changed later, a variable can. A parameter that is given goes before.
@@ -63,6 +69,12 @@ param(
     [ValidateRange(1, 150)]
     [int] $TimeBudgetMinutes = 2,
 
+    [string] $Attestation,
+
+    [string] $AttestationKeyVariable,
+
+    [string] $DeclarationPath,
+
     [string] $SettingsVariable
 )
 
@@ -91,7 +103,7 @@ function New-Failure {
 
 if ($SettingsVariable) {
     $settings = ConvertFrom-Json -InputObject ([string](Get-AutomationVariable -Name $SettingsVariable)) # 5.1-ok: Azure Automation's own
-    $known = 'Step', 'ExcludeStep', 'AllowUnknown', 'Tenant', 'Cloud', 'IdentityClientId', 'ConnectionName', 'TimeBudgetMinutes'
+    $known = 'Step', 'ExcludeStep', 'AllowUnknown', 'Tenant', 'Cloud', 'IdentityClientId', 'ConnectionName', 'TimeBudgetMinutes', 'Attestation', 'AttestationKeyVariable', 'DeclarationPath'
     foreach ($member in $settings.PSObject.Properties) {
         if ($known -notcontains $member.Name) { throw (New-Failure -Id Sspr.Settings.Unknown -Message "The variable $SettingsVariable has a member '$($member.Name)'. Known are $($known -join ', ').") }
         # The parameter's own type and limits hold for it.
@@ -103,6 +115,13 @@ foreach ($name in 'Step', 'ExcludeStep') {
     $list = @((Get-Variable -Name $name -ValueOnly) -split ',' | ForEach-Object { $_.Trim() } | Where-Object { $_ })
     if ($list) { $check[$name] = $list }
 }
+if ($Attestation) { $check['Attestation'] = $Attestation }
+if ($AttestationKeyVariable) {
+    $key = New-Object -TypeName System.Security.SecureString
+    foreach ($character in ([string](Get-AutomationVariable -Name $AttestationKeyVariable)).ToCharArray()) { $key.AppendChar($character) } # 5.1-ok: Azure Automation's own
+    $check['AttestationKey'] = $key
+}
+if ($DeclarationPath) { $check['DeclarationPath'] = $DeclarationPath }
 
 Import-Module -Name EntraSspr
 $session = $null
@@ -123,7 +142,8 @@ try {
     foreach ($status in 'Fail', 'Error', 'Warn', 'Skipped') {
         foreach ($finding in @($readiness.Findings | Where-Object { $_.Status -eq $status })) {
             Write-Line -Text ''
-            Write-Line -Text "$($status.ToUpperInvariant()) $($finding.Id): $($finding.Title)"
+            $accepted = if ($finding.Waiver -and -not $finding.Waiver.Ended) { ', accepted' }
+            Write-Line -Text "$($status.ToUpperInvariant())$accepted $($finding.Id): $($finding.Title)"
             if ($finding.Reason) { Write-Line -Text "  $($finding.Reason)" }
             if ($finding.Remediation) { Write-Line -Text "  What to do: $($finding.Remediation.Text) $($finding.Remediation.Command)".TrimEnd() }
         }
@@ -132,12 +152,12 @@ try {
     $counts = $readiness.Counts
     $result = [ordered]@{
         tenantName = $readiness.TenantName; tenantId = $readiness.TenantId; ready = $readiness.Ready; takenAt = $readiness.TakenAt.ToUniversalTime().ToString('yyyy-MM-ddTHH:mm:ssZ')
-        pass = $counts.Pass; fail = $counts.Fail; warn = $counts.Warn; skipped = $counts.Skipped; notApplicable = $counts.NotApplicable; error = $counts.Error
-        failed = @($readiness.Findings | Where-Object { $_.Status -eq 'Fail' } | Select-Object -First 100 | ForEach-Object { $_.Id })
+        pass = $counts.Pass; fail = $counts.Fail; warn = $counts.Warn; skipped = $counts.Skipped; notApplicable = $counts.NotApplicable; error = $counts.Error; accepted = $counts.Accepted
+        failed = @($readiness.Findings | Where-Object { $_.Status -eq 'Fail' -and -not ($_.Waiver -and -not $_.Waiver.Ended) } | Select-Object -First 100 | ForEach-Object { $_.Id })
     }
     Write-Output -InputObject (ConvertTo-Json -InputObject $result -Depth 3 -Compress)
 
-    if ($counts.Pass + $counts.Fail + $counts.Warn -eq 0) {
+    if ($counts.Pass + $counts.Fail + $counts.Warn + $counts.Accepted -eq 0) {
         throw (New-Failure -Id Sspr.Readiness.NothingRead -Message "Nothing of $($readiness.TenantName) could be read. Run EntraSspr-SelfTest: it says what is missing.")
     }
     if ($readiness.Ready -eq 'Unknown' -and $AllowUnknown) {

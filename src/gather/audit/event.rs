@@ -8,6 +8,8 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Event {
+    #[serde(default)]
+    pub id: Option<String>,
     pub activity_date_time: Timestamp,
     #[serde(default)]
     pub result: Option<String>,

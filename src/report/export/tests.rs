@@ -16,14 +16,15 @@ fn document(count: usize) -> Value {
                 "title": format!("{HOSTILE} {n}"), "decides": true, "reason": HOSTILE,
                 "evidence": [{"source": HOSTILE, "seen": HOSTILE, "asOf": "2026-11-23T09:00:00Z"}],
                 "remediation": {"text": HOSTILE, "command": HOSTILE, "portalUrl": "javascript:alert(1)", "docUrl": format!("https://x/\"{HOSTILE}")},
-                "affected": {"count": 5, "of": 20, "blocksReset": true, "sample": [format!("=cmd|' /C calc'!A0 {HOSTILE}")]}})
+                "affected": {"count": 5, "of": 20, "blocksReset": true, "sample": [format!("=cmd|' /C calc'!A0 {HOSTILE}")]},
+                "waiver": {"by": HOSTILE, "reason": HOSTILE, "lastDay": HOSTILE, "ended": n % 4 < 2}})
         })
         .collect();
     json!({"schemaVersion": 1, "ready": "No", "tenantId": HOSTILE, "tenantName": HOSTILE, "hybrid": true, "enabledMembers": 20,
         "takenAt": "2026-11-23T09:00:00Z", "durationMs": 5, "counts": {"fail": 1, "warn": 2},
         "steps": [{"name": "license", "title": "License", "status": "Fail", "headline": HOSTILE, "findingId": HOSTILE}],
         "first": {"findingId": "x", "text": HOSTILE, "command": "Get-SsprCheck x"}, "excessPermissions": {"writing": [HOSTILE], "reading": []},
-        "findings": findings, "screen": [HOSTILE]})
+        "findings": findings, "notes": [HOSTILE], "screen": [HOSTILE]})
 }
 
 fn written(document: Value, snapshot: Option<&Snapshot>, format: Format, names: Option<&Value>) -> String {
@@ -206,8 +207,8 @@ fn a_pipeline_takes_the_junit_file() {
     std::fs::write(&file, write(document(600), None, Format::JUnit, None)).unwrap();
     let text = std::fs::read_to_string(&file).unwrap();
     assert_eq!(text.matches("<testcase").count(), 600);
-    assert_eq!(text.matches("<failure").count(), 100);
-    assert!(text.contains("tests=\"600\" failures=\"100\" errors=\"100\" skipped=\"200\""));
+    assert_eq!(text.matches("<failure").count(), 50, "half of them are accepted");
+    assert!(text.contains("tests=\"600\" failures=\"50\" errors=\"100\" skipped=\"250\""));
     let schema = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/junit.xsd");
     let checked = std::process::Command::new("xmllint")
         .arg("--noout")

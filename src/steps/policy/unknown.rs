@@ -26,7 +26,7 @@ impl Unknown {
         finding.evidence = self.evidence.clone();
         if self.portal_api {
             finding = finding
-                .fix("Sign in as a person who may read the setting, with the portal API.")
+                .fix("Sign in as a person who may read the setting, with the portal API; what is read can be attested for runs of an app (Export-SsprSnapshot -Attest).")
                 .command("Connect-SsprTenant -PortalApi");
         }
         finding
@@ -38,7 +38,10 @@ pub fn unknown(snapshot: &Snapshot, portal: FactId, name: &str, log: FactId, unr
     let facts = &snapshot.facts;
     let (portal_refusal, log_refusal) = (facts.refusal(portal), facts.refusal(log));
     let asked = facts.has(portal) || facts.has(log) || portal_refusal.is_some() || log_refusal.is_some();
-    let (title, portal_api) = portal_title(snapshot, portal, portal_refusal, asked, unread.is_some());
+    let (title, portal_api) = match &unread {
+        Some(unread) if unread.attested => ("not readable: what was attested of it does not count now".into(), true),
+        _ => portal_title(snapshot, portal, portal_refusal, asked, unread.is_some()),
+    };
     let mut reasons = vec![format!("No source that was read tells the {name}.")];
     reasons.extend(
         [portal_refusal, log_refusal]
