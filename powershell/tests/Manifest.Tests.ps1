@@ -109,11 +109,13 @@ Describe 'The examples in the help' {
         $connection = Get-LabConnection -Lab $lab
         $clientId = $connection.ClientId
         $clientSecret = $connection.ClientSecret
+        $webhook = ConvertTo-Secret -Text "$($lab.url)/hook/example"
         Push-Location -Path $TestDrive
         $pem = [System.IO.File]::ReadAllText($lab.certificateFile) + [System.IO.File]::ReadAllText($lab.keyFile)
         [System.IO.File]::WriteAllText([System.IO.Path]::Combine($TestDrive, 'app.pem'), $pem)
         [void](Connect-SsprTenant @connection)
         [void](Test-SsprReadiness -Step license | Export-SsprSnapshot -Path 'contoso.sspr.json')
+        $before = Test-SsprReadiness
         $plan = New-SsprPlan -DesiredState '{"schemaVersion":1}'
         $result = $plan | Invoke-SsprPlan -JournalPath 'plan.jsonl' -Confirm:$false
         New-SsprDesiredState -Path 'mine.json'

@@ -33,6 +33,9 @@ pub const SECRET_NAMES: &[&str] = &[
     "directoryPassword",
     "connectorPassword",
     "finalPassword",
+    "webhookUrl",
+    "webhookKey",
+    "stateUrl",
 ];
 
 /// A secret is short; more is a mistake.
