@@ -150,7 +150,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "ffi",
         &[
-            "error", "finding", "gather", "json", "notify", "panics", "plan", "run", "session", "status", "task", "watch",
+            "error", "finding", "gather", "json", "notify", "panics", "plan", "run", "session", "status", "task",
+            "watch",
         ],
     ),
 ];

@@ -37,7 +37,10 @@ fn send(session: &Arc<Session>, url: &str, key: Option<&str>, request: Value) ->
 }
 
 fn hooks(lab: &Lab) -> Vec<sspr_lab::RequestRecord> {
-    lab.requests().into_iter().filter(|request| request.path.starts_with("/hook")).collect()
+    lab.requests()
+        .into_iter()
+        .filter(|request| request.path.starts_with("/hook"))
+        .collect()
 }
 
 fn header(request: &sspr_lab::RequestRecord, name: &str) -> String {
@@ -54,13 +57,19 @@ fn a_webhook_gets_a_card_or_json_signed_and_its_address_is_told_nowhere() {
     assert!(hooks(&lab).is_empty() && told["sent"] == false, "{told}");
     assert!(told["body"].as_str().unwrap().contains("AdaptiveCard"));
     let told = send(&session, &url, Some("canary-key"), json!({"message": message()})).unwrap();
-    assert_eq!((told["sent"].as_bool(), told["status"].as_u64()), (Some(true), Some(202)));
+    assert_eq!(
+        (told["sent"].as_bool(), told["status"].as_u64()),
+        (Some(true), Some(202))
+    );
     assert!(!told.to_string().contains(CANARY), "{told}");
     let told = send(&session, &url, None, json!({"message": message(), "format": "Json"})).unwrap();
     let all = hooks(&lab);
     assert_eq!(all.len(), 2);
     let card: Value = serde_json::from_str(&all[0].body).unwrap();
-    assert_eq!(card["attachments"][0]["contentType"], "application/vnd.microsoft.card.adaptive");
+    assert_eq!(
+        card["attachments"][0]["contentType"],
+        "application/vnd.microsoft.card.adaptive"
+    );
     assert!(!all[0].body.contains("[x](") && all[0].body.contains("Seats"));
     let at = header(&all[0], "x-sspr-timestamp");
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, b"canary-key");
@@ -99,7 +108,11 @@ fn no_other_host_is_asked_and_no_error_tells_the_address() {
     }
     assert_eq!(errors[1].status, Status::ServiceRefused);
     assert_eq!(errors[2].status, Status::ServiceThrottled);
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
     for url in [
         format!("http://127.0.0.1:{port}/{CANARY}"),
         format!("http://example.com/{CANARY}"),
@@ -127,7 +140,13 @@ fn what_is_asked_to_wait_is_sent_again() {
         let mut fault = json!({"path": "/hook", "count": 1});
         fault.as_object_mut().unwrap().extend(kind.as_object().unwrap().clone());
         lab.add_fault(serde_json::from_value::<Fault>(fault).unwrap()).unwrap();
-        let told = send(&session, &format!("{}{HOOK}", lab.url()), None, json!({"message": message()})).unwrap();
+        let told = send(
+            &session,
+            &format!("{}{HOOK}", lab.url()),
+            None,
+            json!({"message": message()}),
+        )
+        .unwrap();
         let all = hooks(&lab);
         assert_eq!(all.len(), 2);
         // The same message.
@@ -173,7 +192,10 @@ fn a_state_is_kept_in_a_file_or_a_blob_and_replaced_only_as_it_was_read() {
     ] {
         let with = |members: Value| {
             let mut request = place.clone();
-            request.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+            request
+                .as_object_mut()
+                .unwrap()
+                .extend(members.as_object().unwrap().clone());
             request
         };
         let none = read(&session, with(json!({"tenantId": tenant})), blob).unwrap();
@@ -184,7 +206,12 @@ fn a_state_is_kept_in_a_file_or_a_blob_and_replaced_only_as_it_was_read() {
         // Somebody made it meanwhile; somebody changed it meanwhile.
         let error = write(&session, with(json!({"state": own})), blob).unwrap_err();
         assert_eq!(error.status, Status::StateChanged);
-        write(&session, with(json!({"state": {"tenantId": tenant, "findings": []}, "tag": first["tag"]})), blob).unwrap();
+        write(
+            &session,
+            with(json!({"state": {"tenantId": tenant, "findings": []}, "tag": first["tag"]})),
+            blob,
+        )
+        .unwrap();
         let error = write(&session, with(json!({"state": own, "tag": first["tag"]})), blob).unwrap_err();
         assert_eq!(error.status, Status::StateChanged);
         assert!(!error.to_json().contains(CANARY));
@@ -195,7 +222,11 @@ fn a_state_is_kept_in_a_file_or_a_blob_and_replaced_only_as_it_was_read() {
     // A token goes to Azure's blobs alone.
     let error = read(&session, json!({"tenantId": tenant}), Some("https://evil.example/c/b")).unwrap_err();
     assert_eq!(error.status, Status::ArgumentInvalid, "{error:?}");
-    let error = read(&session, json!({"tenantId": tenant}), Some("https://x.blob.core.windows.net.evil.example/c/b"));
+    let error = read(
+        &session,
+        json!({"tenantId": tenant}),
+        Some("https://x.blob.core.windows.net.evil.example/c/b"),
+    );
     assert_eq!(error.unwrap_err().status, Status::ArgumentInvalid);
     // Whoever is not signed in has none to send.
     let nobody = open(&config(&lab, 0));
@@ -219,7 +250,8 @@ fn an_app_is_granted_what_it_lacks_and_it_is_taken_back() {
     let lab = lab();
     let change = |add: bool, app: &str, permission: &str| {
         let action = if add { "permissions/add" } else { "permissions/remove" };
-        lab.control("POST", action, &json!({"app": app, "permission": permission})).unwrap();
+        lab.control("POST", action, &json!({"app": app, "permission": permission}))
+            .unwrap();
     };
     change(true, "checker", "AppRoleAssignment.ReadWrite.All");
     let session = app(&lab, 0);
@@ -249,7 +281,11 @@ fn an_app_is_granted_what_it_lacks_and_it_is_taken_back() {
     assert_eq!(undone["changes"][0]["outcome"], "undone", "{undone:#}");
     assert!(!held("Policy.Read.All"));
     // What is too much goes only where that is asked for, and comes back.
-    let more = plan_of(&session, json!({"app": "checker", "removeExcess": true, "steps": ["license"]})).unwrap();
+    let more = plan_of(
+        &session,
+        json!({"app": "checker", "removeExcess": true, "steps": ["license"]}),
+    )
+    .unwrap();
     assert!(more["changes"].as_array().unwrap().len() > 3);
     assert_clean(&lab);
 }
@@ -265,7 +301,12 @@ fn an_app_that_is_not_there_or_not_the_only_one_is_refused() {
     let without = plan_of(&session, json!({"app": "checker", "steps": ["nonsense"]})).unwrap_err();
     assert_eq!(without.status, Status::ArgumentInvalid);
     // It may not write: that is said before anything is changed.
-    lab.control("POST", "permissions/remove", &json!({"app": "checker", "permission": "Policy.Read.All"})).unwrap();
+    lab.control(
+        "POST",
+        "permissions/remove",
+        &json!({"app": "checker", "permission": "Policy.Read.All"}),
+    )
+    .unwrap();
     let plan = plan_of(&session, json!({"app": "checker"})).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let journal = folder.path().join("a.jsonl");

@@ -31,7 +31,9 @@ pub(crate) fn blob(core: &Core, call: &Call, notes: &mut Notes) -> Reply {
         return refused(400, "InvalidHeaderValue");
     }
     // A signature counts by its presence: what it signs is not looked at.
-    let signed = pairs(&call.query).iter().any(|(name, value)| name == "sig" && !value.is_empty());
+    let signed = pairs(&call.query)
+        .iter()
+        .any(|(name, value)| name == "sig" && !value.is_empty());
     if !signed {
         let access = call.bearer().and_then(|token| core.desk.access(token));
         match access {
@@ -46,9 +48,7 @@ pub(crate) fn blob(core: &Core, call: &Call, notes: &mut Notes) -> Reply {
     match call.method.as_str() {
         "GET" => match there {
             None => refused(404, "BlobNotFound"),
-            Some((serial, bytes)) => {
-                Reply::bytes(200, "application/octet-stream", bytes).header("etag", &tag(serial))
-            }
+            Some((serial, bytes)) => Reply::bytes(200, "application/octet-stream", bytes).header("etag", &tag(serial)),
         },
         "PUT" => {
             if call.header("x-ms-blob-type") != Some("BlockBlob") {
@@ -58,7 +58,10 @@ pub(crate) fn blob(core: &Core, call: &Call, notes: &mut Notes) -> Reply {
             if call.header("if-none-match") == Some("*") && own.is_some() {
                 return refused(409, "BlobAlreadyExists");
             }
-            if call.header("if-match").is_some_and(|wanted| own.as_deref() != Some(wanted)) {
+            if call
+                .header("if-match")
+                .is_some_and(|wanted| own.as_deref() != Some(wanted))
+            {
                 return refused(412, "ConditionNotMet");
             }
             let serial = there.map_or(0, |(serial, _)| serial) + 1;

@@ -26,7 +26,10 @@ pub fn json(message: &Value, id: &str) -> (String, usize) {
         whole.insert("schemaVersion".into(), 1.into());
         whole.insert("id".into(), id.into());
         whole.insert("sentAt".into(), Timestamp::now().to_string().into());
-        whole.insert("changes".into(), changes.iter().map(|change| (*change).clone()).collect());
+        whole.insert(
+            "changes".into(),
+            changes.iter().map(|change| (*change).clone()).collect(),
+        );
         whole.insert("leftOut".into(), left_out.into());
         Value::Object(whole).to_string()
     })
@@ -37,7 +40,10 @@ pub fn teams(message: &Value) -> (String, usize) {
     fitting(message, TEAMS, |changes, left_out| {
         let text = |name: &str| shown(message[name].as_str().unwrap_or_default());
         let mut body = vec![
-            block(&format!("Self-service password reset: {}", text("tenantName")), &[("weight", "Bolder"), ("size", "Medium")]),
+            block(
+                &format!("Self-service password reset: {}", text("tenantName")),
+                &[("weight", "Bolder"), ("size", "Medium")],
+            ),
             block(&text("headline"), &[]),
         ];
         for (kind, title, color) in KINDS {
@@ -45,7 +51,10 @@ pub fn teams(message: &Value) -> (String, usize) {
             if own.is_empty() {
                 continue;
             }
-            body.push(block(title, &[("weight", "Bolder"), ("color", color), ("spacing", "Medium")]));
+            body.push(block(
+                title,
+                &[("weight", "Bolder"), ("color", color), ("spacing", "Medium")],
+            ));
             for change in own {
                 body.push(block(&line(change), &[("spacing", "Small")]));
             }
@@ -157,7 +166,10 @@ mod tests {
             assert!(body.len() <= TEAMS, "{count}: {}", body.len());
             let card: Value = serde_json::from_str(&body).unwrap();
             let blocks = card["attachments"][0]["content"]["body"].as_array().unwrap();
-            let told = blocks.iter().filter(|b| b["text"].as_str().unwrap().contains("a.b")).count();
+            let told = blocks
+                .iter()
+                .filter(|b| b["text"].as_str().unwrap().contains("a.b"))
+                .count();
             assert_eq!(told + left_out, count);
             assert_eq!(body.contains("are left out"), left_out > 0);
         }

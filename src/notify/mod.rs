@@ -145,11 +145,21 @@ mod tests {
 
     #[test]
     fn an_address_is_told_by_no_error() {
-        for bad in ["canary", "http://example.com/canary", "ftp://h/canary", "https://canary:x@h/", "https://canary@h/"] {
+        for bad in [
+            "canary",
+            "http://example.com/canary",
+            "ftp://h/canary",
+            "https://canary:x@h/",
+            "https://canary@h/",
+        ] {
             let error = secret_url("webhookUrl", &Zeroizing::new(bad.into())).unwrap_err();
             assert!(!error.to_json().contains("canary"), "{}", error.to_json());
         }
-        for good in ["https://h.example/x?sig=1", "http://127.0.0.1:1/x", "http://localhost/x"] {
+        for good in [
+            "https://h.example/x?sig=1",
+            "http://127.0.0.1:1/x",
+            "http://localhost/x",
+        ] {
             secret_url("webhookUrl", &Zeroizing::new(good.into())).unwrap();
         }
     }

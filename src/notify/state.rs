@@ -67,19 +67,33 @@ pub async fn write(session: &Session, request: Value, context: &TaskContext) -> 
 
 /// A state that this tenant may go on with; any other is left as it is.
 fn checked(text: &[u8], tenant: &str, name: &str) -> Result<Value> {
-    let refuse = |why: String, help: &str| Error::new(Status::StateInvalid, format!("{name} {why}")).target(name).help(help);
+    let refuse = |why: String, help: &str| {
+        Error::new(Status::StateInvalid, format!("{name} {why}"))
+            .target(name)
+            .help(help)
+    };
     const ANEW: &str = "Look at what it is. To begin anew, move it away, or name another place.";
     let state: Value = json::read(text).unwrap_or_default();
     if state["kind"] != KIND || !state["findings"].is_array() && state["schemaVersion"] == SCHEMA_VERSION {
-        return Err(refuse("holds no state, or is damaged; it was left as it is".into(), ANEW));
+        return Err(refuse(
+            "holds no state, or is damaged; it was left as it is".into(),
+            ANEW,
+        ));
     }
     if state["schemaVersion"] != SCHEMA_VERSION {
         let why = "was written by another version of this module; it was left as it is";
-        return Err(refuse(why.into(), "Use the newest version in every job that shares the state."));
+        return Err(refuse(
+            why.into(),
+            "Use the newest version in every job that shares the state.",
+        ));
     }
     let own = state["tenantId"].as_str().unwrap_or_default();
     if !own.eq_ignore_ascii_case(tenant) {
-        let own: String = own.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(40).collect();
+        let own: String = own
+            .chars()
+            .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
+            .take(40)
+            .collect();
         let why = format!("is the state of the tenant {own}, not of {tenant}; it was left as it is");
         return Err(refuse(why, "Each tenant has a state of its own: name another place."));
     }
@@ -124,8 +138,11 @@ impl Place {
                         let code = headers.get("x-ms-error-code").and_then(|code| code.to_str().ok());
                         return match code {
                             None | Some("BlobNotFound") => Ok(None),
-                            Some(_) => Err(Error::new(Status::ServiceFailed, format!("{}: its container is not there", self.name()))
-                                .help("Make the container, then run again.")),
+                            Some(_) => Err(Error::new(
+                                Status::ServiceFailed,
+                                format!("{}: its container is not there", self.name()),
+                            )
+                            .help("Make the container, then run again.")),
                         };
                     }
                     Err(error) => return Err(self.failed(error)),
@@ -147,7 +164,10 @@ impl Place {
                 };
                 let bytes = reading.whole(whole).await.map_err(|error| self.failed(error))?;
                 match bytes.len() > MOST {
-                    true => Err(Error::new(Status::StateInvalid, format!("{} is longer than any state", self.name()))),
+                    true => Err(Error::new(
+                        Status::StateInvalid,
+                        format!("{} is longer than any state", self.name()),
+                    )),
                     false => Ok(Some((bytes, tag))),
                 }
             }
@@ -205,7 +225,8 @@ impl Place {
         if !is_signed {
             let host = url.host_str().unwrap_or_default();
             if !BLOB_HOSTS.iter().any(|own| host.ends_with(own)) && !is_loopback(url) {
-                let why = "the address of the state has no signature, and is no blob of Azure's: no token is sent there";
+                let why =
+                    "the address of the state has no signature, and is no blob of Azure's: no token is sent there";
                 return Err(unusable(Error::new(Status::ArgumentInvalid, why).target("stateUrl")));
             }
             let tokens = session.state().map_err(unusable)?.tokens.for_task(context);
@@ -232,7 +253,11 @@ impl Place {
 }
 
 fn changed(name: &str) -> Error {
-    Error::new(Status::StateChanged, format!("{name} was written by another run meanwhile")).target(name)
+    Error::new(
+        Status::StateChanged,
+        format!("{name} was written by another run meanwhile"),
+    )
+    .target(name)
 }
 
 fn read_file(path: &Path) -> Result<Option<(Vec<u8>, String)>> {
@@ -284,7 +309,10 @@ mod tests {
         let mut other = state();
         other["tenantId"] = "bbbb\u{1b}[31m".into();
         let told = why(&other.to_string());
-        assert!(told.contains("tenant bbbb31m") || told.contains("tenant bbbb"), "{told}");
+        assert!(
+            told.contains("tenant bbbb31m") || told.contains("tenant bbbb"),
+            "{told}"
+        );
         assert!(!told.contains('\u{1b}'));
     }
 }

@@ -138,7 +138,9 @@ pub async fn app_permission(session: &Session, request: Value, context: &TaskCon
             consent["note"] = "The app is registered for its own tenant alone: make it multitenant first.".into();
         }
     }
-    let access = needed.iter().map(|name| json!({ "id": roles.by_name[*name], "type": "Role" }));
+    let access = needed
+        .iter()
+        .map(|name| json!({ "id": roles.by_name[*name], "type": "Role" }));
     let access: Vec<Value> = access.collect();
     let mut document = plan.document()?;
     document["app"] =
@@ -163,7 +165,9 @@ fn gdap(steps: &[&Step]) -> Value {
             all.push(json!({ "role": role, "opens": own.path }));
         }
     }
-    all.push(json!({ "role": "Privileged Role Administrator", "opens": "granting these permissions, and the consent link" }));
+    all.push(
+        json!({ "role": "Privileged Role Administrator", "opens": "granting these permissions, and the consent link" }),
+    );
     all.into()
 }
 
@@ -211,7 +215,10 @@ async fn find(graph: &Graph, app: &str) -> Result<Value> {
     }
     let is_id = uuid::Uuid::try_parse(app).is_ok();
     if is_id {
-        match graph.get::<Value>(&Ask::directory(format!("{PRINCIPALS}/{app}?{MEMBERS}"))).await {
+        match graph
+            .get::<Value>(&Ask::directory(format!("{PRINCIPALS}/{app}?{MEMBERS}")))
+            .await
+        {
             Ok(found) => return Ok(found),
             Err(AskError::Refused { status: 404, .. }) => {}
             Err(error) => return Err(error.into()),
@@ -256,7 +263,10 @@ mod tests {
     #[test]
     fn only_what_an_app_is_served_with_and_only_once() {
         let all = needed(STEPS);
-        assert!(all.contains("Policy.Read.All") && all.contains("Organization.Read.All"), "{all:?}");
+        assert!(
+            all.contains("Policy.Read.All") && all.contains("Organization.Read.All"),
+            "{all:?}"
+        );
         // The wider ones open what these would.
         assert!(!all.contains("Policy.Read.AuthenticationMethod"), "{all:?}");
         assert!(!all.contains("OrganizationalBranding.Read.All"), "{all:?}");
@@ -266,7 +276,11 @@ mod tests {
         for fact in steps::needs(STEPS) {
             let own = source(fact);
             let opened = own.permissions.iter().any(|name| all.contains(name));
-            assert!(opened || own.delegated_only || own.permissions.is_empty(), "{}", fact.name());
+            assert!(
+                opened || own.delegated_only || own.permissions.is_empty(),
+                "{}",
+                fact.name()
+            );
         }
     }
 
@@ -274,6 +288,9 @@ mod tests {
     fn one_step_needs_less() {
         let license = Step::named("license").unwrap();
         let own = needed(&[license]);
-        assert!(own.len() < needed(STEPS).len() && !own.contains("Policy.Read.All"), "{own:?}");
+        assert!(
+            own.len() < needed(STEPS).len() && !own.contains("Policy.Read.All"),
+            "{own:?}"
+        );
     }
 }

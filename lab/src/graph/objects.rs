@@ -514,7 +514,12 @@ pub(super) fn app_role_assignments(ask: &Ask) -> Result<Reply, GraphError> {
     let id = &ask.segments[1];
     let app = find(ask, |app| app.object_id.eq_ignore_ascii_case(id), id)?;
     Query::read(ask.call, WHOLE, "microsoft.graph.appRoleAssignment", ask.version)?;
-    let all: Vec<Value> = app.spec.application_permissions.iter().map(|permission| assignment(ask, &app, permission)).collect();
+    let all: Vec<Value> = app
+        .spec
+        .application_permissions
+        .iter()
+        .map(|permission| assignment(ask, &app, permission))
+        .collect();
     many(ask, &all, "microsoft.graph.appRoleAssignment", WHOLE, None, 100)
 }
 
@@ -522,9 +527,17 @@ pub(super) fn app_role_assignments(ask: &Ask) -> Result<Reply, GraphError> {
 pub(super) fn app_role_assignment(ask: &Ask) -> Result<Reply, GraphError> {
     let (id, wanted) = (&ask.segments[1], &ask.segments[3]);
     let app = find(ask, |app| app.object_id.eq_ignore_ascii_case(id), id)?;
-    let mut all = app.spec.application_permissions.iter().map(|permission| assignment(ask, &app, permission));
+    let mut all = app
+        .spec
+        .application_permissions
+        .iter()
+        .map(|permission| assignment(ask, &app, permission));
     let found = all.find(|one| one["id"] == **wanted);
-    one(ask, found.ok_or_else(|| GraphError::not_found(wanted))?, "microsoft.graph.appRoleAssignment")
+    one(
+        ask,
+        found.ok_or_else(|| GraphError::not_found(wanted))?,
+        "microsoft.graph.appRoleAssignment",
+    )
 }
 
 /// One of them.

@@ -250,12 +250,15 @@ fn grant_app_role(ask: &Ask) -> Result<Reply, GraphError> {
         return Err(GraphError::bad_request("Not a valid reference update."));
     }
     let role = crate::permissions::app_roles().find(|(_, own)| own == text("appRoleId"));
-    let (name, _) = role.ok_or_else(|| GraphError::bad_request("Permission being assigned was not found on application"))?;
+    let (name, _) =
+        role.ok_or_else(|| GraphError::bad_request("Permission being assigned was not found on application"))?;
     let mut apps = open(&ask.tenant.apps);
     let app = apps.iter_mut().find(|app| app.object_id.eq_ignore_ascii_case(id));
     let app = app.ok_or_else(|| GraphError::not_found(id))?;
     if app.spec.application_permissions.iter().any(|held| held == name) {
-        return Err(GraphError::bad_request("Permission being assigned already exists on the object"));
+        return Err(GraphError::bad_request(
+            "Permission being assigned already exists on the object",
+        ));
     }
     app.spec.application_permissions.push(name.to_owned());
     Ok(Reply::graph(201, &objects::assignment(ask, app, name)))
