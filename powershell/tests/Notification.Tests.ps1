@@ -99,11 +99,9 @@ Describe 'Send-SsprNotification' {
     It 'tells the address and the key in no stream, error, output or file' {
         $key = ConvertTo-Secret -Text "$canary-key"
         [void](Invoke-Lab -Lab $lab -Method POST -Action faults -Body @{ path = '/hook'; count = 1; kind = 'body'; status = 400; text = $canary })
-        $all = & {
-            New-Result -Status @{ a = 'Fail' } | Send-SsprNotification @options -SigningKey $key -Verbose -Debug
-        } *>&1 2>&1 | Out-String
-        $failure = $Error[0]
-        $all += New-Result -Status @{ a = 'Fail' } | Send-SsprNotification @options -SigningKey $key -Verbose *>&1 | Format-List -Property * | Out-String
+        $failure = Get-Failure { New-Result -Status @{ a = 'Fail' } | Send-SsprNotification @options -SigningKey $key -ErrorAction Stop }
+        $failure | Should -Not -BeNullOrEmpty
+        $all = New-Result -Status @{ a = 'Fail' } | Send-SsprNotification @options -SigningKey $key -Verbose *>&1 | Format-List -Property * | Out-String
         $all += $failure | Format-List -Property * -Force | Out-String
         $all += [string]$failure.Exception.Data['Sspr']
         $all += [System.IO.File]::ReadAllText($state)
