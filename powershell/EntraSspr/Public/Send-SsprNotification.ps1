@@ -43,7 +43,6 @@ function Send-SsprNotification {
     .LINK
     https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors/how-to/connectors-using
     #>
-    # A message changes nothing of the tenant's, and is made for jobs in which nobody can be asked.
     [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
     [OutputType('EntraSspr.Notification')]
     param(
