@@ -65,6 +65,15 @@ pub enum Write {
         /// Its name, as it gives it.
         computer: String,
     },
+    /// An app role of an API that an app is granted; before and after hold `granted`.
+    AppRole {
+        /// The id of the app's service principal.
+        principal: String,
+        /// The id of the API's.
+        resource: String,
+        /// The role's id.
+        role: String,
+    },
     /// A Conditional Access policy that is made; before is null, after the whole policy, known again by its name.
     ConditionalAccess,
 }

@@ -16,6 +16,7 @@ pub mod finding;
 pub mod gather;
 mod json;
 mod lock;
+pub mod notify;
 mod panics;
 pub mod plan;
 mod platform;

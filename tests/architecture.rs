@@ -136,6 +136,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "notify",
+        &["error", "file", "json", "session", "status", "task", "tenant", "text"],
+    ),
+    (
         "watch",
         &[
             "catalogue",
@@ -154,7 +158,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "ffi",
         &[
-            "error", "finding", "gather", "json", "panics", "plan", "run", "session", "status", "task", "watch",
+            "error", "finding", "gather", "json", "notify", "panics", "plan", "run", "session", "status", "task",
+            "watch",
         ],
     ),
 ];

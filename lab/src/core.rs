@@ -1,5 +1,6 @@
 //! What all parts of a running lab share.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
@@ -53,6 +54,8 @@ pub(crate) struct Core {
     /// Where the Arc challenge says that the key lies.
     pub arc_file: Mutex<Option<PathBuf>>,
     pub state_dir: PathBuf,
+    /// Blobs by their path: how often each was written, and what is in it.
+    pub blobs: Mutex<HashMap<String, (u64, bytes::Bytes)>>,
     tenants: RwLock<Vec<Arc<Tenant>>>,
     authorize_error: Mutex<Option<String>>,
     sign_in_as: Mutex<Option<String>>,
@@ -94,6 +97,7 @@ impl Core {
             control_key: random()?,
             identity_header: random()?,
             arc_file: Mutex::new(None),
+            blobs: Mutex::default(),
             state_dir,
             tenants: RwLock::new(tenants),
             authorize_error: Mutex::new(None),

@@ -17,6 +17,7 @@ mod options;
 mod pack;
 mod permissions;
 mod portal;
+mod receiver;
 mod record;
 mod reply;
 mod roles;

@@ -23,6 +23,30 @@ const APP_ROLES: &[(&str, &str)] = &[
     ("Policy.ReadWrite.Authorization", "fb221be6-99f2-473f-bd32-01c6a0e9ca3b"),
 ];
 
+/// Further application permissions of Microsoft Graph; their ids are made up.
+const FURTHER: &[&str] = &[
+    "Application.Read.All",
+    "AppRoleAssignment.ReadWrite.All",
+    "Directory.Read.All",
+    "DirectoryRecommendations.Read.All",
+    "Domain-InternalFederation.Read.All",
+    "Domain.Read.All",
+    "GroupMember.Read.All",
+    "GroupSettings.Read.All",
+    "Mail.Send",
+    "Organization.Read.All",
+    "OrganizationalBranding.Read.All",
+    "RoleManagement.Read.Directory",
+    "SecurityEvents.Read.All",
+    "User.Read.All",
+];
+
+/// The names of the application permissions of Microsoft Graph, and their ids.
+pub(crate) fn app_roles() -> impl Iterator<Item = (&'static str, String)> {
+    let names = APP_ROLES.iter().map(|(name, _)| *name).chain(FURTHER.iter().copied());
+    names.map(|name| (name, app_role_id(name)))
+}
+
 /// The app role id of a permission; one that is made up where it is not known here.
 pub(crate) fn app_role_id(permission: &str) -> String {
     let known = APP_ROLES.iter().find(|(name, _)| *name == permission);

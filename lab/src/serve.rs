@@ -22,7 +22,7 @@ use crate::http::{Call, Notes};
 use crate::record::RequestRecord;
 use crate::reply::Reply;
 use crate::wire::{self, LabBody};
-use crate::{control, graph, identity, login, portal};
+use crate::{control, graph, identity, login, portal, receiver};
 
 /// One listener.
 pub(crate) struct Endpoint {
@@ -198,6 +198,8 @@ fn dispatch(core: &Core, call: &Call, notes: &mut Notes) -> Reply {
         "_lab" => control::answer(core, call, notes),
         "v1.0" | "beta" => graph::answer(core, call, notes, false),
         "api" => portal::answer(core, call, notes),
+        "hook" => receiver::hook(call, notes),
+        "blob" => receiver::blob(core, call, notes),
         "msi" | "metadata" | "arc" => identity::answer(core, call, notes),
         _ => login::answer(core, call, notes).unwrap_or_else(|| {
             notes.role = "unknown";

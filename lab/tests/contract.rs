@@ -131,6 +131,11 @@ const V1: &[(&str, &str, bool)] = &[
         "appRoleAssignment",
         true,
     ),
+    (
+        "servicePrincipals/{principal}/appRoleAssignments/{assignment}",
+        "appRoleAssignment",
+        false,
+    ),
 ];
 
 const BETA: &[(&str, &str, bool)] = &[
@@ -182,16 +187,16 @@ fn every_answer_fits_the_published_types() {
         };
         let policy = first("/v1.0/identity/conditionalAccess/policies");
         let user = first("/v1.0/reports/authenticationMethods/userRegistrationDetails");
+        let checker = bench.tenant.apps["checker"]["objectId"].as_str().unwrap();
+        let assignment = first(&format!("/v1.0/servicePrincipals/{checker}/appRoleAssignments"));
         let fill = |path: &str| {
             path.replace("{tenant}", &bench.tenant.tenant_id)
                 .replace("{policy}", &policy)
                 .replace("{user}", &user)
                 .replace("{app}", &bench.tenant.client_id)
                 .replace("{group}", bench.tenant.groups["All staff"].as_str().unwrap())
-                .replace(
-                    "{principal}",
-                    bench.tenant.apps["checker"]["objectId"].as_str().unwrap(),
-                )
+                .replace("{assignment}", &assignment)
+                .replace("{principal}", checker)
         };
         for (version, segment, paths) in [(Version::V1, "v1.0", V1), (Version::Beta, "beta", BETA)] {
             for (path, kind, collection) in paths {

@@ -109,6 +109,7 @@ Describe 'The examples in the help' {
         $connection = Get-LabConnection -Lab $lab
         $clientId = $connection.ClientId
         $clientSecret = $connection.ClientSecret
+        $webhook = ConvertTo-Secret -Text "$($lab.url)/hook/example"
         Push-Location -Path $TestDrive
         $pem = [System.IO.File]::ReadAllText($lab.certificateFile) + [System.IO.File]::ReadAllText($lab.keyFile)
         [System.IO.File]::WriteAllText([System.IO.Path]::Combine($TestDrive, 'app.pem'), $pem)
@@ -126,6 +127,7 @@ Describe 'The examples in the help' {
         Disconnect-Sspr -Session $person
         [System.IO.File]::WriteAllText([System.IO.Path]::Combine($TestDrive, 'contoso.declared.json'), '{"schemaVersion":1}')
         [void](Connect-SsprTenant @connection)
+        $before = Test-SsprReadiness
         $plan = New-SsprPlan -DesiredState '{"schemaVersion":1}'
         $result = $plan | Invoke-SsprPlan -JournalPath 'plan.jsonl' -Confirm:$false
         New-SsprDesiredState -Path 'mine.json'

@@ -515,6 +515,30 @@ Describe 'EntraSspr-Readiness' {
         $job.State | Should -Be 'Completed'
     }
 
+    It 'tells a webhook what changed since the last job, and keeps that in a blob; no stream has their addresses' {
+        $variable = @{ Hook = "$($lab.url)/hook/canary-7c1e?sig=canary-7c1e"; State = "$($lab.url)/blob/states/job.json?sig=canary-7c1e"; Key = 'canary-7c1e' }
+        $settings = @{ Step = 'license'; WebhookVariable = 'Hook'; StateVariable = 'State'; SigningKeyVariable = 'Key'; WebhookFormat = 'Json'; HeartbeatHours = 24 }
+        $texts = @(foreach ($run in 1, 2) { (Invoke-Job -Runbook EntraSspr-Readiness -Parameter $settings -Setting @{ Variable = $variable }) })
+        $texts[0].State | Should -Be 'Completed' -Because $texts[0].Reason
+        $sent = @(Invoke-Lab -Lab $lab -Action requests | ForEach-Object { $_ } | Where-Object { $_.path -like '/hook*' })
+        # The first job has something to tell, or gives the sign of life with which silence begins.
+        $sent.Count | Should -Be 1
+        $texts[0].Text | Should -Match '(?m)^Told 127\.0\.0\.1: '
+        $texts[1].Text | Should -Match '(?m)^Nothing to tell: Nothing changed\.'
+        foreach ($one in $texts) {
+            ($one.Text + ($one.Error + $one.Warning | Out-String) + $one.Reason) | Should -Not -Match 'canary'
+            (ConvertFrom-Json -InputObject $one.Output[-1]).tenantId | Should -Be $lab.tenants[0].tenantId
+        }
+        $sent[0].body | Should -Not -Match 'canary'
+        # A webhook that is gone fails the job, after the result was written.
+        $variable['State'] = "$($lab.url)/blob/states/other.json?sig=canary-7c1e"
+        $variable['Hook'] = "$($lab.url)/hook/moved?to=$nowhere/canary-7c1e"
+        $failed = Invoke-Job -Runbook EntraSspr-Readiness -Parameter $settings -Setting @{ Variable = $variable }
+        "$($failed.State) $($failed.Id)" | Should -Match '^Failed Sspr\.Service\.Failed'
+        $failed.Text | Should -Match '"ready":'
+        ($failed.Text + $failed.Reason) | Should -Not -Match 'canary'
+    }
+
     It 'keeps nothing in its runspace' {
         $shell = New-Job
         try {

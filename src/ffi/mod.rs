@@ -2,6 +2,7 @@
 
 mod guard;
 mod handle;
+mod notify;
 mod plan;
 mod report;
 mod session;

@@ -180,6 +180,41 @@ pub unsafe extern "C" fn sspr_plan_undo(
     }
 }
 
+/// Plans what an app or a managed identity lacks to run the checks: app roles of Microsoft Graph that read. Nothing is written.
+///
+/// `session` is signed in with `Application.Read.All`; applying the plan takes `AppRoleAssignment.ReadWrite.All` besides. `request_json`: `app`
+/// (the object id of its service principal, its application id, or its display name where no other has it), `steps` (names; none: all),
+/// `removeExcess` (true: take away what the steps do not need), `forTenant` (another tenant's id or domain, for the consent link).
+///
+/// `out_task` receives a task for `sspr_task_next`. Its result is a plan as of `sspr_plan_create`, and `app` ({`objectId`, `appId`,
+/// `displayName`, `servicePrincipalType`}), `needed[]`, `missing[]`, `excess[]` (of Microsoft Graph), `elsewhere[]` (roles of other APIs), `consent`
+/// ({`url`, where an administrator of another tenant consents, `note`}), `requiredResourceAccess` (what the app's registration must ask for
+/// before) and `gdapRoles[]` ({`role`, `opens`}). Its errors are SSPR_STATUS_ARGUMENT_INVALID (no app of that name, or several),
+/// SSPR_STATUS_SIGN_IN_NEEDED, a SERVICE status, or those of any task (see `sspr_task_next`).
+///
+/// Returns as `sspr_plan_create`. Any thread may call it.
+///
+/// # Safety
+/// Pointers are NULL or valid; texts are NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sspr_app_permission_plan(
+    session: u64,
+    request_json: *const c_char,
+    out_task: *mut u64,
+    out_error: *mut *mut c_char,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        task::of_session(
+            session,
+            request_json,
+            out_task,
+            out_error,
+            |session, request, context| async move { plan::app_permission(&session, request, &context).await },
+        )
+    }
+}
+
 /// Plans the step `reset_policy`: who may reset, by how many methods, and whether administrators may. Request (without `steps`), result and statuses as of `sspr_plan_create`.
 ///
 /// # Safety

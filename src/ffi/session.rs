@@ -46,7 +46,7 @@ pub unsafe extern "C" fn sspr_session_open(
 /// Hands a secret to a session, for its next sign-in, in place of an earlier one of that name.
 ///
 /// `session` is the session's handle. `name` is "clientSecret", "certificate" (PEM or PFX, with its key),
-/// "certificatePassword", "accessToken", "portalAccessToken", "directoryPassword" (for `sspr_directory_connect`), "connectorPassword", "finalPassword" (for `sspr_check_writeback_probe`),
+/// "certificatePassword", "accessToken", "portalAccessToken", "directoryPassword" (for `sspr_directory_connect`), "connectorPassword", "finalPassword" (for `sspr_check_writeback_probe`), "webhookUrl", "webhookKey" (for `sspr_notification_send`), "stateUrl" (for `sspr_state_read`),
 /// "attestationKey" (for `sspr_attestation_write` and a check that is given an attestation), or "proxyPassword" (for the configured `proxyUser`, before
 /// the session's first task). `bytes` and `length` are the secret itself, 1 to 1,048,576 bytes, which the caller may wipe
 /// when the call returns; what is text is UTF-8.

@@ -160,7 +160,7 @@ pub async fn apply(session: &Session, request: ApplyRequest, context: &TaskConte
     };
     let _locks = ours(session, &given)?;
     let steps = named(&request.steps)?;
-    let wanted = |change: &&Change| steps.iter().any(|step| step.name == change.step);
+    let wanted = |change: &&Change| request.steps.is_empty() || steps.iter().any(|step| step.name == change.step);
     let all: Vec<&Change> = given.changes.iter().filter(wanted).collect();
     let account = session.state().ok().and_then(|state| state.identity.account);
     let mut writer = Writer::new(session, context)?;

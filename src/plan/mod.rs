@@ -1,11 +1,13 @@
 //! A plan: what differs from the desired state, change by change. Made from a snapshot, applied and undone by `apply`.
 
+mod app_permission;
 mod apply;
 mod backup;
 mod directories;
 mod journal;
 mod writer;
 
+pub use app_permission::app_permission;
 pub use apply::{ApplyRequest, UndoRequest, apply, undo};
 
 use crate::change::{Change, Kind};

@@ -79,6 +79,14 @@ impl Writer {
                 let server = self.server(computer).await?;
                 Ok(json!({ "enabled": connect_writeback::switched(&server) }))
             }
+            Some(Write::AppRole {
+                principal,
+                resource,
+                role,
+            }) => {
+                let assignment = self.assignment(principal, resource, role).await?;
+                Ok(json!({ "granted": assignment.is_some() }))
+            }
             Some(Write::ConditionalAccess) => {
                 let found = self.policies(&change.after).await?;
                 match found.as_slice() {
@@ -142,6 +150,25 @@ impl Writer {
                 let arguments = json!({ "computer": computer, "enabled": value["enabled"] });
                 let set = self.context.host_action(SET_WRITEBACK, arguments, DEADLINE).await;
                 set.map(drop)
+            }
+            Some(Write::AppRole {
+                principal,
+                resource,
+                role,
+            }) => {
+                let path = format!("/v1.0/servicePrincipals/{principal}/appRoleAssignments");
+                if value["granted"] == Value::Bool(true) {
+                    let body = json!({ "principalId": principal, "resourceId": resource, "appRoleId": role });
+                    let ask = Ask::directory(path);
+                    return Ok(self.graph()?.write(Method::POST, &ask, Some(&body)).await?);
+                }
+                match self.assignment(principal, resource, role).await? {
+                    None => Ok(()),
+                    Some(id) => {
+                        let ask = Ask::directory(format!("{path}/{id}"));
+                        Ok(self.graph()?.write(Method::DELETE, &ask, None).await?)
+                    }
+                }
             }
             Some(Write::ConditionalAccess) if value.is_null() => {
                 for policy in self.policies(&change.after).await? {
@@ -220,6 +247,16 @@ impl Writer {
             None => Ok(()),
             Some((member, why)) => Err(Error::new(Status::PlanInvalid, why).target(format!("mfaEnforcement.{member}"))),
         }
+    }
+
+    /// The id by which an app holds an app role.
+    async fn assignment(&self, principal: &str, resource: &str, role: &str) -> Result<Option<String>> {
+        let path = format!("/v1.0/servicePrincipals/{principal}/appRoleAssignments");
+        let all: Vec<Value> = self.graph()?.list(&Ask::directory(path)).await?;
+        let mut own = all
+            .iter()
+            .filter(|one| one["resourceId"] == resource && one["appRoleId"] == role);
+        Ok(own.next().and_then(|one| one["id"].as_str()).map(Into::into))
     }
 
     async fn server(&self, computer: &str) -> Result<ConnectServer> {

@@ -34,6 +34,9 @@ pub const SECRET_NAMES: &[&str] = &[
     "connectorPassword",
     "finalPassword",
     "attestationKey",
+    "webhookUrl",
+    "webhookKey",
+    "stateUrl",
 ];
 
 /// A secret is short; more is a mistake.

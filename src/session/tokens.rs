@@ -26,6 +26,8 @@ pub enum Audience {
     Portal,
     /// A managed identity's token that stands in for an app's credential.
     TokenExchange,
+    /// Azure Storage.
+    Storage,
 }
 
 /// The portal back end's application id.
@@ -38,6 +40,7 @@ impl Audience {
             Audience::Graph => config.cloud.graph().into(),
             Audience::Portal => PORTAL_APP.into(),
             Audience::TokenExchange => config.cloud.token_exchange().into(),
+            Audience::Storage => "https://storage.azure.com".into(),
         }
     }
 
@@ -52,6 +55,7 @@ impl Audience {
             Audience::Graph => "Microsoft Graph",
             Audience::Portal => "the portal API",
             Audience::TokenExchange => "token exchange",
+            Audience::Storage => "Azure Storage",
         }
     }
 }

@@ -132,6 +132,10 @@ pub(super) const SECURITY_DEFAULTS_WRITERS: Writers = Writers {
     ],
     roles: CONDITIONAL_ACCESS_ROLES,
 };
+pub(super) const APP_ROLE_WRITERS: Writers = Writers {
+    sets: &[&["AppRoleAssignment.ReadWrite.All"]],
+    roles: &["Privileged Role Administrator", "Global Administrator"],
+};
 const CONDITIONAL_ACCESS_ROLES: &[&str] = &[
     "Security Administrator",
     "Conditional Access Administrator",

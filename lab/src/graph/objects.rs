@@ -434,6 +434,28 @@ fn principal(ask: &Ask, app: &App) -> Value {
     })
 }
 
+/// Microsoft Graph's own, with what it lets apps be granted.
+fn graph_principal(ask: &Ask) -> Value {
+    let role = |(name, id): (&str, String)| {
+        json!({
+            "id": id, "value": name, "displayName": name, "description": name, "isEnabled": true, "origin": "Application",
+            "allowedMemberTypes": ["Application"],
+        })
+    };
+    json!({
+        "id": graph_id(ask), "deletedDateTime": null, "accountEnabled": true, "appDisplayName": "Microsoft Graph", "appId": GRAPH_APP,
+        "appOwnerOrganizationId": "f8cdef31-a31e-4b4a-93e4-5f571e91255a", "displayName": "Microsoft Graph",
+        "servicePrincipalNames": [GRAPH_APP], "servicePrincipalType": "Application", "signInAudience": "AzureADMultipleOrgs", "tags": [],
+        "appRoles": crate::permissions::app_roles().map(role).collect::<Vec<_>>(), "oauth2PermissionScopes": [],
+    })
+}
+
+const GRAPH_APP: &str = "00000003-0000-0000-c000-000000000000";
+
+pub(super) fn graph_id(ask: &Ask) -> String {
+    guid(&[&ask.tenant.id, "servicePrincipal", "Microsoft Graph"])
+}
+
 /// `GET /servicePrincipals?$filter=appId eq '...'`
 pub(super) fn service_principals(ask: &Ask) -> Result<Reply, GraphError> {
     const RULES: Rules = Rules {
@@ -458,7 +480,8 @@ pub(super) fn service_principals(ask: &Ask) -> Result<Reply, GraphError> {
         top: Some(999),
         ..WHOLE
     };
-    let all: Vec<Value> = apps(ask).iter().map(|app| principal(ask, app)).collect();
+    let mut all: Vec<Value> = apps(ask).iter().map(|app| principal(ask, app)).collect();
+    all.push(graph_principal(ask));
     many(ask, &all, PRINCIPAL, allowed, Some(&RULES), 100)
 }
 
@@ -491,15 +514,39 @@ pub(super) fn app_role_assignments(ask: &Ask) -> Result<Reply, GraphError> {
     let id = &ask.segments[1];
     let app = find(ask, |app| app.object_id.eq_ignore_ascii_case(id), id)?;
     Query::read(ask.call, WHOLE, "microsoft.graph.appRoleAssignment", ask.version)?;
-    let assignment = |permission: &String| {
-        json!({
-            "id": guid(&[&app.object_id, "assignment", permission]), "deletedDateTime": null,
-            "appRoleId": crate::permissions::app_role_id(permission), "createdDateTime": "2025-01-10T10:00:00Z",
-            "principalDisplayName": app.name, "principalId": app.object_id,
-            "principalType": "ServicePrincipal", "resourceDisplayName": "Microsoft Graph",
-            "resourceId": guid(&[&ask.tenant.id, "servicePrincipal", "Microsoft Graph"]),
-        })
-    };
-    let all: Vec<Value> = app.spec.application_permissions.iter().map(assignment).collect();
+    let all: Vec<Value> = app
+        .spec
+        .application_permissions
+        .iter()
+        .map(|permission| assignment(ask, &app, permission))
+        .collect();
     many(ask, &all, "microsoft.graph.appRoleAssignment", WHOLE, None, 100)
+}
+
+/// `GET /servicePrincipals/{id}/appRoleAssignments/{id}`
+pub(super) fn app_role_assignment(ask: &Ask) -> Result<Reply, GraphError> {
+    let (id, wanted) = (&ask.segments[1], &ask.segments[3]);
+    let app = find(ask, |app| app.object_id.eq_ignore_ascii_case(id), id)?;
+    let mut all = app
+        .spec
+        .application_permissions
+        .iter()
+        .map(|permission| assignment(ask, &app, permission));
+    let found = all.find(|one| one["id"] == **wanted);
+    one(
+        ask,
+        found.ok_or_else(|| GraphError::not_found(wanted))?,
+        "microsoft.graph.appRoleAssignment",
+    )
+}
+
+/// One of them.
+pub(super) fn assignment(ask: &Ask, app: &App, permission: &str) -> Value {
+    json!({
+        "id": guid(&[&app.object_id, "assignment", permission]), "deletedDateTime": null,
+        "appRoleId": crate::permissions::app_role_id(permission), "createdDateTime": "2025-01-10T10:00:00Z",
+        "principalDisplayName": app.name, "principalId": app.object_id,
+        "principalType": "ServicePrincipal", "resourceDisplayName": "Microsoft Graph",
+        "resourceId": graph_id(ask),
+    })
 }

@@ -312,7 +312,15 @@ const ROUTES: &[Route] = &[
         access::APPLICATIONS,
         Directory(1),
         objects::app_role_assignments,
-    ),
+    )
+    .writes(write::APP_ROLES),
+    route(
+        "servicePrincipals/{}/appRoleAssignments/{}",
+        access::APPLICATIONS,
+        Directory(1),
+        objects::app_role_assignment,
+    )
+    .writes(write::APP_ROLE),
 ];
 
 /// The patterns of all paths that are answered; `{}` stands for any one segment, `()` for any arguments.

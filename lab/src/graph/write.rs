@@ -64,6 +64,17 @@ pub(super) const CONDITIONAL_ACCESS_POLICY: &[Write] = &[
     },
 ];
 
+pub(super) const APP_ROLES: &[Write] = &[Write {
+    method: "POST",
+    writers: access::APP_ROLE_WRITERS,
+    handler: grant_app_role,
+}];
+pub(super) const APP_ROLE: &[Write] = &[Write {
+    method: "DELETE",
+    writers: access::APP_ROLE_WRITERS,
+    handler: revoke_app_role,
+}];
+
 const POLICY: &str = "microsoft.graph.conditionalAccessPolicy";
 
 /// `PATCH /policies/authenticationMethodsPolicy`
@@ -228,6 +239,46 @@ fn covers_something(policy: &Value) -> Result<(), GraphError> {
         }
     }
     Ok(())
+}
+
+/// `POST /servicePrincipals/{id}/appRoleAssignments`
+fn grant_app_role(ask: &Ask) -> Result<Reply, GraphError> {
+    let new = body(ask)?;
+    let text = |name: &str| new.get(name).and_then(Value::as_str).unwrap_or_default();
+    let id = &ask.segments[1];
+    if !text("principalId").eq_ignore_ascii_case(id) || text("resourceId") != objects::graph_id(ask) {
+        return Err(GraphError::bad_request("Not a valid reference update."));
+    }
+    let role = crate::permissions::app_roles().find(|(_, own)| own == text("appRoleId"));
+    let (name, _) =
+        role.ok_or_else(|| GraphError::bad_request("Permission being assigned was not found on application"))?;
+    let mut apps = open(&ask.tenant.apps);
+    let app = apps.iter_mut().find(|app| app.object_id.eq_ignore_ascii_case(id));
+    let app = app.ok_or_else(|| GraphError::not_found(id))?;
+    if app.spec.application_permissions.iter().any(|held| held == name) {
+        return Err(GraphError::bad_request(
+            "Permission being assigned already exists on the object",
+        ));
+    }
+    app.spec.application_permissions.push(name.to_owned());
+    Ok(Reply::graph(201, &objects::assignment(ask, app, name)))
+}
+
+/// `DELETE /servicePrincipals/{id}/appRoleAssignments/{id}`
+fn revoke_app_role(ask: &Ask) -> Result<Reply, GraphError> {
+    let (id, assignment) = (&ask.segments[1], &ask.segments[3]);
+    let mut apps = open(&ask.tenant.apps);
+    let app = apps.iter_mut().find(|app| app.object_id.eq_ignore_ascii_case(id));
+    let app = app.ok_or_else(|| GraphError::not_found(id))?;
+    let object = app.object_id.clone();
+    let count = app.spec.application_permissions.len();
+    app.spec
+        .application_permissions
+        .retain(|name| guid(&[&object, "assignment", name]) != *assignment);
+    match app.spec.application_permissions.len() < count {
+        true => Ok(Reply::new(204)),
+        false => Err(GraphError::not_found(assignment)),
+    }
 }
 
 fn open<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {

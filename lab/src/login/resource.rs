@@ -7,6 +7,7 @@ use crate::core::Core;
 pub(crate) const PORTAL: &str = "74658136-14ec-4630-ad9b-26e160ff0fc6";
 const GRAPH: &str = "00000003-0000-0000-c000-000000000000";
 const EXCHANGE: &str = "api://AzureADTokenExchange";
+const STORAGE: &str = "https://storage.azure.com";
 const GRAPH_HOSTS: [&str; 4] = [
     "https://graph.microsoft.com",
     "https://graph.microsoft.us",
@@ -22,6 +23,8 @@ pub(crate) enum Resource {
     Portal,
     /// The audience of federated credentials.
     TokenExchange,
+    /// Azure Storage.
+    Storage,
 }
 
 impl Resource {
@@ -31,6 +34,7 @@ impl Resource {
             Resource::Graph(host) => host,
             Resource::Portal => PORTAL,
             Resource::TokenExchange => EXCHANGE,
+            Resource::Storage => STORAGE,
         }
     }
 }
@@ -42,6 +46,8 @@ pub(crate) fn resource(core: &Core, identifier: &str) -> Option<Resource> {
         Some(Resource::Portal)
     } else if name.eq_ignore_ascii_case(EXCHANGE) {
         Some(Resource::TokenExchange)
+    } else if name.eq_ignore_ascii_case(STORAGE) {
+        Some(Resource::Storage)
     } else if name.eq_ignore_ascii_case(GRAPH) || core.is_own_origin(name) {
         Some(Resource::Graph(GRAPH_HOSTS[0].to_owned()))
     } else {

@@ -8,6 +8,8 @@ function Get-SsprCheck {
     The check's id, such as license.seats. Wildcards are allowed.
     .PARAMETER Step
     Only the checks of these steps.
+    .PARAMETER AsPermissionList
+    Give the names of the permissions that these checks need, each once, sorted. Grant-SsprAppPermission grants what of them an app is served with.
     .EXAMPLE
     Get-SsprCheck
 
@@ -17,7 +19,7 @@ function Get-SsprCheck {
 
     Shows everything about one check.
     .EXAMPLE
-    Get-SsprCheck | Select-Object -ExpandProperty Permissions | Sort-Object -Unique
+    Get-SsprCheck -AsPermissionList
 
     Lists the permissions that an app needs for all checks, the least for each. Some include others: the README has a shorter list.
     .LINK
@@ -26,7 +28,7 @@ function Get-SsprCheck {
     https://learn.microsoft.com/entra/identity/authentication/concept-sspr-howitworks
     #>
     [CmdletBinding()]
-    [OutputType('EntraSspr.Check')]
+    [OutputType('EntraSspr.Check', [string])]
     param(
         [Parameter(Position = 0, ValueFromPipelineByPropertyName = $true)]
         [SupportsWildcards()]
@@ -34,11 +36,14 @@ function Get-SsprCheck {
         [string[]] $Id = '*',
 
         [ArgumentCompleter({ param($Command, $Parameter, $Word) Get-SsprCheck | ForEach-Object -Process { $_.Step } | Select-Object -Unique | Where-Object -FilterScript { $_ -like "$Word*" } })]
-        [string[]] $Step
+        [string[]] $Step,
+
+        [switch] $AsPermissionList
     )
 
     begin {
         $checks = Get-SsprCheckList -Cmdlet $PSCmdlet
+        $permissions = [System.Collections.Generic.SortedSet[string]]::new([System.StringComparer]::Ordinal)
     }
     process {
         foreach ($pattern in $Id) {
@@ -50,7 +55,11 @@ function Get-SsprCheck {
                             })))
                 continue
             }
-            $found
+            if (-not $AsPermissionList) { $found; continue }
+            foreach ($check in $found) { foreach ($permission in $check.Permissions) { [void]$permissions.Add($permission) } }
         }
+    }
+    end {
+        if ($AsPermissionList) { $permissions }
     }
 }

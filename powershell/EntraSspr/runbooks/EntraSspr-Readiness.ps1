@@ -10,7 +10,8 @@ The job fails when the tenant is not ready, when it is not known (unless AllowUn
 and when the sign-in fails. An app cannot read all of the portal's settings, and the directory on premises is not looked at:
 name the steps to watch with Step, or give AllowUnknown.
 
-Nothing is changed and nothing is kept but the attestation, if one is named, so that a job that Azure Automation starts again from the beginning does the same.
+Nothing is changed and nothing is kept but the attestation and what was told (StateVariable), if they are named, so that a job that Azure
+Automation starts again from the beginning does the same.
 The output stays within what the portal shows of one job. Names of users are not written.
 .PARAMETER Step
 The steps to check, as a list or as one text with commas. Left out, all. Get-SsprCheck lists them.
@@ -37,10 +38,26 @@ A file of what operators declared and which findings are accepted.
 .PARAMETER SettingsVariable
 An Automation variable (String) that holds these parameters as a JSON object, such as {"Step": "license", "AllowUnknown":
 true}. A schedule's parameters cannot be changed later, a variable can. A parameter that is given goes before.
+.PARAMETER WebhookVariable
+An encrypted Automation variable that holds the address of a webhook, such as a workflow of Teams. It is told what changed since the last
+job, and nothing when nothing changed.
+.PARAMETER SigningKeyVariable
+An encrypted Automation variable that holds the key with which messages are signed.
+.PARAMETER WebhookFormat
+Teams or Json: what the webhook takes.
+.PARAMETER StateVariable
+An Automation variable that names where it is kept what was told last: the address of a blob, with a shared access signature (then encrypted), or
+without, and the identity signs in there. On a hybrid worker also the path of a file or a share.
+.PARAMETER HeartbeatHours
+After so many hours without a message one is sent though nothing changed. 0: none.
 .EXAMPLE
 ./EntraSspr-Readiness.ps1 -AllowUnknown $true
 
 Checks everything, and fails only when something was seen to be wrong.
+.EXAMPLE
+./EntraSspr-Readiness.ps1 -WebhookVariable SsprWebhook -StateVariable SsprState -HeartbeatHours 168
+
+Tells a workflow of Teams what changed since the last job, and once a week that it runs.
 .EXAMPLE
 ./EntraSspr-Readiness.ps1 -Step 'license, authentication_methods'
 
@@ -75,6 +92,18 @@ param(
 
     [string] $DeclarationPath,
 
+    [string] $WebhookVariable,
+
+    [string] $SigningKeyVariable,
+
+    [ValidateSet('Teams', 'Json')]
+    [string] $WebhookFormat = 'Teams',
+
+    [string] $StateVariable,
+
+    [ValidateRange(0, 8760)]
+    [int] $HeartbeatHours = 0,
+
     [string] $SettingsVariable
 )
 
@@ -101,15 +130,26 @@ function New-Failure {
     New-Object -TypeName System.Management.Automation.ErrorRecord -ArgumentList (New-Object -TypeName System.InvalidOperationException -ArgumentList $Message), $Id, 'InvalidResult', $null
 }
 
+function Get-Secret {
+    # An Automation variable as a SecureString.
+    param([string] $Name)
+
+    $secret = New-Object -TypeName System.Security.SecureString
+    foreach ($character in ([string](Get-AutomationVariable -Name $Name)).Trim().ToCharArray()) { $secret.AppendChar($character) } # 5.1-ok: Azure Automation's own
+    $secret.MakeReadOnly()
+    $secret
+}
+
 if ($SettingsVariable) {
     $settings = ConvertFrom-Json -InputObject ([string](Get-AutomationVariable -Name $SettingsVariable)) # 5.1-ok: Azure Automation's own
-    $known = 'Step', 'ExcludeStep', 'AllowUnknown', 'Tenant', 'Cloud', 'IdentityClientId', 'ConnectionName', 'TimeBudgetMinutes', 'Attestation', 'AttestationKeyVariable', 'DeclarationPath'
+    $known = 'Step', 'ExcludeStep', 'AllowUnknown', 'Tenant', 'Cloud', 'IdentityClientId', 'ConnectionName', 'TimeBudgetMinutes', 'Attestation', 'AttestationKeyVariable', 'DeclarationPath', 'WebhookVariable', 'SigningKeyVariable', 'WebhookFormat', 'StateVariable', 'HeartbeatHours'
     foreach ($member in $settings.PSObject.Properties) {
         if ($known -notcontains $member.Name) { throw (New-Failure -Id Sspr.Settings.Unknown -Message "The variable $SettingsVariable has a member '$($member.Name)'. Known are $($known -join ', ').") }
         # The parameter's own type and limits hold for it.
         if (-not $PSBoundParameters.ContainsKey($member.Name)) { Set-Variable -Name $member.Name -Value $member.Value }
     }
 }
+if ([bool]$WebhookVariable -ne [bool]$StateVariable) { throw (New-Failure -Id Sspr.Settings.Incomplete -Message 'WebhookVariable and StateVariable go together: what was told last is kept there.') }
 $check = @{ TimeBudget = [timespan]::FromMinutes($TimeBudgetMinutes) }
 foreach ($name in 'Step', 'ExcludeStep') {
     $list = @((Get-Variable -Name $name -ValueOnly) -split ',' | ForEach-Object { $_.Trim() } | Where-Object { $_ })
@@ -126,6 +166,7 @@ if ($DeclarationPath) { $check['DeclarationPath'] = $DeclarationPath }
 Import-Module -Name EntraSspr
 $session = $null
 $readiness = $null
+$untold = $null
 try {
     if ($ConnectionName) {
         $session = Connect-SsprTenant -Connection (Get-AutomationConnection -Name $ConnectionName) -Cloud $Cloud # 5.1-ok: Azure Automation's own
@@ -155,7 +196,24 @@ try {
         pass = $counts.Pass; fail = $counts.Fail; warn = $counts.Warn; skipped = $counts.Skipped; notApplicable = $counts.NotApplicable; error = $counts.Error; accepted = $counts.Accepted
         failed = @($readiness.Findings | Where-Object { $_.Status -eq 'Fail' -and -not ($_.Waiver -and -not $_.Waiver.Ended) } | Select-Object -First 100 | ForEach-Object { $_.Id })
     }
+
+    if ($WebhookVariable) {
+        try {
+            $tell = @{ WebhookUri = Get-Secret -Name $WebhookVariable; Format = $WebhookFormat; Heartbeat = [timespan]::FromHours($HeartbeatHours); Session = $session }
+            if ($SigningKeyVariable) { $tell['SigningKey'] = Get-Secret -Name $SigningKeyVariable }
+            $place = Get-Secret -Name $StateVariable
+            $text = (New-Object -TypeName System.Management.Automation.PSCredential -ArgumentList 'state', $place).GetNetworkCredential().Password
+            if ($text -match '^https?://') { $tell['StateUri'] = $place } else { $tell['StatePath'] = $text }
+            $told = $readiness | Send-SsprNotification @tell
+            $word = if ($told.Sent) { "Told $($told.Host)" } else { 'Nothing to tell' }
+            Write-Output -InputObject "${word}: $($told.Headline)"
+        } catch {
+            # The result is written all the same.
+            $untold = $_
+        }
+    }
     Write-Output -InputObject (ConvertTo-Json -InputObject $result -Depth 3 -Compress)
+    if ($untold) { throw $untold }
 
     if ($counts.Pass + $counts.Fail + $counts.Warn + $counts.Accepted -eq 0) {
         throw (New-Failure -Id Sspr.Readiness.NothingRead -Message "Nothing of $($readiness.TenantName) could be read. Run EntraSspr-SelfTest: it says what is missing.")
@@ -166,7 +224,7 @@ try {
     Assert-SsprReadiness -Readiness $readiness -AllowUnknown:$AllowUnknown
 } catch {
     # Each finding has said so already.
-    if (-not $readiness -and $_.ErrorDetails -and $_.ErrorDetails.RecommendedAction) { Write-Output -InputObject "What to do: $($_.ErrorDetails.RecommendedAction)" }
+    if ((-not $readiness -or $untold) -and $_.ErrorDetails -and $_.ErrorDetails.RecommendedAction) { Write-Output -InputObject "What to do: $($_.ErrorDetails.RecommendedAction)" }
     # The message goes into a stream too.
     if (([string]$_).Length -gt 8000) { throw (New-Failure -Id $_.FullyQualifiedErrorId -Message (([string]$_).Substring(0, 8000) + ' ...')) }
     throw
