@@ -107,6 +107,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "fleet",
+        &["error", "file", "json", "panics", "platform", "run", "session", "status", "steps", "task"],
+    ),
+    (
         "plan",
         &[
             "change",
@@ -146,7 +150,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "ffi",
         &[
-            "error", "finding", "gather", "json", "panics", "plan", "run", "session", "status", "task", "watch",
+            "error", "finding", "fleet", "gather", "json", "panics", "plan", "run", "session", "status", "task", "watch",
         ],
     ),
 ];

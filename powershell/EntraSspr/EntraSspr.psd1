@@ -29,6 +29,7 @@
         'Get-SsprSession'
         'Grant-SsprDirectoryPermission'
         'Import-SsprSnapshot'
+        'Invoke-SsprFleet'
         'Invoke-SsprPlan'
         'Join-SsprSnapshot'
         'New-SsprDesiredState'

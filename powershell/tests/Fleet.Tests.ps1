@@ -1,0 +1,113 @@
+# Many tenants in one run, against a lab with several.
+BeforeAll {
+    . ([System.IO.Path]::Combine($PSScriptRoot, 'Lab.ps1'))
+    Import-Module -Name $env:SSPR_MODULE -Force
+    & (Get-Module -Name EntraSspr) { $script:Budgets = 'off' }
+    $lab = Start-Lab -Scenario (@('cloud-only-ready') * 3 + 'no-license')
+    $signIn = @{ Endpoint = Get-LabEndpoint -Lab $lab; ClientSecret = ConvertTo-Secret -Text $lab.tenants[0].clientSecret }
+    $list = @($lab.tenants | ForEach-Object { [pscustomobject]@{ Tenant = $_.tenantId; ClientId = $_.clientId; Name = $_.domains[0] } })
+}
+
+AfterAll {
+    Stop-Lab -Lab $lab
+}
+
+Describe 'Invoke-SsprFleet' {
+    AfterEach {
+        [void](Invoke-Lab -Lab $lab -Method DELETE -Action faults)
+        [void](Invoke-Lab -Lab $lab -Method POST -Action reset)
+    }
+
+    It 'gives one result a tenant, with its steps and its whole answer' {
+        $results = @($list | Invoke-SsprFleet -SignIn $signIn -Step license, reset_policy)
+        $results.Count | Should -Be 4
+        @($results.Status | Select-Object -Unique) | Should -Be 'Done'
+        foreach ($tenant in $lab.tenants) {
+            $one = @($results | Where-Object { $_.TenantId -eq $tenant.tenantId })
+            $one.Count | Should -Be 1
+            $one[0].Name | Should -Be $tenant.domains[0]
+            @($one[0].Steps.Name) | Should -Be 'license', 'reset_policy'
+            $one[0].Readiness.PSObject.TypeNames[0] | Should -Be 'EntraSspr.Readiness'
+            $one[0].Readiness.TenantId | Should -Be $tenant.tenantId
+        }
+        ($results | Where-Object { $_.TenantId -eq $lab.tenants[3].tenantId }).Steps[0].Status | Should -Be 'Fail'
+        # Nothing is left open.
+        @(Get-SsprSession -All).Count | Should -Be 0
+    }
+
+    It 'shows a matrix of tenants by steps' {
+        $text = $list | Invoke-SsprFleet -SignIn $signIn -Step license, reset_policy | Out-String -Width 160
+        $text | Should -Match '(?m)^Name +Ready +Lic +Pol '
+        $text | Should -Match "(?m)^$([regex]::Escape($lab.tenants[3].domains[0].Substring(0, 15))).* +No +FAIL "
+    }
+
+    It 'keeps what is wrong with an entry, and what a tenant answers, to that one' {
+        $mine = @(
+            $list[0]
+            [pscustomobject]@{ Tenant = $lab.tenants[1].tenantId; ClientId = $lab.tenants[1].clientId; Name = 'in plain text'; ClientSecret = 'canary-secret' }
+            [pscustomobject]@{ Tenant = 'nobody.example'; ClientId = $lab.tenants[1].clientId }
+            [pscustomobject]@{ Tenannt = 'x' }
+            @{ Name = 'no file'; Tenant = $lab.tenants[2].tenantId; ClientId = $lab.tenants[2].clientId; CertificatePath = (Join-Path $TestDrive 'none.pem') }
+        )
+        $errors = $null
+        $results = @($mine | Invoke-SsprFleet -SignIn $signIn -Step license -ErrorVariable errors)
+        $results.Count | Should -Be 5
+        $by = @{}
+        foreach ($one in $results) { $by[$one.Name] = $one }
+        $by[$list[0].Name].Status | Should -Be 'Done'
+        $by['in plain text'].Reason | Should -Match 'ClientSecret in plain text; use a certificate'
+        $by['nobody.example'].Reason | Should -Match 'AADSTS90002'
+        $by['entry 2'].Reason | Should -Match "no member 'Tenannt'"
+        $by['no file'].Reason | Should -Match 'none\.pem cannot be read'
+        ($results | ConvertTo-Json -Depth 6) | Should -Not -Match 'canary-secret'
+    }
+
+    It 'reads the list from a CSV and from a JSON file' {
+        $csv = Join-Path $TestDrive 'tenants.csv'
+        $json = Join-Path $TestDrive 'tenants.json'
+        $list | Select-Object -First 2 | Export-Csv -Path $csv -NoTypeInformation
+        ConvertTo-Json -InputObject @($list | Select-Object -First 2) | Set-Content -Path $json
+        foreach ($path in $csv, $json) {
+            $results = @(Invoke-SsprFleet -Path $path -SignIn $signIn -Step license)
+            @($results.Status) | Should -Be 'Done', 'Done' -Because $path
+        }
+        Set-Content -Path $csv -Value ''
+        { Invoke-SsprFleet -Path $csv -SignIn $signIn } | Should -Throw -ErrorId 'Sspr.Argument.Invalid,Invoke-SsprFleet'
+    }
+
+    It 'signs in with one app''s certificate everywhere' {
+        $with = @{ Endpoint = Get-LabEndpoint -Lab $lab; CertificatePath = Join-Path $TestDrive 'app.pem' }
+        Set-Content -Path $with['CertificatePath'] -Value ([System.IO.File]::ReadAllText($lab.certificateFile) + [System.IO.File]::ReadAllText($lab.keyFile))
+        $results = @($list | Invoke-SsprFleet -SignIn $with -Step license)
+        @($results.Status | Select-Object -Unique) | Should -Be 'Done'
+    }
+
+    It 'goes on with what was not done, and does nothing again' {
+        $state = Join-Path $TestDrive 'fleet.state'
+        [void](Invoke-Lab -Lab $lab -Method POST -Action faults -Body @{ path = '/v1.0'; tenant = $lab.tenants[1].tenantId; kind = 'never' })
+        $first = @($list | Invoke-SsprFleet -SignIn $signIn -Step license -StatePath $state -TenantTimeout ([timespan]::FromSeconds(3)))
+        ($first | Where-Object { $_.Status -eq 'Failed' }).Reason | Should -Match 'took longer than 3 s'
+        [System.IO.File]::ReadAllText($state) | Should -Not -Match ([regex]::Escape($lab.tenants[0].clientSecret))
+        [void](Invoke-Lab -Lab $lab -Method DELETE -Action faults)
+        [void](Invoke-Lab -Lab $lab -Method POST -Action reset)
+        $second = @($list | Invoke-SsprFleet -SignIn $signIn -Step license -Resume $state)
+        @($second.Status | Select-Object -Unique) | Should -Be 'Done'
+        @($second | Where-Object { $_.Resumed }).Count | Should -Be 3
+        @((Invoke-Lab -Lab $lab -Action requests) | Where-Object { $_.tenantId } | ForEach-Object { $_.tenantId } | Select-Object -Unique) | Should -Be $lab.tenants[1].tenantId
+        { $list | Invoke-SsprFleet -SignIn $signIn -StatePath $state } | Should -Throw -ErrorId 'Sspr.File.Write,Invoke-SsprFleet'
+    }
+
+    It 'writes one page of all, also of results that were saved' {
+        $page = Join-Path $TestDrive 'fleet.html'
+        $results = @($list | Invoke-SsprFleet -SignIn $signIn -Step license)
+        $results | Export-SsprReport -Path $page
+        $text = [System.IO.File]::ReadAllText($page)
+        foreach ($one in $list) { $text | Should -Match ([regex]::Escape($one.Name)) }
+        $text | Should -Match 'Of 4: 3 ready, 1 not ready\.'
+        $saved = Join-Path $TestDrive 'results.xml'
+        $results | Export-Clixml -Path $saved
+        Import-Clixml -Path $saved | Export-SsprReport -Path $page -Force
+        [System.IO.File]::ReadAllText($page) | Should -Match 'Of 4: 3 ready, 1 not ready\.'
+        { $results | Export-SsprReport -Path (Join-Path $TestDrive 'fleet.csv') } | Should -Throw -ErrorId 'Sspr.Argument.Invalid,Export-SsprReport'
+    }
+}
