@@ -1,8 +1,7 @@
 # Many tenants in one run, against a lab with several.
 BeforeAll {
     . ([System.IO.Path]::Combine($PSScriptRoot, 'Lab.ps1'))
-    Import-Module -Name $env:SSPR_MODULE -Force
-    & (Get-Module -Name EntraSspr) { $script:Budgets = 'off' }
+    Import-ModuleUnderTest
     $lab = Start-Lab -Scenario (@('cloud-only-ready') * 3 + 'no-license')
     $signIn = @{ Endpoint = Get-LabEndpoint -Lab $lab; ClientSecret = ConvertTo-Secret -Text $lab.tenants[0].clientSecret }
     $list = @($lab.tenants | ForEach-Object { [pscustomobject]@{ Tenant = $_.tenantId; ClientId = $_.clientId; Name = $_.domains[0] } })
@@ -57,7 +56,7 @@ Describe 'Invoke-SsprFleet' {
         $by[$list[0].Name].Status | Should -Be 'Done'
         $by['in plain text'].Reason | Should -Match 'ClientSecret in plain text; use a certificate'
         $by['nobody.example'].Reason | Should -Match 'AADSTS90002'
-        $by['entry 2'].Reason | Should -Match "no member 'Tenannt'"
+        $by['entry 4'].Reason | Should -Match "no member 'Tenannt'"
         $by['no file'].Reason | Should -Match 'none\.pem cannot be read'
         ($results | ConvertTo-Json -Depth 6) | Should -Not -Match 'canary-secret'
     }

@@ -99,21 +99,20 @@ function Read-SsprFleetEntry {
 }
 
 function Open-SsprFleetEntry {
-    # Opens an entry's session and hands over its secrets; nothing is sent.
+    # Opens an entry's session and hands over its secrets; nothing is sent. What fails is this function's own error, so that
+    # the run over the others goes on.
     [CmdletBinding()]
     [OutputType([psobject])]
-    param(
-        [Parameter(Mandatory = $true)] [System.Management.Automation.PSCmdlet] $Cmdlet,
-        [Parameter(Mandatory = $true)] [psobject] $Entry
-    )
+    param([Parameter(Mandatory = $true)] [psobject] $Entry)
 
-    $native = Get-SsprNative -Cmdlet $Cmdlet
+    $cmdlet = $PSCmdlet
+    $native = Get-SsprNative -Cmdlet $cmdlet
     $configuration = @{}
     $secret = @{}
     $certificate = $null
     $target = @{ key = $Entry.Name }
     if ($Entry.Tenant.Count -gt 0) {
-        $signIn = New-SsprSignIn -Cmdlet $Cmdlet -Method $Entry.Tenant['Method'] -Parameter $Entry.Tenant
+        $signIn = New-SsprSignIn -Cmdlet $cmdlet -Method $Entry.Tenant['Method'] -Parameter $Entry.Tenant
         $configuration = $signIn.Configuration
         $secret = $signIn.Secret
         $certificate = $signIn.HostAction['signAssertion']
@@ -122,7 +121,7 @@ function Open-SsprFleetEntry {
         $configuration['caller'] = "EntraSspr PowerShell/$($PSVersionTable.PSVersion)"
     }
     if ($Entry.Directory.Count -gt 0) {
-        $connection = New-SsprDirectoryRequest -Cmdlet $Cmdlet -Parameter $Entry.Directory
+        $connection = New-SsprDirectoryRequest -Cmdlet $cmdlet -Parameter $Entry.Directory
         $target['directory'] = $connection.Request
         foreach ($name in $connection.Secret.Keys) { $secret[$name] = $connection.Secret[$name] }
     }
@@ -133,8 +132,8 @@ function Open-SsprFleetEntry {
     $whole = $false
     try {
         $status = $native::sspr_session_open($json, [ref]$handle, [ref]$failure)
-        Assert-SsprStatus -Cmdlet $Cmdlet -Status $status -Failure $failure
-        foreach ($name in $secret.Keys) { Set-SsprSecret -Cmdlet $Cmdlet -Handle $handle -Name $name -Value $secret[$name] }
+        Assert-SsprStatus -Cmdlet $cmdlet -Status $status -Failure $failure
+        foreach ($name in $secret.Keys) { Set-SsprSecret -Cmdlet $cmdlet -Handle $handle -Name $name -Value $secret[$name] }
         $whole = $true
     } finally {
         if (-not $whole -and $handle -ne 0) { Close-SsprHandle -Handle $handle }

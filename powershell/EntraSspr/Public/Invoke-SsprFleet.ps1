@@ -136,11 +136,16 @@ function Invoke-SsprFleet {
         $certificates = @{}
         $targets = [System.Collections.Generic.List[object]]::new()
         try {
+            $number = 0
             foreach ($entry in $entries) {
-                $read = Read-SsprFleetEntry -Entry $entry -Default $SignIn -Number ($targets.Count + 1)
+                $number++
+                $read = Read-SsprFleetEntry -Entry $entry -Default $SignIn -Number $number
+                if ($null -ne $read.Problem) {
+                    New-SsprFleetResult -Name $read.Name -Problem $read.Problem
+                    continue
+                }
                 try {
-                    if ($read.Problem) { $PSCmdlet.ThrowTerminatingError($read.Problem) }
-                    $opened = Open-SsprFleetEntry -Cmdlet $PSCmdlet -Entry $read
+                    $opened = Open-SsprFleetEntry -Entry $read
                     $handles[$read.Name] = $opened.Handle
                     if ($null -ne $opened.Certificate) { $certificates[$opened.Certificate.Thumbprint] = $opened.Certificate }
                     $targets.Add($opened.Target)
