@@ -108,7 +108,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "fleet",
-        &["error", "file", "json", "panics", "platform", "run", "session", "status", "steps", "task"],
+        &[
+            "error", "file", "json", "panics", "platform", "run", "session", "status", "steps", "task",
+        ],
     ),
     (
         "plan",
@@ -150,7 +152,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "ffi",
         &[
-            "error", "finding", "fleet", "gather", "json", "panics", "plan", "run", "session", "status", "task", "watch",
+            "error", "finding", "fleet", "gather", "json", "panics", "plan", "run", "session", "status", "task",
+            "watch",
         ],
     ),
 ];

@@ -40,9 +40,7 @@ fn sessions(lab: &Lab, change: impl Fn(&mut Value)) -> Vec<Arc<Session>> {
 }
 
 fn request(lab: &Lab, more: Value) -> Value {
-    let target = |(at, tenant): (usize, sspr_lab::TenantInfo)| {
-        json!({"key": format!("T{at}"), "session": at.to_string(), "signIn": {"method": "clientSecret", "clientId": tenant.client_id}})
-    };
+    let target = |(at, tenant): (usize, sspr_lab::TenantInfo)| json!({"key": format!("T{at}"), "session": at.to_string(), "signIn": {"method": "clientSecret", "clientId": tenant.client_id}});
     let targets: Vec<Value> = lab.tenants().into_iter().enumerate().map(target).collect();
     let mut request = json!({"targets": targets, "check": {"steps": ["license", "reset_policy"]}});
     for (name, value) in more.as_object().into_iter().flatten() {
@@ -88,7 +86,10 @@ fn in_tenant(lab: &Lab, index: usize, path: &str, kind: FaultKind) {
 fn three_tenants_have_a_result_each() {
     let lab = lab(3, LabOptions::default());
     let (targets, whole) = run_fleet(&sessions(&lab, |_| {}), request(&lab, json!({})));
-    assert_eq!((targets.len(), &whole["done"], &whole["failed"]), (3, &json!(3), &json!(0)));
+    assert_eq!(
+        (targets.len(), &whole["done"], &whole["failed"]),
+        (3, &json!(3), &json!(0))
+    );
     for (at, tenant) in lab.tenants().iter().enumerate() {
         let told = told(&targets, &format!("T{at}"));
         assert_eq!(told["status"], "Done");
@@ -140,12 +141,20 @@ fn of_sixty_tenants_those_that_can_be_read_are_and_the_others_say_why() {
         lab.add_fault(fault).expect("the lab takes it");
     }
     for poor in 10..13 {
-        for permission in ["LicenseAssignment.Read.All", "Organization.Read.All", "Directory.Read.All", "Policy.Read.All", "AuditLog.Read.All"] {
+        for permission in [
+            "LicenseAssignment.Read.All",
+            "Organization.Read.All",
+            "Directory.Read.All",
+            "Policy.Read.All",
+            "AuditLog.Read.All",
+        ] {
             let body = json!({"tenant": lab.tenant(poor).tenant_id, "app": "checker", "permission": permission});
-            lab.control("POST", "permissions/remove", &body).expect("the lab takes it");
+            lab.control("POST", "permissions/remove", &body)
+                .expect("the lab takes it");
         }
     }
-    let expired = "AADSTS700027: The certificate with identifier used to sign the client assertion is expired on application.";
+    let expired =
+        "AADSTS700027: The certificate with identifier used to sign the client assertion is expired on application.";
     let answer = FaultKind::Body {
         status: 401,
         content_type: "application/json".into(),
@@ -156,11 +165,22 @@ fn of_sixty_tenants_those_that_can_be_read_are_and_the_others_say_why() {
 
     let sessions = sessions(&lab, |_| {});
     let began = Instant::now();
-    let (targets, whole) = run_fleet(&sessions, request(&lab, json!({"targetSeconds": 12, "deadlineSeconds": 50})));
+    let (targets, whole) = run_fleet(
+        &sessions,
+        request(&lab, json!({"targetSeconds": 12, "deadlineSeconds": 50})),
+    );
     assert!(began.elapsed() < Duration::from_secs(50), "{:?}", began.elapsed());
     assert_eq!(targets.len(), 60);
-    assert_eq!((&whole["done"], &whole["failed"], &whole["notDone"]), (&json!(58), &json!(2), &json!(0)));
-    let said = |key: &str| told(&targets, key)["error"]["message"].as_str().unwrap_or_default().to_string();
+    assert_eq!(
+        (&whole["done"], &whole["failed"], &whole["notDone"]),
+        (&json!(58), &json!(2), &json!(0))
+    );
+    let said = |key: &str| {
+        told(&targets, key)["error"]["message"]
+            .as_str()
+            .unwrap_or_default()
+            .to_string()
+    };
     let certificate = told(&targets, "T13")["error"].to_string();
     assert!(certificate.contains("AADSTS700027"), "{certificate}");
     assert!(said("T14").contains("longer than 12 s"), "{}", said("T14"));
@@ -188,19 +208,31 @@ fn the_time_of_a_run_ends_what_goes_on_and_leaves_the_rest_for_later() {
     let wanted = |resume: bool| json!({"throttle": 2, "deadlineSeconds": 3, "statePath": path, "resume": resume});
     let (targets, whole) = run_fleet(&sessions(&lab, |_| {}), request(&lab, wanted(false)));
     let status = |key: &str| told(&targets, key)["status"].clone();
-    assert_eq!([status("T0"), status("T1"), status("T2"), status("T3")], ["Done", "Failed", "Failed", "NotDone"]);
+    assert_eq!(
+        [status("T0"), status("T1"), status("T2"), status("T3")],
+        ["Done", "Failed", "Failed", "NotDone"]
+    );
     let why = told(&targets, "T1")["error"]["message"].as_str().expect("a reason");
     assert!(why.contains("the run over the fleet took longer than 3 s"), "{why}");
-    assert_eq!((&whole["done"], &whole["failed"], &whole["notDone"]), (&json!(1), &json!(2), &json!(1)));
+    assert_eq!(
+        (&whole["done"], &whole["failed"], &whole["notDone"]),
+        (&json!(1), &json!(2), &json!(1))
+    );
 
     lab.reset();
     let (targets, whole) = run_fleet(&sessions(&lab, |_| {}), request(&lab, wanted(true)));
     assert_eq!((&whole["done"], &whole["resumed"]), (&json!(3), &json!(1)));
     let first = told(&targets, "T0");
-    assert_eq!((&first["resumed"], &first["status"], &first["readiness"]), (&json!(true), &json!("Done"), &Value::Null));
+    assert_eq!(
+        (&first["resumed"], &first["status"], &first["readiness"]),
+        (&json!(true), &json!("Done"), &Value::Null)
+    );
     assert_eq!(first["steps"].as_array().expect("steps").len(), 2);
     let asked = lab.requests();
-    assert!(asked.iter().all(|r| r.tenant_id != Some(lab.tenant(0).tenant_id)), "T0 was done again");
+    assert!(
+        asked.iter().all(|r| r.tenant_id != Some(lab.tenant(0).tenant_id)),
+        "T0 was done again"
+    );
 }
 
 /// Runs until so many are done, then stops it as a kill would: nothing more is written.
@@ -218,13 +250,18 @@ fn stopped_after(sessions: &[Arc<Session>], request: Value, count: usize) -> Vec
     task.cancel();
     let (late, end) = events(&task);
     end.expect_err("it was cancelled");
-    seen.extend(late.iter().filter_map(|event| event["target"]["key"].as_str().map(str::to_string)));
+    seen.extend(
+        late.iter()
+            .filter_map(|event| event["target"]["key"].as_str().map(str::to_string)),
+    );
     seen
 }
 
 fn lines(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).expect("the state file");
-    text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).expect("a line of JSON"))
+        .collect()
 }
 
 #[test]
@@ -235,8 +272,15 @@ fn a_run_that_was_stopped_goes_on_where_it_was_and_does_nothing_twice() {
     let begin = request(&lab, json!({"throttle": 4, "statePath": path}));
     let seen = stopped_after(&sessions(&lab, |_| {}), begin, 7);
     let noted = lines(&path).len() - 1;
-    assert!(noted <= seen.len() && noted + 1 >= seen.len().min(7), "{noted} noted, {} seen", seen.len());
-    let done: Vec<String> = lines(&path)[1..].iter().map(|l| l["key"].as_str().expect("a key").into()).collect();
+    assert!(
+        noted <= seen.len() && noted + 1 >= seen.len().min(7),
+        "{noted} noted, {} seen",
+        seen.len()
+    );
+    let done: Vec<String> = lines(&path)[1..]
+        .iter()
+        .map(|l| l["key"].as_str().expect("a key").into())
+        .collect();
     // The last line is cut off, as by a full disk.
     let text = std::fs::read_to_string(&path).expect("the state file");
     std::fs::write(&path, &text[..text.len() - 9]).expect("it is cut");
@@ -247,13 +291,22 @@ fn a_run_that_was_stopped_goes_on_where_it_was_and_does_nothing_twice() {
     let again = request(&lab, json!({"throttle": 4, "statePath": path, "resume": true}));
     let (targets, whole) = run_fleet(&sessions(&lab, |_| {}), again);
     assert_eq!(targets.len(), 20);
-    assert_eq!((&whole["resumed"], &whole["done"]), (&json!(noted - 1), &json!(20 - (noted - 1))));
+    assert_eq!(
+        (&whole["resumed"], &whole["done"]),
+        (&json!(noted - 1), &json!(20 - (noted - 1)))
+    );
     let asked = lab.requests();
     for key in &done[..noted - 1] {
         let id = lab.tenant(key[1..].parse().expect("a number")).tenant_id;
-        assert!(asked.iter().all(|r| r.tenant_id.as_ref() != Some(&id)), "{key} was done again");
+        assert!(
+            asked.iter().all(|r| r.tenant_id.as_ref() != Some(&id)),
+            "{key} was done again"
+        );
     }
-    let mut keys: Vec<String> = lines(&path)[1..].iter().map(|l| l["key"].as_str().expect("a key").into()).collect();
+    let mut keys: Vec<String> = lines(&path)[1..]
+        .iter()
+        .map(|l| l["key"].as_str().expect("a key").into())
+        .collect();
     keys.sort();
     keys.dedup();
     assert_eq!(keys.len(), 20);
@@ -272,8 +325,18 @@ fn the_budgets_of_an_app_are_kept_in_each_tenant_and_over_all() {
     let (_, whole) = run_fleet(&sessions, request(&lab, check));
     assert_eq!(whole["done"], 30);
     let asked = lab.requests();
-    let refused: Vec<_> = asked.iter().filter(|r| r.status == 429).map(|r| (&r.path, r.at_ms)).collect();
+    let refused: Vec<_> = asked
+        .iter()
+        .filter(|r| r.status == 429)
+        .map(|r| (&r.path, r.at_ms))
+        .collect();
     assert!(refused.is_empty(), "{refused:?}");
-    let reports = asked.iter().filter(|r| r.path.contains("/reports/") || r.path.contains("/auditLogs/")).count();
-    assert!(reports > 122, "{reports} count against the app's own budget: too few to show that it is kept");
+    let reports = asked
+        .iter()
+        .filter(|r| r.path.contains("/reports/") || r.path.contains("/auditLogs/"))
+        .count();
+    assert!(
+        reports > 122,
+        "{reports} count against the app's own budget: too few to show that it is kept"
+    );
 }

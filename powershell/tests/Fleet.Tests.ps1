@@ -110,3 +110,38 @@ Describe 'Invoke-SsprFleet' {
         { $results | Export-SsprReport -Path (Join-Path $TestDrive 'fleet.csv') } | Should -Throw -ErrorId 'Sspr.Argument.Invalid,Export-SsprReport'
     }
 }
+
+Describe 'The fleet in docs/install.md' {
+    It 'can be followed line by line on one machine' {
+        $text = [System.IO.File]::ReadAllText([System.IO.Path]::Combine($PSScriptRoot, '..', '..', 'docs', 'install.md'))
+        $section = [regex]::Match($text, '(?ms)^## The fleet\r?\n(.*?)^## ').Groups[1].Value
+        $blocks = @([regex]::Matches($section, '(?m)(^    .*(\r?\n|\z))+') | ForEach-Object { $_.Value -replace '(?m)^    ', '' })
+        $blocks.Count | Should -Be 5
+        # What a reader fills in, and where the lab is.
+        $mine = @(foreach ($block in $blocks) {
+                $block.Replace('<first tenant>', $lab.tenants[0].tenantId).Replace('<second tenant>', $lab.tenants[1].tenantId).Replace('<client id>', $lab.tenants[0].clientId).Replace("'app.pem' }", "'app.pem'; Endpoint = `$endpoint }")
+            })
+        $lab.tenants[1].clientId | Should -Be $lab.tenants[0].clientId -Because 'the app is one of many tenants'
+        $endpoint = Get-LabEndpoint -Lab $lab
+        $place = [System.IO.Directory]::CreateDirectory([System.IO.Path]::Combine($TestDrive, 'followed')).FullName
+        [System.IO.File]::WriteAllText([System.IO.Path]::Combine($place, 'tenants.csv'), $mine[0])
+        [System.IO.File]::WriteAllText([System.IO.Path]::Combine($place, 'app.pem'), [System.IO.File]::ReadAllText($lab.certificateFile) + [System.IO.File]::ReadAllText($lab.keyFile))
+        Push-Location -LiteralPath $place
+        try {
+            $first = @(. ([scriptblock]::Create($mine[1])))
+            $again = @(. ([scriptblock]::Create($mine[2])))
+        } finally {
+            Pop-Location
+        }
+        @($first.Name | Sort-Object) | Should -Be 'First', 'Second'
+        @($first.Status | Select-Object -Unique) | Should -Be 'Done'
+        [System.IO.File]::ReadAllText([System.IO.Path]::Combine($place, 'fleet.html')) | Should -Match 'Of 2: '
+        @($again | Where-Object { $_.Resumed }).Count | Should -Be 2
+        @(ConvertFrom-Json -InputObject $mine[3] | ForEach-Object { $_ }).Count | Should -Be 2
+        # The line that starts the runbook has parameters that it has.
+        $tree = [System.Management.Automation.Language.Parser]::ParseInput($mine[4].Replace('<share>', 'share'), [ref]$null, [ref]$null)
+        $named = @($tree.FindAll({ param($node) $node -is [System.Management.Automation.Language.CommandParameterAst] }, $true) | ForEach-Object { $_.ParameterName })
+        $known = (Get-Command -Name ([System.IO.Path]::Combine($env:SSPR_MODULE, 'runbooks', 'EntraSspr-Fleet.ps1'))).Parameters.Keys
+        foreach ($one in $named) { $known | Should -Contain $one }
+    }
+}

@@ -109,9 +109,15 @@ impl Fleet {
             }
             let handle = entry["session"].as_str().and_then(|text| text.parse().ok());
             let session = open(handle.ok_or_else(|| {
-                invalid("targets", format!("the session of '{key}' is not a handle as a text of digits"))
+                invalid(
+                    "targets",
+                    format!("the session of '{key}' is not a handle as a text of digits"),
+                )
             })?)?;
-            if ["browser", "deviceCode"].iter().any(|asks| entry["signIn"]["method"] == *asks) {
+            if ["browser", "deviceCode"]
+                .iter()
+                .any(|asks| entry["signIn"]["method"] == *asks)
+            {
                 let what = format!("'{key}' signs in by a person, who cannot be asked while many are checked");
                 return Err(invalid("targets", what)
                     .help("Sign in as an app: with a certificate, a secret, a managed identity or federated."));
@@ -186,7 +192,11 @@ async fn visit(target: &Target, steps: &[&'static Step], check: &run::Request, c
 }
 
 fn too_long(what: &str, limit: Duration) -> Error {
-    Error::new(Status::TaskDeadline, format!("{what} took longer than {} s", limit.as_secs())).retryable()
+    Error::new(
+        Status::TaskDeadline,
+        format!("{what} took longer than {} s", limit.as_secs()),
+    )
+    .retryable()
 }
 
 /// The same, within its time, and on its own.
@@ -271,7 +281,11 @@ pub async fn check(fleet: Fleet, context: &TaskContext) -> Result<Value> {
                 let one = at.map(|at| begun.swap_remove(at));
                 let key = one.as_ref().map_or("", |one| one.key.as_str());
                 let error = Error::new(Status::Internal, "its check ended without an answer").caused_by(&lost);
-                ended(key, Err(error), one.as_ref().map_or(Duration::ZERO, |one| one.at.elapsed()))
+                ended(
+                    key,
+                    Err(error),
+                    one.as_ref().map_or(Duration::ZERO, |one| one.at.elapsed()),
+                )
             }
         };
         *if readiness.is_null() { &mut failed } else { &mut done } += 1;

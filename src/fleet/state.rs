@@ -54,7 +54,9 @@ impl State {
         state.lock()?;
         let bytes = file::read(&path)?;
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let mut lines = bytes[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let mut lines = bytes[..whole]
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty());
         let first: Value = lines.next().and_then(|line| json::read(line).ok()).unwrap_or_default();
         let name = path.display().to_string();
         let refused = |what: &str, help: &str| {
@@ -136,7 +138,13 @@ mod tests {
         let path = folder.path().join("fleet.state");
         let (mut state, before) = State::open(Some(path.clone()), false, &["license"]).unwrap();
         assert!(before.is_empty());
-        for (key, status) in [("A", "Done"), ("b", "Failed"), ("c", "Failed"), ("c", "Done"), ("d", "Done")] {
+        for (key, status) in [
+            ("A", "Done"),
+            ("b", "Failed"),
+            ("c", "Failed"),
+            ("c", "Done"),
+            ("d", "Done"),
+        ] {
             state.append(&json!({"key": key, "status": status})).unwrap();
         }
         let busy = reopened(&path, &["license"]).unwrap_err();
@@ -165,12 +173,25 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("fleet.state");
         drop(State::open(Some(path.clone()), false, &["license"]).unwrap());
-        assert!(reopened(&path, &["hybrid"]).unwrap_err().message.contains("other steps"));
+        assert!(
+            reopened(&path, &["hybrid"])
+                .unwrap_err()
+                .message
+                .contains("other steps")
+        );
         let there = State::open(Some(path.clone()), false, &["license"]).unwrap_err();
         assert_eq!(there.help.as_deref(), Some("Resume it, or name another file."));
         std::fs::write(&path, "some text\nof a person\n").unwrap();
-        assert!(reopened(&path, &["license"]).unwrap_err().message.contains("no fleet's"));
+        assert!(
+            reopened(&path, &["license"])
+                .unwrap_err()
+                .message
+                .contains("no fleet's")
+        );
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "some text\nof a person\n");
-        assert_eq!(reopened(&folder.path().join("none"), &[]).unwrap_err().status, Status::FileRead);
+        assert_eq!(
+            reopened(&folder.path().join("none"), &[]).unwrap_err().status,
+            Status::FileRead
+        );
     }
 }

@@ -191,7 +191,11 @@ pub(super) fn fleet(results: &[Value]) -> String {
         for result in some {
             let (class, word) = outcome(result);
             out.raw("<tr><th scope=\"row\">").text(text(result, "name"));
-            out.raw("</th><td><span class=\"tag ").raw(class).raw("\">").raw(word).raw("</span></td>");
+            out.raw("</th><td><span class=\"tag ")
+                .raw(class)
+                .raw("\">")
+                .raw(word)
+                .raw("</span></td>");
             for step in &steps {
                 out.raw("<td>");
                 if let Some(own) = list(result, "steps").iter().find(|own| text(own, "name") == step.name) {
@@ -214,15 +218,24 @@ pub(super) fn fleet(results: &[Value]) -> String {
             continue;
         }
         none = false;
-        out.raw("<article>\n<h4><span class=\"tag ").raw(class).raw("\">").raw(word).raw("</span> ");
+        out.raw("<article>\n<h4><span class=\"tag ")
+            .raw(class)
+            .raw("\">")
+            .raw(word)
+            .raw("</span> ");
         out.text(text(result, "name")).raw("</h4>\n");
         let own = [text(result, "tenantName"), text(result, "tenantId")].join(" ");
         out.element("<p class=\"soft\">", own.trim(), "</p>\n");
-        out.element("<p>", reason, "</p>\n").element("<p>First: ", first, "</p>\n");
+        out.element("<p>", reason, "</p>\n")
+            .element("<p>First: ", first, "</p>\n");
         if !wrong.is_empty() {
             out.raw("<ul>\n");
             for step in wrong {
-                out.raw("<li>").text(text(step, "title")).raw(": ").text(text(step, "headline")).raw("</li>\n");
+                out.raw("<li>")
+                    .text(text(step, "title"))
+                    .raw(": ")
+                    .text(text(step, "headline"))
+                    .raw("</li>\n");
             }
             out.raw("</ul>\n");
         }
@@ -498,11 +511,17 @@ mod tests {
             json!({"name": "c", "status": "Done", "ready": "Yes", "steps": [step("license", "Pass")]}),
             json!({"name": "d", "status": "NotDone", "reason": "The time of the run was over."}),
         ]);
-        assert!(page.contains("Of 4: 1 ready, 1 not ready, 1 failed, 1 not done."), "{page}");
+        assert!(
+            page.contains("Of 4: 1 ready, 1 not ready, 1 failed, 1 not done."),
+            "{page}"
+        );
         assert!(!page.contains("<script") && !page.contains("<img") && page.contains("[U+202E]"));
         assert!(page.contains("Read from 2026-11-23 09:14 UTC to 2026-11-23 09:20 UTC"));
         let columns = page.find("License").zip(page.find("Reset policy"));
-        assert!(columns.is_some_and(|(license, policy)| license < policy), "the causal order");
+        assert!(
+            columns.is_some_and(|(license, policy)| license < policy),
+            "the causal order"
+        );
         assert!(page.contains("seen of license") && !page.contains("seen of reset_policy"));
         assert!(page.contains("It took too long.") && page.contains("Buy &amp; assign."));
     }

@@ -269,13 +269,7 @@ impl FaultBoard {
 }
 
 impl Armed {
-    fn meets(
-        &mut self,
-        tenant: Option<&str>,
-        method: &str,
-        path: &str,
-        path_and_query: &str,
-    ) -> Option<FaultKind> {
+    fn meets(&mut self, tenant: Option<&str>, method: &str, path: &str, path_and_query: &str) -> Option<FaultKind> {
         let fault = &self.fault;
         let matches = path.starts_with(&fault.path)
             && fault.tenant.as_deref().is_none_or(|wanted| Some(wanted) == tenant)
@@ -378,7 +372,9 @@ mod tests {
                     ..Fault::new("/", FaultKind::Html)
                 })
                 .unwrap();
-            (0..64).map(|_| board.pick(None, "GET", "/", "/").len()).collect::<Vec<_>>()
+            (0..64)
+                .map(|_| board.pick(None, "GET", "/", "/").len())
+                .collect::<Vec<_>>()
         };
         assert_eq!(draws(1), draws(1));
         let hits: usize = draws(1).iter().sum();

@@ -90,7 +90,8 @@ impl Job {
         let (begun, cpu) = (Instant::now(), processor_ms());
         let results = std::thread::scope(|scope| {
             if self.function == FLEET {
-                let target = |(at, session): (usize, &Session)| json!({"key": at.to_string(), "session": session.handle()});
+                let target =
+                    |(at, session): (usize, &Session)| json!({"key": at.to_string(), "session": session.handle()});
                 let mut request = self.request.clone();
                 request["targets"] = sessions.iter().enumerate().map(target).collect();
                 let whole = native.run(FLEET, &request)?;
