@@ -29,10 +29,6 @@ struct Limit {
 /// twentieth of what is allowed.
 const MARGIN: f64 = 1.05;
 
-/// The further margin on what counts over all tenants: many begin at once, on connections that are still being made, so
-/// that their first requests arrive late and the next ones do not.
-const APART: f64 = 1.2;
-
 impl Workload {
     /// For one app in one tenant.
     fn in_tenant(self) -> Option<Limit> {
@@ -59,7 +55,7 @@ impl Workload {
         };
         Some(Limit {
             units,
-            window: Duration::from_secs(seconds).mul_f64(APART),
+            window: Duration::from_secs(seconds),
         })
     }
 
