@@ -109,7 +109,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "fleet",
         &[
-            "error", "file", "json", "panics", "platform", "run", "session", "status", "steps", "task",
+            "error", "file", "json", "lock", "panics", "platform", "run", "session", "status", "steps", "task",
         ],
     ),
     (

@@ -1,17 +1,18 @@
 //! A fleet's state: a line of JSON for each target that has ended, on the disk before the run goes on. There is no secret in it.
 
 use crate::error::{Error, Result};
+use crate::lock::Lock;
 use crate::status::Status;
 use crate::{file, json, platform};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// Where a run notes what has ended; nowhere, when nobody asked for it.
 #[derive(Debug)]
-pub(super) struct State(Option<(PathBuf, File)>);
+pub(super) struct State(Option<(PathBuf, File, Lock)>);
 
 /// Those that are done, by their keys in small letters.
 type Before = BTreeMap<String, Value>;
@@ -23,6 +24,15 @@ fn unwritten(path: &Path, cause: &std::io::Error) -> Error {
         .caused_by(cause)
 }
 
+/// Two runs with one state would both do what neither has done yet. The file itself stays free to be read and copied.
+fn lock(path: &Path) -> Result<Lock> {
+    let name = path.display().to_string();
+    // What tells paths apart is mostly their end.
+    let skipped = name.chars().count().saturating_sub(150);
+    let end: String = name.chars().skip(skipped).collect();
+    Lock::take(&format!("fleet-{end}"), &format!("another run goes on with {name}"))
+}
+
 impl State {
     /// Begins a file, or goes on with one. A line that a crash cut off counts for nothing: its target is done again.
     pub(super) fn open(path: Option<PathBuf>, resume: bool, steps: &[&str]) -> Result<(Self, Before)> {
@@ -30,6 +40,8 @@ impl State {
             return Ok((State(None), Before::new()));
         };
         let head = json!({"fleet": 1, "steps": steps});
+        let path = std::path::absolute(&path).unwrap_or(path);
+        let held = lock(&path)?;
         if !resume {
             let file = platform::create_private(&path).map_err(|e| {
                 let error = unwritten(&path, &e);
@@ -38,8 +50,7 @@ impl State {
                     _ => error,
                 }
             })?;
-            let mut state = State(Some((path, file)));
-            state.lock()?;
+            let mut state = State(Some((path, file, held)));
             state.append(&head)?;
             return Ok((state, Before::new()));
         }
@@ -50,8 +61,7 @@ impl State {
                 .target(name)
                 .caused_by(&e)
         })?;
-        let mut state = State(Some((path.clone(), file)));
-        state.lock()?;
+        let mut state = State(Some((path.clone(), file, held)));
         let bytes = file::read(&path)?;
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let mut lines = bytes[..whole]
@@ -84,7 +94,7 @@ impl State {
                 before.remove(&key);
             }
         }
-        if let State(Some((path, file))) = &mut state {
+        if let State(Some((path, file, _))) = &mut state {
             let cut = file
                 .set_len(whole as u64)
                 .and_then(|()| file.seek(SeekFrom::End(0)).map(drop));
@@ -96,27 +106,9 @@ impl State {
         Ok((state, before))
     }
 
-    /// Two runs with one state would both do what neither has done yet.
-    fn lock(&self) -> Result<()> {
-        let Some((path, file)) = &self.0 else {
-            return Ok(());
-        };
-        match file.try_lock() {
-            Ok(()) => Ok(()),
-            Err(TryLockError::WouldBlock) => {
-                let name = path.display().to_string();
-                let what = format!("another run goes on with {name}");
-                Err(Error::new(Status::FileWrite, what)
-                    .target(name)
-                    .help("Wait until it has ended."))
-            }
-            Err(TryLockError::Error(e)) => Err(unwritten(path, &e)),
-        }
-    }
-
     /// Notes what a target came to.
     pub(super) fn append(&mut self, told: &Value) -> Result<()> {
-        let Some((path, file)) = &mut self.0 else {
+        let Some((path, file, _)) = &mut self.0 else {
             return Ok(());
         };
         let written = file.write_all(format!("{told}\n").as_bytes());
