@@ -677,3 +677,41 @@ function global:Invoke-RestMethod {
         (Invoke-Job -Runbook EntraSspr-Fleet -Parameter @{ SharePath = $TestDrive } -Setting @{ Variable = @{ EntraSsprTenants = 'none' } }).Id | Should -Be 'Sspr.Fleet.NoList'
     }
 }
+
+Describe 'EntraSspr-Directory' {
+    BeforeAll {
+        $endpoint = @{}
+        $credentials = @'
+function global:Get-AutomationPSCredential {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true, Position = 0)] [string] $Name)
+    if ($Name -eq 'SsprReader') { $global:TestCredential }
+}
+'@
+    }
+
+    It 'says what is missing' {
+        (Invoke-Job -Runbook EntraSspr-Directory).Id | Should -Be 'Sspr.Directory.NoPlace'
+        $job = Invoke-Job -Runbook EntraSspr-Directory -Parameter @{ SharePath = $TestDrive; CredentialName = 'Nobody' } -Setting @{ Before = $credentials }
+        $job.Id | Should -Be 'Sspr.Directory.NoCredential'
+        $job.Reason | Should -Match 'no credential Nobody'
+    }
+
+    It 'reads the directory with the credential, and joins it with the tenant''s part' {
+        if (Skip-WithoutController) { return }
+        $lab = Start-Lab -Scenario hybrid-ready
+        $share = [System.IO.Directory]::CreateDirectory([System.IO.Path]::Combine($TestDrive, 'parts')).FullName
+        $connection = Get-LabDirectory -Controller (Get-LabController)
+        $shell = New-Job -Before $credentials
+        try {
+            $before = 'param($Connection, $Tenant, $Share) $global:TestCredential = $Connection.Credential; foreach ($name in ''CaFile'', ''DnsServer'', ''SysvolPath'') { $global:PSDefaultParameterValues["Connect-SsprDirectory:$name"] = $Connection[$name] }; $one = Connect-SsprTenant @Tenant; Test-SsprReadiness -Session $one | Export-SsprSnapshot -Path "$Share/tenant.sspr.json"; Disconnect-Sspr -Session $one'
+            [void](Invoke-Shell -Shell $shell -Script $before -Argument $connection, (Get-LabConnection -Lab $lab), $share)
+            $job = Wait-Runbook -Job (Start-Runbook -Shell $shell -Runbook EntraSspr-Directory -Parameter @{ SharePath = $share; CredentialName = 'SsprReader'; Domain = $connection.Domain; AllowUnknown = $true })
+        } finally {
+            Close-Shell -Shell $shell
+            Stop-Lab -Lab $lab
+        }
+        $job.Text | Should -Match '(?m)^Joined with tenant\.sspr\.json\.'
+        foreach ($file in 'directory.sspr.json', 'joined.sspr.json', 'joined.html') { [System.IO.File]::Exists([System.IO.Path]::Combine($share, $file)) | Should -BeTrue }
+    }
+}
