@@ -41,15 +41,16 @@ function Invoke-SsprFleet {
     .PARAMETER Resume
     The state file of an earlier run over the same list: what is done in it is not done again, and comes first, without Readiness.
     .EXAMPLE
-    Invoke-SsprFleet -Path tenants.csv -SignIn @{ ClientId = $clientId; CertificatePath = 'app.pem' } -StatePath fleet.state
+    Invoke-SsprFleet -Path tenants.csv -SignIn $signIn -StatePath fleet.state
 
-    Checks the tenants of a file with one app of many tenants, and notes what is done.
+    Checks the tenants of a file, and notes what is done. $signIn is @{ ClientId = ...; CertificatePath = 'app.pem' }, of one app
+    of many tenants.
     .EXAMPLE
-    Invoke-SsprFleet -Path tenants.csv -SignIn @{ ClientId = $clientId; CertificatePath = 'app.pem' } -Resume fleet.state
+    Invoke-SsprFleet -Path tenants.csv -SignIn $signIn -Resume fleet.state
 
     Goes on with a run that was ended, and tries again what failed.
     .EXAMPLE
-    'contoso.onmicrosoft.com' | Invoke-SsprFleet -SignIn @{ ClientId = $clientId; ClientSecret = $clientSecret } -Step license | Export-SsprReport -Path fleet.html -Force
+    'contoso.onmicrosoft.com' | Invoke-SsprFleet -SignIn $signIn -Step license | Export-SsprReport -Path fleet.html -Force
 
     Checks one step of the tenants that are piped in, and writes one page of all.
     .LINK
