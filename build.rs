@@ -27,7 +27,9 @@ fn main() {
     let mut config = cbindgen::Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml is valid");
     config.after_includes = Some(status_enum());
     let mut builder = cbindgen::Builder::new().with_config(config);
-    for file in ["text", "session", "task", "steps", "plan", "report", "watch", "notify"] {
+    for file in [
+        "text", "session", "task", "steps", "fleet", "plan", "report", "watch", "notify",
+    ] {
         builder = builder.with_src(root.join(format!("src/ffi/{file}.rs")));
     }
     let header = builder.generate().expect("the C interface can be written as a header");

@@ -357,7 +357,7 @@ int32_t sspr_session_close(uint64_t session,
 //
 // `timeout_ms` is how long to wait; 0 looks and returns. `out_event` receives an event as JSON (free it with
 // `sspr_string_free`), whose member `event` says what it is: "progress" {`activity`, `done`, `of`}, "log" {`message`},
-// "finding" {`finding`}, "users" {`users[]`}, "change" {`change`}, "leg" {`leg`} (see `sspr_reset_watch`), "signIn" {`signIn`}, "hostAction" {`id`, `action`,
+// "finding" {`finding`}, "users" {`users[]`}, "target" {`target`} (see `sspr_fleet_check`), "change" {`change`}, "leg" {`leg`} (see `sspr_reset_watch`), "signIn" {`signIn`}, "hostAction" {`id`, `action`,
 // `arguments`, `deadlineSeconds`}, "result" {`result`}. A "hostAction" asks for what only the caller can do: do what `action` names with its `arguments` (see
 // `sspr_session_sign_in`), and answer with its `id` by `sspr_task_reply` within `deadlineSeconds`. Members that you do
 // not know may come; skip events that you do not know.
@@ -765,6 +765,31 @@ int32_t sspr_snapshot_join(const char *request_json,
 int32_t sspr_check_list(char **out_list,
                         char **out_error);
 
+// Checks many tenants and forests, some at a time, in one task. What fails is kept to its target.
+//
+// `request_json` is an object: `targets` (1 to 10,000: `key`, a name of your own that is there once; `session`, the handle of an open
+// session as a text of decimal digits; `signIn`, the request of `sspr_session_sign_in`, by no person, where the session is not signed
+// in yet; `directory`, the request of `sspr_directory_connect`, where it is to be connected to one). Each other member may be left out:
+// `check` (the request of `sspr_check_readiness`), `throttle` (how many at a time: 1 to 256, else 16), `targetSeconds` and
+// `deadlineSeconds` (the time of each target, and of the run), `statePath` (a file, readable by its owner only, in which each target
+// that has ended gets a line) and `resume` (true: go on with that file; what is done in it is not done again).
+//
+// `out_task` receives a task for `sspr_task_next`. Besides "progress", "log" and "hostAction" (of any session, by what each was opened
+// with) it hands out one event "target" for each target, as it ends: {`key`, `status` ("Done", "Failed", "NotDone": the run's time was
+// over before), `endedAt`, `durationMs`; where done `ready`, `tenantId`, `tenantName`, `counts`, `first`, `steps[]` and `readiness` (the
+// result of `sspr_check_readiness`); where failed `error` (an error document)}. One that was done before has `resumed` true and
+// no `readiness`. A session stays open: close it when its target has ended, and its memory is free. The task goes on when you have taken
+// nearly all events. Its result is `{done, failed, notDone, resumed, durationMs}`. Its errors are SSPR_STATUS_FILE_READ,
+// SSPR_STATUS_FILE_WRITE and SSPR_STATUS_ARGUMENT_INVALID (the state file), or those of any task (see `sspr_task_next`).
+//
+// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status (also SSPR_STATUS_HANDLE_LIMIT),
+// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_fleet_check(const char *request_json,
+                         uint64_t *out_task,
+                         char **out_error);
+
 // Begins a desired state: what an administrator wants, to be edited and planned.
 //
 // `request_json`: `profile` ("Recommended" or "Guide": the guide to the letter).
@@ -963,7 +988,8 @@ int32_t sspr_error_resolve(const char *request_json,
 // its owner only; an existing one is replaced whole or not at all.
 //
 // `request_json`: `readiness` (the result of `sspr_check_readiness` as a string; with its `snapshot` the report has plots) or `snapshot`
-// (the document as a string, which is judged again, with `steps` and `severity` as of `sspr_check_readiness`); `format` ("Html",
+// (the document as a string, which is judged again, with `steps` and `severity` as of `sspr_check_readiness`) or `fleet` (the targets of
+// `sspr_fleet_check` as a string of a list, each with `name` and where it failed `reason`: a page only); `format` ("Html",
 // "Markdown", "Json", "Csv", "JUnit"), `path`, `overwrite` (true: replace an existing file), `redact` (true: names of
 // users, groups, servers, domains and the tenant become placeholders, the same for the same name within the report; needs the snapshot).
 //

@@ -13,6 +13,7 @@ pub mod error;
 pub mod ffi;
 pub mod file;
 pub mod finding;
+pub mod fleet;
 pub mod gather;
 mod json;
 mod lock;

@@ -281,6 +281,7 @@ pub fn save(request: SaveRequest) -> Result<Value> {
 }
 
 const REPORT: &[&str] = &[
+    "fleet",
     "readiness",
     "snapshot",
     "steps",
@@ -315,6 +316,16 @@ pub fn report(request: Value) -> Result<Value> {
         Some(_) => return Err(wrong("severity")),
     };
     let redact = request["redact"] == true;
+    if let Some(results) = member("fleet") {
+        if format != Format::Html || redact {
+            let what = "a fleet is written as a page, with its names";
+            return Err(Error::new(Status::ArgumentInvalid, what).target("format"));
+        }
+        let results: Vec<Value> = crate::json::read(results).map_err(|_| wrong("fleet"))?;
+        let bytes = export::write_fleet(&results);
+        crate::file::write_private(path, &bytes, request["overwrite"] == true)?;
+        return Ok(json!({"path": path, "bytes": bytes.len()}));
+    }
     let (document, text) = match (member("readiness"), member("snapshot")) {
         (Some(answer), None) => {
             let answer: Value = crate::json::read(answer)

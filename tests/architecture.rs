@@ -115,6 +115,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "fleet",
+        &[
+            "error", "file", "json", "lock", "panics", "platform", "run", "session", "status", "steps", "task",
+        ],
+    ),
+    (
         "plan",
         &[
             "change",
@@ -158,8 +164,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "ffi",
         &[
-            "error", "finding", "gather", "json", "notify", "panics", "plan", "run", "session", "status", "task",
-            "watch",
+            "error", "finding", "fleet", "gather", "json", "notify", "panics", "plan", "run", "session", "status",
+            "task", "watch",
         ],
     ),
 ];

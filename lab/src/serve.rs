@@ -108,7 +108,8 @@ async fn handle(
     let faults = if control {
         Vec::new()
     } else {
-        core.faults.pick(&method, &path, &path_and_query)
+        let tenant = tenant_of(&core, &parts.headers, &path);
+        core.faults.pick(tenant.as_deref(), &method, &path, &path_and_query)
     };
     let mut call = Call {
         number: 0,
@@ -153,6 +154,14 @@ async fn handle(
         std::future::pending::<()>().await;
     }
     Ok(wire::response(&core, &call, reply))
+}
+
+/// The tenant of a request's token, or the one that a sign-in's path names.
+fn tenant_of(core: &Core, headers: &hyper::HeaderMap, path: &str) -> Option<String> {
+    let value = headers.get("authorization").and_then(|value| value.to_str().ok());
+    let access = value.and_then(|value| core.desk.access(value.strip_prefix("Bearer ")?));
+    let first = || path.split('/').nth(1).map(str::to_owned);
+    access.map(|access| access.tenant.clone()).or_else(first)
 }
 
 fn origin(endpoint: &Endpoint, authority: Option<&str>) -> String {

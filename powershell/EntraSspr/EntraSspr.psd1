@@ -30,6 +30,7 @@
         'Grant-SsprAppPermission'
         'Grant-SsprDirectoryPermission'
         'Import-SsprSnapshot'
+        'Invoke-SsprFleet'
         'Invoke-SsprPlan'
         'Join-SsprSnapshot'
         'New-SsprDesiredState'

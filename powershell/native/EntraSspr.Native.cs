@@ -223,6 +223,9 @@ namespace EntraSspr
         public static extern int sspr_check_list(out IntPtr out_list, out IntPtr out_error);
 
         [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        public static extern int sspr_fleet_check(byte[] request_json, out ulong out_task, out IntPtr out_error);
+
+        [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
         public static extern int sspr_desired_state_create(byte[] request_json, out ulong out_task, out IntPtr out_error);
 
         [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]

@@ -132,6 +132,8 @@ Describe 'The examples in the help' {
         $result = $plan | Invoke-SsprPlan -JournalPath 'plan.jsonl' -Confirm:$false
         New-SsprDesiredState -Path 'mine.json'
         [pscustomobject]@{ Id = 33004; ProviderName = 'PasswordResetService'; Message = 'hr=80230626' } | Export-Clixml -Path 'events.xml'
+        [pscustomobject]@{ Tenant = $connection.Tenant } | Export-Csv -Path 'tenants.csv' -NoTypeInformation
+        $signIn = @{ ClientId = $clientId; CertificatePath = 'app.pem'; Endpoint = $connection.Endpoint }
         [pscustomobject]@{ UserPrincipalName = 'staff1@contoso.example' } | Export-Csv -Path 'pilot.csv' -NoTypeInformation
         $defaults = @{ 'Connect-SsprTenant:Endpoint' = $connection.Endpoint }
         $directory, $child = @(Get-LabController) | Select-Object -First 2

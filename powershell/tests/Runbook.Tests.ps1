@@ -165,6 +165,8 @@ Describe 'The runbook <_>' -ForEach $runbooks {
 
     It 'asks nobody, draws nothing, and starts nothing' {
         $commands = @($tree.FindAll({ param($node) $node -is [System.Management.Automation.Language.CommandAst] }, $true) | ForEach-Object { $_.GetCommandName() })
+        # Two keep what they read, in the one folder or container that is named to them.
+        if ($name -in 'EntraSspr-Fleet', 'EntraSspr-Directory') { $commands = @($commands | Where-Object { $_ -ne 'Export-SsprSnapshot' }) }
         foreach ($wrong in 'Read-Host', 'Get-Credential', 'Write-Progress', 'Write-Host', 'Start-Process', 'Start-Job', 'Invoke-Expression', 'Set-AutomationVariable', 'Set-Content', 'Out-File', 'Export-SsprSnapshot') {
             $commands | Should -Not -Contain $wrong
         }
@@ -641,5 +643,140 @@ Describe 'EntraSspr-Readiness in a large tenant' {
         [void]($job.Output -match '(?m)^PEAK (\d+)')
         [int]$Matches[1] | Should -BeLessThan 400
         [System.Text.Encoding]::UTF8.GetByteCount($job.Output) | Should -BeLessThan (200 * 1000)
+    }
+}
+
+# Azure's answers are composed from the shapes of its REST API (Job - Create, Job - Get; Put Blob, Get Blob), not recorded.
+Describe 'EntraSspr-Fleet' {
+    BeforeAll {
+        $lab = Start-Lab -Scenario (@('cloud-only-ready') * 3)
+        $endpoint = Get-LabEndpoint -Lab $lab
+        $pem = [System.IO.Path]::Combine($TestDrive, 'app.pem')
+        [System.IO.File]::WriteAllText($pem, [System.IO.File]::ReadAllText($lab.certificateFile) + [System.IO.File]::ReadAllText($lab.keyFile))
+        $entries = @($lab.tenants | ForEach-Object { @{ Name = $_.domains[0]; Tenant = $_.tenantId; ClientId = $_.clientId; CertificatePath = $pem; Endpoint = $endpoint } })
+        $variable = @{ EntraSsprTenants = ConvertTo-Json -InputObject $entries -Depth 4 -Compress }
+        # Azure, played in the job: a job that is started runs this runbook's part at once.
+        $azure = @'
+$global:AzureAsked = New-Object -TypeName 'System.Collections.Generic.List[object]'
+$global:AzureBlob = @{}
+$env:IDENTITY_ENDPOINT = 'http://127.0.0.1:9/msi/token'
+$env:IDENTITY_HEADER = 'canary-header'
+function global:Start-Sleep { param($Seconds) }
+function global:Invoke-RestMethod {
+    param($Method, $Uri, $Headers, $ContentType, $Body, $InFile, $OutFile, [switch] $UseBasicParsing)
+    $AzureAsked.Add([pscustomobject]@{ Method = "$Method"; Uri = "$Uri"; Body = "$Body" })
+    if ($Uri -like 'http://127.0.0.1:9/msi/token*') { return [pscustomobject]@{ access_token = 'canary-token'; token_type = 'Bearer' } }
+    if ($Headers['Authorization'] -ne 'Bearer canary-token') { throw 'no token' }
+    if ($Uri -like 'https://*.blob.core.windows.net/*') {
+        $name = $Uri.Substring($Uri.LastIndexOf('/') + 1)
+        if ($Method -eq 'Put') { $AzureBlob[$name] = [System.IO.File]::ReadAllText($InFile); return }
+        if (-not $AzureBlob.ContainsKey($name)) {
+            $gone = New-Object -TypeName System.Exception -ArgumentList 'The specified blob does not exist.'
+            $gone | Add-Member -NotePropertyName Response -NotePropertyValue ([pscustomobject]@{ StatusCode = 404 })
+            throw $gone
+        }
+        [System.IO.File]::WriteAllText($OutFile, $AzureBlob[$name])
+        return
+    }
+    if ($Method -eq 'Put') {
+        $started = (ConvertFrom-Json -InputObject $Body).properties
+        $given = @{}
+        foreach ($member in $started.parameters.PSObject.Properties) { $given[$member.Name] = if ($member.Name -eq 'Step') { ConvertFrom-Json -InputObject $member.Value } else { $member.Value } }
+        [void](& ([scriptblock]::Create([System.IO.File]::ReadAllText($global:AzureRunbook))) @given)
+        return [pscustomobject]@{ name = 'x'; properties = [pscustomobject]@{ status = 'New'; runbook = $started.runbook } }
+    }
+    [pscustomobject]@{ properties = [pscustomobject]@{ status = 'Completed'; provisioningState = 'Succeeded' } }
+}
+'@
+        $azure = "`$global:AzureRunbook = '$([System.IO.Path]::Combine($folder, 'EntraSspr-Fleet.ps1'))'`n$azure"
+    }
+    AfterAll {
+        Stop-Lab -Lab $lab
+    }
+
+    It 'checks a list in one job, and again without doing anything twice' {
+        $share = [System.IO.Directory]::CreateDirectory([System.IO.Path]::Combine($TestDrive, 'share')).FullName
+        $parameter = @{ SharePath = $share; Step = 'license, reset_policy'; Run = 'one' }
+        $job = Invoke-Job -Runbook EntraSspr-Fleet -Parameter $parameter -Setting @{ Variable = $variable }
+        $job.Reason | Should -BeNullOrEmpty
+        $job.State | Should -Be 'Completed'
+        $last = ConvertFrom-Json -InputObject $job.Output[-1]
+        $last.tenants | Should -Be 3
+        $last.done | Should -Be 3
+        @([System.IO.Directory]::GetFiles($share, '*.sspr.json')).Count | Should -Be 3
+        [System.IO.File]::ReadAllText([System.IO.Path]::Combine($share, 'fleet.html')) | Should -Match 'Of 3: '
+        [void](Invoke-Lab -Lab $lab -Method POST -Action reset)
+        (Invoke-Job -Runbook EntraSspr-Fleet -Parameter $parameter -Setting @{ Variable = $variable }).State | Should -Be 'Completed'
+        @(Invoke-Lab -Lab $lab -Action requests | ForEach-Object { $_ } | Where-Object { $_ }).Count | Should -Be 0
+    }
+
+    It 'hands the list to jobs, which meet in a container, and joins what they noted' {
+        $parameter = @{
+            StorageAccount = 'ssprfleet'; Container = 'fleet'; Step = 'license'; Run = 'two'; JobCount = 2; PollSeconds = 1
+            SubscriptionId = '00000000-0000-0000-0000-000000000001'; ResourceGroup = 'sspr'; AutomationAccount = 'sspr-jobs'
+        }
+        $shell = New-Job -Variable $variable -Before $azure
+        try {
+            $job = Wait-Runbook -Job (Start-Runbook -Shell $shell -Runbook EntraSspr-Fleet -Parameter $parameter)
+            $asked = @(Invoke-Shell -Shell $shell -Script '$AzureAsked')
+            $blobs = @(Invoke-Shell -Shell $shell -Script '$AzureBlob')[0]
+        } finally {
+            Close-Shell -Shell $shell
+        }
+        $job.Reason | Should -BeNullOrEmpty
+        $job.Text | Should -Match '2 jobs are started'
+        $started = @($asked | Where-Object { $_.Method -eq 'Put' -and $_.Uri -like 'https://management.azure.com/*' })
+        $started.Count | Should -Be 2
+        $started[0].Uri | Should -Match '^https://management\.azure\.com/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/sspr/providers/Microsoft\.Automation/automationAccounts/sspr-jobs/jobs/[0-9a-f-]{36}\?api-version=2024-10-23$'
+        @($started | ForEach-Object { (ConvertFrom-Json -InputObject $_.Body).properties.parameters.Part }) | Should -Be '1/2', '2/2'
+        $blobs['fleet.html'] | Should -Match 'Of 3: '
+        @($blobs.Keys | Where-Object { $_ -like '*.sspr.json' }).Count | Should -Be 3
+        $other = @($asked | Where-Object { $_.Uri -notmatch '^https://(management\.azure\.com|ssprfleet\.blob\.core\.windows\.net)/|^http://127\.0\.0\.1:9/msi/token' })
+        $other | Should -BeNullOrEmpty
+        "$($job.Text) $($job.Warning) $($blobs.Values)" | Should -Not -Match 'canary-'
+    }
+
+    It 'says what is missing' {
+        (Invoke-Job -Runbook EntraSspr-Fleet).Id | Should -Be 'Sspr.Fleet.NoPlace'
+        (Invoke-Job -Runbook EntraSspr-Fleet -Parameter @{ SharePath = $TestDrive; JobCount = 2 }).Id | Should -Be 'Sspr.Fleet.NoAccount'
+        (Invoke-Job -Runbook EntraSspr-Fleet -Parameter @{ SharePath = $TestDrive } -Setting @{ Variable = @{ EntraSsprTenants = 'none' } }).Id | Should -Be 'Sspr.Fleet.NoList'
+    }
+}
+
+Describe 'EntraSspr-Directory' {
+    BeforeAll {
+        $endpoint = @{}
+        $credentials = @'
+function global:Get-AutomationPSCredential {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true, Position = 0)] [string] $Name)
+    if ($Name -eq 'SsprReader') { $global:TestCredential }
+}
+'@
+    }
+
+    It 'says what is missing' {
+        (Invoke-Job -Runbook EntraSspr-Directory).Id | Should -Be 'Sspr.Directory.NoPlace'
+        $job = Invoke-Job -Runbook EntraSspr-Directory -Parameter @{ SharePath = $TestDrive; CredentialName = 'Nobody' } -Setting @{ Before = $credentials }
+        $job.Id | Should -Be 'Sspr.Directory.NoCredential'
+        $job.Reason | Should -Match 'no credential Nobody'
+    }
+
+    It 'reads the directory with the credential, and joins it with the tenant''s part' {
+        if (Skip-WithoutController) { return }
+        $lab = Start-Lab -Scenario hybrid-ready
+        $share = [System.IO.Directory]::CreateDirectory([System.IO.Path]::Combine($TestDrive, 'parts')).FullName
+        $connection = Get-LabDirectory -Controller (Get-LabController)
+        $shell = New-Job -Before $credentials
+        try {
+            $before = 'param($Connection, $Tenant, $Share) $global:TestCredential = $Connection.Credential; foreach ($name in ''CaFile'', ''DnsServer'', ''SysvolPath'') { $global:PSDefaultParameterValues["Connect-SsprDirectory:$name"] = $Connection[$name] }; $one = Connect-SsprTenant @Tenant; Test-SsprReadiness -Session $one | Export-SsprSnapshot -Path "$Share/tenant.sspr.json"; Disconnect-Sspr -Session $one'
+            [void](Invoke-Shell -Shell $shell -Script $before -Argument $connection, (Get-LabConnection -Lab $lab), $share)
+            $job = Wait-Runbook -Job (Start-Runbook -Shell $shell -Runbook EntraSspr-Directory -Parameter @{ SharePath = $share; CredentialName = 'SsprReader'; Domain = $connection.Domain; AllowUnknown = $true })
+        } finally {
+            Close-Shell -Shell $shell
+            Stop-Lab -Lab $lab
+        }
+        $job.Text | Should -Match '(?m)^Joined with tenant\.sspr\.json\.'
+        foreach ($file in 'directory.sspr.json', 'joined.sspr.json', 'joined.html') { [System.IO.File]::Exists([System.IO.Path]::Combine($share, $file)) | Should -BeTrue }
     }
 }

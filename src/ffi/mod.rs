@@ -1,5 +1,6 @@
 //! The C interface: thin, guarded, and the only place with `unsafe`.
 
+mod fleet;
 mod guard;
 mod handle;
 mod notify;

@@ -38,7 +38,8 @@ pub unsafe extern "C" fn sspr_error_resolve(
 /// its owner only; an existing one is replaced whole or not at all.
 ///
 /// `request_json`: `readiness` (the result of `sspr_check_readiness` as a string; with its `snapshot` the report has plots) or `snapshot`
-/// (the document as a string, which is judged again, with `steps` and `severity` as of `sspr_check_readiness`); `format` ("Html",
+/// (the document as a string, which is judged again, with `steps` and `severity` as of `sspr_check_readiness`) or `fleet` (the targets of
+/// `sspr_fleet_check` as a string of a list, each with `name` and where it failed `reason`: a page only); `format` ("Html",
 /// "Markdown", "Json", "Csv", "JUnit"), `path`, `overwrite` (true: replace an existing file), `redact` (true: names of
 /// users, groups, servers, domains and the tenant become placeholders, the same for the same name within the report; needs the snapshot).
 ///

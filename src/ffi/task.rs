@@ -84,7 +84,7 @@ where
 ///
 /// `timeout_ms` is how long to wait; 0 looks and returns. `out_event` receives an event as JSON (free it with
 /// `sspr_string_free`), whose member `event` says what it is: "progress" {`activity`, `done`, `of`}, "log" {`message`},
-/// "finding" {`finding`}, "users" {`users[]`}, "change" {`change`}, "leg" {`leg`} (see `sspr_reset_watch`), "signIn" {`signIn`}, "hostAction" {`id`, `action`,
+/// "finding" {`finding`}, "users" {`users[]`}, "target" {`target`} (see `sspr_fleet_check`), "change" {`change`}, "leg" {`leg`} (see `sspr_reset_watch`), "signIn" {`signIn`}, "hostAction" {`id`, `action`,
 /// `arguments`, `deadlineSeconds`}, "result" {`result`}. A "hostAction" asks for what only the caller can do: do what `action` names with its `arguments` (see
 /// `sspr_session_sign_in`), and answer with its `id` by `sspr_task_reply` within `deadlineSeconds`. Members that you do
 /// not know may come; skip events that you do not know.

@@ -57,6 +57,11 @@ pub fn write(mut document: Value, snapshot: Option<&Snapshot>, format: Format, n
     }
 }
 
+/// Writes the page of a fleet: what each target came to, as a list.
+pub fn write_fleet(results: &[Value]) -> Vec<u8> {
+    page::fleet(results).into_bytes()
+}
+
 /// A member that is a text, or nothing.
 pub(super) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_default()

@@ -3,6 +3,7 @@
 use super::export::{accepted, affected, is_accepted, link, list, markup, minute, push, text, verdict};
 use super::plots::{Plot, figure, total};
 use crate::finding::number;
+use crate::steps::STEPS;
 use serde_json::Value;
 
 /// The end of a table that `heads` begins.
@@ -74,18 +75,12 @@ impl Out {
 pub(super) fn write(document: &Value, plots: &[Plot]) -> String {
     let findings = list(document, "findings");
     let mut out = Out(String::with_capacity(16_384 + findings.len() * 1_200));
-    let tenant = text(document, "tenantName");
-    out.raw("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n")
-        .raw("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">\n")
-        .raw("<meta name=\"referrer\" content=\"no-referrer\">\n<title>Self-service password reset: ")
-        .text(tenant)
-        .raw("</title>\n<style>\n")
-        .raw(STYLE)
-        .raw("</style>\n</head>\n<body>\n<header>\n<a class=\"skip\" href=\"#findings\">To the findings</a>\n<h1>Self-service password reset: ")
-        .text(tenant)
-        .raw("</h1>\n<p class=\"verdict\">")
-        .text(&verdict(document))
-        .raw("</p>\n");
+    begin(
+        &mut out,
+        text(document, "tenantName"),
+        &verdict(document),
+        "<a class=\"skip\" href=\"#findings\">To the findings</a>",
+    );
     if document["first"].is_object() {
         out.element("<p>First: ", text(&document["first"], "text"), "</p>\n");
     }
@@ -122,10 +117,138 @@ pub(super) fn write(document: &Value, plots: &[Plot]) -> String {
     }
     unread(&mut out, findings);
     run(&mut out, document);
+    end(out)
+}
+
+/// What stands above the verdict of a page, and the verdict.
+fn begin(out: &mut Out, whose: &str, verdict: &str, skip: &str) {
+    out.raw("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n")
+        .raw("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">\n")
+        .raw("<meta name=\"referrer\" content=\"no-referrer\">\n<title>Self-service password reset: ")
+        .text(whose)
+        .raw("</title>\n<style>\n")
+        .raw(STYLE)
+        .raw("</style>\n</head>\n<body>\n<header>\n")
+        .raw(skip)
+        .raw("\n<h1>Self-service password reset: ")
+        .text(whose)
+        .raw("</h1>\n<p class=\"verdict\">")
+        .text(verdict)
+        .raw("</p>\n");
+}
+
+/// What stands below all.
+fn end(mut out: Out) -> String {
     out.raw("</main>\n<footer><p>Made by EntraSspr ")
         .raw(env!("CARGO_PKG_VERSION"))
         .raw(". Nothing on this page is loaded from elsewhere.</p></footer>\n</body>\n</html>\n");
     out.0
+}
+
+/// What a target of a fleet came to, as a tag and in a word.
+fn outcome(result: &Value) -> (&'static str, &'static str) {
+    match (text(result, "status"), text(result, "ready")) {
+        ("Done", "Yes") => ("Pass", "Ready"),
+        ("Done", "No") => ("Fail", "Not ready"),
+        ("Done", _) => ("", "Not known"),
+        ("NotDone", _) => ("", "Not done"),
+        _ => ("Error", "Failed"),
+    }
+}
+
+/// The page of a fleet: each target by each step, then what stands in the way of each.
+pub(super) fn fleet(results: &[Value]) -> String {
+    let mut out = Out(String::with_capacity(16_384 + results.len() * 4_000));
+    let count = |word: &str| results.iter().filter(|result| outcome(result).1 == word).count() as u64;
+    let words = ["Ready", "Not ready", "Not known", "Failed", "Not done"];
+    let told: Vec<String> = words
+        .iter()
+        .filter(|word| count(word) > 0)
+        .map(|word| format!("{} {}", number(count(word)), word.to_lowercase()))
+        .collect();
+    let whole = number(results.len() as u64);
+    begin(
+        &mut out,
+        "the fleet",
+        &format!("Of {whole}: {}.", told.join(", ")),
+        "<a class=\"skip\" href=\"#each\">To each of them</a>",
+    );
+    let times = results.iter().map(|result| text(result, "endedAt"));
+    let (first, last) = (times.clone().filter(|at| !at.is_empty()).min(), times.max());
+    out.element("<p class=\"soft\">Read from ", &minute(first.unwrap_or_default()), "");
+    out.element(" to ", &minute(last.unwrap_or_default()), "</p>\n");
+    out.raw("</header>\n<main>\n<h2 id=\"matrix\">Tenants by steps</h2>\n");
+    // In the causal order, whichever of them each was checked by.
+    let steps: Vec<_> = STEPS
+        .iter()
+        .filter(|step| {
+            let of = |result: &Value| list(result, "steps").iter().any(|own| text(own, "name") == step.name);
+            results.iter().any(of)
+        })
+        .collect();
+    for some in results.chunks(ROWS) {
+        out.raw("<div class=\"wide\"><table><caption>The worst finding of each step</caption><thead><tr><th scope=\"col\">Tenant</th><th scope=\"col\">Result</th>");
+        for step in &steps {
+            out.raw("<th scope=\"col\">").text(step.title).raw("</th>");
+        }
+        out.raw("</tr></thead><tbody>\n");
+        for result in some {
+            let (class, word) = outcome(result);
+            out.raw("<tr><th scope=\"row\">").text(text(result, "name"));
+            out.raw("</th><td><span class=\"tag ")
+                .raw(class)
+                .raw("\">")
+                .raw(word)
+                .raw("</span></td>");
+            for step in &steps {
+                out.raw("<td>");
+                if let Some(own) = list(result, "steps").iter().find(|own| text(own, "name") == step.name) {
+                    out.tag(text(own, "status"));
+                }
+                out.raw("</td>");
+            }
+            out.raw("</tr>\n");
+        }
+        out.raw(END);
+    }
+    out.raw("<h2 id=\"each\">What stands in the way</h2>\n");
+    let mut none = true;
+    for result in results {
+        let (class, word) = outcome(result);
+        let open = |step: &&Value| matches!(text(step, "status"), "Fail" | "Error");
+        let wrong: Vec<&Value> = list(result, "steps").iter().filter(open).collect();
+        let (reason, first) = (text(result, "reason"), text(&result["first"], "text"));
+        if wrong.is_empty() && reason.is_empty() && word == "Ready" {
+            continue;
+        }
+        none = false;
+        out.raw("<article>\n<h4><span class=\"tag ")
+            .raw(class)
+            .raw("\">")
+            .raw(word)
+            .raw("</span> ");
+        out.text(text(result, "name")).raw("</h4>\n");
+        let own = [text(result, "tenantName"), text(result, "tenantId")].join(" ");
+        out.element("<p class=\"soft\">", own.trim(), "</p>\n");
+        out.element("<p>", reason, "</p>\n")
+            .element("<p>First: ", first, "</p>\n");
+        if !wrong.is_empty() {
+            out.raw("<ul>\n");
+            for step in wrong {
+                out.raw("<li>")
+                    .text(text(step, "title"))
+                    .raw(": ")
+                    .text(text(step, "headline"))
+                    .raw("</li>\n");
+            }
+            out.raw("</ul>\n");
+        }
+        out.raw("</article>\n");
+    }
+    if none {
+        out.raw("<p>Nothing.</p>\n");
+    }
+    end(out)
 }
 
 /// One line an area, in causal order.
@@ -382,4 +505,35 @@ fn bars(out: &mut Out, plot: &Plot, at: usize) {
         out.raw("</tr>\n");
     }
     out.raw("</tbody></table>\n</figure>\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_fleet_shows_each_by_each_step_and_what_is_hostile_as_text() {
+        let step = |name: &str, status: &str| json!({"name": name, "title": name, "status": status, "headline": format!("seen of {name}")});
+        let page = fleet(&[
+            json!({"name": "<script>alert(1)</script>\u{202e}", "status": "Done", "ready": "No", "tenantName": "\"><img>", "endedAt": "2026-11-23T09:14:00Z",
+                "steps": [step("reset_policy", "Pass"), step("license", "Fail")], "first": {"text": "Buy & assign."}}),
+            json!({"name": "b", "status": "Failed", "reason": "It took too long.", "steps": [], "endedAt": "2026-11-23T09:20:00Z"}),
+            json!({"name": "c", "status": "Done", "ready": "Yes", "steps": [step("license", "Pass")]}),
+            json!({"name": "d", "status": "NotDone", "reason": "The time of the run was over."}),
+        ]);
+        assert!(
+            page.contains("Of 4: 1 ready, 1 not ready, 1 failed, 1 not done."),
+            "{page}"
+        );
+        assert!(!page.contains("<script") && !page.contains("<img") && page.contains("[U+202E]"));
+        assert!(page.contains("Read from 2026-11-23 09:14 UTC to 2026-11-23 09:20 UTC"));
+        let columns = page.find("License").zip(page.find("Reset policy"));
+        assert!(
+            columns.is_some_and(|(license, policy)| license < policy),
+            "the causal order"
+        );
+        assert!(page.contains("seen of license") && !page.contains("seen of reset_policy"));
+        assert!(page.contains("It took too long.") && page.contains("Buy &amp; assign."));
+    }
 }

@@ -65,6 +65,7 @@ pub struct TaskContext {
     next_action: Arc<AtomicU64>,
     ends: Option<Instant>,
     room: Room,
+    quiet: bool,
 }
 
 impl Task {
@@ -94,6 +95,7 @@ impl Task {
             next_action: Arc::new(AtomicU64::new(1)),
             ends: None,
             room: Room::default(),
+            quiet: false,
         };
         let task = Arc::new(Task {
             events: receiver.into(),
@@ -203,6 +205,16 @@ impl TaskContext {
         }
     }
 
+    /// The same task, for one of many parts of its work: it tells the caller nothing, and asks only for what is offered to it.
+    pub fn part(&self, offered: BTreeSet<String>) -> Self {
+        TaskContext {
+            offered: Arc::new(offered),
+            room: Room::default(),
+            quiet: true,
+            ..self.clone()
+        }
+    }
+
     /// When the work ends at the latest, where that was said.
     pub fn ends(&self) -> Option<Instant> {
         self.ends
@@ -211,6 +223,10 @@ impl TaskContext {
     /// Waits until there is room for the result. What the work does from then on without waiting for anything else is
     /// never cut off from its result: either both come about, or neither.
     pub async fn settle(&self) -> Result<()> {
+        // A part's result is none of the task's.
+        if self.quiet {
+            return Ok(());
+        }
         let room = self.room().await?;
         *self.room.lock().unwrap_or_else(PoisonError::into_inner) = Some(room);
         Ok(())
@@ -227,6 +243,9 @@ impl TaskContext {
 
     /// Tells how far the work is. Left out when the caller is behind.
     pub fn progress(&self, activity: &str, done: u64, of: Option<u64>) {
+        if self.quiet {
+            return;
+        }
         let _ = self
             .events
             .try_send(json!({"event": "progress", "activity": activity, "done": done, "of": of}).to_string());
@@ -234,6 +253,9 @@ impl TaskContext {
 
     /// Tells what is going on, for the verbose stream. Left out when the caller is behind.
     pub fn log(&self, message: &str) {
+        if self.quiet {
+            return;
+        }
         let _ = self
             .events
             .try_send(json!({"event": "log", "message": message}).to_string());
@@ -247,11 +269,17 @@ impl TaskContext {
     /// Hands out users, of a list that is still being read. Waits until the caller has taken nearly all that came before:
     /// who ends the task has not made it read much more than was wanted.
     pub async fn users(&self, users: &[Value]) {
+        self.hand("users", json!(users)).await;
+    }
+
+    /// Hands out what a target of a fleet came to, in the same way: results do not pile up.
+    pub async fn target(&self, target: Value) {
+        self.hand("target", target).await;
+    }
+
+    async fn hand(&self, event: &str, value: Value) {
         drop(self.events.reserve_many(QUEUE - AHEAD).await);
-        let _ = self
-            .events
-            .send(json!({"event": "users", "users": users}).to_string())
-            .await;
+        self.show(event, value).await;
     }
 
     /// Shows what a change came to.
@@ -270,6 +298,9 @@ impl TaskContext {
     }
 
     async fn show(&self, event: &str, value: Value) {
+        if self.quiet {
+            return;
+        }
         let _ = self
             .events
             .send(json!({"event": event, event: value}).to_string())

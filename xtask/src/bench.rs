@@ -3,6 +3,7 @@
 mod budgets;
 mod child;
 mod directory;
+mod fleet;
 mod latency;
 mod million;
 mod module;
@@ -29,6 +30,8 @@ pub enum Figure {
     Bind,
     /// Readiness when every answer takes 50 ms.
     Latency,
+    /// Sixty equal tenants against one of them, when every answer takes 50 ms.
+    Fleet,
     /// A million users against curl, plain; memory; the cost of a user.
     Million,
     /// The same with TLS and gzip.
@@ -107,6 +110,7 @@ pub fn run(profile: &str, runs: usize, only: &[Figure]) -> Result<ExitCode> {
             Figure::Import => module::import(&bench),
             Figure::Bind => module::bind(&bench),
             Figure::Latency => latency::run(&bench),
+            Figure::Fleet => fleet::run(&bench),
             Figure::Million => million::plain(&bench),
             Figure::Tls => million::tls(&bench),
             Figure::Late => million::late(&bench),

@@ -10,6 +10,7 @@ use std::ptr;
 type Open = unsafe extern "C" fn(*const c_char, *mut u64, *mut *mut c_char) -> i32;
 type SetSecret = unsafe extern "C" fn(u64, *const c_char, *const u8, u32, *mut *mut c_char) -> i32;
 type Start = unsafe extern "C" fn(u64, *const c_char, *mut u64, *mut *mut c_char) -> i32;
+type StartAlone = unsafe extern "C" fn(*const c_char, *mut u64, *mut *mut c_char) -> i32;
 type Next = unsafe extern "C" fn(u64, u32, *mut *mut c_char, *mut *mut c_char) -> i32;
 type Close = unsafe extern "C" fn(u64, *mut *mut c_char) -> i32;
 type Free = unsafe extern "C" fn(*mut c_char);
@@ -39,6 +40,11 @@ impl Session<'_> {
         self.native
             .secret(self.handle, "directoryPassword", password.as_bytes())?;
         self.run("sspr_directory_connect", request).map(drop)
+    }
+
+    /// Its handle, as requests name it.
+    pub fn handle(&self) -> String {
+        self.handle.to_string()
     }
 
     /// Starts a task, and waits for its result.
@@ -76,6 +82,18 @@ impl Native {
         let status = unsafe { self.function::<Open>("sspr_session_open")?(text.as_ptr(), &mut handle, &mut error) };
         self.check("sspr_session_open", status, error)?;
         Ok(Session { native: self, handle })
+    }
+
+    /// Starts a task of no session, and waits for its result.
+    pub fn run(&self, name: &str, request: &Value) -> Result<Value> {
+        let text = CString::new(request.to_string())?;
+        let (mut task, mut error) = (0, ptr::null_mut());
+        // SAFETY: the type is the header's; the pointers live as long as the call.
+        let status = unsafe { self.function::<StartAlone>(name)?(text.as_ptr(), &mut task, &mut error) };
+        self.check(name, status, error)?;
+        let outcome = self.result(name, task);
+        self.close("sspr_task_close", task)?;
+        outcome
     }
 
     /// A function of the library.

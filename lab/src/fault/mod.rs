@@ -27,6 +27,8 @@ pub struct Fault {
     pub path_regex: Option<String>,
     /// GET, POST ...; none for all.
     pub method: Option<String>,
+    /// The id of the tenant whose requests it meets; none for those of all. Sign-ins count for the tenant in their path.
+    pub tenant: Option<String>,
     /// Requests that match and are let through first.
     pub skip: u32,
     /// How many requests it meets; none for all of them.
@@ -257,19 +259,20 @@ impl FaultBoard {
     }
 
     /// The faults that this request meets, in the order in which they were added.
-    pub fn pick(&self, method: &str, path: &str, path_and_query: &str) -> Vec<FaultKind> {
+    pub fn pick(&self, tenant: Option<&str>, method: &str, path: &str, path_and_query: &str) -> Vec<FaultKind> {
         let mut board = lock(&self.0);
         board
             .iter_mut()
-            .filter_map(|armed| armed.meets(method, path, path_and_query))
+            .filter_map(|armed| armed.meets(tenant, method, path, path_and_query))
             .collect()
     }
 }
 
 impl Armed {
-    fn meets(&mut self, method: &str, path: &str, path_and_query: &str) -> Option<FaultKind> {
+    fn meets(&mut self, tenant: Option<&str>, method: &str, path: &str, path_and_query: &str) -> Option<FaultKind> {
         let fault = &self.fault;
         let matches = path.starts_with(&fault.path)
+            && fault.tenant.as_deref().is_none_or(|wanted| Some(wanted) == tenant)
             && fault
                 .method
                 .as_deref()
@@ -351,7 +354,7 @@ mod tests {
                 .unwrap();
         let board = FaultBoard::default();
         board.add(fault).unwrap();
-        let meets = |path| !board.pick("GET", path, path).is_empty();
+        let meets = |path| !board.pick(None, "GET", path, path).is_empty();
         assert_eq!(
             [meets("/v1.0/a"), meets("/x"), meets("/v1.0/b"), meets("/v1.0/c")],
             [false, false, true, false]
@@ -369,7 +372,9 @@ mod tests {
                     ..Fault::new("/", FaultKind::Html)
                 })
                 .unwrap();
-            (0..64).map(|_| board.pick("GET", "/", "/").len()).collect::<Vec<_>>()
+            (0..64)
+                .map(|_| board.pick(None, "GET", "/", "/").len())
+                .collect::<Vec<_>>()
         };
         assert_eq!(draws(1), draws(1));
         let hits: usize = draws(1).iter().sum();

@@ -89,7 +89,8 @@ fn part(ask: &Ask, item: &Value, seen: &mut HashSet<String>) -> Result<(String, 
     }
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
     let path = format!("/{}/{}", ask.version.segment(), path.trim_start_matches('/'));
-    let faults = ask.core.faults.pick(method, &path, &format!("{path}?{query}"));
+    let tenant = Some(ask.tenant.id.as_str());
+    let faults = ask.core.faults.pick(tenant, method, &path, &format!("{path}?{query}"));
     Ok((
         id.to_owned(),
         Call {

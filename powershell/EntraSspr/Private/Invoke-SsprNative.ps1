@@ -45,12 +45,13 @@ function Invoke-SsprNative {
         # What the progress bar says it is about.
         [string] $Activity = 'EntraSspr',
         # What fails is one item of several: write the error and give nothing.
-        [switch] $Continue
+        [switch] $Continue,
+        # What this host can do for the library, where it is no session's.
+        [hashtable] $HostAction
     )
 
     $native = Get-SsprNative -Cmdlet $Cmdlet
-    $hostAction = $null
-    if ($null -ne $Handle) { [void]$native::Hosts.TryGetValue([uint64]$Handle, [ref]$hostAction) }
+    if ($null -ne $Handle) { [void]$native::Hosts.TryGetValue([uint64]$Handle, [ref]$HostAction) }
     $json = $native::Text((ConvertTo-Json -InputObject $Request -Depth 8 -Compress))
     $progress = Test-SsprInteractive
     $shown = $false
@@ -87,6 +88,7 @@ function Invoke-SsprNative {
                         $user
                     }
                 }
+                'target' { $happened.Target }
                 'log' { $Cmdlet.WriteVerbose($happened.Message) }
                 'change' { $Cmdlet.WriteVerbose("$($happened.Change.Outcome) $($happened.Change.Id): $($happened.Change.Title)") }
                 'finding' { $Cmdlet.WriteVerbose("$($happened.Finding.Status) $($happened.Finding.Id): $($happened.Finding.Title)") }
@@ -107,7 +109,7 @@ function Invoke-SsprNative {
                         $Cmdlet.WriteProgress([System.Management.Automation.ProgressRecord]::new(0, $Activity, 'Waiting for the sign-in in the browser. Ctrl+C ends it.'))
                     }
                 }
-                'hostAction' { Send-SsprHostAction -Cmdlet $Cmdlet -Task $task -Action $happened -HostAction $hostAction }
+                'hostAction' { Send-SsprHostAction -Cmdlet $Cmdlet -Task $task -Action $happened -HostAction $HostAction }
             }
         }
     } finally {
@@ -187,7 +189,12 @@ function Send-SsprHostAction {
             $reply['error'] = "this session's host cannot do '$($Action.Action)'"
         } else {
             switch ($Action.Action) {
-                'signAssertion' { $reply['result'] = New-SsprSignature -Certificate $HostAction['signAssertion'] -Arguments $Action.Arguments }
+                'signAssertion' {
+                    $certificate = $HostAction['signAssertion']
+                    # Of a fleet: by thumbprint.
+                    if ($certificate -is [hashtable]) { $certificate = $certificate[[string]$Action.Arguments.Thumbprint] }
+                    $reply['result'] = New-SsprSignature -Certificate $certificate -Arguments $Action.Arguments
+                }
                 'readConnectServer' { $reply['result'] = Get-SsprConnectServerReply -Cmdlet $Cmdlet -Server $HostAction['readConnectServer'] -Arguments $Action.Arguments }
                 'setConnectWriteback' { Set-SsprConnectWriteback -Cmdlet $Cmdlet -Server $HostAction['readConnectServer'] -ComputerName $Action.Arguments.Computer -Enabled $Action.Arguments.Enabled }
                 'confirm' { $reply['result'] = $Cmdlet.ShouldProcess([string]$Action.Arguments.Target, [string]$Action.Arguments.Title) }

@@ -92,22 +92,10 @@ function Connect-SsprDirectory {
         [psobject] $Session
     )
 
-    $request = @{ tls = $UseTls }
-    if ($Domain) { $request['domain'] = $Domain }
-    if ($Server) { $request['servers'] = @($Server) }
-    if ($CaFile) { $request['caFile'] = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $CaFile }
-    if ($DnsServer) { $request['dnsServer'] = $DnsServer }
-    if ($PSBoundParameters.ContainsKey('PageSize')) { $request['pageSize'] = $PageSize }
-    if ($PSBoundParameters.ContainsKey('MaxConnection')) { $request['maxConnections'] = $MaxConnection }
-    if ($Connector) { $request['connectors'] = @($Connector) }
-    if ($SysvolPath) { $request['sysvol'] = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $SysvolPath }
-    if ($PSBoundParameters.ContainsKey('Timeout')) { $request['timeoutSeconds'] = [long][Math]::Ceiling($Timeout.TotalSeconds) }
-    $secret = @{}
-    if ($Credential) {
-        $request['user'] = $Credential.UserName
-        $secret['directoryPassword'] = $Credential.Password
-    }
+    $parameter = @{ UseTls = $UseTls }
+    foreach ($name in $PSBoundParameters.Keys) { $parameter[$name] = $PSBoundParameters[$name] }
+    $connection = New-SsprDirectoryRequest -Cmdlet $PSCmdlet -Parameter $parameter
     if ($null -eq $Session) { $Session = $script:CurrentSession }
     if ($null -ne $Session) { $Session = Resolve-SsprSession -Cmdlet $PSCmdlet -Session $Session }
-    Open-SsprDirectory -Cmdlet $PSCmdlet -Session $Session -Request $request -Secret $secret
+    Open-SsprDirectory -Cmdlet $PSCmdlet -Session $Session -Request $connection.Request -Secret $connection.Secret
 }

@@ -195,65 +195,11 @@ function Connect-SsprTenant {
         $method = 'DeviceCode'
     }
 
-    $configuration = @{ cloud = $Cloud }
-    if ($Tenant) { $configuration['tenant'] = $Tenant }
-    if ($Endpoint) { $configuration['endpoints'] = $Endpoint }
-    if ($CaFile) { $configuration['caFile'] = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $CaFile }
-    $secret = @{}
-    if ($Proxy) { $configuration['proxy'] = $Proxy }
-    if ($ProxyCredential) {
-        $configuration['proxyUser'] = $ProxyCredential.UserName
-        if ($ProxyCredential.Password.Length -gt 0) { $secret['proxyPassword'] = $ProxyCredential.Password }
-    }
-
-    $request = @{}
-    if ($ClientId) { $request['clientId'] = $ClientId }
-    $hostAction = @{}
-    switch ($method) {
-        'Browser' {
-            $request['method'] = 'browser'
-            $request['portalApi'] = [bool]$PortalApi
-            # Administrators have several accounts: the page asks which, unless it is named.
-            if ($Account) { $request['loginHint'] = $Account } else { $request['prompt'] = 'select_account' }
-            $hostAction['openBrowser'] = $true
-        }
-        'DeviceCode' {
-            $request['method'] = 'deviceCode'
-            $request['portalApi'] = [bool]$PortalApi
-        }
-        'ClientSecret' {
-            $request['method'] = 'clientSecret'
-            $secret['clientSecret'] = $ClientSecret
-        }
-        'CertificatePath' {
-            $request['method'] = 'certificate'
-            $secret['certificate'] = Get-SsprFileByte -Cmdlet $PSCmdlet -Path $CertificatePath
-            if ($CertificatePassword) { $secret['certificatePassword'] = $CertificatePassword }
-        }
-        { $_ -eq 'Certificate' -or $_ -eq 'CertificateThumbprint' } {
-            if ($thumbprint) { $Certificate = Find-SsprCertificate -Cmdlet $PSCmdlet -Thumbprint $thumbprint }
-            Assert-SsprCertificate -Cmdlet $PSCmdlet -Certificate $Certificate
-            $request['method'] = 'certificate'
-            $request['certificate'] = [Convert]::ToBase64String($Certificate.RawData)
-            $hostAction['signAssertion'] = $Certificate
-        }
-        'ManagedIdentity' {
-            $request['method'] = 'managedIdentity'
-            if ($IdentityClientId) { $request['clientId'] = $IdentityClientId }
-        }
-        'FederatedTokenPath' {
-            $request['method'] = 'federated'
-            $request['assertionFile'] = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $FederatedTokenPath
-        }
-        'FederatedIdentity' {
-            $request['method'] = 'federated'
-            $request['managedIdentity'] = @{ clientId = $FederatedIdentity }
-        }
-        'AccessToken' {
-            $request['method'] = 'accessToken'
-            $secret['accessToken'] = $AccessToken
-            if ($PortalAccessToken) { $secret['portalAccessToken'] = $PortalAccessToken }
-        }
-    }
-    Open-SsprSession -Cmdlet $PSCmdlet -Configuration $configuration -Request $request -Secret $secret -HostAction $hostAction
+    $parameter = @{ Cloud = $Cloud }
+    foreach ($name in $PSBoundParameters.Keys) { $parameter[$name] = $PSBoundParameters[$name] }
+    if ($Tenant) { $parameter['Tenant'] = $Tenant }
+    if ($ClientId) { $parameter['ClientId'] = $ClientId }
+    if ($thumbprint) { $parameter['CertificateThumbprint'] = $thumbprint }
+    $signIn = New-SsprSignIn -Cmdlet $PSCmdlet -Method $method -Parameter $parameter
+    Open-SsprSession -Cmdlet $PSCmdlet -Configuration $signIn.Configuration -Request $signIn.Request -Secret $signIn.Secret -HostAction $signIn.HostAction
 }

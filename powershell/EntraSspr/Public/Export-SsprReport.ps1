@@ -11,9 +11,10 @@ function Export-SsprReport {
     The file is readable by its owner only; on Windows those who may read its folder can. It holds names of the tenant: -Redact
     takes them out.
 
-    The report is made from what the result read (its Snapshot), judged again by the same steps.
+    The report is made from what the result read (its Snapshot), judged again by the same steps. The results of
+    Invoke-SsprFleet become one page (.html) together, with a matrix of tenants by steps.
     .PARAMETER Readiness
-    What Test-SsprReadiness gave, or a snapshot of Import-SsprSnapshot.
+    What Test-SsprReadiness gave, a snapshot of Import-SsprSnapshot, or the results of Invoke-SsprFleet.
     .PARAMETER Path
     The file. Its extension says the form: .html, .md, .json, .csv or .xml.
     .PARAMETER Format
@@ -68,7 +69,15 @@ function Export-SsprReport {
         [switch] $PassThru
     )
 
+    begin {
+        $fleet = [System.Collections.Generic.List[object]]::new()
+    }
+
     process {
+        if ($Readiness.PSObject.TypeNames -match '^(Deserialized\.)?EntraSspr\.FleetResult$') {
+            $fleet.Add((ConvertTo-SsprFleetDocument -Result $Readiness))
+            return
+        }
         $full = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $Path
         $form = $Format
         if (-not $form) {
@@ -93,6 +102,22 @@ function Export-SsprReport {
         $steps = Get-SsprMember -InputObject $Readiness -Name Steps
         if ($steps) { $request['steps'] = @($steps | ForEach-Object -Process { $_.Name }) }
         if ($Severity) { $request['severity'] = $Severity }
+        $written = Invoke-SsprNative -Cmdlet $PSCmdlet -Function 'sspr_report_write' -Request $request -Activity 'Writing the report'
+        $PSCmdlet.WriteVerbose("$($written.Path): $($written.Bytes) bytes.")
+        if ($PassThru) { Get-Item -LiteralPath $full }
+    }
+
+    end {
+        if ($fleet.Count -eq 0) { return }
+        $full = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $Path
+        if ($Redact -or ($Format -and $Format -ne 'Html') -or (-not $Format -and '.html', '.htm' -notcontains [System.IO.Path]::GetExtension($full).ToLowerInvariant())) {
+            $PSCmdlet.ThrowTerminatingError((New-SsprErrorRecord -Document ([pscustomobject]@{
+                            name = 'Argument.Invalid'; category = 'InvalidArgument'; target = $Path
+                            message = 'the results of a fleet are written as a page, with its names'
+                            help = 'Name a file that ends in .html, without -Redact; for the report of one tenant, pipe in its Readiness.'
+                        })))
+        }
+        $request = @{ fleet = ConvertTo-Json -InputObject @($fleet) -Depth 5 -Compress; format = 'Html'; path = $full; overwrite = [bool]$Force }
         $written = Invoke-SsprNative -Cmdlet $PSCmdlet -Function 'sspr_report_write' -Request $request -Activity 'Writing the report'
         $PSCmdlet.WriteVerbose("$($written.Path): $($written.Bytes) bytes.")
         if ($PassThru) { Get-Item -LiteralPath $full }

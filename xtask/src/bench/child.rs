@@ -2,14 +2,17 @@
 //! A process of its own, so that its memory and its processor time are the library's.
 
 use crate::lab::App;
-use crate::native::Native;
+use crate::native::{Native, Session};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
+
+/// The function that checks all sessions in one task.
+pub const FLEET: &str = "sspr_fleet_check";
 
 /// What to do.
 #[derive(Serialize, Deserialize)]
@@ -86,6 +89,17 @@ impl Job {
         }
         let (begun, cpu) = (Instant::now(), processor_ms());
         let results = std::thread::scope(|scope| {
+            if self.function == FLEET {
+                let target =
+                    |(at, session): (usize, &Session)| json!({"key": at.to_string(), "session": session.handle()});
+                let mut request = self.request.clone();
+                request["targets"] = sessions.iter().enumerate().map(target).collect();
+                let whole = native.run(FLEET, &request)?;
+                if whole["done"] != sessions.len() {
+                    bail!("not every target was checked: {whole}");
+                }
+                return Ok(vec![vec![whole]]);
+            }
             let threads: Vec<_> = sessions
                 .iter()
                 .map(|session| {

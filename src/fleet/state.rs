@@ -1,0 +1,189 @@
+//! A fleet's state: a line of JSON for each target that has ended, on the disk before the run goes on. There is no secret in it.
+
+use crate::error::{Error, Result};
+use crate::lock::Lock;
+use crate::status::Status;
+use crate::{file, json, platform};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// Where a run notes what has ended; nowhere, when nobody asked for it.
+#[derive(Debug)]
+pub(super) struct State(Option<(PathBuf, File, Lock)>);
+
+/// Those that are done, by their keys in small letters.
+type Before = BTreeMap<String, Value>;
+
+fn unwritten(path: &Path, cause: &std::io::Error) -> Error {
+    let name = path.display().to_string();
+    Error::new(Status::FileWrite, format!("the state file {name} cannot be written"))
+        .target(name)
+        .caused_by(cause)
+}
+
+/// Two runs with one state would both do what neither has done yet. The file itself stays free to be read and copied.
+fn lock(path: &Path) -> Result<Lock> {
+    let name = path.display().to_string();
+    // What tells paths apart is mostly their end.
+    let skipped = name.chars().count().saturating_sub(150);
+    let end: String = name.chars().skip(skipped).collect();
+    Lock::take(&format!("fleet-{end}"), &format!("another run goes on with {name}"))
+}
+
+impl State {
+    /// Begins a file, or goes on with one. A line that a crash cut off counts for nothing: its target is done again.
+    pub(super) fn open(path: Option<PathBuf>, resume: bool, steps: &[&str]) -> Result<(Self, Before)> {
+        let Some(path) = path else {
+            return Ok((State(None), Before::new()));
+        };
+        let head = json!({"fleet": 1, "steps": steps});
+        let path = std::path::absolute(&path).unwrap_or(path);
+        let held = lock(&path)?;
+        if !resume {
+            let file = platform::create_private(&path).map_err(|e| {
+                let error = unwritten(&path, &e);
+                match e.kind() {
+                    std::io::ErrorKind::AlreadyExists => error.help("Resume it, or name another file."),
+                    _ => error,
+                }
+            })?;
+            let mut state = State(Some((path, file, held)));
+            state.append(&head)?;
+            return Ok((state, Before::new()));
+        }
+        let opened = OpenOptions::new().read(true).write(true).open(&path);
+        let file = opened.map_err(|e| {
+            let name = path.display().to_string();
+            Error::new(Status::FileRead, format!("the state file {name} cannot be opened"))
+                .target(name)
+                .caused_by(&e)
+        })?;
+        let mut state = State(Some((path.clone(), file, held)));
+        let bytes = file::read(&path)?;
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let mut lines = bytes[..whole]
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty());
+        let first: Value = lines.next().and_then(|line| json::read(line).ok()).unwrap_or_default();
+        let name = path.display().to_string();
+        let refused = |what: &str, help: &str| {
+            Err(Error::new(Status::ArgumentInvalid, format!("{name} {what}"))
+                .target(name.clone())
+                .help(help))
+        };
+        if whole > 0 && first["fleet"] != 1 {
+            return refused("is no fleet's state file", "Name the file that the run was begun with.");
+        }
+        if whole > 0 && first["steps"] != head["steps"] {
+            let help = "Choose the same steps, or begin a new run.";
+            return refused("is of a run over other steps", help);
+        }
+        let mut before = Before::new();
+        for line in lines {
+            // What cannot be read is not done.
+            let told: Value = json::read(line).unwrap_or_default();
+            let Some(key) = told["key"].as_str().map(str::to_lowercase) else {
+                continue;
+            };
+            if told["status"] == "Done" {
+                before.insert(key, told);
+            } else {
+                before.remove(&key);
+            }
+        }
+        if let State(Some((path, file, _))) = &mut state {
+            let cut = file
+                .set_len(whole as u64)
+                .and_then(|()| file.seek(SeekFrom::End(0)).map(drop));
+            cut.map_err(|e| unwritten(path, &e))?;
+        }
+        if whole == 0 {
+            state.append(&head)?;
+        }
+        Ok((state, before))
+    }
+
+    /// Notes what a target came to.
+    pub(super) fn append(&mut self, told: &Value) -> Result<()> {
+        let Some((path, file, _)) = &mut self.0 else {
+            return Ok(());
+        };
+        let written = file.write_all(format!("{told}\n").as_bytes());
+        written.and_then(|()| file.sync_all()).map_err(|e| unwritten(path, &e))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reopened(path: &Path, steps: &[&str]) -> Result<Vec<String>> {
+        State::open(Some(path.into()), true, steps).map(|(_, before)| before.into_keys().collect())
+    }
+
+    #[test]
+    fn what_is_done_is_known_again_and_what_failed_or_was_cut_off_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fleet.state");
+        let (mut state, before) = State::open(Some(path.clone()), false, &["license"]).unwrap();
+        assert!(before.is_empty());
+        for (key, status) in [
+            ("A", "Done"),
+            ("b", "Failed"),
+            ("c", "Failed"),
+            ("c", "Done"),
+            ("d", "Done"),
+        ] {
+            state.append(&json!({"key": key, "status": status})).unwrap();
+        }
+        let busy = reopened(&path, &["license"]).unwrap_err();
+        assert!(busy.message.contains("another run"), "{}", busy.message);
+        drop(state);
+        assert_eq!(reopened(&path, &["license"]).unwrap(), ["a", "c", "d"]);
+        let text = std::fs::read_to_string(&path).unwrap();
+        for cut in 1..20 {
+            std::fs::write(&path, &text[..text.len() - cut]).unwrap();
+            assert_eq!(reopened(&path, &["license"]).unwrap(), ["a", "c"], "cut by {cut}");
+        }
+        // What is appended after the cut begins a line of its own.
+        let (mut state, _) = State::open(Some(path.clone()), true, &["license"]).unwrap();
+        state.append(&json!({"key": "e", "status": "Done"})).unwrap();
+        drop(state);
+        assert_eq!(reopened(&path, &["license"]).unwrap(), ["a", "c", "e"]);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn a_state_of_other_steps_or_another_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fleet.state");
+        drop(State::open(Some(path.clone()), false, &["license"]).unwrap());
+        assert!(
+            reopened(&path, &["hybrid"])
+                .unwrap_err()
+                .message
+                .contains("other steps")
+        );
+        let there = State::open(Some(path.clone()), false, &["license"]).unwrap_err();
+        assert_eq!(there.help.as_deref(), Some("Resume it, or name another file."));
+        std::fs::write(&path, "some text\nof a person\n").unwrap();
+        assert!(
+            reopened(&path, &["license"])
+                .unwrap_err()
+                .message
+                .contains("no fleet's")
+        );
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "some text\nof a person\n");
+        assert_eq!(
+            reopened(&folder.path().join("none"), &[]).unwrap_err().status,
+            Status::FileRead
+        );
+    }
+}
