@@ -92,6 +92,10 @@ enum sspr_status {
   SSPR_STATUS_FILE_READ = 502,
   // File.Write: A file could not be written.
   SSPR_STATUS_FILE_WRITE = 503,
+  // State.Invalid: What was told last is damaged, of another version, or another tenant's; it was left as it is.
+  SSPR_STATUS_STATE_INVALID = 504,
+  // State.Changed: Another run wrote what was told last meanwhile.
+  SSPR_STATUS_STATE_CHANGED = 505,
   // Attestation.Invalid: The attestation is damaged, forged, of another tenant, or was written with another key.
   SSPR_STATUS_ATTESTATION_INVALID = 510,
   // Declaration.Invalid: The declarations are not acceptable.
@@ -173,7 +177,7 @@ int32_t sspr_session_open(const char *config_json,
 // Hands a secret to a session, for its next sign-in, in place of an earlier one of that name.
 //
 // `session` is the session's handle. `name` is "clientSecret", "certificate" (PEM or PFX, with its key),
-// "certificatePassword", "accessToken", "portalAccessToken", "directoryPassword" (for `sspr_directory_connect`), "connectorPassword", "finalPassword" (for `sspr_check_writeback_probe`),
+// "certificatePassword", "accessToken", "portalAccessToken", "directoryPassword" (for `sspr_directory_connect`), "connectorPassword", "finalPassword" (for `sspr_check_writeback_probe`), "webhookUrl", "webhookKey" (for `sspr_notification_send`), "stateUrl" (for `sspr_state_read`),
 // "attestationKey" (for `sspr_attestation_write` and a check that is given an attestation), or "proxyPassword" (for the configured `proxyUser`, before
 // the session's first task). `bytes` and `length` are the secret itself, 1 to 1,048,576 bytes, which the caller may wipe
 // when the call returns; what is text is UTF-8.
@@ -879,6 +883,26 @@ int32_t sspr_plan_undo(uint64_t session,
                        uint64_t *out_task,
                        char **out_error);
 
+// Plans what an app or a managed identity lacks to run the checks: app roles of Microsoft Graph that read. Nothing is written.
+//
+// `session` is signed in with `Application.Read.All`; applying the plan takes `AppRoleAssignment.ReadWrite.All` besides. `request_json`: `app`
+// (the object id of its service principal, its application id, or its display name where no other has it), `steps` (names; none: all),
+// `removeExcess` (true: take away what the steps do not need), `forTenant` (another tenant's id or domain, for the consent link).
+//
+// `out_task` receives a task for `sspr_task_next`. Its result is a plan as of `sspr_plan_create`, and `app` ({`objectId`, `appId`,
+// `displayName`, `servicePrincipalType`}), `needed[]`, `missing[]`, `excess[]` (of Microsoft Graph), `elsewhere[]` (roles of other APIs), `consent`
+// ({`url`, where an administrator of another tenant consents, `note`}), `requiredResourceAccess` (what the app's registration must ask for
+// before) and `gdapRoles[]` ({`role`, `opens`}). Its errors are SSPR_STATUS_ARGUMENT_INVALID (no app of that name, or several),
+// SSPR_STATUS_SIGN_IN_NEEDED, a SERVICE status, or those of any task (see `sspr_task_next`).
+//
+// Returns as `sspr_plan_create`. Any thread may call it.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_app_permission_plan(uint64_t session,
+                                 const char *request_json,
+                                 uint64_t *out_task,
+                                 char **out_error);
+
 // Plans the step `reset_policy`: who may reset, by how many methods, and whether administrators may. Request (without `steps`), result and statuses as of `sspr_plan_create`.
 //
 // Pointers are NULL or valid; texts are NUL-terminated.
@@ -1028,6 +1052,62 @@ int32_t sspr_report_write(const char *request_json,
 //
 // Pointers are NULL or valid; texts are NUL-terminated.
 int32_t sspr_reset_watch(uint64_t session,
+                         const char *request_json,
+                         uint64_t *out_task,
+                         char **out_error);
+
+// Tells a webhook what changed. Only the host of its address is asked, by https (plain HTTP on loopback), and no redirect is followed; it is sent
+// again as any request is, so that a message may come twice with the same id.
+//
+// `session` is the handle of a session, signed in or not. The address is its secret "webhookUrl", and the key of a signature "webhookKey" (see
+// `sspr_session_set_secret`); both are taken by this call. `request_json`: `format` ("Teams", by default: an adaptive card for a workflow; "Json"),
+// `message` ({`tenantName`, `headline`, `footer`, `changes[]` ({`change` ("New", "Worse", "Unread" or "Fixed"), `id`, `title`, `before`, `after`})}, and whatever
+// else a receiver of JSON shall have), `dryRun` (true: send nothing, and give the body).
+//
+// A signed message has the headers x-sspr-timestamp (seconds since 1970) and x-sspr-signature ("sha256=" and HMAC-SHA256 over that time, a dot and the
+// body, in hexadecimal digits); every one has x-sspr-id.
+//
+// `out_task` receives a task for `sspr_task_next`; its result is {`id`, `host`, `bytes`, `leftOut` (changes for which there was no room), `sent`, `status`, `body`}. Its
+// errors, which tell nothing of the address but its host, are SSPR_STATUS_ARGUMENT_INVALID, a SERVICE status, or those of any task (see `sspr_task_next`).
+//
+// Returns SSPR_STATUS_OK when the task was started, else an ARGUMENT or HANDLE status (also SSPR_STATUS_HANDLE_LIMIT),
+// SSPR_STATUS_INTERNAL or SSPR_STATUS_PANIC. Any thread may call it.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_notification_send(uint64_t session,
+                               const char *request_json,
+                               uint64_t *out_task,
+                               char **out_error);
+
+// Reads what was told last.
+//
+// `session` is the handle of a session. `request_json`: `tenantId`, and `path` (a file) or, with the secret "stateUrl" (taken by this call), the address of a blob: with
+// a shared access signature, or without, and then the session's token for Azure Storage is sent, to Azure's hosts of blobs alone.
+//
+// `out_task` receives a task for `sspr_task_next`; its result is {`state`, `tag`}, both null where there is none yet; `tag` is for `sspr_state_write`. Its errors are
+// SSPR_STATUS_STATE_INVALID (damaged, of another version, or another tenant's), SSPR_STATUS_FILE_READ, SSPR_STATUS_ARGUMENT_INVALID, SSPR_STATUS_SIGN_IN_NEEDED,
+// a SERVICE status, or those of any task (see `sspr_task_next`).
+//
+// Returns as `sspr_notification_send`. Any thread may call it.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_state_read(uint64_t session,
+                        const char *request_json,
+                        uint64_t *out_task,
+                        char **out_error);
+
+// Writes what was told last, where it still is as it was read. A file is readable by its owner only, and is replaced whole or not at all.
+//
+// `request_json`: `state` (an object with `tenantId` and `findings[]`), `tag` (what `sspr_state_read` gave; null or absent: there was none), and the place as of
+// `sspr_state_read`.
+//
+// `out_task` receives a task for `sspr_task_next`; its result is {}. Its errors are SSPR_STATUS_STATE_CHANGED (another run wrote it meanwhile),
+// SSPR_STATUS_FILE_WRITE, and those of `sspr_state_read`.
+//
+// Returns as `sspr_notification_send`. Any thread may call it.
+//
+// Pointers are NULL or valid; texts are NUL-terminated.
+int32_t sspr_state_write(uint64_t session,
                          const char *request_json,
                          uint64_t *out_task,
                          char **out_error);

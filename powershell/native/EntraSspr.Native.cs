@@ -79,6 +79,8 @@ namespace EntraSspr
         public const int SSPR_STATUS_SNAPSHOT_VERSION = 501;
         public const int SSPR_STATUS_FILE_READ = 502;
         public const int SSPR_STATUS_FILE_WRITE = 503;
+        public const int SSPR_STATUS_STATE_INVALID = 504;
+        public const int SSPR_STATUS_STATE_CHANGED = 505;
         public const int SSPR_STATUS_ATTESTATION_INVALID = 510;
         public const int SSPR_STATUS_DECLARATION_INVALID = 511;
         public const int SSPR_STATUS_DIRECTORY_UNREACHABLE = 600;
@@ -241,6 +243,9 @@ namespace EntraSspr
         public static extern int sspr_plan_undo(ulong session, byte[] request_json, out ulong out_task, out IntPtr out_error);
 
         [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        public static extern int sspr_app_permission_plan(ulong session, byte[] request_json, out ulong out_task, out IntPtr out_error);
+
+        [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
         public static extern int sspr_setup_reset_policy(ulong session, byte[] request_json, out ulong out_task, out IntPtr out_error);
 
         [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
@@ -281,5 +286,14 @@ namespace EntraSspr
 
         [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
         public static extern int sspr_reset_watch(ulong session, byte[] request_json, out ulong out_task, out IntPtr out_error);
+
+        [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        public static extern int sspr_notification_send(ulong session, byte[] request_json, out ulong out_task, out IntPtr out_error);
+
+        [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        public static extern int sspr_state_read(ulong session, byte[] request_json, out ulong out_task, out IntPtr out_error);
+
+        [DllImport("entra_sspr", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        public static extern int sspr_state_write(ulong session, byte[] request_json, out ulong out_task, out IntPtr out_error);
     }
 }

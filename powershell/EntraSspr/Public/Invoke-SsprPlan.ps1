@@ -77,7 +77,7 @@ function Invoke-SsprPlan {
                 if ($known -contains $name) { continue }
                 $PSCmdlet.ThrowTerminatingError((New-SsprErrorRecord -Document ([pscustomobject]@{
                                 name = 'Argument.Invalid'; category = 'InvalidArgument'; target = $name
-                                message = "there is no step '$name'; the steps are $($known -join ', ')"
+                                message = "there is no step '$name'; the steps are $($known -join ', ')"; help = 'Name one of these.'
                             })))
             }
             if ($Resume) { $PSCmdlet.WriteWarning('What a journal left open is known only when it is resumed.'); return }

@@ -20,7 +20,7 @@ function Undo-SsprPlan {
 
     Takes back what the result of Invoke-SsprPlan tells of.
     .EXAMPLE
-    Undo-SsprPlan -JournalPath sspr-plan-20261128-101500-123.jsonl -WhatIf
+    Undo-SsprPlan -JournalPath plan.jsonl -WhatIf
 
     Shows which journal would be undone.
     .LINK
