@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     fn message(count: usize, title: &str) -> Value {
-        let change = |n: usize| json!({"change": if n % 2 == 0 { "Fixed" } else { "New" }, "id": format!("a.b{n}"), "title": title, "after": "Fail"});
+        let change = |n: usize| json!({"change": if n.is_multiple_of(2) { "Fixed" } else { "New" }, "id": format!("a.b{n}"), "title": title, "after": "Fail"});
         json!({"tenantName": "contoso", "headline": "h", "footer": "f", "changes": (0..count).map(change).collect::<Vec<_>>()})
     }
 
