@@ -47,13 +47,15 @@ Describe 'Invoke-SsprFleet' {
             [pscustomobject]@{ Tenant = 'nobody.example'; ClientId = $lab.tenants[1].clientId }
             [pscustomobject]@{ Tenannt = 'x' }
             @{ Name = 'no file'; Tenant = $lab.tenants[2].tenantId; ClientId = $lab.tenants[2].clientId; CertificatePath = (Join-Path $TestDrive 'none.pem') }
+            $list[0]
         )
         $errors = $null
         $results = @($mine | Invoke-SsprFleet -SignIn $signIn -Step license -ErrorVariable errors)
-        $results.Count | Should -Be 5
+        $results.Count | Should -Be 6
         $by = @{}
         foreach ($one in $results) { $by[$one.Name] = $one }
         $by[$list[0].Name].Status | Should -Be 'Done'
+        @($results | Where-Object { $_.Name -eq $list[0].Name -and $_.Reason -match 'another entry has the name' }).Count | Should -Be 1
         $by['in plain text'].Reason | Should -Match 'ClientSecret in plain text; use a certificate'
         $by['nobody.example'].Reason | Should -Match 'AADSTS90002'
         $by['entry 4'].Reason | Should -Match "no member 'Tenannt'"

@@ -653,7 +653,9 @@ Describe 'EntraSspr-Fleet' {
         $endpoint = Get-LabEndpoint -Lab $lab
         $pem = [System.IO.Path]::Combine($TestDrive, 'app.pem')
         [System.IO.File]::WriteAllText($pem, [System.IO.File]::ReadAllText($lab.certificateFile) + [System.IO.File]::ReadAllText($lab.keyFile))
-        $entries = @($lab.tenants | ForEach-Object { @{ Name = $_.domains[0]; Tenant = $_.tenantId; ClientId = $_.clientId; CertificatePath = $pem; Endpoint = $endpoint } })
+        # Names that are alike once what no file's name may hold is replaced.
+        $names = [System.Collections.Queue]@('Contoso 1', 'Contoso/1', 'Contoso_1')
+        $entries = @($lab.tenants | ForEach-Object { @{ Name = $names.Dequeue(); Tenant = $_.tenantId; ClientId = $_.clientId; CertificatePath = $pem; Endpoint = $endpoint } })
         $variable = @{ EntraSsprTenants = ConvertTo-Json -InputObject $entries -Depth 4 -Compress }
         # Azure, played in the job: a job that is started runs this runbook's part at once.
         $azure = @'
@@ -684,6 +686,10 @@ function global:Invoke-RestMethod {
         foreach ($member in $started.parameters.PSObject.Properties) { $given[$member.Name] = if ($member.Name -eq 'Step') { ConvertFrom-Json -InputObject $member.Value } else { $member.Value } }
         [void](& ([scriptblock]::Create([System.IO.File]::ReadAllText($global:AzureRunbook))) @given)
         return [pscustomobject]@{ name = 'x'; properties = [pscustomobject]@{ status = 'New'; runbook = $started.runbook } }
+    }
+    if (-not $global:AzureWasBusy) {
+        $global:AzureWasBusy = $true
+        throw 'Too many requests.'
     }
     [pscustomobject]@{ properties = [pscustomobject]@{ status = 'Completed'; provisioningState = 'Succeeded' } }
 }
@@ -725,6 +731,7 @@ function global:Invoke-RestMethod {
         }
         $job.Reason | Should -BeNullOrEmpty
         $job.Text | Should -Match '2 jobs are started'
+        $job.Warning | Should -Match 'not told how it is: Too many requests'
         $started = @($asked | Where-Object { $_.Method -eq 'Put' -and $_.Uri -like 'https://management.azure.com/*' })
         $started.Count | Should -Be 2
         $started[0].Uri | Should -Match '^https://management\.azure\.com/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/sspr/providers/Microsoft\.Automation/automationAccounts/sspr-jobs/jobs/[0-9a-f-]{36}\?api-version=2024-10-23$'

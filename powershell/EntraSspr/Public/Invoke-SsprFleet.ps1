@@ -141,6 +141,12 @@ function Invoke-SsprFleet {
             foreach ($entry in $entries) {
                 $number++
                 $read = Read-SsprFleetEntry -Entry $entry -Default $SignIn -Number $number
+                if ($null -eq $read.Problem -and $handles.ContainsKey($read.Name)) {
+                    $read.Problem = New-SsprErrorRecord -Document ([pscustomobject]@{
+                            name = 'Argument.Invalid'; category = 'InvalidArgument'; target = $read.Name
+                            message = "another entry has the name '$($read.Name)' too"; help = 'Give each entry a Name of its own, and resume the run.'
+                        })
+                }
                 if ($null -ne $read.Problem) {
                     New-SsprFleetResult -Name $read.Name -Problem $read.Problem
                     continue

@@ -240,7 +240,13 @@ try {
         while ($open.Count -gt 0 -and [datetime]::UtcNow -lt $until) {
             Start-Sleep -Seconds $PollSeconds
             foreach ($name in @($open.Keys)) {
-                $status = [string](Invoke-Job -Method Get -Name $name).properties.status
+                try {
+                    $status = [string](Invoke-Job -Method Get -Name $name).properties.status
+                } catch {
+                    # The job goes on, whether Azure tells of it now or when it is asked again.
+                    Write-Warning -Message "Part $($open[$name]): not told how it is: $($_.Exception.Message)"
+                    continue
+                }
                 if ('Completed', 'Failed', 'Stopped', 'Suspended' -notcontains $status) { continue }
                 Write-Output -InputObject "Part $($open[$name]): $status."
                 $open.Remove($name)
@@ -263,8 +269,8 @@ try {
     $results = New-Object -TypeName 'System.Collections.Generic.List[object]'
     $list | Invoke-SsprFleet @fleet -Timeout ([timespan]::FromMinutes($TimeoutMinutes)) | ForEach-Object -Process {
         if ($_.Readiness) {
-            # A name may hold what no file's may.
-            $file = "$($_.Name -replace '[^A-Za-z0-9.-]', '_').sspr.json"
+            # A name may hold what no file's may; two names never come to one file.
+            $file = "$([regex]::Replace($_.Name, '[^A-Za-z0-9.-]', { '_{0:x4}' -f [int][char]$args[0].Value })).sspr.json"
             $_.Readiness | Export-SsprSnapshot -Path (Join-Path -Path $folder -ChildPath $file) -Force
             Send-File -Name $file
             $_.Readiness = $null
