@@ -773,7 +773,8 @@ function global:Get-AutomationPSCredential {
         if (Skip-WithoutController) { return }
         $lab = Start-Lab -Scenario hybrid-ready
         $share = [System.IO.Directory]::CreateDirectory([System.IO.Path]::Combine($TestDrive, 'parts')).FullName
-        $connection = Get-LabDirectory -Controller (Get-LabController)
+        $controllers = Get-LabController
+        $connection = Get-LabDirectory -Controller $controllers[0]
         $shell = New-Job -Before $credentials
         try {
             $before = 'param($Connection, $Tenant, $Share) $global:TestCredential = $Connection.Credential; foreach ($name in ''CaFile'', ''DnsServer'', ''SysvolPath'') { $global:PSDefaultParameterValues["Connect-SsprDirectory:$name"] = $Connection[$name] }; $one = Connect-SsprTenant @Tenant; Test-SsprReadiness -Session $one | Export-SsprSnapshot -Path "$Share/tenant.sspr.json"; Disconnect-Sspr -Session $one'
@@ -783,6 +784,7 @@ function global:Get-AutomationPSCredential {
             Close-Shell -Shell $shell
             Stop-Lab -Lab $lab
         }
+        $job.Reason | Should -Match 'is not ready' -Because 'the domain has faults'
         $job.Text | Should -Match '(?m)^Joined with tenant\.sspr\.json\.'
         foreach ($file in 'directory.sspr.json', 'joined.sspr.json', 'joined.html') { [System.IO.File]::Exists([System.IO.Path]::Combine($share, $file)) | Should -BeTrue }
     }
