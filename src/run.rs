@@ -428,17 +428,17 @@ pub async fn check_user(session: &Session, request: Value, context: &TaskContext
             asked.push(user.into());
         }
     }
-    let (snapshot, persons) = gather::user::look(session, asked, context).await?;
+    let (mut snapshot, persons) = gather::user::look(session, asked, context).await?;
     let users: Vec<Value> = persons
         .iter()
-        .map(|person| case(&snapshot, person, offset.unwrap_or_default()))
+        .map(|person| case(&mut snapshot, person, offset.unwrap_or_default()))
         .collect();
     Ok(json!({
         "tenantId": snapshot.signed_in.tenant_id, "takenAt": snapshot.taken_at, "durationMs": snapshot.duration_ms, "users": users,
     }))
 }
 
-fn case(snapshot: &Snapshot, person: &Person, utc_offset_minutes: i32) -> Value {
+fn case(snapshot: &mut Snapshot, person: &Person, utc_offset_minutes: i32) -> Value {
     let links = steps::user::chain(snapshot, person);
     let (can_reset, first) = steps::user::verdict(&links);
     let text = |name: &str| {

@@ -297,7 +297,7 @@ proptest! {
         if let Some(report) = person.registration.value_mut() {
             report.cohorts.truncate(usize::from(one));
         }
-        let links = chain(&snapshot, &person);
+        let links = chain(&mut snapshot.clone(), &person);
         let mut ids: Vec<&str> = links.iter().map(|link| link.id.as_str()).collect();
         ids.dedup();
         prop_assert_eq!(ids.len(), links.len());

@@ -7,9 +7,9 @@ mod on_premises;
 #[cfg(test)]
 mod tests;
 
-use super::Step;
 use super::conditional_access::applies;
 use super::scope::Directory;
+use super::{Step, user_registration};
 use crate::finding::{Check, Finding, Outcome};
 use crate::snapshot::graph::{ConditionUsers, ConditionalAccessPolicy, MethodTarget};
 use crate::snapshot::people::{CohortKey, Registration};
@@ -57,7 +57,7 @@ pub const LINKS: &[&Check] = &[
 
 /// A user, and the snapshot as it is for this user alone.
 struct Case<'a> {
-    snapshot: Snapshot,
+    snapshot: &'a Snapshot,
     person: &'a Person,
     /// The account in the tenant, where there is one.
     account: Option<&'a Value>,
@@ -65,15 +65,16 @@ struct Case<'a> {
     key: CohortKey,
     /// Whether the registration report has the user.
     reported: bool,
+    /// What the report's step would say if reset were enabled for the user.
+    in_scope: Vec<Finding>,
 }
 
 impl<'a> Case<'a> {
-    fn of(snapshot: &Snapshot, person: &'a Person) -> Self {
-        let mut own = snapshot.clone();
+    fn of(own: &'a mut Snapshot, person: &'a Person) -> Self {
         own.facts.registration = person.registration.clone();
         let account = person.account.value().filter(|account| !account.is_null());
         let id = account.and_then(|account| account["id"].as_str()).unwrap_or_default();
-        personal(&mut own, id);
+        personal(own, id);
         let report = own.facts.registration.value();
         let cohort = report
             .and_then(|report| report.cohorts.first())
@@ -81,19 +82,25 @@ impl<'a> Case<'a> {
         let key = cohort.unwrap_or_else(|| unreported(report, person));
         // Policies that are surely not for the user say nothing of the user.
         if let Some(mut policies) = own.facts.conditional_access.value().cloned() {
-            let directory = Directory::of(&own);
+            let directory = Directory::of(own);
             let users = |policy: &ConditionalAccessPolicy| policy.conditions.users.clone().unwrap_or_default();
             policies.retain(|policy| applies(&users(policy), &key, &directory) != Some(false));
             if let Some(all) = own.facts.conditional_access.value_mut() {
                 *all = policies;
             }
         }
+        let in_scope = enabled(own, true).map(|was| {
+            let found = (user_registration::STEP.check)(own);
+            enabled(own, was);
+            found
+        });
         Case {
             reported: cohort.is_some(),
             key,
             snapshot: own,
             person,
             account,
+            in_scope: in_scope.unwrap_or_default(),
         }
     }
 
@@ -111,8 +118,15 @@ impl<'a> Case<'a> {
 
     /// What a step says of the tenant, with this user as everybody in it.
     fn found(&self, step: &Step, id: &str) -> Option<Finding> {
-        (step.check)(&self.snapshot).into_iter().find(|found| found.id == id)
+        (step.check)(self.snapshot).into_iter().find(|found| found.id == id)
     }
+}
+
+/// Says whether reset is enabled for the one user of the report; gives what it said before.
+fn enabled(snapshot: &mut Snapshot, is: bool) -> Option<bool> {
+    let report = snapshot.facts.registration.value_mut()?;
+    let key = &mut report.cohorts.first_mut()?.key;
+    Some(std::mem::replace(&mut key.sspr_enabled, is))
 }
 
 /// What is known of a user whom the report does not have.
@@ -165,16 +179,28 @@ fn personal(snapshot: &mut Snapshot, id: &str) {
     }
 }
 
-/// The links between a user and a reset that works, in causal order.
-pub fn chain(snapshot: &Snapshot, person: &Person) -> Vec<Finding> {
-    let case = Case::of(snapshot, person);
+/// The links between a user and a reset that works, in causal order. The snapshot is changed meanwhile, and as it was then.
+pub fn chain(snapshot: &mut Snapshot, person: &Person) -> Vec<Finding> {
+    let facts = &snapshot.facts;
+    let before = (
+        facts.registration.clone(),
+        facts.conditional_access.clone(),
+        facts.methods_policy.clone(),
+    );
+    let links = links(&Case::of(snapshot, person), person);
+    let facts = &mut snapshot.facts;
+    (facts.registration, facts.conditional_access, facts.methods_policy) = before;
+    links
+}
+
+fn links(case: &Case<'_>, person: &Person) -> Vec<Finding> {
     let mut links = Vec::new();
     if !matches!(person.account, Fact::NotAsked) {
-        cloud::links(&case, &mut links);
+        cloud::links(case, &mut links);
     }
-    on_premises::links(&case, &mut links);
+    on_premises::links(case, &mut links);
     if !matches!(person.events, Fact::NotAsked) {
-        links.push(events::last(&case));
+        links.push(events::last(case));
     }
     links
 }

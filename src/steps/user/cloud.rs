@@ -11,7 +11,7 @@ use crate::steps::policy::{REGISTRATION_REQUIRED, page, short, weigh};
 use crate::steps::registration::known_campaign;
 use crate::steps::reset_policy::{Scope, WHO};
 use crate::steps::scope::{Directory, any, included};
-use crate::steps::{authentication_methods, license, registration, user_registration};
+use crate::steps::{authentication_methods, license, registration};
 use jiff::Timestamp;
 
 pub(super) const ACCOUNT: Check = link(
@@ -184,7 +184,7 @@ fn license(case: &Case<'_>) -> Finding {
     {
         return as_link(&LICENSE, found);
     }
-    let held = license::of_user(&case.snapshot, account, synced);
+    let held = license::of_user(case.snapshot, account, synced);
     if let Some(plan) = held.entitles {
         return LICENSE
             .pass(format!("licensed by {plan}"))
@@ -220,7 +220,7 @@ fn license(case: &Case<'_>) -> Finding {
 }
 
 fn scope(case: &Case<'_>) -> Finding {
-    let snapshot = &case.snapshot;
+    let snapshot = case.snapshot;
     let report = &snapshot.facts.registration;
     // What the policy comes to, by the report.
     let by_report = || {
@@ -324,16 +324,16 @@ fn scope(case: &Case<'_>) -> Finding {
 
 /// How many methods the user needs.
 fn needed(case: &Case<'_>) -> (Required, u64) {
-    let required = Required::of(&case.snapshot);
+    let required = Required::of(case.snapshot);
     let need = match case.administrator() {
-        true => required_of_administrators(&case.snapshot),
+        true => required_of_administrators(case.snapshot),
         false => required.count,
     };
     (required, need)
 }
 
 fn methods(case: &Case<'_>) -> Finding {
-    let snapshot = &case.snapshot;
+    let snapshot = case.snapshot;
     let fact = &snapshot.facts.methods_policy;
     let (required, need) = needed(case);
     let left = |offered: Offered| offered.after(ended_today(snapshot, &case.key));
@@ -375,7 +375,7 @@ fn methods(case: &Case<'_>) -> Finding {
 
 /// Why the user was not asked to register, where that is so.
 fn asked(case: &Case<'_>, outside: bool) -> Finding {
-    let snapshot = &case.snapshot;
+    let snapshot = case.snapshot;
     let report = &snapshot.facts.registration;
     if case.reported && case.key.sspr_registered {
         return ASKED.not_applicable("Already registered, so not asked.");
@@ -433,13 +433,13 @@ fn asked(case: &Case<'_>, outside: bool) -> Finding {
 
 fn campaign(case: &Case<'_>) -> Finding {
     let fact = &case.snapshot.facts.methods_policy;
-    let Some(Some(campaign)) = known_campaign(&case.snapshot) else {
+    let Some(Some(campaign)) = known_campaign(case.snapshot) else {
         return match fact.refusal() {
             None => CAMPAIGN.not_applicable("The methods policy names no campaign."),
             refusal => CAMPAIGN.unread(refusal),
         };
     };
-    let directory = Directory::of(&case.snapshot);
+    let directory = Directory::of(case.snapshot);
     let in_group = |id: &str| directory.in_group(&case.key, id);
     let mut targets = campaign.include_targets.iter();
     let asked = included(
@@ -503,17 +503,7 @@ fn registered(case: &Case<'_>) -> Finding {
         return REGISTERED.pass(title).evidence(fact, seen);
     }
     // Why not is asked of those in scope.
-    let mut snapshot = case.snapshot.clone();
-    if let Some(cohort) = snapshot
-        .facts
-        .registration
-        .value_mut()
-        .and_then(|report| report.cohorts.first_mut())
-    {
-        cohort.key.sspr_enabled = true;
-    }
     let id = |slug: &str| format!("user_registration.{slug}");
-    let reasons = (user_registration::STEP.check)(&snapshot);
     let titles = [
         ("nothing_registered", "registered nothing".to_string()),
         (
@@ -535,7 +525,7 @@ fn registered(case: &Case<'_>) -> Finding {
     ];
     for (slug, title) in titles {
         let own = |found: &&Finding| found.id == id(slug) && found.status == Outcome::Warn;
-        if let Some(found) = reasons.iter().find(own) {
+        if let Some(found) = case.in_scope.iter().find(own) {
             let told = found.reason.clone().unwrap_or_default();
             let fix = found.remediation.as_ref().map_or("", |fix| &fix.text);
             let found = REGISTERED
@@ -560,7 +550,7 @@ fn retirements(case: &Case<'_>) -> Finding {
     if !(case.reported && case.key.sspr_capable) {
         return RETIREMENT.not_applicable("Who cannot reset today loses nothing.");
     }
-    let findings = (authentication_methods::STEP.check)(&case.snapshot);
+    let findings = (authentication_methods::STEP.check)(case.snapshot);
     let mut falls: Option<Finding> = None;
     let mut kept = Vec::new();
     for retirement in RETIREMENTS {

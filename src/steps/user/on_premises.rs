@@ -93,9 +93,9 @@ fn writeback(case: &Case<'_>) -> Finding {
     if case.synced() != Some(true) {
         return WRITEBACK.not_applicable("The password is kept in the tenant alone.");
     }
-    let tenants = (cloud_writeback::STEP.check)(&case.snapshot);
+    let tenants = (cloud_writeback::STEP.check)(case.snapshot);
     let servers = match case.snapshot.facts.connect_servers.value() {
-        Some(_) => (connect_writeback::STEP.check)(&case.snapshot),
+        Some(_) => (connect_writeback::STEP.check)(case.snapshot),
         None => Vec::new(),
     };
     // What fails on the server stands in the way of everybody whom it serves, whether or not the tenant's answer depends on it.
