@@ -207,6 +207,16 @@ impl Toolchain {
             flag.push(format!("={name}"));
             flags.push(flag);
         }
+        // These open a file with a certificate, once: small rather than quick.
+        let backends = [
+            "aes_backend=\"soft\"",
+            "aes_backend_soft=\"compact\"",
+            "polyval_backend=\"soft\"",
+            "sha1_backend=\"soft\"",
+            "sha2_backend=\"soft\"",
+            "sha2_backend_soft=\"compact\"",
+        ];
+        flags.extend(backends.map(|backend| OsString::from(format!("--cfg={backend}"))));
         if self.rid.triple.ends_with("-windows-msvc") {
             // The C runtime inside, and no time: whoever unpacks it need not install anything.
             flags.extend(["-Ctarget-feature=+crt-static", "-Clink-arg=/Brepro"].map(OsString::from));
@@ -214,6 +224,10 @@ impl Toolchain {
             flags.push(
                 "-Clink-arg=-Wl,--strip-all,--no-insert-timestamp,--dynamicbase,--nxcompat,--high-entropy-va".into(),
             );
+        }
+        if self.cargo.is_some() {
+            // What would clean up after a panic in a destructor is a sixteenth of the library; such a panic ends the process.
+            flags.push("-Zpanic-in-drop=abort".into());
         }
         // As cargo takes them: a separator between two, for folders may have spaces.
         Ok(flags.join(OsStr::new("\u{1f}")))
