@@ -116,12 +116,14 @@ Describe 'Invoke-SsprFleet' {
 Describe 'The fleet in docs/install.md' {
     BeforeAll {
         # An app of many tenants has one id in all of them.
-        $scenario = [System.IO.Path]::Combine($TestDrive, 'one-app.json')
-        [System.IO.File]::WriteAllText($scenario, '{"extends": "cloud-only-ready", "about": "An app of many tenants.", "apps": {"checker": {"clientId": "11111111-2222-4333-8444-555555555555"}}}')
+        # Where the lab runs, which under Wine is another system.
+        $scenario = if (Test-Wine) { "/tmp/one-app-$([guid]::NewGuid()).json" } else { [System.IO.Path]::Combine($TestDrive, 'one-app.json') }
+        [System.IO.File]::WriteAllText((Get-LabPath -Path $scenario), '{"extends": "cloud-only-ready", "about": "An app of many tenants.", "apps": {"checker": {"clientId": "11111111-2222-4333-8444-555555555555"}}}')
         $many = Start-Lab -Scenario $scenario, $scenario
     }
     AfterAll {
         Stop-Lab -Lab $many
+        [System.IO.File]::Delete((Get-LabPath -Path $scenario))
     }
 
     It 'can be followed line by line on one machine' {
