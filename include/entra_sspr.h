@@ -774,7 +774,7 @@ int32_t sspr_check_list(char **out_list,
 // `request_json` is an object: `targets` (1 to 10,000: `key`, a name of your own that is there once; `session`, the handle of an open
 // session as a text of decimal digits; `signIn`, the request of `sspr_session_sign_in`, by no person, where the session is not signed
 // in yet; `directory`, the request of `sspr_directory_connect`, where it is to be connected to one). Each other member may be left out:
-// `check` (the request of `sspr_check_readiness`), `throttle` (how many at a time: 1 to 256, else 16), `targetSeconds` and
+// `check` (the request of `sspr_check_readiness`), `throttle` (how many at a time: 1 to 256, else 12), `targetSeconds` and
 // `deadlineSeconds` (the time of each target, and of the run), `statePath` (a file, readable by its owner only, in which each target
 // that has ended gets a line) and `resume` (true: go on with that file; what is done in it is not done again).
 //

@@ -25,7 +25,7 @@ use tokio::time::Instant;
 const MOST: usize = 10_000;
 
 /// How many are checked at a time, unless it is said.
-const THROTTLE: usize = 16;
+const THROTTLE: usize = 12;
 
 /// One tenant, one directory, or both.
 #[derive(Debug)]

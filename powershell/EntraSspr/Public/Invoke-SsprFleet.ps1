@@ -31,7 +31,7 @@ function Invoke-SsprFleet {
     .PARAMETER TimeBudget
     How long reading long lists of one tenant may take, two minutes by default.
     .PARAMETER ThrottleLimit
-    How many are checked at a time; 16 by default.
+    How many are checked at a time; 12 by default.
     .PARAMETER TenantTimeout
     How long one tenant may take; then it counts as failed. Half an hour by default.
     .PARAMETER Timeout
@@ -85,7 +85,7 @@ function Invoke-SsprFleet {
         [timespan] $TimeBudget,
 
         [ValidateRange(1, 256)]
-        [int] $ThrottleLimit = 16,
+        [int] $ThrottleLimit = 12,
 
         [ValidateScript({ $_ -gt [timespan]::Zero })]
         [timespan] $TenantTimeout = [timespan]::FromMinutes(30),
