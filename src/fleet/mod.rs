@@ -4,7 +4,7 @@
 mod state;
 
 use crate::error::{Error, Result};
-use crate::json::{read_tree, strict};
+use crate::json::{self, read_tree, strict};
 use crate::panics;
 use crate::run;
 use crate::session::Session;
@@ -169,7 +169,7 @@ fn ended(key: &str, outcome: Result<Value>, taken: Duration) -> (Value, Value) {
         }
         Err(error) => {
             let mut told = line(key, "Failed", taken);
-            told["error"] = serde_json::from_str(&error.to_json()).unwrap_or_default();
+            told["error"] = json::read(&error.to_json()).unwrap_or_default();
             (told, Value::Null)
         }
     }

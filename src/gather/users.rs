@@ -44,7 +44,7 @@ pub struct Users {
 }
 
 /// Text within a filter.
-pub(super) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let mut out = String::from("'");
     for c in text.chars() {
         match c {

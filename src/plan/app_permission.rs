@@ -3,6 +3,7 @@
 use super::{Plan, SCHEMA_VERSION};
 use crate::change::{Change, Kind, Write};
 use crate::error::{Error, Result};
+use crate::gather::users::quoted;
 use crate::json::strict;
 use crate::report::screen::clean;
 use crate::session::Session;
@@ -79,8 +80,7 @@ pub async fn app_permission(session: &Session, request: Value, context: &TaskCon
             format!("Microsoft Graph has no app role {name} in this tenant"),
         ));
     }
-    let path = format!("{PRINCIPALS}/{principal}/appRoleAssignments");
-    let assigned: Vec<Value> = graph.list(&Ask::directory(path)).await?;
+    let assigned: Vec<Value> = graph.list(&Ask::directory(assignments(principal))).await?;
     let (mut held, mut elsewhere) = (BTreeSet::new(), BTreeSet::new());
     for one in &assigned {
         let role = one["appRoleId"].as_str().unwrap_or_default();
@@ -156,6 +156,11 @@ pub async fn app_permission(session: &Session, request: Value, context: &TaskCon
     Ok(document)
 }
 
+/// The path of the app roles that a service principal holds.
+pub(super) fn assignments(principal: &str) -> String {
+    format!("{PRINCIPALS}/{principal}/appRoleAssignments")
+}
+
 /// The roles of a person of another tenant who reads the same, and of one who consents.
 fn gdap(steps: &[&Step]) -> Value {
     let mut all = vec![json!({ "role": READER, "opens": "what the checks read, but for what stands below" })];
@@ -225,10 +230,7 @@ async fn find(graph: &Graph, app: &str) -> Result<Value> {
         }
     }
     let member = if is_id { "appId" } else { "displayName" };
-    // A quote is doubled in OData; the rest would be read as an address.
-    let value: String = form_urlencoded::byte_serialize(app.replace('\'', "''").as_bytes()).collect();
-    let value = value.replace('+', "%20");
-    let path = format!("{PRINCIPALS}?$filter={member} eq '{value}'&{MEMBERS}");
+    let path = format!("{PRINCIPALS}?$filter={member} eq {}&{MEMBERS}", quoted(app));
     let mut found: Vec<Value> = graph.list(&Ask::directory(path)).await?;
     let shown = clean(app);
     match found.len() {

@@ -1,5 +1,6 @@
 //! Where changes are written: how something stands there now, and how it is put there.
 
+use super::app_permission::assignments;
 use super::apply::drifted;
 use super::directories::Directories;
 use crate::change::{Change, PortalObject, Write, plain_targets};
@@ -156,7 +157,7 @@ impl Writer {
                 resource,
                 role,
             }) => {
-                let path = format!("/v1.0/servicePrincipals/{principal}/appRoleAssignments");
+                let path = assignments(principal);
                 if value["granted"] == Value::Bool(true) {
                     let body = json!({ "principalId": principal, "resourceId": resource, "appRoleId": role });
                     let ask = Ask::directory(path);
@@ -251,8 +252,7 @@ impl Writer {
 
     /// The id by which an app holds an app role.
     async fn assignment(&self, principal: &str, resource: &str, role: &str) -> Result<Option<String>> {
-        let path = format!("/v1.0/servicePrincipals/{principal}/appRoleAssignments");
-        let all: Vec<Value> = self.graph()?.list(&Ask::directory(path)).await?;
+        let all: Vec<Value> = self.graph()?.list(&Ask::directory(assignments(principal))).await?;
         let mut own = all
             .iter()
             .filter(|one| one["resourceId"] == resource && one["appRoleId"] == role);

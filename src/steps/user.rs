@@ -65,7 +65,7 @@ struct Case<'a> {
     key: CohortKey,
     /// Whether the registration report has the user.
     reported: bool,
-    /// What the report's step would say if reset were enabled for the user.
+    /// What the report's step would say if reset were enabled for the user; nothing of one who is registered.
     in_scope: Vec<Finding>,
 }
 
@@ -89,18 +89,20 @@ impl<'a> Case<'a> {
                 *all = policies;
             }
         }
-        let in_scope = enabled(own, true).map(|was| {
-            let found = (user_registration::STEP.check)(own);
+        let mut in_scope = Vec::new();
+        if !key.sspr_registered
+            && let Some(was) = enabled(own, true)
+        {
+            in_scope = (user_registration::STEP.check)(own);
             enabled(own, was);
-            found
-        });
+        }
         Case {
             reported: cohort.is_some(),
             key,
             snapshot: own,
             person,
             account,
-            in_scope: in_scope.unwrap_or_default(),
+            in_scope,
         }
     }
 
@@ -187,19 +189,19 @@ pub fn chain(snapshot: &mut Snapshot, person: &Person) -> Vec<Finding> {
         facts.conditional_access.clone(),
         facts.methods_policy.clone(),
     );
-    let links = links(&Case::of(snapshot, person), person);
+    let links = links(&Case::of(snapshot, person));
     let facts = &mut snapshot.facts;
     (facts.registration, facts.conditional_access, facts.methods_policy) = before;
     links
 }
 
-fn links(case: &Case<'_>, person: &Person) -> Vec<Finding> {
+fn links(case: &Case<'_>) -> Vec<Finding> {
     let mut links = Vec::new();
-    if !matches!(person.account, Fact::NotAsked) {
+    if !matches!(case.person.account, Fact::NotAsked) {
         cloud::links(case, &mut links);
     }
     on_premises::links(case, &mut links);
-    if !matches!(person.events, Fact::NotAsked) {
+    if !matches!(case.person.events, Fact::NotAsked) {
         links.push(events::last(case));
     }
     links

@@ -205,11 +205,12 @@ function Get-SsprRegistration {
         if ($PSBoundParameters.ContainsKey('RetirementDate')) { $request['before'] = $RetirementDate.ToString('yyyy-MM-dd', [cultureinfo]::InvariantCulture) }
         if ($Snapshot) { $request['snapshot'] = Resolve-SsprSnapshotText -Cmdlet $PSCmdlet -Snapshot $Snapshot }
         $native = @{ Cmdlet = $PSCmdlet; Function = 'sspr_registration_read'; Handle = $active.Handle; Activity = 'Reading the registration report' }
+        $warn = { param($End) foreach ($name in $End.UnknownMethods) { $PSCmdlet.WriteWarning("The report has not been seen to name a method '$name'.") } }
         if ($PSCmdlet.ParameterSetName -eq 'Csv') {
             $request['path'] = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $CsvPath
             $request['overwrite'] = [bool]$Force
             $written = Invoke-SsprNative @native -Request $request
-            foreach ($name in $written.UnknownMethods) { $PSCmdlet.WriteWarning("The report has not been seen to name a method '$name'.") }
+            & $warn $written
             $written | Select-Object -Property Path, Users
             return
         }
@@ -219,7 +220,7 @@ function Get-SsprRegistration {
             Invoke-SsprNative @native -Request $request | ForEach-Object -Process {
                 if ($_.PSObject.TypeNames -contains 'EntraSspr.UserRegistration') { $_; return }
                 $PSCmdlet.WriteVerbose("$($_.Users) of the $($_.Rows) users that were read.")
-                foreach ($name in $_.UnknownMethods) { $PSCmdlet.WriteWarning("The report has not been seen to name a method '$name'.") }
+                & $warn $_
                 foreach ($name in $_.Missing) {
                     $PSCmdlet.WriteError((New-SsprErrorRecord -Document ([pscustomobject]@{
                                     name = 'Argument.Invalid'; category = 'ObjectNotFound'; target = $name
