@@ -3,7 +3,8 @@
 use crate::error::{Error, Result};
 use crate::platform;
 use crate::status::Status;
-use std::io::{Read, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
@@ -24,7 +25,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
         return Err(refused("is not a file"));
     }
     let mut bytes = Vec::new();
-    let mut file = std::fs::File::open(path).map_err(failed)?.take(MOST + 1);
+    let mut file = File::open(path).map_err(failed)?.take(MOST + 1);
     file.read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > MOST {
         return Err(refused(&format!("is larger than {} MiB", MOST >> 20)));
@@ -54,14 +55,16 @@ fn unwritten(path: &Path, cause: &std::io::Error) -> Error {
         .caused_by(cause)
 }
 
+fn existing(path: &Path) -> Error {
+    let name = path.display().to_string();
+    Error::new(Status::FileWrite, format!("{name} exists")).target(name)
+}
+
 impl Private {
     /// Begins it; what is there is replaced only when that is allowed.
     pub fn create(path: &Path, overwrite: bool) -> Result<Self> {
         if !overwrite && path.exists() {
-            let name = path.display().to_string();
-            return Err(Error::new(Status::FileWrite, format!("{name} exists"))
-                .target(name)
-                .help("Choose another path, or allow it to be replaced."));
+            return Err(existing(path).help("Choose another path, or allow it to be replaced."));
         }
         let folder = path
             .parent()
@@ -88,7 +91,8 @@ impl Private {
         } else {
             temporary.persist_noclobber(&path).map_err(|e| e.error)
         };
-        outcome.map(drop).map_err(|e| unwritten(&path, &e))
+        outcome.map_err(|e| unwritten(&path, &e))?;
+        platform::sync_folder(&path).map_err(|e| unwritten(&path, &e))
     }
 }
 
@@ -99,6 +103,58 @@ impl Write for Private {
 
     fn flush(&mut self) -> std::io::Result<()> {
         self.temporary.flush()
+    }
+}
+
+/// A file of lines that only its owner can read. Each line is on the disk before work goes on.
+#[derive(Debug)]
+pub struct Lines {
+    path: PathBuf,
+    file: File,
+}
+
+impl Lines {
+    /// Begins a file. There must be none of that name.
+    pub fn begin(path: &Path) -> Result<Self> {
+        let file = platform::create_private(path).map_err(|e| match e.kind() {
+            std::io::ErrorKind::AlreadyExists => existing(path),
+            _ => unwritten(path, &e),
+        })?;
+        platform::sync_folder(path).map_err(|e| unwritten(path, &e))?;
+        Ok(Lines {
+            path: path.into(),
+            file,
+        })
+    }
+
+    /// What is whole of such a file: a last line that a crash cut off counts for nothing.
+    pub fn whole(bytes: &[u8]) -> &[u8] {
+        &bytes[..bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)]
+    }
+
+    /// Goes on after what is whole of a file.
+    pub fn go_on(path: &Path, whole: &[u8]) -> Result<Self> {
+        let opened = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(path)
+            .and_then(|mut file| {
+                file.set_len(whole.len() as u64)?;
+                file.seek(SeekFrom::End(0))?;
+                Ok(file)
+            });
+        Ok(Lines {
+            path: path.into(),
+            file: opened.map_err(|e| unwritten(path, &e))?,
+        })
+    }
+
+    /// Adds a line.
+    pub fn append(&mut self, line: &str) -> Result<()> {
+        let written = self.file.write_all(format!("{line}\n").as_bytes());
+        written
+            .and_then(|()| self.file.sync_all())
+            .map_err(|e| unwritten(&self.path, &e))
     }
 }
 

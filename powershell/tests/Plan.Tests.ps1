@@ -36,7 +36,7 @@ Describe 'Plans' {
         New-SsprDesiredState -FromCurrent -Path $file
         @((New-SsprPlan -DesiredState $file).Changes).Count | Should -Be 0
         $saved = Test-SsprReadiness
-        $told = $( $state = New-SsprDesiredState -FromCurrent -Snapshot $saved -Verbose ) 4>&1
+        $told = $( $state = New-SsprDesiredState -FromCurrent -Snapshot $saved ) 3>&1
         $state.registration.campaignGroups | Should -Be 'all_users'
         $state.authenticationMethods.PSObject.Properties['migration'] | Should -BeNullOrEmpty
         @((New-SsprPlan -DesiredState $state -Snapshot $saved).Changes).Count | Should -Be 0

@@ -1,28 +1,20 @@
 //! A fleet's state: a line of JSON for each target that has ended, on the disk before the run goes on. There is no secret in it.
 
 use crate::error::{Error, Result};
+use crate::file::{self, Lines};
+use crate::json;
 use crate::lock::Lock;
 use crate::status::Status;
-use crate::{file, json, platform};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// Where a run notes what has ended; nowhere, when nobody asked for it.
 #[derive(Debug)]
-pub(super) struct State(Option<(PathBuf, File, Lock)>);
+pub(super) struct State(Option<(Lines, Lock)>);
 
 /// Those that are done, by their keys in small letters.
 type Before = BTreeMap<String, Value>;
-
-fn unwritten(path: &Path, cause: &std::io::Error) -> Error {
-    let name = path.display().to_string();
-    Error::new(Status::FileWrite, format!("the state file {name} cannot be written"))
-        .target(name)
-        .caused_by(cause)
-}
 
 /// Two runs with one state would both do what neither has done yet. The file itself stays free to be read and copied.
 fn lock(path: &Path) -> Result<Lock> {
@@ -43,30 +35,17 @@ impl State {
         let path = std::path::absolute(&path).unwrap_or(path);
         let held = lock(&path)?;
         if !resume {
-            let file = platform::create_private(&path).map_err(|e| {
-                let error = unwritten(&path, &e);
-                match e.kind() {
-                    std::io::ErrorKind::AlreadyExists => error.help("Resume it, or name another file."),
-                    _ => error,
-                }
+            let lines = Lines::begin(&path).map_err(|e| match path.exists() {
+                true => e.help("Resume it, or name another file."),
+                false => e,
             })?;
-            let mut state = State(Some((path, file, held)));
+            let mut state = State(Some((lines, held)));
             state.append(&head)?;
             return Ok((state, Before::new()));
         }
-        let opened = OpenOptions::new().read(true).write(true).open(&path);
-        let file = opened.map_err(|e| {
-            let name = path.display().to_string();
-            Error::new(Status::FileRead, format!("the state file {name} cannot be opened"))
-                .target(name)
-                .caused_by(&e)
-        })?;
-        let mut state = State(Some((path.clone(), file, held)));
         let bytes = file::read(&path)?;
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let mut lines = bytes[..whole]
-            .split(|byte| *byte == b'\n')
-            .filter(|line| !line.is_empty());
+        let whole = Lines::whole(&bytes);
+        let mut lines = whole.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         let first: Value = lines.next().and_then(|line| json::read(line).ok()).unwrap_or_default();
         let name = path.display().to_string();
         let refused = |what: &str, help: &str| {
@@ -74,10 +53,14 @@ impl State {
                 .target(name.clone())
                 .help(help))
         };
-        if whole > 0 && first["fleet"] != 1 {
+        let begun = match whole.is_empty() {
+            true => head.to_string().as_bytes().starts_with(&bytes),
+            false => first["fleet"] == 1,
+        };
+        if !begun {
             return refused("is no fleet's state file", "Name the file that the run was begun with.");
         }
-        if whole > 0 && first["steps"] != head["steps"] {
+        if !whole.is_empty() && first["steps"] != head["steps"] {
             let help = "Choose the same steps, or begin a new run.";
             return refused("is of a run over other steps", help);
         }
@@ -94,13 +77,8 @@ impl State {
                 before.remove(&key);
             }
         }
-        if let State(Some((path, file, _))) = &mut state {
-            let cut = file
-                .set_len(whole as u64)
-                .and_then(|()| file.seek(SeekFrom::End(0)).map(drop));
-            cut.map_err(|e| unwritten(path, &e))?;
-        }
-        if whole == 0 {
+        let mut state = State(Some((Lines::go_on(&path, whole)?, held)));
+        if whole.is_empty() {
             state.append(&head)?;
         }
         Ok((state, before))
@@ -108,11 +86,10 @@ impl State {
 
     /// Notes what a target came to.
     pub(super) fn append(&mut self, told: &Value) -> Result<()> {
-        let Some((path, file, _)) = &mut self.0 else {
-            return Ok(());
-        };
-        let written = file.write_all(format!("{told}\n").as_bytes());
-        written.and_then(|()| file.sync_all()).map_err(|e| unwritten(path, &e))
+        match &mut self.0 {
+            Some((lines, _)) => lines.append(&told.to_string()),
+            None => Ok(()),
+        }
     }
 }
 
@@ -173,14 +150,14 @@ mod tests {
         );
         let there = State::open(Some(path.clone()), false, &["license"]).unwrap_err();
         assert_eq!(there.help.as_deref(), Some("Resume it, or name another file."));
-        std::fs::write(&path, "some text\nof a person\n").unwrap();
-        assert!(
-            reopened(&path, &["license"])
-                .unwrap_err()
-                .message
-                .contains("no fleet's")
-        );
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "some text\nof a person\n");
+        for text in ["some text\nof a person\n", "a line without an end"] {
+            std::fs::write(&path, text).unwrap();
+            let refused = reopened(&path, &["license"]).unwrap_err();
+            assert!(refused.message.contains("no fleet's"), "{}", refused.message);
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        }
+        std::fs::write(&path, r#"{"fleet":1,"st"#).unwrap();
+        assert!(reopened(&path, &["license"]).unwrap().is_empty());
         assert_eq!(
             reopened(&folder.path().join("none"), &[]).unwrap_err().status,
             Status::FileRead

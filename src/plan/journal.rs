@@ -3,14 +3,13 @@
 
 use super::Plan;
 use crate::error::{Error, Result};
+use crate::file::{self, Lines};
+use crate::json;
 use crate::status::Status;
-use crate::{file, json, platform};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// How far a change has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,27 +46,13 @@ struct Line {
 
 /// A journal that is written.
 #[derive(Debug)]
-pub struct Journal {
-    path: PathBuf,
-    file: File,
-}
-
-fn unwritten(path: &Path, cause: &std::io::Error) -> Error {
-    let name = path.display().to_string();
-    Error::new(Status::FileWrite, format!("the journal {name} cannot be written"))
-        .target(name)
-        .caused_by(cause)
-}
+pub struct Journal(Lines);
 
 impl Journal {
     /// Begins one. There must be no file of that name.
     pub fn begin(path: &Path, plan: &Plan, account: Option<&str>) -> Result<Self> {
         let text = plan.to_value()?.to_string();
-        let file = platform::create_private(path).map_err(|e| unwritten(path, &e))?;
-        let mut journal = Journal {
-            path: path.into(),
-            file,
-        };
+        let mut journal = Journal(Lines::begin(path)?);
         journal.line(Line {
             at: Timestamp::now(),
             plan: Some(text),
@@ -82,18 +67,15 @@ impl Journal {
         let name = path.display().to_string();
         let damaged = || Error::new(Status::PlanInvalid, format!("{name} is not a journal")).target(name.clone());
         let bytes = file::read(path)?;
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        if whole == 0 && (bytes.is_empty() || bytes.starts_with(b"{\"at\":\"")) {
+        let whole = Lines::whole(&bytes);
+        if whole.is_empty() && (bytes.is_empty() || bytes.starts_with(b"{\"at\":\"")) {
             let what = "was cut off in its first line, which comes before any change: nothing was changed";
             return Err(Error::new(Status::PlanInvalid, format!("the journal {name} {what}"))
                 .target(name.clone())
                 .help("Remove the file, and apply the plan again."));
         }
         let (mut plan, mut marks) = (None, BTreeMap::new());
-        for text in bytes[..whole]
-            .split(|byte| *byte == b'\n')
-            .filter(|text| !text.is_empty())
-        {
+        for text in whole.split(|byte| *byte == b'\n').filter(|text| !text.is_empty()) {
             let line: Line = json::read(text).map_err(|e| damaged().caused_by(&e))?;
             if let Some(text) = line.plan {
                 plan = Some(Plan::from_json(&text)?);
@@ -103,21 +85,7 @@ impl Journal {
             }
         }
         let plan = plan.ok_or_else(damaged)?;
-        let opened = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(path)
-            .and_then(|mut file| {
-                file.set_len(whole as u64)?;
-                file.seek(SeekFrom::End(0))?;
-                Ok(file)
-            });
-        let file = opened.map_err(|e| unwritten(path, &e))?;
-        let journal = Journal {
-            path: path.into(),
-            file,
-        };
-        Ok((journal, plan, marks))
+        Ok((Journal(Lines::go_on(path, whole)?), plan, marks))
     }
 
     /// Marks a change.
@@ -133,9 +101,6 @@ impl Journal {
 
     fn line(&mut self, line: Line) -> Result<()> {
         let text = serde_json::to_string(&line).map_err(|e| Error::new(Status::Internal, "a line").caused_by(&e))?;
-        let written = self.file.write_all(format!("{text}\n").as_bytes());
-        written
-            .and_then(|()| self.file.sync_all())
-            .map_err(|e| unwritten(&self.path, &e))
+        self.0.append(&text)
     }
 }

@@ -9,6 +9,6 @@ mod unix;
 mod windows;
 
 #[cfg(unix)]
-pub use unix::{create_private, name_servers, service_records};
+pub use unix::{create_private, name_servers, service_records, sync_folder};
 #[cfg(windows)]
-pub use windows::{create_private, name_servers, service_records};
+pub use windows::{create_private, name_servers, service_records, sync_folder};

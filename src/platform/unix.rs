@@ -15,6 +15,12 @@ pub fn create_private(path: &Path) -> Result<File> {
         .open(path)
 }
 
+/// Puts the entry of a new file on the disk, which the file's own flush does not.
+pub fn sync_folder(file: &Path) -> Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
 /// The system has no lookup of service records that every Unix has alike.
 pub fn service_records(_name: String) -> Option<super::Lookup> {
     None

@@ -72,7 +72,7 @@ function New-SsprDesiredState {
         if ($null -ne $Snapshot) { $request['snapshot'] = Resolve-SsprSnapshotText -Cmdlet $PSCmdlet -Snapshot $Snapshot }
         $active = Resolve-SsprSession -Cmdlet $PSCmdlet -Session $Session
         $made = Invoke-SsprNative -Cmdlet $PSCmdlet -Function 'sspr_desired_state_read' -Handle $active.Handle -Request $request -Activity 'Reading what stands today'
-        foreach ($left in $made.LeftOut) { $PSCmdlet.WriteVerbose("Left out: $left") }
+        if ($made.LeftOut) { $PSCmdlet.WriteWarning("The document does not say all that stands today. Left out: $($made.LeftOut -join '; ').") }
     } else {
         $made = Invoke-SsprNative -Cmdlet $PSCmdlet -Function 'sspr_desired_state_create' -Request @{ profile = $Profile } -Activity 'Desired state'
     }
