@@ -16,7 +16,7 @@ use crate::snapshot::directory::{GrantScope, Grantable, Grants};
 const CLASSES: [(&str, crate::directory::rights::Guid); 2] = [("user", USER), ("inetOrgPerson", INET_ORG_PERSON)];
 
 /// So many containers are asked for by one search.
-const AT_ONCE: usize = 200;
+const AT_ONCE: usize = 20;
 
 /// What a domain's root, and those of these containers that stand in the domain, grant the accounts.
 pub(super) async fn grants(
