@@ -23,7 +23,7 @@ use crate::task::TaskContext;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 use writer::Writer;
 
@@ -322,8 +322,9 @@ fn unread(snapshot: &Snapshot, desired: &DesiredState, steps: &[&Step]) -> Vec<S
             let why = "no connector account in use was found. Name it: Connect-SsprDirectory -Connector.";
             told.insert(format!("{}: {why}", steps::directory_permissions::STEP.title));
         }
+        let found: HashSet<String> = grants.iter().map(|grants| grants.object.to_lowercase()).collect();
         for dn in named.into_iter().flatten() {
-            if !grants.iter().any(|grants| grants.object.eq_ignore_ascii_case(dn)) {
+            if !found.contains(&dn.to_lowercase()) {
                 told.insert(format!(
                     "{dn} was not found in a domain that was read, or cannot be read."
                 ));

@@ -8,7 +8,7 @@ use crate::finding::{Check, Finding, Outcome, Severity, counted, number, share};
 use crate::snapshot::directory::{Cause, CauseGroup, DomainAccess, GrantScope, Grantable, Grants};
 use crate::snapshot::{FactId, Snapshot};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// The step.
 pub const STEP: Step = Step {
@@ -154,10 +154,17 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
         return Vec::new();
     };
     let all = snapshot.facts.directory_grants.value().map(Vec::as_slice);
+    let named = wanted.containers.as_ref();
+    let named: Option<HashSet<String>> = named.map(|named| named.iter().map(|dn| dn.to_lowercase()).collect());
     let mut objects: BTreeMap<&str, Entries> = BTreeMap::new();
     // What stands on an account's own object is of no use whether or not the account is in use.
     let meant = |grants: &&Grants| grants.serves || grants.scope == GrantScope::OwnObject;
     for grants in all.unwrap_or_default().iter().filter(meant) {
+        // Where containers are named, the root is none of them unless it is named too.
+        let here = match &named {
+            None => grants.scope == GrantScope::Root,
+            Some(named) => named.contains(&grants.object.to_lowercase()),
+        };
         for right in &grants.rights {
             let name = match &right.class {
                 Some(_) if grants.scope == GrantScope::AdminSdHolder => {
@@ -168,7 +175,7 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
             };
             let of = objects.entry(&grants.object).or_default();
             (of.domain, of.scope, of.protected) = (&grants.domain, grants.scope, grants.protected);
-            match asked(wanted, grants, right) {
+            match asked(wanted, grants.scope, here, right) {
                 Some(true) if right.denied => of.denied.push(name),
                 Some(true) if !right.allowed => drop(of.added.insert(name, right.entry.clone())),
                 Some(false) if right.there => drop(of.removed.insert(name, right.entry.clone())),
@@ -182,18 +189,13 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
         .collect()
 }
 
-/// Whether a right shall be there; None where nothing is said of it.
-fn asked(wanted: &DirectoryPermissions, grants: &Grants, right: &Grantable) -> Option<bool> {
-    if grants.scope == GrantScope::OwnObject {
+/// Whether a right shall be there, on an object where rights are wanted or not; None where nothing is said of it.
+fn asked(wanted: &DirectoryPermissions, scope: GrantScope, here: bool, right: &Grantable) -> Option<bool> {
+    if scope == GrantScope::OwnObject {
         return (wanted.clean_own_object == Some(true)).then_some(false);
     }
     let Some(class) = right.class.as_deref() else {
         return wanted.unexpire_password;
-    };
-    // Where containers are named, the root is none of them unless it is named too.
-    let here = match &wanted.containers {
-        None => grants.scope == GrantScope::Root,
-        Some(named) => named.iter().any(|dn| dn.eq_ignore_ascii_case(&grants.object)),
     };
     let of_class = match class {
         "user" => wanted.users,
