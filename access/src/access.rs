@@ -1,6 +1,6 @@
 //! Who may do what to an object, and the entry that decides it (MS-ADTS 5.1.3.3).
 
-use super::descriptor::{Ace, Acl, Descriptor, Effect, mask};
+use super::descriptor::{Ace, Acl, Descriptor, Effect};
 use super::rights::{Guid, Want};
 use super::sid::{Sid, SidBuf};
 use foldhash::fast::FixedState;
@@ -96,7 +96,7 @@ impl<'a> Object<'a> {
     ) -> [Verdict<'a>; N] {
         let mut verdicts = [Verdict::NotGranted; N];
         let mut open = N;
-        for ace in dacl.aces() {
+        for ace in dacl.aces_of(wants.iter().fold(0, |all, want| all | want.mask())) {
             let Some(effect) = ace.effect.filter(|_| counts(&ace)) else {
                 continue;
             };
@@ -132,21 +132,14 @@ impl<'a> Object<'a> {
     /// Whether an entry grants or denies the right: by its mask, and by the object type that it names. What it says of
     /// the class or of a property set it says of the attribute too.
     fn speaks_of(&self, ace: &Ace<'_>, want: &Want) -> bool {
-        match want {
-            Want::ControlAccess(right) => {
-                ace.mask & (mask::CONTROL_ACCESS | mask::GENERIC_ALL) != 0
-                    && ace.object.is_none_or(|object| object == right)
-            }
-            Want::ReadProperties => {
-                ace.mask & (mask::READ_PROPERTY | mask::GENERIC_READ | mask::GENERIC_ALL) != 0 && ace.object.is_none()
-            }
+        let of_object = |object: &Guid| match want {
+            Want::ControlAccess(right) => object == right,
+            Want::ReadProperties => false,
             Want::WriteProperty { attribute, set } => {
-                ace.mask & (mask::WRITE_PROPERTY | mask::GENERIC_WRITE | mask::GENERIC_ALL) != 0
-                    && ace.object.is_none_or(|object| {
-                        object == attribute || Some(object) == set.as_ref() || *object == self.class
-                    })
+                object == attribute || Some(object) == set.as_ref() || *object == self.class
             }
-        }
+        };
+        ace.mask & want.mask() != 0 && ace.object.is_none_or(of_object)
     }
 }
 

@@ -232,6 +232,22 @@ impl<'a> Acl<'a> {
         })
     }
 
+    /// Those that grant or deny some of what a mask holds: most others need not be taken apart.
+    pub(crate) fn aces_of(self, mask: u32) -> impl Iterator<Item = Ace<'a>> {
+        let mut rest = self.bytes;
+        (0..self.count).filter_map(move |_| {
+            let size = u16::from_le_bytes([*rest.get(2)?, *rest.get(3)?]);
+            let (entry, behind) = rest.split_at_checked(size.into())?;
+            rest = behind;
+            // Of the other kinds the same place holds something else.
+            let own = entry.get(ENTRY_HEADER..)?.first_chunk()?;
+            if !matches!(entry[0], 0 | 1 | 5 | 6) || u32::from_le_bytes(*own) & mask == 0 {
+                return None;
+            }
+            Ace::read(entry).ok()
+        })
+    }
+
     /// The same with other entries, whose bytes these are; None where they are too long for a list. The room behind the
     /// entries is kept. The revision is at least this one.
     pub(crate) fn with_entries(self, revision: u8, count: usize, bytes: &'a mut Vec<u8>) -> Option<Self> {

@@ -1,5 +1,6 @@
 //! What password writeback needs, by the names and GUIDs of the schema.
 
+use super::descriptor::mask;
 use uuid::Uuid;
 
 /// A GUID as it stands on the wire.
@@ -41,6 +42,17 @@ pub enum Want {
     },
     /// The right to read all attributes.
     ReadProperties,
+}
+
+impl Want {
+    /// The bits of an entry's mask each of which grants it.
+    pub(crate) fn mask(&self) -> u32 {
+        match self {
+            Want::ControlAccess(_) => mask::CONTROL_ACCESS | mask::GENERIC_ALL,
+            Want::WriteProperty { .. } => mask::WRITE_PROPERTY | mask::GENERIC_WRITE | mask::GENERIC_ALL,
+            Want::ReadProperties => mask::READ_PROPERTY | mask::GENERIC_READ | mask::GENERIC_ALL,
+        }
+    }
 }
 
 /// Reset Password (CN=User-Force-Change-Password).

@@ -7,16 +7,14 @@ use std::hash::{BuildHasher, Hasher};
 
 /// So many bytes of descriptors are kept.
 const KEPT: usize = 4 << 20;
-/// So many bytes of either end of a descriptor are hashed.
-const HASHED: usize = 32;
 /// So many descriptors of the same hash are kept.
-const ALIKE: usize = 8;
+const ALIKE: u64 = 8;
 
 /// Descriptors, numbered as they come; each is for objects of a class.
 #[derive(Default)]
 pub struct Seen {
-    /// By a hash of length and both ends that nobody can foresee.
-    known: HashMap<u64, Vec<Known>, FixedState>,
+    /// By a hash of length and both ends that nobody can foresee, or the next that is free.
+    known: HashMap<u64, Known, FixedState>,
     hashes: RandomState,
     bytes: usize,
     count: usize,
@@ -43,35 +41,46 @@ impl Seen {
     /// Looks for a descriptor, and keeps it.
     pub fn look(&mut self, bytes: &[u8], class: Guid, of: u64) -> Sight {
         // Descriptors of one domain differ at their ends, if at all: the owner and the first entries, or the last.
-        let end = bytes.len().min(HASHED);
+        let end = bytes.len();
+        let word = |at: usize| {
+            let word = bytes.get(at..).and_then(<[u8]>::first_chunk);
+            word.map_or(0, |word| u64::from_le_bytes(*word))
+        };
         let mut hash = self.hashes.build_hasher();
-        hash.write_u64(of ^ bytes.len() as u64);
-        hash.write(&bytes[..end]);
-        hash.write(&bytes[bytes.len() - end..]);
+        hash.write_u64(of ^ end as u64);
+        for at in [0, 16, 24, 32, end.saturating_sub(16), end.saturating_sub(8)] {
+            hash.write_u64(word(at));
+        }
         let hash = hash.finish();
-        if let Some(alike) = self.known.get(&hash) {
-            let same = |known: &&Known| *known.bytes == *bytes && known.class == class && known.of == of;
-            if let Some(known) = alike.iter().find(same) {
-                return Sight::Known(known.number);
+        // Who makes many that differ in the middle only does not make each be compared with all: one of them goes.
+        let mut place = hash.wrapping_add(self.count as u64 % ALIKE);
+        for next in (0..ALIKE).map(|step| hash.wrapping_add(step)) {
+            match self.known.get(&next) {
+                Some(known) if known.class == class && known.of == of && *known.bytes == *bytes => {
+                    return Sight::Known(known.number);
+                }
+                Some(_) => {}
+                None => {
+                    place = next;
+                    break;
+                }
             }
         }
         if self.bytes + bytes.len() > KEPT {
-            (self.bytes, self.count) = (0, 0);
+            (self.bytes, self.count, place) = (0, 0, hash);
             self.known.clear();
         }
         let number = self.count;
         self.count += 1;
-        let alike = self.known.entry(hash).or_default();
-        // Who makes many that differ in the middle only does not make each be compared with all.
-        if alike.len() == ALIKE {
-            self.bytes -= alike.swap_remove(0).bytes.len();
-        }
-        alike.push(Known {
+        let known = Known {
             class,
             of,
             bytes: bytes.into(),
             number,
-        });
+        };
+        if let Some(gone) = self.known.insert(place, known) {
+            self.bytes -= gone.bytes.len();
+        }
         self.bytes += bytes.len();
         Sight::New(number)
     }
@@ -103,8 +112,8 @@ mod tests {
             assert_eq!(seen.look(&bytes, USER, 0), Sight::New(n.into()));
             assert_eq!(seen.look(&bytes, USER, 0), Sight::Known(n.into()));
         }
-        assert_eq!(seen.known.values().map(Vec::len).max(), Some(ALIKE));
-        assert_eq!(seen.bytes, ALIKE * bytes.len());
+        assert_eq!(seen.known.len() as u64, ALIKE);
+        assert_eq!(seen.bytes, seen.known.len() * bytes.len());
     }
 
     #[test]

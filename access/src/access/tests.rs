@@ -1,5 +1,5 @@
 use super::*;
-use crate::descriptor::{allowing, control, flag};
+use crate::descriptor::{allowing, control, flag, mask};
 use crate::rights::{
     ACCOUNT_RESTRICTIONS, CHANGE_PASSWORD, INET_ORG_PERSON, RESET_PASSWORD, USER, WRITE_LOCKOUT_TIME,
     WRITE_PWD_LAST_SET,

@@ -16,7 +16,7 @@ use crate::snapshot::directory::{GrantScope, Grantable, Grants};
 const CLASSES: [(&str, crate::directory::rights::Guid); 2] = [("user", USER), ("inetOrgPerson", INET_ORG_PERSON)];
 
 /// So many containers are asked for by one search.
-const AT_ONCE: usize = 20;
+const AT_ONCE: usize = 100;
 
 /// What a domain's root, and those of these containers that stand in the domain, grant the accounts.
 pub(super) async fn grants(
@@ -101,13 +101,15 @@ fn rights(descriptor: Descriptor<'_>, token: &Token, sid: Sid<'_>, scope: GrantS
         class,
         sid: None,
     };
+    let entries = descriptor.dacl().into_iter().flat_map(|list| list.aces());
+    let own: Vec<&[u8]> = entries.map(|ace| ace.bytes).collect();
     let mut all = Vec::new();
     if scope == GrantScope::AdminSdHolder {
         // Users are made like it as it stands: what counts is what it says of itself.
         let verdicts = object(USER).access(token, LOOKED_AT.map(|right| right.want));
         for (right, verdict) in LOOKED_AT.iter().zip(verdicts) {
             let entry = edit::on_object(&right.want, sid);
-            all.push(grantable(right.name, Some(CLASSES[0].0), verdict, &entry, descriptor));
+            all.push(grantable(right.name, Some(CLASSES[0].0), verdict, &entry, &own));
         }
         return all;
     }
@@ -115,13 +117,13 @@ fn rights(descriptor: Descriptor<'_>, token: &Token, sid: Sid<'_>, scope: GrantS
         let verdicts = object(class).handed_down(token, LOOKED_AT.map(|right| right.want), true);
         for (right, verdict) in LOOKED_AT.iter().zip(verdicts) {
             let entry = edit::on_descendants(&right.want, &class, sid);
-            all.push(grantable(right.name, Some(name), verdict, &entry, descriptor));
+            all.push(grantable(right.name, Some(name), verdict, &entry, &own));
         }
     }
     if scope == GrantScope::Root {
         let [verdict] = object(DOMAIN_DNS).access(token, [UNEXPIRE_PASSWORD.want]);
         let entry = edit::on_object(&UNEXPIRE_PASSWORD.want, sid);
-        all.push(grantable(UNEXPIRE_PASSWORD.name, None, verdict, &entry, descriptor));
+        all.push(grantable(UNEXPIRE_PASSWORD.name, None, verdict, &entry, &own));
     }
     all
 }
@@ -147,20 +149,13 @@ fn hex(bytes: &[u8]) -> String {
     text
 }
 
-fn grantable(
-    right: &str,
-    class: Option<&str>,
-    verdict: Verdict<'_>,
-    entry: &[u8],
-    descriptor: Descriptor<'_>,
-) -> Grantable {
-    let mut own = descriptor.dacl().into_iter().flat_map(|list| list.aces());
+fn grantable(right: &str, class: Option<&str>, verdict: Verdict<'_>, entry: &[u8], own: &[&[u8]]) -> Grantable {
     Grantable {
         right: right.into(),
         class: class.map(Into::into),
         allowed: verdict.is_allowed(),
         denied: matches!(verdict, Verdict::Denied(_)),
         entry: hex(entry),
-        there: own.any(|ace| ace.bytes == entry),
+        there: own.contains(&entry),
     }
 }
