@@ -15,8 +15,8 @@ use crate::snapshot::directory::{GrantScope, Grantable, Grants};
 /// The classes on whose objects a set-up grants.
 const CLASSES: [(&str, crate::directory::rights::Guid); 2] = [("user", USER), ("inetOrgPerson", INET_ORG_PERSON)];
 
-/// So many containers are asked for by one search.
-const AT_ONCE: usize = 100;
+/// So many containers are asked for by one search: a controller may compare each that it finds with each that is named.
+const AT_ONCE: usize = 16;
 
 /// What a domain's root, and those of these containers that stand in the domain, grant the accounts.
 pub(super) async fn grants(

@@ -96,11 +96,16 @@ async fn places(root: &str, directories: &[Arc<Directory>]) -> Opened {
             let mut connection = directory.login.open().await?;
             let root = RootDse::read(&mut connection).await?;
             let domains = forest::domains(&mut connection, &root.configuration).await?;
-            Ok((root, domains))
+            Ok((connection, root, domains))
         };
         match asked.await {
-            Ok((root, domains)) => {
-                let opened = domains.into_iter().map(|domain| place(domain, directories, directory));
+            Ok((connection, root, domains)) => {
+                let mut open = Some((connection, root.clone()));
+                let opened = domains.into_iter().map(|domain| {
+                    let asked = domain.dn.eq_ignore_ascii_case(&directory.domain.dn);
+                    place(domain, directories, directory, open.take_if(|_| asked))
+                });
+                let opened = opened.collect::<Vec<_>>();
                 let forest = Forest {
                     name: dns_name(&root.forest),
                     level: root.forest_level,
@@ -126,7 +131,13 @@ fn forests(mut opened: Vec<Opened>) -> Vec<Opened> {
     opened
 }
 
-async fn place(name: DomainName, known: &[Arc<Directory>], other: &Arc<Directory>) -> Place {
+/// A domain; where its controller told of the forest, over the connection that is open to it.
+async fn place(
+    name: DomainName,
+    known: &[Arc<Directory>],
+    other: &Arc<Directory>,
+    open: Option<(Connection, RootDse)>,
+) -> Place {
     let own = known
         .iter()
         .find(|directory| directory.domain.dn.eq_ignore_ascii_case(&name.dn));
@@ -142,6 +153,9 @@ async fn place(name: DomainName, known: &[Arc<Directory>], other: &Arc<Directory
             Some(own) => own.login.clone(),
             None => directory.login_to(&name).await?,
         };
+        if let Some((connection, root)) = open {
+            return Ok((login, connection, root));
+        }
         let mut connection = login.open().await.map_err(|e| by_whom(&e, &login))?;
         let root = RootDse::read(&mut connection).await.map_err(|e| error(&e))?;
         Ok::<_, Error>((login, connection, root))
