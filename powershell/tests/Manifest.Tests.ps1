@@ -155,10 +155,13 @@ Describe 'The examples in the help' {
             [void](Connect-SsprDirectory @other)
         }
     }
-    AfterEach { Stop-ConnectServer }
+    AfterEach {
+        Stop-ConnectServer
+        # An example checks all that are signed in.
+        Disconnect-Sspr -All
+    }
     AfterAll {
         Pop-Location
-        Disconnect-Sspr -All
         Stop-Lab -Lab $lab
     }
 
