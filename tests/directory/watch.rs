@@ -13,19 +13,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-const CHILD: &str = "DC=child,DC=example,DC=test";
+pub const CHILD: &str = "DC=child,DC=example,DC=test";
 const PASSWORD: &str = "Pilot-Passw0rd-0!";
 
 /// A user of a domain, there while the test is.
-struct Pilot {
-    lab: Lab,
+pub struct Pilot {
+    pub lab: Lab,
     dn: String,
-    sid: String,
+    pub sid: String,
 }
 
 impl Pilot {
     /// One of the child domain.
-    fn new(name: &str) -> Pilot {
+    pub fn new(name: &str) -> Pilot {
         Pilot::of(Lab::all().remove(1), CHILD, name)
     }
 
@@ -52,7 +52,7 @@ impl Pilot {
     }
 
     /// What the administrator does.
-    fn does<T>(&self, work: impl AsyncFnOnce(&mut super::Connection) -> T) -> T {
+    pub fn does<T>(&self, work: impl AsyncFnOnce(&mut super::Connection) -> T) -> T {
         entra_sspr::task::runtime().unwrap().block_on(async {
             let mut admin = self.lab.open(&self.lab.administrator).await;
             work(&mut admin).await
