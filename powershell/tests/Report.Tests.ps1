@@ -104,7 +104,7 @@ Describe 'Reports' {
         @([System.IO.Directory]::GetFileSystemEntries($folder)).Count | Should -Be 0
         # What is wrong with the request is told all the same.
         (Get-Failure -Script { $faulty | Export-SsprReport -Path 'a.docx' -WhatIf }).FullyQualifiedErrorId | Should -Be 'Sspr.Argument.Invalid,Export-SsprReport'
-        (Get-Failure -Script { 'x' | Export-SsprSnapshot -Path $file -WhatIf }).FullyQualifiedErrorId | Should -Be 'Sspr.Snapshot.Invalid,Export-SsprSnapshot'
+        (Get-Failure -Script { Export-SsprSnapshot -Snapshot 'x' -Path $file -WhatIf }).FullyQualifiedErrorId | Should -Be 'Sspr.Snapshot.Invalid,Export-SsprSnapshot'
         # A job has nobody to ask.
         $shell = New-Shell
         $write = 'param($Snapshot, $Path) Import-SsprSnapshot -Path $Snapshot | Export-SsprReport -Path $Path; Import-SsprSnapshot -Path $Snapshot | Export-SsprSnapshot -Path "$Path.json"'
