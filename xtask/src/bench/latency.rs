@@ -32,7 +32,7 @@ const LATER: u32 = 200;
 fn users(bench: &Bench) -> Result<Row> {
     let lab = Lab::start(
         &bench.lab,
-        &["--scenario", "one-user", "--latency-ms", &LATE.to_string()],
+        &["--scenario", "one-user", "--latency-ms", &LATER.to_string()],
     )?;
     let mut job = bench.job(&lab, Wire::Plain);
     job.function = "sspr_check_user".into();
