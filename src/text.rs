@@ -1,9 +1,9 @@
 //! Text from a directory is hostile: what of it could hide or turn other text, and a table's field that is none of that.
 
-/// Control characters, and marks that turn the reading direction.
+/// Control characters, and marks that turn the reading direction or end a line.
 pub fn is_hostile(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// A field of a table (CSV, RFC 4180) between quotes. What a spreadsheet would take for a formula is defused by an
@@ -40,7 +40,9 @@ mod tests {
             String::from_utf8(out).unwrap()
         };
         assert_eq!(field("a\"b,c\r\nd"), "\"a\"\"b,cd\"");
-        assert_eq!(field("\u{202e}+1"), "\"'+1\"");
+        for mark in ["\u{202e}", "\u{61c}", "\u{2028}"] {
+            assert_eq!(field(&format!("{mark}+1")), "\"'+1\"");
+        }
         for formula in ["=1", "+1", "-1", "@a", " =1", "\u{a0}=1", "\u{ff1d}1", "\u{ff20}a"] {
             assert!(field(formula).starts_with("\"'"), "{formula}");
         }

@@ -156,6 +156,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "session",
             "snapshot",
             "status",
+            "sync_engine",
             "task",
             "tenant",
             "text",

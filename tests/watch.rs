@@ -3,10 +3,12 @@
 mod common;
 
 use common::{app, assert_clean, config, open, sign_in, watch_reset};
+use entra_sspr::session::Session;
 use entra_sspr::status::Status;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sspr_lab::{Fault, FaultKind, Lab, LabOptions};
+use std::sync::Arc;
 
 const PILOT: &str = "staff3@contoso.example";
 
@@ -158,25 +160,32 @@ fn a_log_that_stumbles_is_asked_again_and_one_that_refuses_is_named() {
     assert!(!refused.detail.is_empty(), "{refused:?}");
 }
 
-/// A Connect server's document.
+/// A Connect server's document, with its password resets' events.
 fn server(events: &[(u64, Timestamp, &str)]) -> Value {
-    let items: Vec<Value> = events
-        .iter()
-        .map(|(id, at, message)| json!({"provider": "PasswordResetService", "id": id, "at": at, "message": message}))
-        .collect();
+    let of = |(id, at, message): &(u64, Timestamp, &str)| {
+        let provider = if *id < 10_000 { "ADSync" } else { "PasswordResetService" };
+        json!({"provider": provider, "id": id, "at": at, "message": message})
+    };
+    let items: Vec<Value> = events.iter().map(of).collect();
     let document = json!({
         "computer": "AAD1", "readAt": Timestamp::now(), "events": {"value": {"since": Timestamp::now(), "cut": false, "items": items}},
     });
     json!({"servers": [document.to_string()]})
 }
 
+/// Somebody who is signed in to the lab, with a Connect server.
+fn with_server(lab: &Lab) -> Arc<Session> {
+    let mut config = config(lab, 0);
+    config["hostActions"] = json!(["readConnectServer"]);
+    let session = open(&config);
+    sign_in(&session, lab, 0);
+    session
+}
+
 #[test]
 fn the_connect_server_s_events_are_told_with_their_cause_by_its_own_clock() {
     let lab = lab();
-    let mut config = config(&lab, 0);
-    config["hostActions"] = json!(["readConnectServer"]);
-    let session = open(&config);
-    sign_in(&session, &lab, 0);
+    let session = with_server(&lab);
     let named = format!("TrackingId: 11112222-3333, Context: UserPrincipalName: {PILOT}");
     let of_other = "TrackingId: 99992222-3333, Context: UserPrincipalName: staff33@contoso.example";
     let denied = format!(
@@ -221,6 +230,124 @@ fn the_connect_server_s_events_are_told_with_their_cause_by_its_own_clock() {
             begun.unwrap()
         );
     }
+}
+
+#[test]
+fn a_failure_on_the_connect_server_ends_the_watch_though_the_log_says_nothing() {
+    let lab = lab();
+    let session = with_server(&lab);
+    let denied = format!("TrackingId: 11112222-3333, Reason: hr=80230626, Context: UserPrincipalName: {PILOT}");
+    let engine = "ERR_: MMS(1): admaexport.cpp(2939): Failed to acquire user information: 0x6ba";
+    let started = Timestamp::now();
+    let mut begun = None;
+    let result = watch_reset(&session, request(300), |event| {
+        if is_start(event) {
+            begun = Some(Timestamp::now());
+        }
+        (event["event"] == "hostAction").then(|| match begun {
+            None => server(&[]),
+            Some(at) => server(&[(33004, at, &denied), (6329, at, engine)]),
+        })
+    })
+    .unwrap();
+    let took = Timestamp::now().duration_since(started).as_secs();
+    assert!((10..40).contains(&took), "{took} s: twelve polls for what may yet come");
+    assert_eq!(result["verdict"], "Failed", "{result:#}");
+    let headline = result["headline"].as_str().unwrap();
+    assert!(
+        headline.contains("the Connect server's event: event 33004") && headline.contains("(catalogue, row 8)"),
+        "{headline}"
+    );
+    assert!(leg(&result, "Connect")["fix"].as_str().unwrap().contains("135"));
+    assert_eq!(leg(&result, "Cloud")["status"], "Missing");
+}
+
+#[test]
+fn a_source_that_fails_in_the_middle_is_told_once_and_hides_no_other() {
+    let lab = lab();
+    let session = with_server(&lab);
+    let gone = json!({"computer": "AAD1", "error": "WinRM cannot\u{202e} complete the operation"});
+    let unread = json!({"computer": "AAD1", "readAt": Timestamp::now(), "events": {"error": "access is denied"}});
+    let broken = Fault::new(
+        "/v1.0/auditLogs/directoryAudits",
+        FaultKind::Status {
+            status: 400,
+            code: None,
+            retry_after: None,
+        },
+    );
+    for document in [gone, unread] {
+        let (mut is_begun, mut asked, mut told) = (false, 0, Vec::new());
+        let result = watch_reset(&session, request(14), |event| {
+            if is_start(event) {
+                is_begun = true;
+                lab.add_fault(broken.clone().times(2)).unwrap();
+                reset(&lab, json!({"reason": "Successfully completed reset."}));
+            } else if event["event"] == "leg" {
+                told.push(event["leg"].clone());
+            }
+            (event["event"] == "hostAction").then(|| {
+                asked += 1;
+                match is_begun {
+                    false => server(&[]),
+                    true => json!({"servers": [document.to_string()]}),
+                }
+            })
+        })
+        .unwrap();
+        assert!(asked > 3, "it is asked again: {asked}");
+        let of = |name: &str, status: &str| {
+            let same = told.iter().filter(|leg| leg["leg"] == name && leg["status"] == status);
+            same.count()
+        };
+        assert_eq!(
+            (of("Connect", "Awaited"), of("Cloud", "Awaited"), of("Cloud", "Came")),
+            (1, 1, 1),
+            "{told:#?}"
+        );
+        assert_eq!(result["verdict"], "Incomplete", "{result:#}");
+        let connect = leg(&result, "Connect");
+        assert_eq!(connect["status"], "Missing");
+        assert!(
+            connect["detail"].as_str().unwrap().starts_with("not read: AAD1: "),
+            "{connect}"
+        );
+        assert!(!connect.to_string().contains('\u{202e}'));
+        let headline = result["headline"].as_str().unwrap();
+        assert!(
+            headline.ends_with("Not read at the end: the Connect server's event."),
+            "{headline}"
+        );
+    }
+}
+
+#[test]
+fn a_source_that_never_answers_keeps_nobody_from_the_others() {
+    let lab = lab();
+    let session = with_server(&lab);
+    let mut is_begun = false;
+    let mut cloud = None;
+    let result = watch_reset(&session, request(8), |event| {
+        if is_start(event) {
+            is_begun = true;
+        }
+        if event["leg"]["leg"] == "Cloud" {
+            cloud = Some(Timestamp::now());
+        }
+        match event["event"] == "hostAction" {
+            true if is_begun => {
+                // From here on the server hangs, and what comes then is seen all the same.
+                reset(&lab, json!({"reason": "Successfully completed reset."}));
+                None
+            }
+            true => Some(server(&[])),
+            false => None,
+        }
+    })
+    .unwrap();
+    assert!(cloud.is_some(), "{result:#}");
+    assert_eq!(leg(&result, "Cloud")["status"], "Came");
+    assert_eq!(leg(&result, "Connect")["status"], "Missing");
 }
 
 #[test]

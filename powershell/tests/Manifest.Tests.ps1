@@ -18,6 +18,13 @@ Describe 'The manifest' {
         $manifest.CmdletsToExport.Count + $manifest.AliasesToExport.Count + $manifest.VariablesToExport.Count | Should -Be 0
     }
 
+    It 'exports commands that write a file as Export-Csv does: with -WhatIf and -Confirm' {
+        foreach ($command in Get-Command -Module EntraSspr -Verb Export) {
+            $command.Parameters.Keys | Should -Contain 'WhatIf' -Because $command.Name
+            $command.Parameters.Keys | Should -Contain 'Confirm' -Because $command.Name
+        }
+    }
+
     It 'needs no other module, and says that it runs in 5.1 and 7' {
         $manifest.ContainsKey('RequiredModules') | Should -BeFalse
         $manifest.PowerShellVersion | Should -Be '5.1'

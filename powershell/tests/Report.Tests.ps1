@@ -1,6 +1,7 @@
 Describe 'Reports' {
     BeforeAll {
         . ([System.IO.Path]::Combine($PSScriptRoot, 'Lab.ps1'))
+        . ([System.IO.Path]::Combine($PSScriptRoot, 'Child.ps1'))
         Import-ModuleUnderTest
         function Get-Result {
             # A scenario's result.
@@ -86,6 +87,32 @@ Describe 'Reports' {
         Get-ReportText -Result (Import-Clixml -Path $file) -Name 'h.md' | Should -Be (Get-ReportText -Result $faulty -Name 'i.md')
         Get-ReportText -Result $faulty.Snapshot -Name 'j.md' | Should -Be (Get-ReportText -Result $faulty -Name 'i.md')
         (Get-Failure -Script { 'x' | Export-SsprReport -Path ([System.IO.Path]::Combine($TestDrive, 'x.md')) }).FullyQualifiedErrorId | Should -Be 'Sspr.Snapshot.Invalid,Export-SsprReport'
+    }
+
+    It 'are not written with -WhatIf, whoever may write there, nor ask anybody else' {
+        $folder = [System.IO.Path]::Combine($TestDrive, 'whatif')
+        [void][System.IO.Directory]::CreateDirectory($folder)
+        $file = [System.IO.Path]::Combine($folder, 'a.html')
+        $missing = [System.IO.Path]::Combine($folder, 'none', 'a.html')
+        foreach ($path in $file, $missing) {
+            $faulty | Export-SsprReport -Path $path -WhatIf -PassThru | Should -BeNullOrEmpty
+            $faulty | Export-SsprSnapshot -Path $path -WhatIf | Should -BeNullOrEmpty
+            $faulty | Export-SsprSnapshot -Path $path -Attest -WhatIf | Should -BeNullOrEmpty
+        }
+        $fleet = [pscustomobject]@{ PSTypeName = 'EntraSspr.FleetResult'; Name = 'a'; Status = 'Failed'; Reason = 'x'; EndedAt = [datetime]::UtcNow }
+        $fleet | Export-SsprReport -Path $file -WhatIf | Should -BeNullOrEmpty
+        @([System.IO.Directory]::GetFileSystemEntries($folder)).Count | Should -Be 0
+        # What is wrong with the request is told all the same.
+        (Get-Failure -Script { $faulty | Export-SsprReport -Path 'a.docx' -WhatIf }).FullyQualifiedErrorId | Should -Be 'Sspr.Argument.Invalid,Export-SsprReport'
+        (Get-Failure -Script { Export-SsprSnapshot -Snapshot 'x' -Path $file -WhatIf }).FullyQualifiedErrorId | Should -Be 'Sspr.Snapshot.Invalid,Export-SsprSnapshot'
+        # A job has nobody to ask.
+        $shell = New-Shell
+        $write = 'param($Snapshot, $Path) Import-SsprSnapshot -Path $Snapshot | Export-SsprReport -Path $Path; Import-SsprSnapshot -Path $Snapshot | Export-SsprSnapshot -Path "$Path.json"'
+        $saved = [System.IO.Path]::Combine($TestDrive, 'whatif.json')
+        $faulty | Export-SsprSnapshot -Path $saved -Force
+        [void](Invoke-Shell -Shell $shell -Script $write -Argument $saved, $file)
+        Close-Shell -Shell $shell
+        @([System.IO.Directory]::GetFiles($folder)).Count | Should -Be 2
     }
 
     It 'do not replace a file unless told, and give it when told' {

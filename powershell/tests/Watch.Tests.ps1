@@ -73,6 +73,16 @@ Describe 'A reset that is watched' {
         @(Invoke-Lab -Lab $lab -Action writes).Count | Should -Be 0
     }
 
+    It 'tells once that a source does not answer, and goes on' {
+        $watch = Start-Watch -With @{ TimeoutSec = 60 }
+        [void](Invoke-Lab -Lab $lab -Method POST -Action faults -Body @{ path = '/v1.0/auditLogs'; kind = 'status'; status = 400; count = 2 })
+        Add-Event -With @{ reason = 'Successfully completed reset.' }
+        $end = Wait-Watch -Watch $watch
+        $end.Result.Verdict | Should -Be 'Worked'
+        @($end.Said -match 'not read: ').Count | Should -Be 1
+        $end.Said -join "`n" | Should -Match '(?m)^\d\d:\d\d:\d\d  Awaited  Cloud        not read: .* \(audit log\)$'
+    }
+
     It 'that does not come is missing when the time is over' {
         $end = Wait-Watch -Watch (Start-Watch -With @{ TimeoutSec = 2; Action = 'Unlock' })
         $end.Result.Verdict | Should -Be 'Missing'

@@ -16,10 +16,11 @@ use std::ffi::c_char;
 /// `out_task` receives a task for `sspr_task_next`. Each leg is told by an event "leg" {`leg`} when it comes, the first ("Start") when
 /// the user may begin: {`leg`, `status`, `at`, `afterSeconds`, `source`, `detail`, `fix`}. Legs are "Verification" (the user shows who that
 /// is), "Connect" (an event of Entra Connect's server), "Directory" (the controller has it), "Cloud" (Microsoft Entra's last word) and "Agent"
-/// (which agent wrote it). `status` is "Awaited", "Came", "Failed", "Missing" (did not come in time), "NotShown" (its source says
+/// (which agent wrote it). `status` is "Awaited", "Came", "Failed", "Missing" (did not come in time; `detail` says where its source does not answer), "NotShown" (its source says
 /// nothing of it), "NotWatched" (`detail` says why) or "NotApplicable" (a user of the cloud alone). `at` is by the clock of the source, `afterSeconds` counts from the first
 /// leg. The result is {`user`, `action`, `verdict`, `headline`, `begunAt`, `endedAt`, `legs[]`}; `verdict` is "Worked", "Failed", "Incomplete" or
-/// "Missing". It ends when all has come, shortly after it has failed, or when the time is over. Its errors are
+/// "Missing". A source that does not answer is told once, by a leg that is "Awaited" and has no `at`. It ends when all has come, after three
+/// polls of the audit log when Microsoft Entra said that it failed, after twelve when another leg did, or when the time is over. Its errors are
 /// SSPR_STATUS_ARGUMENT_INVALID, SSPR_STATUS_SIGN_IN_NEEDED (nothing can be watched), a SERVICE or DIRECTORY status (the user was
 /// not found), or those of any task (see `sspr_task_next`).
 ///

@@ -4,10 +4,9 @@ use super::export::{list, text};
 use crate::finding::number;
 use crate::snapshot::Snapshot;
 use crate::steps::authentication_methods::retirement::RETIREMENTS;
+use crate::steps::directory_permissions::REFUSED;
+use crate::steps::user_registration::summary::causes;
 use serde_json::Value;
-
-/// So many causes are shown.
-const MOST: usize = 20;
 
 /// Some bars.
 #[derive(Debug, PartialEq)]
@@ -59,29 +58,33 @@ pub(super) fn of(document: &Value, snapshot: &Snapshot) -> Vec<Plot> {
             bars,
         });
     }
-    let mut causes: Vec<(u64, &str)> = Vec::new();
-    for finding in findings {
-        let affected = &finding["affected"];
-        let count = affected["count"].as_u64().unwrap_or_default();
-        let stands = matches!(text(finding, "status"), "Fail" | "Warn") && affected["blocksReset"] == true;
-        // That one is the sum of the others.
-        if stands && count > 0 && text(finding, "id") != "user_registration.capable" {
-            let at = causes.iter().take_while(|(other, _)| *other >= count).count();
-            causes.insert(at, (count, text(finding, "title")));
-            causes.truncate(MOST);
-        }
-    }
-    if !causes.is_empty() {
-        plots.push(Plot {
-            title: "Users who cannot reset, by cause",
-            note: "A user with several causes counts for each. The largest ones.",
-            parts: &["users"],
-            bars: causes
+    if let Some(report) = snapshot.facts.registration.value() {
+        plots.extend(by_cause(
+            "Users who cannot reset, by cause",
+            match snapshot.facts.registration.is_partial() {
+                true => "The registration report was read in part: of the users who were read, each counts once.",
+                false => "Of the registration report; each counts once, by the first cause.",
+            },
+            causes(snapshot, report)
                 .into_iter()
-                .map(|(count, cause)| (cause.to_string(), Some(vec![count])))
-                .collect(),
-        });
+                .map(|(cause, count)| (cause.to_string(), count)),
+        ));
     }
+    // Each user whom an account may not reset is among one of these.
+    let refused = REFUSED.iter().filter_map(|check| {
+        let of =
+            |finding: &&Value| text(finding, "id") == check.id && matches!(text(finding, "status"), "Fail" | "Warn");
+        let finding = findings.iter().find(of)?;
+        Some((
+            text(finding, "title").to_string(),
+            finding["affected"]["count"].as_u64()?,
+        ))
+    });
+    plots.extend(by_cause(
+        "Users whom the directory does not let the connector account reset, by cause",
+        "Each counts once, by what stands first in the way. Of passwords that are too young see the findings.",
+        refused,
+    ));
     let ends: Vec<(String, Option<Vec<u64>>)> = RETIREMENTS
         .iter()
         .filter_map(|end| {
@@ -128,6 +131,21 @@ pub(super) fn of(document: &Value, snapshot: &Snapshot) -> Vec<Plot> {
     plots
 }
 
+/// Users by cause, the most first; nothing where there are none.
+fn by_cause(title: &'static str, note: &'static str, causes: impl Iterator<Item = (String, u64)>) -> Option<Plot> {
+    let mut causes: Vec<(String, u64)> = causes.filter(|(_, count)| *count > 0).collect();
+    causes.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    (!causes.is_empty()).then(|| Plot {
+        title,
+        note,
+        parts: &["users"],
+        bars: causes
+            .into_iter()
+            .map(|(cause, count)| (cause, Some(vec![count])))
+            .collect(),
+    })
+}
+
 /// The length of a bar. A damaged snapshot may hold any number.
 pub(super) fn total(parts: &[u64]) -> u64 {
     parts.iter().fold(0, |all, part| all.saturating_add(*part))
@@ -136,4 +154,44 @@ pub(super) fn total(parts: &[u64]) -> u64 {
 /// A bar's figure in words.
 pub(super) fn figure(parts: Option<&Vec<u64>>) -> String {
     parts.map_or_else(|| "not known".into(), |parts| number(total(parts)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::readiness::{Selection, assess};
+    use crate::snapshot::directory::Cause;
+    use crate::steps::{STEPS, tests::full};
+
+    #[test]
+    fn who_cannot_reset_is_counted_once_and_past_events_are_not() {
+        let mut document = full();
+        // More events than users.
+        document["facts"]["auditResets"]["value"]["lostResets"] = 900_000.into();
+        document["facts"]["auditResets"]["value"]["selfServiceFailures"]["OnPremisesConnectivityError"] =
+            900_000.into();
+        let snapshot = Snapshot::from_json(&document.to_string()).unwrap();
+        let answer = serde_json::to_value(assess(&snapshot, STEPS, &Selection::default())).unwrap();
+        let plots = of(&answer, &snapshot);
+        let sum = |title: &str| -> u64 {
+            let plot = plots.iter().find(|plot| plot.title.starts_with(title)).expect(title);
+            assert!(!plot.bars.is_empty());
+            plot.bars.iter().map(|(_, parts)| total(parts.as_ref().unwrap())).sum()
+        };
+        let report = snapshot.facts.registration.value().unwrap();
+        let (cannot, _) = report.count(|key| match key.guest {
+            true => key.sspr_enabled && !key.sspr_capable,
+            false => !(key.sspr_enabled && key.sspr_capable),
+        });
+        assert!(cannot > 0);
+        assert_eq!(sum("Users who cannot reset"), cannot);
+        let access = snapshot.facts.directory_access.value().unwrap();
+        let known = access[0]
+            .refused
+            .iter()
+            .filter(|group| group.cause != Cause::Unreadable);
+        let refused: u64 = known.map(|group| group.count).sum();
+        assert!(refused > 0);
+        assert_eq!(sum("Users whom the directory"), refused);
+    }
 }

@@ -147,6 +147,9 @@ const SETUP: Setup = Setup {
     plan,
 };
 
+/// The checks that count the users whom the account may not reset, each user in one of them.
+pub const REFUSED: [&Check; 5] = [&GRANTED, &INHERITANCE, &DENIED, &INET_ORG_PERSON, &ADMINISTRATORS];
+
 /// The entries that are missing, and those that shall not be there, container by container. What an entry denies is not
 /// among the missing, for another that grants it would change nothing.
 fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {

@@ -3,6 +3,8 @@
 
 mod events;
 
+pub use events::folded;
+
 use crate::snapshot::connect::{ConnectServer, Relay, Setting, SyncConnector, SyncPartition, SyncRule};
 use serde_json::Value;
 

@@ -1,7 +1,8 @@
 //! The legs of a reset's way, what each source says of them, and what that comes to.
 
-use crate::catalogue::{self, Clue, FAILED, OF_A_USER, WRITTEN};
+use crate::catalogue::{self, Clue, FAILED, OF_A_USER, Row, WRITTEN};
 use crate::snapshot::audit::agent;
+use crate::sync_engine::folded;
 use crate::text::is_hostile;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -101,6 +102,10 @@ struct Known {
     source: String,
     detail: String,
     fix: Option<&'static str>,
+    /// Why its source does not answer.
+    unread: Option<String>,
+    /// Whether that was told.
+    told: bool,
 }
 
 /// What a source says of a leg.
@@ -146,6 +151,10 @@ const BEGUN: [u32; 3] = [31001, 31006, 31009];
 
 /// Two events of one request lie no further apart.
 const NEAR_SECONDS: i64 = 60;
+/// What the engine says of a request stands so near to it.
+const ENGINE_SECONDS: i64 = 5;
+/// Of these the engine says more: that something is not known, and that it was denied.
+const ENGINE_S: [u32; 2] = [33001, 33004];
 
 /// A user's reset on its way.
 #[derive(Debug)]
@@ -170,6 +179,8 @@ impl Watch {
             source: String::new(),
             detail: String::new(),
             fix: None,
+            unread: None,
+            told: false,
         };
         Watch {
             action,
@@ -196,6 +207,25 @@ impl Watch {
     /// Says why a leg is not looked at.
     pub fn leave(&mut self, leg: Leg, why: impl Into<String>) {
         self.known[leg as usize].detail = why.into();
+    }
+
+    /// Since when it is watched.
+    pub fn begun(&self) -> Timestamp {
+        self.begun
+    }
+
+    /// Says why a source of legs does not answer, or that it does. The leg to tell that of, the first time.
+    pub fn unread(&mut self, legs: &[Leg], why: Option<&str>) -> Option<Leg> {
+        let mut first = None;
+        for leg in legs {
+            let known = &mut self.known[*leg as usize];
+            known.unread = why.map(plain);
+            if why.is_some() && known.state == State::Awaited && !known.told {
+                known.told = true;
+                first = first.or(Some(*leg));
+            }
+        }
+        first
     }
 
     /// Says that the way of a user of the cloud alone does not lead there.
@@ -246,6 +276,12 @@ impl Watch {
             || (!self.is_watched(last_word) && state(Leg::Directory) == State::Failed)
     }
 
+    /// Whether a leg failed after the user had shown who that is. A second try may yet come.
+    pub fn is_failing(&self) -> bool {
+        let after = LEGS.into_iter().filter(|leg| *leg != Leg::Verification);
+        after.into_iter().any(|leg| self.fails(leg))
+    }
+
     /// What an event of the audit log says, in Graph's form, of this user.
     pub fn audited(&self, event: &Value) -> Vec<News> {
         let activity = event["activityDisplayName"].as_str().unwrap_or_default().to_lowercase();
@@ -277,8 +313,9 @@ impl Watch {
                 text: &reason,
                 ..Clue::default()
             };
-            let fix = catalogue::resolve(&clue).first().map(|(row, _)| row.fix);
-            return vec![news(Leg::Cloud, State::Failed, reason, fix)];
+            let row = catalogue::resolve(&clue).first().map(|(row, _)| *row);
+            let detail = row.map_or_else(|| reason.clone(), |row| in_catalogue(&reason, row));
+            return vec![news(Leg::Cloud, State::Failed, detail, row.map(|row| row.fix))];
         }
         let mut all = vec![news(Leg::Cloud, State::Came, reason, None)];
         if self.is_watched(Leg::Agent) {
@@ -299,8 +336,8 @@ impl Watch {
         all
     }
 
-    /// What an event of a Connect server says of this user.
-    pub fn logged(&mut self, computer: &str, event: &Value) -> Vec<News> {
+    /// What an event of a Connect server says of this user, among those that stand around it.
+    pub fn logged(&mut self, computer: &str, event: &Value, around: &[&Value]) -> Vec<News> {
         let (Some(id), Some(at)) = (
             event["id"].as_u64().and_then(|id| u32::try_from(id).ok()),
             event["at"].as_str().and_then(|at| at.parse().ok()),
@@ -326,11 +363,9 @@ impl Watch {
                 id: Some(id),
                 provider: Some("PasswordResetService"),
             };
-            let row = catalogue::resolve(&clue).first().map(|(row, _)| *row);
-            let cause = row.map_or_else(
-                || "failed".into(),
-                |row| format!("{} (catalogue, row {})", row.cause, row.number),
-            );
+            let own = catalogue::resolve(&clue).first().map(|(row, _)| *row);
+            let row = engine(id, at, around).or(own);
+            let cause = row.map_or_else(|| "failed".into(), |row| in_catalogue(row.cause, row));
             (State::Failed, format!("event {id}: {cause}"), row.map(|row| row.fix))
         } else if BEGUN.contains(&id) {
             (State::Awaited, format!("event {id}: begun"), None)
@@ -373,7 +408,7 @@ impl Watch {
                     None => news(
                         State::Failed,
                         at,
-                        "the password must be changed at the next sign-in (pwdLastSet is 0)",
+                        "the password must be changed at the next sign-in: pwdLastSet is 0 (catalogue, row 32)",
                         Some(UNEXPIRE),
                     ),
                     Some(set) if locked => {
@@ -422,6 +457,7 @@ impl Watch {
             source: news.source,
             detail: news.detail,
             fix: news.fix,
+            ..known.clone()
         };
         true
     }
@@ -451,9 +487,11 @@ impl Watch {
             State::Failed => "Failed",
             State::NotShown => "NotShown",
         };
+        let unread = known.unread.as_ref().filter(|_| known.state == State::Awaited);
+        let detail = unread.map_or_else(|| known.detail.clone(), |why| format!("not read: {why}"));
         json!({
             "leg": leg.name(), "status": status, "at": known.at, "afterSeconds": after, "source": known.source,
-            "detail": known.detail, "fix": known.fix,
+            "detail": detail, "fix": known.fix,
         })
     }
 
@@ -487,13 +525,26 @@ impl Watch {
                 };
                 ("Worked", format!("The {what} worked: seen were {seen}.{dark}"))
             }
-            None if seen.is_empty() => ("Missing", format!("No {what} was seen.")),
             None => {
-                let open = words(&mut all(State::Awaited));
-                (
-                    "Incomplete",
-                    format!("Not the whole {what} was seen: {open} did not come; {seen} did."),
-                )
+                let is_unread = |leg: &Leg| self.known[*leg as usize].unread.is_some();
+                let unread = words(&mut all(State::Awaited).filter(is_unread));
+                let unread = if unread.is_empty() {
+                    unread
+                } else {
+                    format!(" Not read at the end: {unread}.")
+                };
+                let open = words(&mut all(State::Awaited).filter(|leg| !is_unread(leg)));
+                match (seen.as_str(), open.as_str()) {
+                    ("", _) => ("Missing", format!("No {what} was seen.{unread}")),
+                    (_, "") => (
+                        "Incomplete",
+                        format!("Not the whole {what} was seen: {seen} came.{unread}"),
+                    ),
+                    _ => (
+                        "Incomplete",
+                        format!("Not the whole {what} was seen: {open} did not come; {seen} did.{unread}"),
+                    ),
+                }
             }
         };
         json!({
@@ -501,6 +552,29 @@ impl Watch {
             "begunAt": self.begun, "endedAt": ended, "legs": LEGS.map(|leg| self.leg(leg, true)),
         })
     }
+}
+
+/// What failed, with where the catalogue has it.
+fn in_catalogue(what: &str, row: &Row) -> String {
+    format!("{what} (catalogue, row {})", row.number)
+}
+
+/// The cause that the engine's event next to a failed request tells.
+fn engine(id: u32, at: Timestamp, around: &[&Value]) -> Option<&'static Row> {
+    let distance = |event: &Value| {
+        let other: Timestamp = event["at"].as_str()?.parse().ok()?;
+        Some(other.duration_since(at).as_secs().abs()).filter(|seconds| *seconds <= ENGINE_SECONDS)
+    };
+    let of_engine = around
+        .iter()
+        .filter(|event| ENGINE_S.contains(&id) && event["provider"] == "ADSync");
+    let mut near: Vec<(i64, &Value)> = of_engine.filter_map(|event| Some((distance(event)?, *event))).collect();
+    near.sort_by_key(|(seconds, _)| *seconds);
+    near.into_iter().find_map(|(_, event)| {
+        folded(std::slice::from_ref(event))
+            .first()
+            .and_then(catalogue::recognised)
+    })
 }
 
 /// The id by which a server's events of one request belong together.
@@ -620,8 +694,9 @@ mod tests {
                         9,
                         "TrackingId: 12345678-1, UserPrincipalName: ann@contoso.example",
                     ),
+                    &[],
                 ),
-                2 => watch.logged("aad1", &event(31002, 11, "TrackingId: 12345678-1, written")),
+                2 => watch.logged("aad1", &event(31002, 11, "TrackingId: 12345678-1, written"), &[]),
                 3 => watch.looked(&account(110, false), at(12)),
                 _ => watch.audited(&reset(13, Some("Microsoft Entra Connect"))),
             };
@@ -671,16 +746,17 @@ mod tests {
             "TrackingId: 12345678-9, Reason: hr=80230626, message=The password could not be updated because the management \
              agent credential was denied access., Context: cloudAnchor: User_33333333-3333-3333-3333-333333333331",
         );
-        let news = watch.logged("aad1", &failed);
+        let news = watch.logged("aad1", &failed, &[]);
         note(&mut watch, news);
         // That it failed says less than why.
-        let news = watch.logged("aad1", &event(31003, 9, "TrackingId: 12345678-9, failed"));
+        let news = watch.logged("aad1", &event(31003, 9, "TrackingId: 12345678-9, failed"), &[]);
         note(&mut watch, news);
         let leg = watch.leg(Leg::Connect, true);
         assert_eq!(leg["status"], "Failed");
         assert!(leg["detail"].as_str().unwrap().contains("catalogue, row 1"), "{leg}");
         assert!(leg["fix"].as_str().unwrap().contains("Reset Password"), "{leg}");
         assert!(!watch.has_failed(), "Microsoft Entra has the last word");
+        assert!(watch.is_failing(), "which may not come");
         let news = watch.audited(&audit(
             "Reset password (self-service)",
             12,
@@ -693,13 +769,68 @@ mod tests {
         assert_eq!(verdict(&watch), "Failed");
         // A second try that works counts.
         for news in [
-            watch.logged("aad1", &event(31002, 40, "UserPrincipalName: ann@contoso.example")),
+            watch.logged("aad1", &event(31002, 40, "UserPrincipalName: ann@contoso.example"), &[]),
             watch.looked(&account(140, false), at(41)),
             watch.audited(&reset(42, Some("CloudSync"))),
         ] {
             note(&mut watch, news);
         }
         assert_eq!(verdict(&watch), "Worked");
+    }
+
+    #[test]
+    fn the_engine_s_event_beside_it_tells_the_cause_of_what_was_denied() {
+        let engine = |second: i64, message: &str| json!({"provider": "ADSync", "id": 6329, "at": at(second), "message": message});
+        let asked = "ERR_: admaexport.cpp(2944): Failed to acquire user information: C\\MSOL_1. Error Code: ERROR_ACCESS_DENIED";
+        let reset = engine(9, asked);
+        let far = engine(90, asked);
+        let other = engine(12, "BAIL: MMS(1): admaexport.cpp(1): 0x8023061f (x)");
+        let unknown = engine(9, "ERR_: something else: 0x80004005");
+        for (id, around, row) in [
+            (33004, vec![&reset], 5),
+            (33004, vec![&other, &reset], 5),
+            (33001, vec![&other], 15),
+            (33004, vec![&far, &unknown], 1),
+            (33008, vec![&reset], 9),
+        ] {
+            let mut watch = watched(Action::Reset);
+            let failed = event(
+                id,
+                9,
+                "hr=80230619, hr=80230626, UserPrincipalName: ann@contoso.example",
+            );
+            let news = watch.logged("aad1", &failed, &around);
+            note(&mut watch, news);
+            let leg = watch.leg(Leg::Connect, true);
+            let told = leg["detail"].as_str().unwrap().to_string();
+            assert!(
+                told.ends_with(&format!("(catalogue, row {row})")),
+                "{id} {around:?}: {told}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_source_that_does_not_answer_is_told_once_and_at_the_end() {
+        let mut watch = play(&[1, 2, 4]);
+        let legs = [Leg::Directory];
+        assert_eq!(watch.unread(&legs, Some("no\u{202e}route")), Some(Leg::Directory));
+        assert_eq!(watch.unread(&legs, Some("again")), None);
+        assert_eq!(watch.leg(Leg::Directory, false)["detail"], "not read: again");
+        assert_eq!(watch.unread(&legs, None), None);
+        assert_eq!(watch.leg(Leg::Directory, false)["detail"], "");
+        watch.unread(&legs, Some("no\u{202e}route"));
+        let end = watch.document("ann", at(99));
+        assert_eq!(end["verdict"], "Incomplete");
+        let headline = end["headline"].as_str().unwrap();
+        assert!(
+            headline.ends_with("Not read at the end: the change in the directory."),
+            "{headline}"
+        );
+        assert_eq!(watch.leg(Leg::Directory, true)["detail"], "not read: no route");
+        // What came from it before stands.
+        assert_eq!(watch.unread(&[Leg::Cloud, Leg::Agent], Some("x")), None);
+        assert_eq!(watch.leg(Leg::Cloud, true)["detail"], "Successfully completed reset.");
     }
 
     #[test]
@@ -740,7 +871,7 @@ mod tests {
         let news = watch.audited(&cancelled);
         note(&mut watch, news);
         assert_eq!(verdict(&watch), "Failed");
-        assert!(!watch.has_failed(), "the user may go on");
+        assert!(!watch.has_failed() && !watch.is_failing(), "the user may go on");
         let news = watch.audited(&reset(13, None));
         note(&mut watch, news);
         assert_eq!(verdict(&watch), "Incomplete");
@@ -788,17 +919,24 @@ mod tests {
             "TrackingId: 1234567, nobody",
             "",
         ] {
-            assert!(watch.logged("aad1", &event(31002, 9, message)).is_empty(), "{message}");
+            assert!(
+                watch.logged("aad1", &event(31002, 9, message), &[]).is_empty(),
+                "{message}"
+            );
         }
         for message in [
             "for ANN@CONTOSO.EXAMPLE.",
             "(ann@contoso.example)",
             "x: ann@contoso.example, y",
         ] {
-            assert_eq!(watch.logged("aad1", &event(31002, 9, message)).len(), 1, "{message}");
+            assert_eq!(
+                watch.logged("aad1", &event(31002, 9, message), &[]).len(),
+                1,
+                "{message}"
+            );
         }
         let of_other = json!({"provider": "ADSync", "id": 31002, "at": at(9), "message": "ann@contoso.example"});
-        assert!(watch.logged("aad1", &of_other).is_empty());
+        assert!(watch.logged("aad1", &of_other, &[]).is_empty());
     }
 
     #[test]
@@ -826,7 +964,7 @@ mod tests {
             json!({"activityDateTime": "x"}),
             json!({"id": "1", "at": 3}),
         ] {
-            assert!(watch.audited(&damaged).is_empty() && watch.logged("", &damaged).is_empty());
+            assert!(watch.audited(&damaged).is_empty() && watch.logged("", &damaged, &[]).is_empty());
         }
     }
 }

@@ -22,7 +22,9 @@ use jiff::{Timestamp, ToSpan};
 use legs::plain;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 /// How long a watch takes at the most, when nobody said: the audit log is late.
@@ -35,8 +37,10 @@ const LOG_SECONDS: u64 = 10;
 const DIRECTORY: Duration = Duration::from_secs(2);
 /// So far back the log is read, where its clock is behind.
 const MARGIN_SECONDS: i64 = 30;
-/// After a failure each source is asked so many times more.
-const LAST_LOOKS: u32 = 2;
+/// After Microsoft Entra's last word each source is looked at for so many polls of the audit log more.
+const LAST_POLLS: u32 = 3;
+/// After another leg has failed, for so many: the log may yet say more, or a second try work.
+const LATE_POLLS: u32 = 12;
 
 /// What is read of a user in the directory.
 const ATTRIBUTES: [&str; 3] = ["pwdLastSet", "lockoutTime", "userPrincipalName"];
@@ -113,6 +117,19 @@ impl Cloud {
         }
         Ok(fresh)
     }
+}
+
+/// What a source says when it is asked; else why it did not answer.
+enum Said {
+    Directory(std::result::Result<Account, String>),
+    Log(std::result::Result<Vec<Value>, String>),
+    Servers(Servers),
+}
+
+/// What the Connect servers say: each that answered with its events, and of the others why not.
+struct Servers {
+    read: Vec<Value>,
+    failed: Option<String>,
 }
 
 /// The directory's half.
@@ -211,7 +228,10 @@ pub async fn watch(session: &Session, request: Value, context: &TaskContext) -> 
     }
 
     let mut directory = None;
-    let mut servers: Vec<(String, String)> = Vec::new();
+    let mut first = Servers {
+        read: Vec::new(),
+        failed: None,
+    };
     if is_synced {
         let asked = if sid.is_empty() { &request.user } else { &sid };
         match self::directory(session, asked).await? {
@@ -223,16 +243,13 @@ pub async fn watch(session: &Session, request: Value, context: &TaskContext) -> 
             }
             Err(why) => watch.leave(Leg::Directory, why),
         }
-        match documents(context).await {
-            Ok(documents) => {
-                servers = documents
-                    .iter()
-                    .map(|document| (computer(document), read_at(document)))
-                    .collect();
-                let names: Vec<&str> = servers.iter().map(|(computer, _)| computer.as_str()).collect();
+        first = documents(context).await;
+        match first.read.is_empty() {
+            true => watch.leave(Leg::Connect, first.failed.take().unwrap_or_default()),
+            false => {
+                let names: Vec<String> = first.read.iter().map(computer).collect();
                 watch.await_leg(Leg::Connect, names.join(", "));
             }
-            Err(why) => watch.leave(Leg::Connect, why),
         }
     } else {
         for leg in [Leg::Directory, Leg::Connect] {
@@ -256,57 +273,95 @@ pub async fn watch(session: &Session, request: Value, context: &TaskContext) -> 
     context
         .leg(json!({"leg": "Start", "status": "Awaited", "at": begun, "afterSeconds": 0.0, "source": "", "detail": what, "fix": null}))
         .await;
+    tell_unread(&mut watch, &[Leg::Connect], first.failed.take(), context).await;
+    // Each source is asked by itself: one that does not answer keeps nobody from what the others say.
+    let (tell, mut told) = mpsc::channel(1);
+    let every = request.every;
+    let asked_directory = async {
+        while let Some(own) = &mut directory {
+            let said = own.look().await.map_err(|cause| sentence(&error(&cause)));
+            let _ = tell.send(Said::Directory(said)).await;
+            tokio::time::sleep(DIRECTORY.min(every)).await;
+        }
+    };
+    let asked_log = async {
+        while let Some(own) = &mut cloud {
+            let said = own.look().await;
+            let _ = tell.send(Said::Log(said)).await;
+            tokio::time::sleep(every).await;
+        }
+    };
+    let asked_servers = async {
+        while !first.read.is_empty() {
+            tokio::time::sleep(every).await;
+            let said = documents(context).await;
+            let _ = tell.send(Said::Servers(said)).await;
+            tokio::time::sleep(every).await;
+        }
+    };
+    let all = async {
+        tokio::join!(asked_directory, asked_log, asked_servers);
+        std::future::pending::<()>().await
+    };
+    let mut all = pin!(all);
     let started = Instant::now();
-    let ends = started + request.time;
-    let (mut next_log, mut next_server) = (started, started + request.every);
-    let mut last_looks = LAST_LOOKS;
+    let (mut ends, mut polls) = (started + request.time, None);
     loop {
-        let mut news = Vec::new();
-        if let Some(own) = &mut directory {
-            match own.look().await {
-                Ok(now) => news.extend(watch.looked(&now, Timestamp::now())),
-                Err(cause) => context.log(&format!("The directory could not be read: {cause}.")),
+        let said = tokio::select! {
+            said = told.recv() => said,
+            () = &mut all => None,
+            () = tokio::time::sleep(DIRECTORY.min(ends.saturating_duration_since(Instant::now()))) => None,
+        };
+        let news = match said {
+            Some(Said::Directory(said)) => {
+                tell_unread(&mut watch, &[Leg::Directory], said.as_ref().err().cloned(), context).await;
+                said.map_or_else(|_| Vec::new(), |now| watch.looked(&now, Timestamp::now()))
             }
-        }
-        let now = Instant::now();
-        if let Some(own) = cloud.as_mut().filter(|_| now >= next_log) {
-            match own.look().await {
-                Ok(events) => news.extend(events.iter().flat_map(|event| watch.audited(event))),
-                Err(why) => context.log(&format!("The audit log could not be read: {why}")),
+            Some(Said::Log(said)) => {
+                let legs = [Leg::Cloud, Leg::Verification, Leg::Agent];
+                tell_unread(&mut watch, &legs, said.as_ref().err().cloned(), context).await;
+                said.iter().flatten().flat_map(|event| watch.audited(event)).collect()
             }
-        }
-        if now >= next_log {
-            last_looks -= u32::from(watch.has_failed() && last_looks > 0);
-            next_log = now + request.every;
-        }
-        if !servers.is_empty() && now >= next_server {
-            match documents(context).await {
-                Ok(documents) => {
-                    for document in &documents {
-                        news.extend(of_server(&mut watch, document, &servers));
-                    }
-                }
-                Err(why) => context.log(&format!("The Connect server could not be read: {why}")),
+            Some(Said::Servers(said)) => {
+                tell_unread(&mut watch, &[Leg::Connect], said.failed, context).await;
+                let each = said.read.iter();
+                each.flat_map(|document| of_server(&mut watch, document, &first.read))
+                    .collect()
             }
-            next_server = now + 2 * request.every;
-        }
+            None => Vec::new(),
+        };
         for one in news {
             let leg = one.leg();
             if watch.note(one) {
                 context.leg(watch.leg(leg, false)).await;
             }
         }
-        if watch.is_whole() || last_looks == 0 || Instant::now() >= ends {
+        let now = Instant::now();
+        let more = match (watch.has_failed(), watch.is_failing()) {
+            (true, _) => Some(LAST_POLLS),
+            (_, true) => Some(LATE_POLLS),
+            _ => None,
+        };
+        if more != polls {
+            let limit = started + request.time;
+            polls = more;
+            ends = more.map_or(limit, |polls| limit.min(now + polls * every));
+        }
+        if watch.is_whole() || now >= ends {
             return Ok(watch.document(&shown, Timestamp::now()));
         }
-        let (done, of) = (started.elapsed().as_secs(), request.time.as_secs());
+        let (done, of) = (started.elapsed().as_secs(), ends.duration_since(started).as_secs());
         context.progress(&format!("Waiting for {}", watch.awaited()), done, Some(of));
-        tokio::time::sleep(
-            DIRECTORY
-                .min(request.every)
-                .min(ends.saturating_duration_since(Instant::now())),
-        )
-        .await;
+    }
+}
+
+/// Tells that a source of legs does not answer, once; or that it does.
+async fn tell_unread(watch: &mut Watch, legs: &[Leg], why: Option<String>, context: &TaskContext) {
+    if let Some(why) = &why {
+        context.log(&format!("Not read: {why}"));
+    }
+    if let Some(leg) = watch.unread(legs, why.as_deref()) {
+        context.leg(watch.leg(leg, false)).await;
     }
 }
 
@@ -339,25 +394,38 @@ async fn directory(session: &Session, asked: &str) -> Result<std::result::Result
 }
 
 /// What the Connect servers say, with the events of a day.
-async fn documents(context: &TaskContext) -> std::result::Result<Vec<Value>, String> {
+async fn documents(context: &TaskContext) -> Servers {
     let none = "no Connect server is connected to: Connect-SsprConnectServer";
+    let failed = |why: &str| Servers {
+        read: Vec::new(),
+        failed: Some(plain(why)),
+    };
     if !context.offers(connect::ACTION) {
-        return Err(none.into());
+        return failed(none);
     }
-    let documents = connect::documents(1, context).await?;
-    let failed = documents
-        .iter()
-        .find_map(|document| document["error"].as_str())
-        .unwrap_or(none);
-    let read: Vec<Value> = documents
-        .iter()
-        .filter(|document| !read_at(document).is_empty())
-        .cloned()
-        .collect();
-    match read.is_empty() {
-        true => Err(plain(failed)),
-        false => Ok(read),
+    let documents = match connect::documents(1, context).await {
+        Ok(documents) => documents,
+        Err(why) => return failed(&why),
+    };
+    let mut servers = failed(none);
+    if !documents.is_empty() {
+        servers.failed = None;
     }
+    for document in documents {
+        let events = &document["events"];
+        let why = match events["value"]["items"].is_array() && !read_at(&document).is_empty() {
+            true => None,
+            false => [&document["error"], &events["error"]]
+                .into_iter()
+                .find_map(Value::as_str)
+                .or(Some("its events were not read")),
+        };
+        match why {
+            None => servers.read.push(document),
+            Some(why) => servers.failed = Some(plain(&format!("{}: {why}", computer(&document)))),
+        }
+    }
+    servers
 }
 
 fn computer(document: &Value) -> String {
@@ -369,10 +437,11 @@ fn read_at(document: &Value) -> String {
 }
 
 /// What a Connect server logged since it was first asked, by its own clock.
-fn of_server(watch: &mut Watch, document: &Value, first: &[(String, String)]) -> Vec<News> {
+fn of_server(watch: &mut Watch, document: &Value, first: &[Value]) -> Vec<News> {
     let own = computer(document);
     let time = |text: &str| text.parse::<Timestamp>().ok();
-    let since = first.iter().find(|(name, _)| *name == own).and_then(|(_, at)| time(at));
+    let before = first.iter().find(|document| computer(document) == own);
+    let since = before.map_or_else(|| Some(watch.begun()), |document| time(&read_at(document)));
     let items = document["events"]["value"]["items"].as_array();
     let is_new = |event: &&Value| {
         event["at"]
@@ -383,5 +452,6 @@ fn of_server(watch: &mut Watch, document: &Value, first: &[(String, String)]) ->
     let mut fresh: Vec<&Value> = items.into_iter().flatten().filter(is_new).collect();
     // The oldest first: it is the one that names the user.
     fresh.reverse();
-    fresh.into_iter().flat_map(|event| watch.logged(&own, event)).collect()
+    let each = fresh.iter();
+    each.flat_map(|event| watch.logged(&own, event, &fresh)).collect()
 }

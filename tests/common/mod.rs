@@ -1,6 +1,8 @@
 //! Drives the library against a lab, as the C interface does: a session, tasks, their events.
 #![allow(dead_code)]
 
+pub mod catalogue;
+
 use entra_sspr::error::{Error, Result};
 use entra_sspr::plan;
 use entra_sspr::run::{self, Request};

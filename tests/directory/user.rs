@@ -1,8 +1,13 @@
 //! One user's case against real domain controllers: in the directory alone, and joined with a tenant's account.
 
-use crate::common::{app, config, open, result, sign_in};
+use crate::common::catalogue::BY_DIRECTORY;
+use crate::common::{app, check, config, finding, open, result, sign_in};
 use crate::forest::connect;
-use crate::{Lab, sid_of};
+use crate::watch::{CHILD, Pilot};
+use crate::{Lab, entries, sid_of};
+use entra_sspr::directory::descriptor::{Acl, Descriptor, allowing, mask};
+use entra_sspr::directory::rights::{UNEXPIRE_PASSWORD, Want};
+use entra_sspr::directory::sid::SidBuf;
 use entra_sspr::run;
 use entra_sspr::session::Session;
 use entra_sspr::task::Task;
@@ -30,35 +35,50 @@ fn text<'v>(value: &'v Value, name: &str) -> &'v str {
     value[name].as_str().unwrap_or_default()
 }
 
-/// Whom, the first broken link, what its title holds; each a row of the failure catalogue that a directory can make.
-const USERS: &[(&str, &str, &str)] = &[
-    ("stale.sam", "", ""),
-    ("fresh.fran", "", ""),
-    ("staff1", "password_age", "too young: it can be reset from "),
-    ("young.yul", "password_age", "too young: it can be reset from "),
-    ("disabled.dee", "enabled", "disabled on premises"),
-    ("sales1", "rights", "inheritance is off on OU=Sales,OU=Staff"),
-    ("script.sam", "rights", "inheritance is off on OU=Sales,OU=Staff"),
+/// Whom, the row of the failure catalogue that this is (0: none), the first broken link, what its title holds.
+const USERS: &[(&str, u8, &str, &str)] = &[
+    ("stale.sam", 0, "", ""),
+    ("fresh.fran", 0, "", ""),
+    ("staff1", 11, "password_age", "too young: it can be reset from "),
+    ("young.yul", 12, "password_age", "too young: it can be reset from "),
+    ("disabled.dee", 36, "enabled", "disabled on premises"),
+    ("sales1", 2, "rights", "inheritance is off on OU=Sales,OU=Staff"),
+    ("script.sam", 2, "rights", "inheritance is off on OU=Sales,OU=Staff"),
     (
         "field1",
+        1,
         "rights",
         "Reset Password is denied to EXAMPLE\\Writers of Writers at OU=Field,OU=Staff",
     ),
     (
         "denied.dan",
+        1,
         "rights",
         "Write lockoutTime is denied to Everyone on the user",
     ),
-    ("external1", "rights", "what is granted is for the class user"),
-    ("admin.ann", "rights", "inheritance is off on the user"),
+    ("external1", 38, "rights", "what is granted is for the class user"),
+    ("admin.ann", 3, "rights", "inheritance is off on the user"),
     (
         "former.admin",
+        4,
         "protected",
         "AdminSDHolder protects the account, or did",
     ),
-    ("reserved1", "directory", "holds a reserved character"),
-    ("EXAMPLE\\nobody", "directory", "no such user in the directory"),
+    ("reserved1", 37, "directory", "holds a reserved character"),
+    ("EXAMPLE\\nobody", 0, "directory", "no such user in the directory"),
 ];
+
+/// Rows that the tests below make, each with a user or an account of its own.
+const OTHERS: [u8; 4] = [6, 32, 33, 39];
+
+#[test]
+fn the_rows_of_the_catalogue_that_are_made_here_are_those_that_it_says() {
+    let mut rows: Vec<u8> = USERS.iter().map(|(_, row, ..)| *row).filter(|row| *row > 0).collect();
+    rows.extend(OTHERS);
+    rows.sort_unstable();
+    rows.dedup();
+    assert_eq!(rows, BY_DIRECTORY);
+}
 
 #[test]
 #[ignore = "needs the directory lab"]
@@ -67,7 +87,7 @@ fn each_user_of_the_directory_has_a_first_broken_link() {
     let session = open(&json!({}));
     connect(&session, &lab, &lab.dns_server, &[]);
     let names: Vec<&str> = USERS.iter().map(|(who, ..)| *who).collect();
-    for ((who, id, says), case) in USERS.iter().zip(look(&session, &names)) {
+    for ((who, _, id, says), case) in USERS.iter().zip(look(&session, &names)) {
         let first = case["first"].as_str().unwrap_or_default().trim_start_matches("user.");
         assert_eq!(first, *id, "{who}: {case:#}");
         assert!(text(link(&case, first), "title").contains(says), "{who}: {case:#}");
@@ -97,6 +117,53 @@ fn a_user_whose_own_change_is_denied_can_still_be_reset() {
         text(rights, "title").contains("cannot change the password in the cloud"),
         "{rights}"
     );
+}
+
+/// What an administrator took away: Unexpire Password on the root, and reading CN=Builtin.
+#[test]
+#[ignore = "needs the directory lab"]
+fn an_account_that_may_not_unexpire_nor_read_what_connect_reads_is_told() {
+    let account = Pilot::new("svc-bare");
+    let sid: SidBuf = account.sid.parse().unwrap();
+    let Want::ControlAccess(unexpire) = UNEXPIRE_PASSWORD.want else {
+        unreachable!()
+    };
+    let before = account.does(async |admin| {
+        let mut before = Vec::new();
+        for (object, mask, right) in [
+            (CHILD.to_string(), mask::CONTROL_ACCESS, Some(&unexpire)),
+            (format!("CN=Builtin,{CHILD}"), mask::READ_PROPERTY, None),
+        ] {
+            let entry = admin.read(&object, &["nTSecurityDescriptor"]).await.unwrap().unwrap();
+            let old = entry.value("nTSecurityDescriptor").unwrap().to_vec();
+            let now = Descriptor::read(&old).unwrap();
+            let mut denying = allowing(0, mask, right, None, sid.sid());
+            // From allow to deny.
+            denying[0] += 1;
+            let count = now.dacl().unwrap().aces().count() as u16 + 1;
+            let new = now.with_dacl(Acl::of(count, &[denying, entries(&now)].concat()).unwrap());
+            admin.replace(&object, "nTSecurityDescriptor", &[&new]).await.unwrap();
+            before.push((object, old));
+        }
+        before
+    });
+    let session = open(&json!({}));
+    connect(&session, &account.lab, &account.lab.dns_server, &["svc-bare"]);
+    let readiness = check(&session, json!({"steps": ["directory_permissions"]}));
+    account.does(async |admin| {
+        for (object, bytes) in &before {
+            admin.replace(object, "nTSecurityDescriptor", &[bytes]).await.unwrap();
+        }
+    });
+    let unexpire = finding(&readiness, "directory_permissions.unexpire");
+    assert_eq!(unexpire["status"], "Fail", "{unexpire:#}");
+    assert!(
+        unexpire["evidence"].to_string().contains("denied to CHILD\\\\svc-bare"),
+        "{unexpire:#}"
+    );
+    let reads = finding(&readiness, "directory_permissions.connect_reads");
+    assert_eq!(reads["status"], "Fail", "{reads:#}");
+    assert!(text(reads, "title").contains("CN=Builtin"), "{reads:#}");
 }
 
 #[test]

@@ -1,30 +1,37 @@
 //! A pilot's reset on its way: a real controller has it, the lab's tenant tells of it.
 
 use super::common::{app, open, watch_reset};
-use super::forest::connect;
-use super::{DirectoryError, Lab, Sid};
+use super::forest::{connect, connect_before};
+use super::wire::Server;
+use super::{DirectoryError, Lab, ROOT, Sid};
 use entra_sspr::session::Session;
+use entra_sspr::task::runtime;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sspr_lab::{Lab as TenantLab, LabOptions};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-const CHILD: &str = "DC=child,DC=example,DC=test";
+pub const CHILD: &str = "DC=child,DC=example,DC=test";
 const PASSWORD: &str = "Pilot-Passw0rd-0!";
 
-/// A user of the child domain, there while the test is.
-struct Pilot {
-    lab: Lab,
+/// A user of a domain, there while the test is.
+pub struct Pilot {
+    pub lab: Lab,
     dn: String,
-    sid: String,
+    pub sid: String,
 }
 
 impl Pilot {
-    fn new(name: &str) -> Pilot {
-        let lab = Lab::all().remove(1);
+    /// One of the child domain.
+    pub fn new(name: &str) -> Pilot {
+        Pilot::of(Lab::all().remove(1), CHILD, name)
+    }
+
+    fn of(lab: Lab, root: &str, name: &str) -> Pilot {
         let mut pilot = Pilot {
-            dn: format!("CN={name},CN=Users,{CHILD}"),
+            dn: format!("CN={name},CN=Users,{root}"),
             lab,
             sid: String::new(),
         };
@@ -45,7 +52,7 @@ impl Pilot {
     }
 
     /// What the administrator does.
-    fn does<T>(&self, work: impl AsyncFnOnce(&mut super::Connection) -> T) -> T {
+    pub fn does<T>(&self, work: impl AsyncFnOnce(&mut super::Connection) -> T) -> T {
         entra_sspr::task::runtime().unwrap().block_on(async {
             let mut admin = self.lab.open(&self.lab.administrator).await;
             work(&mut admin).await
@@ -178,6 +185,51 @@ fn a_pilot_s_reset_is_seen_on_the_controller_and_in_the_tenant() {
         (&lost["verdict"], &leg(&lost, "Directory")["status"]),
         (&json!("Incomplete"), &json!("Missing"))
     );
+}
+
+#[test]
+#[ignore = "needs the directory lab"]
+fn a_controller_that_is_gone_for_a_while_is_told_once_and_hides_nothing() {
+    let pilot = Pilot::of(Lab::all().remove(0), ROOT, "pilot.rio");
+    let folder = tempfile::tempdir().unwrap();
+    let tenant = pilot.tenant(folder.path());
+    let session = app(&tenant, 0);
+    let gone = Arc::new(AtomicBool::new(false));
+    let is_gone = Arc::clone(&gone);
+    let before = Server::before(&pilot.lab, move |asked| asked.last = is_gone.load(Ordering::Relaxed));
+    let server = runtime().unwrap().block_on(before);
+    connect_before(&session, &pilot.lab, &server, &[]);
+    let request = json!({"user": "pat@contoso.example", "timeoutSeconds": 40, "pollSeconds": 1});
+    let mut told = Vec::new();
+    let result = watch_reset(&session, request, |event| {
+        let leg = &event["leg"];
+        if leg["leg"] == "Start" {
+            gone.store(true, Ordering::Relaxed);
+        } else if !leg.is_null() {
+            told.push((leg["leg"].clone(), leg["status"].clone(), leg["detail"].to_string()));
+        }
+        if leg["leg"] == "Directory" && leg["status"] == "Awaited" {
+            happens(&tenant, "Reset password (self-service)", json!({}));
+        }
+        if leg["leg"] == "Cloud" {
+            // The log is read while the controller is gone.
+            pilot.set_password("Pilot-Passw0rd-4!");
+            std::thread::sleep(Duration::from_secs(5));
+            gone.store(false, Ordering::Relaxed);
+        }
+        None
+    })
+    .unwrap();
+    assert_eq!(result["verdict"], "Worked", "{result:#}");
+    let of = |status: &str| {
+        told.iter()
+            .filter(|(leg, is, _)| leg == "Directory" && is == status)
+            .count()
+    };
+    assert_eq!((of("Awaited"), of("Came")), (1, 1), "{told:?}");
+    assert!(told[0].2.contains("not read: "), "{told:?}");
+    let at: Timestamp = leg(&result, "Directory")["at"].as_str().unwrap().parse().unwrap();
+    assert_eq!(at, pilot.password_set());
 }
 
 #[test]

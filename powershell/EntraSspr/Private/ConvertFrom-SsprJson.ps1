@@ -3,8 +3,8 @@
 $script:TimeMembers = @('takenAt', 'asOf', 'at', 'until', 'expiresAt', 'changedAt', 'created', 'expires', 'passwordExpires', 'passwordSet', 'lastSignIn', 'set', 'resetFrom', 'readAt', 'since', 'begunAt', 'endedAt', 'watermark')
 # Documents that travel as text, for the library to read again: kept as they are.
 $script:RawMembers = @('snapshot', 'desired', 'plan')
-# Control characters, and marks that turn the reading direction: names in a tenant may hold them.
-$script:HostileText = '[\x00-\x1F\x7F-\x9F\u200E\u200F\u202A-\u202E\u2066-\u2069\uFEFF]'
+# Control characters, and marks that turn the reading direction or end a line: names in a tenant may hold them.
+$script:HostileText = '[\x00-\x1F\x7F-\x9F\u061C\u200E\u200F\u2028-\u202E\u2066-\u2069\uFEFF]'
 
 function ConvertTo-SsprPlainText {
     # Makes a text safe to show: text from a tenant is hostile.

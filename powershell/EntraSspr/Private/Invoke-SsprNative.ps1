@@ -137,10 +137,12 @@ function Write-SsprLeg {
     [OutputType([void])]
     param([System.Management.Automation.PSCmdlet] $Cmdlet, [psobject] $Leg)
 
+    # A leg whose source does not answer has no time of its own.
+    $at = if ($null -ne $Leg.At) { [datetime]$Leg.At } else { [datetime]::UtcNow }
     $text = if ($Leg.Leg -eq 'Start') {
         $Leg.Detail
     } else {
-        '{0:HH:mm:ss}  {1,-8} {2,-12} {3}{4}' -f ([datetime]$Leg.At).ToLocalTime(), $Leg.Status, $Leg.Leg, $Leg.Detail, $(if ($Leg.Source) { " ($($Leg.Source))" })
+        '{0:HH:mm:ss}  {1,-8} {2,-12} {3}{4}' -f $at.ToLocalTime(), $Leg.Status, $Leg.Leg, $Leg.Detail, $(if ($Leg.Source) { " ($($Leg.Source))" })
     }
     if (Test-SsprInteractive) {
         $message = [System.Management.Automation.HostInformationMessage]::new()

@@ -37,6 +37,10 @@ function Export-SsprReport {
 
     Writes a saved snapshot's report without names, and gives the file.
     .EXAMPLE
+    Test-SsprReadiness | Export-SsprReport -Path sspr.html -WhatIf
+
+    Checks, and says which file would be written.
+    .EXAMPLE
     Test-SsprReadiness | Export-SsprReport -Path sspr.out -Format JUnit -Force
 
     Writes a file for a pipeline.
@@ -47,7 +51,7 @@ function Export-SsprReport {
     .LINK
     https://learn.microsoft.com/entra/identity/authentication/concept-sspr-howitworks
     #>
-    [CmdletBinding()]
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
     [OutputType([void], [System.IO.FileInfo])]
     param(
         [Parameter(Mandatory = $true, ValueFromPipeline = $true)]
@@ -102,6 +106,7 @@ function Export-SsprReport {
         $steps = Get-SsprMember -InputObject $Readiness -Name Steps
         if ($steps) { $request['steps'] = @($steps | ForEach-Object -Process { $_.Name }) }
         if ($Severity) { $request['severity'] = $Severity }
+        if (-not $PSCmdlet.ShouldProcess($full, 'Write the report')) { return }
         $written = Invoke-SsprNative -Cmdlet $PSCmdlet -Function 'sspr_report_write' -Request $request -Activity 'Writing the report'
         $PSCmdlet.WriteVerbose("$($written.Path): $($written.Bytes) bytes.")
         if ($PassThru) { Get-Item -LiteralPath $full }
@@ -117,6 +122,7 @@ function Export-SsprReport {
                             help = 'Name a file that ends in .html, without -Redact; for the report of one tenant, pipe in its Readiness.'
                         })))
         }
+        if (-not $PSCmdlet.ShouldProcess($full, 'Write the report')) { return }
         $request = @{ fleet = ConvertTo-Json -InputObject @($fleet) -Depth 5 -Compress; format = 'Html'; path = $full; overwrite = [bool]$Force }
         $written = Invoke-SsprNative -Cmdlet $PSCmdlet -Function 'sspr_report_write' -Request $request -Activity 'Writing the report'
         $PSCmdlet.WriteVerbose("$($written.Path): $($written.Bytes) bytes.")

@@ -31,6 +31,10 @@ function Export-SsprSnapshot {
 
     Checks, and saves what was read.
     .EXAMPLE
+    Test-SsprReadiness | Export-SsprSnapshot -Path contoso.json -WhatIf
+
+    Checks, and says which file would be written.
+    .EXAMPLE
     Import-SsprSnapshot -Path person.sspr.json | Export-SsprSnapshot -Path contoso.attest.json -Attest -AttestationKey $key -Force
 
     Attests what a person read, signed in with Connect-SsprTenant -PortalApi, and saved. A result of Test-SsprReadiness serves as well.
@@ -39,7 +43,7 @@ function Export-SsprSnapshot {
     .LINK
     https://learn.microsoft.com/entra/identity/authentication/concept-sspr-howitworks
     #>
-    [CmdletBinding(DefaultParameterSetName = 'Snapshot')]
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium', DefaultParameterSetName = 'Snapshot')]
     [OutputType('EntraSspr.Attestation')]
     param(
         [Parameter(Mandatory = $true, ValueFromPipelineByPropertyName = $true)]
@@ -67,6 +71,8 @@ function Export-SsprSnapshot {
             path      = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $Path
             overwrite = [bool]$Force
         }
+        $what = if ($Attest) { 'Write the attestation' } else { 'Write the snapshot' }
+        if (-not $PSCmdlet.ShouldProcess($request['path'], $what)) { return }
         if ($Attest) {
             $active = Resolve-SsprSession -Cmdlet $PSCmdlet -Session $Session
             if ($AttestationKey) { Set-SsprSecret -Cmdlet $PSCmdlet -Handle $active.Handle -Name attestationKey -Value $AttestationKey }

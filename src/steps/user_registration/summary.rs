@@ -73,6 +73,20 @@ pub fn lines(snapshot: &Snapshot, report: &Registration) -> Vec<Value> {
     lines.all
 }
 
+/// Those who cannot reset, each once: members who are out of scope, and whoever is in scope by what is not registered.
+pub fn causes(snapshot: &Snapshot, report: &Registration) -> Vec<(&'static str, u64)> {
+    let required = Required::of(snapshot);
+    let twice = app_counts_twice(report, &required);
+    let why = Why::with(snapshot, report, required, twice);
+    let out = report.count(|key| !key.guest && !key.sspr_enabled).0;
+    let mut causes = vec![("Members out of scope, or without a licence", out)];
+    for check in Why::CHECKS {
+        let (count, _) = report.count(|key| why.check(key).is_some_and(|other| other.id == check.id));
+        causes.push((check.title, count));
+    }
+    causes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

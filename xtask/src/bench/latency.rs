@@ -1,9 +1,10 @@
-//! Readiness when every answer takes 50 ms: the answers that are waited for one after another.
+//! Readiness, and users' cases, when every answer takes 50 ms: the answers that are waited for one after another.
 
 use super::peer::Wire;
 use super::{Bench, Bound, Row, median, scenario};
 use crate::lab::Lab;
 use anyhow::Result;
+use serde_json::json;
 use std::collections::HashMap;
 
 const LATE: f64 = 50.0;
@@ -18,10 +19,41 @@ pub fn run(bench: &Bench) -> Result<Vec<Row>> {
         ("a hybrid tenant with faults", "hybrid-faulty"),
         ("20,000 users", &long),
     ];
-    tenants
-        .iter()
-        .map(|(name, scenario)| one(bench, name, scenario))
-        .collect()
+    let rows = tenants.iter().map(|(name, scenario)| one(bench, name, scenario));
+    rows.chain([users(bench)]).collect()
+}
+
+/// So many users in one request.
+const USERS: usize = 100;
+/// Late enough that what is worked out for each user does not hide an answer more that is waited for.
+const LATER: u32 = 400;
+
+/// The cases of many users against that of one, which waits for three answers: a fourth would be a third more.
+fn users(bench: &Bench) -> Result<Row> {
+    let lab = Lab::start(
+        &bench.lab,
+        &["--scenario", "one-user", "--latency-ms", &LATER.to_string()],
+    )?;
+    let mut job = bench.job(&lab, Wire::Plain);
+    job.function = "sspr_check_user".into();
+    let mut took = |users: usize| -> Result<f64> {
+        let names: Vec<String> = (1..=users).map(|n| format!("staff{n}@contoso.example")).collect();
+        job.request = json!({"users": names});
+        let mut times = Vec::new();
+        for _ in 0..bench.runs {
+            lab.reset()?;
+            times.push(job.run()?.ms);
+        }
+        Ok(median(&mut times))
+    };
+    let (one, many) = (took(1)?, took(USERS)?);
+    Ok(Row {
+        figure: format!("the cases of {USERS} users with answers {LATER} ms late"),
+        ours: format!("{many:.0} ms"),
+        peer: format!("one user's: {one:.0} ms"),
+        value: many / one,
+        bound: Bound::AtMost(1.25),
+    })
 }
 
 fn one(bench: &Bench, name: &str, scenario: &str) -> Result<Row> {
