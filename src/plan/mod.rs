@@ -208,10 +208,17 @@ async fn current(session: &Session, snapshot: Option<&str>, context: &TaskContex
 fn standing(snapshot: &Snapshot) -> Result<Value> {
     let mut sections = steps::current::sections(snapshot).0;
     let mut left_out = Vec::new();
-    for name in DesiredState::NAMES {
-        if !sections.iter().any(|(own, _)| own == name) {
-            left_out.push(Value::from(format!("{name}: it is not known how it stands")));
-        }
+    let is_told = |name: &&&str| sections.iter().any(|(own, _)| own == *name);
+    let unknown: Vec<&str> = DesiredState::NAMES
+        .iter()
+        .filter(|name| !is_told(name))
+        .copied()
+        .collect();
+    if !unknown.is_empty() {
+        left_out.push(Value::from(format!(
+            "{}, for it is not known how that stands",
+            unknown.join(", ")
+        )));
     }
     loop {
         let mut text = String::from("{\n  \"schemaVersion\": 1");
