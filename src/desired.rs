@@ -579,8 +579,19 @@ impl DesiredState {
                     "or excludeUsers must name who gets in when all else fails",
                 ));
             }
-            if !groups.chain(users).all(|id| is_id(id)) {
-                return Some(("mfaEnforcement", "must name groups and users by their object ids"));
+            for (member, mut ids) in [
+                ("mfaEnforcement.excludeGroups", groups),
+                ("mfaEnforcement.excludeUsers", users),
+            ] {
+                if !ids.all(|id| is_id(id)) {
+                    return Some((member, "must name them by their object ids"));
+                }
+            }
+            if mfa.conditional_access.is_none() && (mfa.exclude_groups.is_some() || mfa.exclude_users.is_some()) {
+                return Some((
+                    "mfaEnforcement.conditionalAccess",
+                    "must say for what somebody is left out",
+                ));
             }
         }
         if let Some(helpdesk) = self.notifications.as_ref().and_then(|n| n.helpdesk.as_deref())

@@ -28,6 +28,23 @@ pub fn write_field(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
+/// Bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        for digit in [byte >> 4, byte & 15] {
+            text.extend(char::from_digit(digit.into(), 16));
+        }
+    }
+    text
+}
+
+/// The bytes that hexadecimal digits stand for; what is no hexadecimal number is none.
+pub fn unhex(text: &str) -> Vec<u8> {
+    let pair = |at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
+    (0..text.len()).step_by(2).map_while(pair).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -72,6 +72,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "sync_engine",
             "task",
             "tenant",
+            "text",
         ],
     ),
     ("tls", &["error", "file", "status"]),
@@ -139,6 +140,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "steps",
             "task",
             "tenant",
+            "text",
         ],
     ),
     (

@@ -4,6 +4,7 @@ use super::group_policy::Template;
 use super::{policy_object, template_edit};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::io::AsyncWriteExt;
 
 /// How long a file may take: a share that is not there hangs.
 const TIME: Duration = Duration::from_secs(20);
@@ -133,19 +134,69 @@ pub async fn files(mounted: Option<&Path>, gpc_file_sys_path: &str) -> Result<Fi
     })
 }
 
+/// An object's files as they were before they were written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// The security template.
+    pub template: Vec<u8>,
+    /// GPT.INI.
+    pub ini: Vec<u8>,
+    /// The minimum password age that was to be written into them, in days.
+    pub days: u16,
+}
+
+/// The files of a group policy object, before this age is written into them.
+pub async fn keep(mounted: Option<&Path>, gpc_file_sys_path: &str, days: u16) -> Result<Kept, SysvolError> {
+    let folder = folder(mounted, gpc_file_sys_path)?;
+    Ok(Kept {
+        template: read(below(&folder, TEMPLATE)).await?.unwrap_or_default(),
+        ini: read(below(&folder, &["GPT.INI"])).await?.unwrap_or_default(),
+        days,
+    })
+}
+
+/// What stood in a file before the write by which it was cut off in the middle; else what stands there now. Its beginning is
+/// then what was being written, and what is behind that is the rest of what was there, or nothing.
+fn mended(now: Vec<u8>, old: &[u8], new: &[u8]) -> Vec<u8> {
+    let same = now.iter().zip(new).take_while(|(now, new)| now == new).count();
+    let is_cut = now.len() == same && same < new.len() || now.get(same..) == old.get(same..);
+    match is_cut && now != new {
+        true => old.to_vec(),
+        false => now,
+    }
+}
+
 /// Sets the minimum password age in an object's security template, in days, and raises the version of its files; gives the
 /// new version. Files are written where they lie, so that they keep their access lists: the template first, for its version
-/// is what makes clients read it.
+/// is what makes clients read it. What an earlier write was cut off in is made whole from what was kept. Only where the
+/// object is made may there be no files yet.
 pub async fn set_minimum_password_age(
     mounted: Option<&Path>,
     gpc_file_sys_path: &str,
     days: u16,
+    made: bool,
+    kept: &[Kept],
 ) -> Result<u32, SysvolError> {
     let folder = folder(mounted, gpc_file_sys_path)?;
     let (ini_path, path) = (below(&folder, &["GPT.INI"]), below(&folder, TEMPLATE));
-    let ini = read(ini_path.clone()).await?.unwrap_or_default();
+    let mut ini = read(ini_path.clone()).await?.unwrap_or_default();
+    let mut template = read(path.clone()).await?.unwrap_or_default();
+    for old in kept {
+        let new = template_edit::with_minimum_password_age(Some(&old.template), old.days)?;
+        template = mended(template, &old.template, &new);
+        let version = policy_object::raised(policy_object::version(&old.ini)?.unwrap_or_default());
+        ini = mended(ini, &old.ini, &policy_object::with_version(&old.ini, version)?);
+    }
+    for (path, bytes) in [(&path, &template), (&ini_path, &ini)] {
+        if !made && bytes.is_empty() {
+            return Err(SysvolError::Read {
+                path: path.display().to_string(),
+                source: std::io::Error::other("it is empty or not there: what it held is not known"),
+            });
+        }
+    }
     let version = policy_object::raised(policy_object::version(&ini)?.unwrap_or_default());
-    let template = template_edit::with_minimum_password_age(read(path.clone()).await?.as_deref(), days)?;
+    let template = template_edit::with_minimum_password_age(Some(&template), days)?;
     write(path, &template).await?;
     write(ini_path, &policy_object::with_version(&ini, version)?).await?;
     Ok(version)
@@ -194,7 +245,12 @@ async fn write(path: PathBuf, bytes: &[u8]) -> Result<(), SysvolError> {
         if let Some(folder) = path.parent() {
             tokio::fs::create_dir_all(folder).await?;
         }
-        tokio::fs::write(&path, bytes).await
+        // What is there is not taken away first: who is cut off then would leave nothing.
+        let mut options = tokio::fs::OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(false).open(&path).await?;
+        file.write_all(bytes).await?;
+        file.set_len(bytes.len() as u64).await?;
+        file.sync_all().await
     };
     let written = tokio::time::timeout(TIME, writing).await;
     written
@@ -228,6 +284,31 @@ mod tests {
             assert!(
                 matches!(folder(Some(mounted), bad), Err(SysvolError::Elsewhere)),
                 "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_was_cut_off_in_the_middle_is_what_was_there() {
+        let (old, new) = (
+            b"MinimumPasswordAge = 1\r\nx".as_slice(),
+            b"MinimumPasswordAge = 10\r\nx".as_slice(),
+        );
+        for (old, new) in [(old, new), (new, old)] {
+            for written in 0..new.len() {
+                // As a file is that was emptied first, and one that was not.
+                let cut = [&new[..written], &new[..written]];
+                for (cut, rest) in cut.into_iter().zip([&[][..], old.get(written..).unwrap_or_default()]) {
+                    assert_eq!(mended([cut, rest].concat(), old, new), old, "{written}");
+                }
+            }
+            let tail = [new, old.get(new.len()..).unwrap_or_default()].concat();
+            assert!([old, new].contains(&mended(tail, old, new).as_slice()));
+            assert_eq!(mended(new.to_vec(), old, new), new);
+            assert_eq!(mended(old.to_vec(), old, new), old);
+            assert_eq!(
+                mended(b"MinimumPasswordAge = 7\r\n".to_vec(), old, new),
+                b"MinimumPasswordAge = 7\r\n"
             );
         }
     }

@@ -1,6 +1,6 @@
 //! The only writer: each change's precondition, the journal, the write, and a look at what is there then.
 
-use super::journal::{Journal, Mark};
+use super::journal::{Journal, Known, Mark};
 use super::writer::{SET_WRITEBACK, Writer, members};
 use super::{Means, Plan, named};
 use crate::change::{Change, Kind, Write};
@@ -136,10 +136,10 @@ impl Way {
 
 /// How a change is made.
 #[derive(Clone, Copy, Debug)]
-struct How {
+struct How<'k> {
     way: Way,
-    /// An earlier run began it.
-    begun: bool,
+    /// What the journal knows of it.
+    known: &'k Known,
     /// The caller is asked.
     confirm: bool,
     /// Whatever is there.
@@ -153,8 +153,8 @@ pub async fn apply(session: &Session, request: ApplyRequest, context: &TaskConte
     let (given, resumed) = match (&request.plan, request.resume) {
         (Some(text), false) => (Plan::from_json(text)?, None),
         (None, true) => {
-            let (journal, plan, marks) = Journal::open(&request.journal)?;
-            (plan, Some((journal, marks)))
+            let (journal, plan, known) = Journal::open(&request.journal)?;
+            (plan, Some((journal, known)))
         }
         _ => return Err(Error::new(Status::ArgumentInvalid, "give either 'plan' or 'resume'").target("plan")),
     };
@@ -171,12 +171,12 @@ pub async fn apply(session: &Session, request: ApplyRequest, context: &TaskConte
     };
     allowed(session, &mut writer, &all, means).await?;
     for change in &all {
-        writer.check_left_out(change).await.map_err(|mut error| {
+        writer.check_named(change).await.map_err(|mut error| {
             error.message.push_str("; nothing was changed");
             error
         })?;
     }
-    let (mut journal, marks) = match resumed {
+    let (mut journal, known) = match resumed {
         Some(known) => known,
         None => (
             Journal::begin(&request.journal, &given, account.as_deref())?,
@@ -185,18 +185,19 @@ pub async fn apply(session: &Session, request: ApplyRequest, context: &TaskConte
     };
     let mut told = Vec::new();
     let mut stopped = false;
+    let nothing = Known::default();
     for change in all {
-        let was = marks.get(&change.id).copied();
+        let known = known.get(&change.id).unwrap_or(&nothing);
         let (outcome, error) = match change.write {
             None => (Outcome::ByHand, None),
             Some(_) if stopped => (Outcome::NotTried, None),
             // What was done is not done twice: somebody may have taken it back since, and that is told.
-            Some(_) if was == Some(Mark::Done) => still(&mut writer, change).await,
+            Some(_) if known.mark == Some(Mark::Done) => still(&mut writer, change).await,
             // What was begun when the plan was cut off may be there, or not: it is looked at like any other.
             Some(_) => {
                 let how = How {
                     way: Way::Forth,
-                    begun: was.is_some(),
+                    known,
                     confirm: request.confirm,
                     forced: false,
                     patience: Duration::from_secs(request.effective_seconds.unwrap_or(PATIENCE)),
@@ -212,14 +213,18 @@ pub async fn apply(session: &Session, request: ApplyRequest, context: &TaskConte
 
 /// Takes back what a journal says was done, the last first.
 pub async fn undo(session: &Session, request: UndoRequest, context: &TaskContext) -> Result<Value> {
-    let (mut journal, plan, marks) = Journal::open(&request.journal)?;
+    let (mut journal, plan, known) = Journal::open(&request.journal)?;
     let _locks = ours(session, &plan)?;
     let mut writer = Writer::new(session, context)?;
-    let begun = |change: &&Change| {
-        let mark = marks.get(&change.id);
-        change.write.is_some() && mark.is_some_and(|mark| *mark != Mark::Undone)
-    };
-    let all: Vec<&Change> = plan.changes.iter().rev().filter(begun).collect();
+    if let Some(name) = request
+        .force
+        .iter()
+        .find(|name| plan.changes.iter().all(|change| change.id != **name))
+    {
+        return Err(Error::new(Status::ArgumentInvalid, format!("the plan has no change {name:?}")).target("force"));
+    }
+    let ours = |change: &&Change| change.write.is_some() && known.get(&change.id).is_some_and(Known::is_ours);
+    let all: Vec<&Change> = plan.changes.iter().rev().filter(ours).collect();
     let means = Means {
         portal: request.allow_portal_write,
         sysvol: request.allow_sysvol_write,
@@ -235,7 +240,7 @@ pub async fn undo(session: &Session, request: UndoRequest, context: &TaskContext
             true => {
                 let how = How {
                     way: Way::Back,
-                    begun: true,
+                    known: &known[&change.id],
                     confirm: request.confirm,
                     forced,
                     patience: Duration::ZERO,
@@ -276,7 +281,7 @@ async fn one(
     writer: &mut Writer,
     journal: &mut Journal,
     change: &Change,
-    how: How,
+    how: How<'_>,
     context: &TaskContext,
 ) -> Result<(Outcome, Option<Error>)> {
     let way = how.way;
@@ -287,12 +292,12 @@ async fn one(
     };
     if now == *to {
         // What somebody else did is not ours to take back.
-        if how.begun {
+        if how.known.is_ours() {
             journal.mark(&change.id, way.marks().1, Some("it was there"))?;
         }
         return Ok((Outcome::Already, None));
     }
-    if now != *from && !how.forced && !(how.begun && is_half_done(change, &now)) {
+    if now != *from && !how.forced && !(how.known.is_open() && is_half_done(change, &now)) {
         return Ok((Outcome::Drifted, Some(drifted(change, from, &now))));
     }
     if how.confirm {
@@ -304,8 +309,13 @@ async fn one(
             return Ok((Outcome::Declined, None));
         }
     }
-    journal.mark(&change.id, way.marks().0, None)?;
-    let written = writer.write(change, &now, to).await;
+    let keep = match writer.keep(change, to).await {
+        Ok(keep) => keep,
+        Err(error) => return Ok((Outcome::Failed, Some(refused(change, error)))),
+    };
+    journal.begun(&change.id, way.marks().0, keep)?;
+    let kept: Vec<&Value> = [&how.known.undone, &how.known.made].into_iter().flatten().collect();
+    let written = writer.write(change, &now, to, &kept).await;
     // Whatever was answered, what is there decides: an answer can be lost after the service has written.
     let mut wait = WAIT;
     let mut seen = Ok(Value::Null);
@@ -331,6 +341,7 @@ async fn one(
         tokio::time::sleep(wait).await;
         wait *= 2;
     }
+    let is_refused = written.as_ref().is_err_and(is_refusal);
     let error = match (written, seen) {
         (Err(error), _) => refused(change, error),
         (Ok(()), Err(error)) => error
@@ -342,7 +353,11 @@ async fn one(
         )
         .target(&change.id),
     };
-    journal.mark(&change.id, Mark::Failed, Some(&error.message))?;
+    let mark = match is_refused && way == Way::Forth && !is_in_parts(change) {
+        true => Mark::Refused,
+        false => Mark::Failed,
+    };
+    journal.mark(&change.id, mark, Some(&error.message))?;
     let outcome = match error.status {
         Status::PlanDrift => Outcome::Drifted,
         _ => Outcome::Failed,
@@ -350,9 +365,13 @@ async fn one(
     Ok((outcome, Some(error)))
 }
 
+/// Whether a change is written in several parts.
+fn is_in_parts(change: &Change) -> bool {
+    matches!(change.write, Some(Write::Template { .. } | Write::Portal { .. }))
+}
+
 /// Whether what stands there is what a change leaves that is written in several parts, and was cut off between two.
 fn is_half_done(change: &Change, now: &Value) -> bool {
-    let in_parts = matches!(change.write, Some(Write::Template { .. } | Write::Portal { .. }));
     let ours = |(name, value): (&String, &Value)| {
         [
             &change.before[name],
@@ -362,7 +381,7 @@ fn is_half_done(change: &Change, now: &Value) -> bool {
         ]
         .contains(&value)
     };
-    in_parts && members(now).all(ours)
+    is_in_parts(change) && members(now).all(ours)
 }
 
 /// Waits until users have taken what was granted above them, or no longer.
@@ -407,7 +426,16 @@ fn ours(session: &Session, plan: &Plan) -> Result<Vec<Lock>> {
 /// Before anything is changed: what the sign-in lacks, all at once.
 async fn allowed(session: &Session, writer: &mut Writer, changes: &[&Change], means: Means) -> Result<()> {
     let written = || changes.iter().filter(|change| change.write.is_some());
-    if written().any(|change| change.kind == Kind::Portal) {
+    let writes = |kind: fn(&Write) -> bool| written().any(|change| change.write.as_ref().is_some_and(kind));
+    if !means.sysvol && writes(|write| matches!(write, Write::Template { .. })) {
+        return Err(Error::new(
+            Status::ArgumentInvalid,
+            "the plan writes to the files of group policy objects",
+        )
+        .target("allowSysvolWrite")
+        .help("Allow it with -AllowSysvolWrite, or make a plan without it."));
+    }
+    if writes(|write| matches!(write, Write::Portal { .. })) {
         if !means.portal {
             return Err(Error::new(
                 Status::ArgumentInvalid,
@@ -424,7 +452,7 @@ async fn allowed(session: &Session, writer: &mut Writer, changes: &[&Change], me
             .help("Sign in with Connect-SsprTenant -PortalApi."));
         }
     }
-    if !means.host && written().any(|change| change.kind == Kind::Host) {
+    if !means.host && writes(|write| matches!(write, Write::Host { .. })) {
         return Err(Error::new(
             Status::PlanPermission,
             "the plan sets a Connect server, which this caller does not offer to do",

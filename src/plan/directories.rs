@@ -12,6 +12,7 @@ use crate::directory::sysvol::{self, Files, SysvolError};
 use crate::error::{Error, Result};
 use crate::session::directory::{self, Directory};
 use crate::status::Status;
+use crate::text::{hex, unhex};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -78,22 +79,67 @@ impl Directories {
             .collect())
     }
 
-    /// Puts entries on an object, and takes others away.
+    /// What is to be known of something before it is written, beyond its value: the places of the entries that go, and the
+    /// files of a group policy object.
+    pub async fn keep(&mut self, write: &Write, value: &Value) -> Result<Option<Value>> {
+        match write {
+            Write::Descriptor {
+                domain,
+                object,
+                entries,
+            } => {
+                let bytes = self.descriptor(domain, object).await?;
+                let descriptor = readable(&bytes, object)?;
+                let removed = edit::remove(&descriptor, &stated(entries, value, false)).map_err(unchanged(object))?;
+                let places = removed.changed.iter().map(|(at, entry)| json!([at, hex(entry)]));
+                let places: Vec<Value> = places.collect();
+                let left = count(&descriptor) - places.len();
+                Ok((!places.is_empty()).then(|| json!({ "places": places, "left": left })))
+            }
+            Write::Template {
+                domain,
+                object,
+                new: None,
+            } => {
+                let policy = self.policy(domain, object).await?.ok_or_else(|| missing(object))?;
+                let kept = sysvol::keep(policy.mounted.as_deref(), &policy.files, days(object, value)?).await;
+                let kept = kept.map_err(|e| unreached(object, &e))?;
+                Ok(Some(
+                    json!({ "template": hex(&kept.template), "ini": hex(&kept.ini), "days": kept.days }),
+                ))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Puts entries on an object, and takes others away. Those that were taken away before, in what was kept, go to the places
+    /// where they stood, where the list is as long as it was left.
     pub async fn write_entries(
         &mut self,
         domain: &str,
         object: &str,
         entries: &BTreeMap<String, String>,
         value: &Value,
+        kept: &[&Value],
     ) -> Result<()> {
         // Read again, so that what others changed in the meantime stays.
         let bytes = self.descriptor(domain, object).await?;
-        let wanted = |there| stated(entries, value, there);
-        let failed = |e: edit::EditError| {
-            Error::new(Status::DirectoryRefused, format!("{object} cannot be changed: {e}")).target(object)
-        };
-        let added = edit::add(&readable(&bytes, object)?, &wanted(true)).map_err(failed)?;
-        let edited = edit::remove(&readable(&added.descriptor, object)?, &wanted(false)).map_err(failed)?;
+        let descriptor = readable(&bytes, object)?;
+        let mut added = stated(entries, value, true);
+        let mut bytes = bytes.clone();
+        for kept in kept {
+            let places = places(kept, &added);
+            if kept["left"] == count(&descriptor) && !places.is_empty() {
+                bytes = edit::put_back(&descriptor, &places)
+                    .map_err(unchanged(object))?
+                    .descriptor;
+                added.retain(|entry| places.iter().all(|(_, other)| other != entry));
+                break;
+            }
+        }
+        let added = edit::add(&readable(&bytes, object)?, &added).map_err(unchanged(object))?;
+        let removed = stated(entries, value, false);
+        let edited = edit::remove(&readable(&added.descriptor, object)?, &removed).map_err(unchanged(object))?;
         let connection = self.connection(domain).await?;
         let values: &[&[u8]] = &[&edited.descriptor];
         let written = connection.replace(object, "nTSecurityDescriptor", values).await;
@@ -109,8 +155,9 @@ impl Directories {
             };
         };
         let files = match sysvol::files(policy.mounted.as_deref(), &policy.files).await {
-            // One that is only half made.
+            // One that is only half made, or was cut off in the middle.
             Err(_) if new.is_some() => Files::default(),
+            Err(SysvolError::Template(_)) => Files::default(),
             files => files.map_err(|e| unreached(object, &e))?,
         };
         let mut state = Map::new();
@@ -134,15 +181,12 @@ impl Directories {
         object: &str,
         new: Option<&NewPolicy>,
         value: &Value,
+        kept: &[&Value],
     ) -> Result<()> {
         if let (Some(new), Value::Null) = (new, value) {
             return self.remove_policy(domain, object, new).await;
         }
-        let days = value[MINIMUM_AGE].as_u64().and_then(|days| u16::try_from(days).ok());
-        let days = days.ok_or_else(|| {
-            let why = "the minimum password age is no number of days";
-            Error::new(Status::PlanInvalid, why).target(object)
-        })?;
+        let days = days(object, value)?;
         if let Some(new) = new {
             self.make_policy(domain, object, new).await?;
         }
@@ -152,7 +196,9 @@ impl Directories {
             _ => policy_object::with_security_extension(&policy.extensions),
         };
         let extensions = edited.map_err(|e| Error::new(Status::DirectoryRefused, e.to_string()).target(object))?;
-        let written = sysvol::set_minimum_password_age(policy.mounted.as_deref(), &policy.files, days).await;
+        let kept: Vec<sysvol::Kept> = kept.iter().filter_map(|kept| files(kept)).collect();
+        let (mounted, made) = (policy.mounted.as_deref(), new.is_some());
+        let written = sysvol::set_minimum_password_age(mounted, &policy.files, days, made, &kept).await;
         // The attribute's syntax is a signed number of the same 32 bits.
         let version = (written.map_err(|e| unreached(object, &e))? as i32).to_string();
         self.set(domain, object, "gPCMachineExtensionNames", &extensions)
@@ -369,6 +415,42 @@ impl Directories {
 /// The containers in a group policy object.
 const PARTS: [&str; 2] = ["Machine", "User"];
 
+/// The minimum password age that a policy is to have.
+fn days(object: &str, value: &Value) -> Result<u16> {
+    let days = value[MINIMUM_AGE].as_u64().and_then(|days| u16::try_from(days).ok());
+    days.ok_or_else(|| {
+        let why = "the minimum password age is no number of days";
+        Error::new(Status::PlanInvalid, why).target(object)
+    })
+}
+
+/// Files that were kept.
+fn files(kept: &Value) -> Option<sysvol::Kept> {
+    Some(sysvol::Kept {
+        template: unhex(kept["template"].as_str()?),
+        ini: unhex(kept["ini"].as_str()?),
+        days: kept["days"].as_u64()?.try_into().ok()?,
+    })
+}
+
+/// The places that were kept of these entries.
+fn places(kept: &Value, entries: &[Vec<u8>]) -> Vec<(usize, Vec<u8>)> {
+    let all = kept["places"].as_array().into_iter().flatten();
+    let place = |pair: &Value| Some((usize::try_from(pair[0].as_u64()?).ok()?, unhex(pair[1].as_str()?)));
+    all.filter_map(place)
+        .filter(|(_, entry)| entries.contains(entry))
+        .collect()
+}
+
+/// How many entries a descriptor's list has.
+fn count(descriptor: &Descriptor<'_>) -> usize {
+    descriptor.dacl().into_iter().flat_map(|list| list.aces()).count()
+}
+
+fn unchanged(object: &str) -> impl Fn(edit::EditError) -> Error {
+    move |e| Error::new(Status::DirectoryRefused, format!("{object} cannot be changed: {e}")).target(object)
+}
+
 /// Those of some entries that shall be there, or shall not.
 fn stated(entries: &BTreeMap<String, String>, value: &Value, there: bool) -> Vec<Vec<u8>> {
     let named = members(value).filter(|(_, state)| **state == Value::Bool(there));
@@ -429,12 +511,6 @@ fn readable<'a>(bytes: &'a [u8], object: &str) -> Result<Descriptor<'a>> {
         .target(object)
         .caused_by(&e)
     })
-}
-
-/// What is no hexadecimal number is no entry.
-fn unhex(text: &str) -> Vec<u8> {
-    let pair = |at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
-    (0..text.len()).step_by(2).map_while(pair).collect()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::json;
 use crate::status::Status;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -21,6 +22,8 @@ pub enum Mark {
     Done,
     /// It was not written, or is not there.
     Failed,
+    /// It was refused, and certainly not written.
+    Refused,
     /// It is about to be taken back.
     UndoBegun,
     /// It was taken back.
@@ -42,6 +45,41 @@ struct Line {
     mark: Option<Mark>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept: Option<Value>,
+}
+
+/// What a journal knows of a change.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// How far it has come.
+    pub mark: Option<Mark>,
+    /// What was kept of how it was before it was made, beyond the plan's own words.
+    pub made: Option<Value>,
+    /// The same before it was taken back.
+    pub undone: Option<Value>,
+}
+
+impl Known {
+    /// Whether it is here that it was made, or may have been.
+    pub fn is_ours(&self) -> bool {
+        !matches!(self.mark, None | Some(Mark::Undone | Mark::Refused))
+    }
+
+    /// Whether it may have been cut off in the middle.
+    pub fn is_open(&self) -> bool {
+        self.is_ours() && self.mark != Some(Mark::Done)
+    }
+
+    fn take(&mut self, mark: Mark, kept: Option<Value>) {
+        // What is begun once more may be half done: how it was before the first time counts.
+        match mark {
+            Mark::Begun if !self.is_open() || self.made.is_none() => self.made = kept,
+            Mark::UndoBegun if self.mark == Some(Mark::Done) || self.undone.is_none() => self.undone = kept,
+            _ => {}
+        }
+        self.mark = Some(mark);
+    }
 }
 
 /// A journal that is written.
@@ -63,7 +101,7 @@ impl Journal {
     }
 
     /// Reads one, and goes on with it. A last line that a crash cut off counts for nothing.
-    pub fn open(path: &Path) -> Result<(Self, Plan, BTreeMap<String, Mark>)> {
+    pub fn open(path: &Path) -> Result<(Self, Plan, BTreeMap<String, Known>)> {
         let name = path.display().to_string();
         let damaged = || Error::new(Status::PlanInvalid, format!("{name} is not a journal")).target(name.clone());
         let bytes = file::read(path)?;
@@ -74,18 +112,18 @@ impl Journal {
                 .target(name.clone())
                 .help("Remove the file, and apply the plan again."));
         }
-        let (mut plan, mut marks) = (None, BTreeMap::new());
+        let (mut plan, mut known) = (None, BTreeMap::<String, Known>::new());
         for text in whole.split(|byte| *byte == b'\n').filter(|text| !text.is_empty()) {
             let line: Line = json::read(text).map_err(|e| damaged().caused_by(&e))?;
             if let Some(text) = line.plan {
                 plan = Some(Plan::from_json(&text)?);
             }
             if let (Some(id), Some(mark)) = (line.id, line.mark) {
-                marks.insert(id, mark);
+                known.entry(id).or_default().take(mark, line.kept);
             }
         }
         let plan = plan.ok_or_else(damaged)?;
-        Ok((Journal(Lines::go_on(path, whole)?), plan, marks))
+        Ok((Journal(Lines::go_on(path, whole)?), plan, known))
     }
 
     /// Marks a change.
@@ -95,6 +133,17 @@ impl Journal {
             id: Some(id.into()),
             mark: Some(mark),
             message: message.map(Into::into),
+            ..Line::default()
+        })
+    }
+
+    /// Marks one that begins, with what is to be known of how it was.
+    pub fn begun(&mut self, id: &str, mark: Mark, kept: Option<Value>) -> Result<()> {
+        self.line(Line {
+            at: Timestamp::now(),
+            id: Some(id.into()),
+            mark: Some(mark),
+            kept,
             ..Line::default()
         })
     }

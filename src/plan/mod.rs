@@ -143,9 +143,10 @@ pub async fn create(session: &Session, request: CreateRequest, context: &TaskCon
         sysvol: request.allow_sysvol_write,
         host: context.offers(writer::SET_WRITEBACK),
     };
+    possible(&snapshot, &desired)?;
     let mut plan = plan(&snapshot, &desired, &steps, means);
     if request.snapshot.is_none() && session.state().is_ok() {
-        left_out(session, &plan, context).await?;
+        all_are_there(session, &plan, context).await?;
     }
     if let Some(folder) = &request.policy_backup {
         backup::write(folder, &snapshot, &mut plan)?;
@@ -153,11 +154,36 @@ pub async fn create(session: &Session, request: CreateRequest, context: &TaskCon
     plan.document()
 }
 
-/// Refuses to plan a policy that leaves out somebody who is not there. Where that cannot be read, applying asks again.
-async fn left_out(session: &Session, plan: &Plan, context: &TaskContext) -> Result<()> {
+/// What is wanted must go with what stands and is not spoken of.
+fn possible(snapshot: &Snapshot, desired: &DesiredState) -> Result<()> {
+    let Some(wanted) = &desired.security_questions else {
+        return Ok(());
+    };
+    let standing = steps::current::sections(snapshot).0;
+    let stands = |member: &str| {
+        let own = standing.iter().find(|(name, _)| *name == "securityQuestions");
+        own.and_then(|(_, members)| members.get(member)?.as_u64())
+    };
+    let number = |wanted: Option<u16>, member| wanted.map(u64::from).or_else(|| stands(member));
+    match (
+        number(wanted.to_register, "toRegister"),
+        number(wanted.to_reset, "toReset"),
+    ) {
+        (Some(register), Some(reset)) if reset > register && (wanted.to_register, wanted.to_reset) != (None, None) => {
+            let why = format!("{reset} questions cannot be asked for a reset where {register} are registered");
+            Err(Error::new(Status::DesiredState, why)
+                .target("securityQuestions.toReset")
+                .help("Name both numbers: securityQuestions.toRegister and toReset."))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses to plan for somebody who is not there. Where that cannot be read, applying asks again.
+async fn all_are_there(session: &Session, plan: &Plan, context: &TaskContext) -> Result<()> {
     let writer = Writer::new(session, context)?;
-    for change in plan.changes.iter().filter(|change| change.write.is_some()) {
-        match writer.check_left_out(change).await {
+    for change in &plan.changes {
+        match writer.check_named(change).await {
             Err(error) if error.status == Status::PlanInvalid => {
                 return Err(Error {
                     status: Status::DesiredState,

@@ -23,6 +23,8 @@ use std::time::Duration;
 pub const SET_WRITEBACK: &str = "setConnectWriteback";
 /// How long that may take there.
 const DEADLINE: Duration = Duration::from_secs(300);
+/// The member of the reset policy that names the selected group.
+const RESET_GROUPS: &str = "passwordResetEnabledGroupIds";
 const POLICIES: &str = "/v1.0/identity/conditionalAccess/policies";
 
 /// What writes a session's changes.
@@ -100,9 +102,17 @@ impl Writer {
         }
     }
 
-    /// Puts it there. Where more is sent than what the change is about, the rest is read again, and with it whether what it is about
+    /// What the journal is to keep of how it is, before this is put there.
+    pub async fn keep(&mut self, change: &Change, value: &Value) -> Result<Option<Value>> {
+        match &change.write {
+            Some(write) => self.directories.keep(write, value).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Puts it there, by what was kept before. Where more is sent than what the change is about, the rest is read again, and with it whether what it is about
     /// still stands as expected.
-    pub async fn write(&mut self, change: &Change, expected: &Value, value: &Value) -> Result<()> {
+    pub async fn write(&mut self, change: &Change, expected: &Value, value: &Value, kept: &[&Value]) -> Result<()> {
         match &change.write {
             None => Ok(()),
             Some(Write::Portal { object }) => self.write_portal(*object, change, expected, value).await,
@@ -136,15 +146,20 @@ impl Writer {
                 domain,
                 object,
                 entries,
-            }) => self.directories.write_entries(domain, object, entries, value).await,
+            }) => {
+                self.directories
+                    .write_entries(domain, object, entries, value, kept)
+                    .await
+            }
             Some(Write::Template { domain, object, new }) => {
                 self.directories
-                    .write_template(domain, object, new.as_ref(), value)
+                    .write_template(domain, object, new.as_ref(), value, kept)
                     .await
             }
             Some(Write::Host { computer }) => {
                 let server = self.server(computer).await?;
-                let hindered = connect_writeback::hindrances(&server, Timestamp::now());
+                let now = Timestamp::now();
+                let hindered = connect_writeback::hindrances(&server, now..=now);
                 if value["enabled"] == Value::Bool(true) && !hindered.is_empty() {
                     return Err(Error::new(Status::HostActionFailed, hindered).target(computer));
                 }
@@ -194,9 +209,27 @@ impl Writer {
         self.graph.as_ref().ok_or_else(none)
     }
 
-    /// Those whom a new Conditional Access policy leaves out must be there, and the accounts among them enabled; of one that is put
+    /// The group whose users may reset must be there: else nobody may.
+    async fn check_group(&self, change: &Change) -> Result<()> {
+        let ids = change.after[RESET_GROUPS].as_array().into_iter().flatten();
+        for id in ids.filter_map(Value::as_str) {
+            let found = self
+                .graph()?
+                .get::<Value>(&Ask::directory(format!("/v1.0/groups/{id}?$select=id")))
+                .await;
+            // Who may not read groups knows what to do without.
+            if let Err(AskError::Refused { status: 404, .. }) = found {
+                let why = format!("the group {id}, whose users are to reset their passwords, is not there");
+                return Err(Error::new(Status::PlanInvalid, why).target("resetPolicy.group"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Who is named must be there. Those whom a new Conditional Access policy leaves out must be there, and the accounts among them enabled; of one that is put
     /// into force, one of them: else nobody gets in when all else fails. The error's target is the list that it is about.
-    pub async fn check_left_out(&self, change: &Change) -> Result<()> {
+    pub async fn check_named(&self, change: &Change) -> Result<()> {
+        self.check_group(change).await?;
         let users = match &change.write {
             Some(Write::ConditionalAccess) => change.after["conditions"]["users"].clone(),
             Some(Write::Graph { path, .. }) if path.starts_with(POLICIES) && change.after["state"] == "enabled" => {

@@ -1,7 +1,7 @@
 //! A plan, as people read it: what is added, changed and taken away, before and after.
 
 use super::screen::{clean, hang};
-use crate::change::{Change, Kind};
+use crate::change::{Change, Kind, Write};
 use crate::plan::Plan;
 use serde_json::Value;
 
@@ -25,9 +25,20 @@ pub fn lines(plan: &Plan) -> Vec<String> {
 }
 
 fn of(change: &Change) -> Vec<String> {
+    // Of rights each is there or not.
+    let rights = matches!(change.write, Some(Write::Descriptor { .. } | Write::AppRole { .. }));
+    let all = |there: bool| {
+        rights
+            && change
+                .after
+                .as_object()
+                .is_some_and(|after| after.values().all(|state| *state == Value::Bool(there)))
+    };
     let sign = match (change.before.is_null(), change.after.is_null()) {
         (true, _) if change.write.is_some() => '+',
         (_, true) => '-',
+        _ if all(true) => '+',
+        _ if all(false) => '-',
         _ => '~',
     };
     let kind = match change.kind {

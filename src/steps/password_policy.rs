@@ -89,14 +89,14 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
         let mut setting = domain.links.iter().filter(counts);
         let winner = setting.find(|link| link.minimum_age_days.is_some());
         let sets = winner.and_then(|winner| Some((winner, u64::try_from(winner.minimum_age_days?).ok()?)));
-        // Where it is set, the controllers have only not taken it yet.
-        let is_set = sets.is_some_and(|(_, age)| age == u64::from(days));
-        if domain.policy.minimum_age != seconds && !is_set {
+        // What the winner sets is what the controllers take, if they have not yet; what stands in the domain they set back.
+        let stands = sets.map_or(domain.policy.minimum_age, |(_, age)| age * DAY);
+        if stands != seconds {
             let name = winner.map_or("the object that sets it", |winner| winner.name.as_str());
             let mut change = Change::of(MINIMUM_AGE.id, Kind::Manual, "Set the minimum password age");
             change.id = format!("{}:{}", MINIMUM_AGE.id, domain.domain);
             change.target = format!("{name}, {}", domain.domain);
-            change.before = state(domain.policy.minimum_age / DAY);
+            change.before = state(stands / DAY);
             change.after = state(days.into());
             change.users_affected = Some(domain.users);
             change.requires = vec!["the right to edit the group policy object".into()];

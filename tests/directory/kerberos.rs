@@ -2,11 +2,14 @@
 //! tickets for services: the cross reference to a child that it does not trust is too much for it.)
 
 use crate::Lab;
+use crate::common::{events, finding, open};
 use crate::wire::Server;
 use entra_sspr::directory::containers::Containers;
 use entra_sspr::directory::forest::{Identity, Login, RootDse};
 use entra_sspr::directory::ldap::{Address, Connection, Depth, DirectoryError, Protection};
 use entra_sspr::directory::scan::{self, Policies};
+use entra_sspr::task::{Task, runtime};
+use serde_json::json;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -110,6 +113,56 @@ async fn whoever_has_no_ticket_is_told_so() {
     let folder = tempfile::tempdir().unwrap();
     configure(folder.path(), &lab);
     inside(folder.path(), "whoever_has_no_ticket_is_told_so");
+}
+
+/// The probe over sign and seal, as whoever runs this: passwords are set, and none is sent to sign in with.
+#[test]
+#[ignore = "needs the directory lab"]
+fn a_probe_goes_over_sign_and_seal() {
+    let lab = child();
+    if std::env::var_os(INSIDE).is_some() {
+        return a_user_is_reset_over_sign_and_seal(&lab);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    configure(folder.path(), &lab);
+    match kinit(folder.path(), &lab) {
+        true => inside(folder.path(), "a_probe_goes_over_sign_and_seal"),
+        false => println!("skipped: there is no kinit (Debian: krb5-user)"),
+    }
+}
+
+fn a_user_is_reset_over_sign_and_seal(lab: &Lab) {
+    let session = open(&json!({}));
+    let request = json!({"servers": [lab.host], "tls": "None", "dnsServer": lab.dns_server, "sysvol": lab.sysvol});
+    let request = serde_json::from_value(request).unwrap();
+    let runtime = runtime().unwrap();
+    runtime.block_on(session.connect_directory(request)).unwrap();
+    let own = Arc::clone(&session);
+    let request = json!({"container": format!("CN=Users,{ROOT}")});
+    let task = Task::start(Default::default(), move |context| async move {
+        entra_sspr::run::probe(own, request, &context).await
+    });
+    let (events, end) = events(&task.unwrap());
+    end.unwrap();
+    let readiness = &events.last().unwrap()["result"];
+    let status = |check: &str| finding(readiness, &format!("writeback_probe.{check}"))["status"].clone();
+    for check in [
+        "reset",
+        "must_change",
+        "minimum_age",
+        "history",
+        "length",
+        "left_behind",
+    ] {
+        assert_eq!(status(check), "Pass", "{check}: {:#}", readiness["findings"]);
+    }
+    // An administrator proves nothing of an account's rights, and nobody was locked out.
+    assert_eq!(status("account"), "Fail", "{:#}", readiness["findings"]);
+    let told = finding(readiness, "writeback_probe.reset").to_string();
+    assert!(
+        told.contains("no password is sent over a connection without TLS"),
+        "{told}"
+    );
 }
 
 /// Reads all of the domain over one connection: long answers, and many at once.

@@ -33,7 +33,10 @@ fn apply(session: &Arc<Session>, plan: &Value, journal: &Path) -> Result<Value> 
 }
 
 fn resume(session: &Arc<Session>, journal: &Path) -> Result<Value> {
-    apply_plan(session, json!({"resume": true, "journal": journal}))
+    apply_plan(
+        session,
+        json!({"resume": true, "journal": journal, "allowSysvolWrite": true}),
+    )
 }
 
 fn undo(session: &Arc<Session>, journal: &Path, force: &[&str]) -> Result<Value> {

@@ -11,6 +11,7 @@ use crate::directory::rights::{DOMAIN_DNS, INET_ORG_PERSON, UNEXPIRE_PASSWORD, U
 use crate::directory::scan::LOOKED_AT;
 use crate::directory::sid::Sid;
 use crate::snapshot::directory::{GrantScope, Grantable, Grants};
+use crate::text::hex;
 
 /// The classes on whose objects a set-up grants.
 const CLASSES: [(&str, crate::directory::rights::Guid); 2] = [("user", USER), ("inetOrgPerson", INET_ORG_PERSON)];
@@ -137,16 +138,6 @@ fn misplaced((right, entry): &(&'static str, Vec<u8>)) -> Grantable {
         there: true,
         ..Grantable::default()
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        for digit in [byte >> 4, byte & 15] {
-            text.extend(char::from_digit(digit.into(), 16));
-        }
-    }
-    text
 }
 
 fn grantable(right: &str, class: Option<&str>, verdict: Verdict<'_>, entry: &[u8], own: &[&[u8]]) -> Grantable {

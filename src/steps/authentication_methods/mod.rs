@@ -124,8 +124,10 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
     let now = policy.policy_migration_state.as_deref();
     let migration = migration.filter(|wanted| now != Some(wanted)).map(|wanted| {
         let title = format!("Set the move to the methods policy to {wanted}");
+        // Microsoft lets nobody go back in practice.
+        let reversible = wanted != "migrationComplete";
         let path = "/v1.0/policies/authenticationMethodsPolicy";
-        graph_change(
+        let change = graph_change(
             &policy::MIGRATION,
             title,
             path,
@@ -136,7 +138,8 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
         .requires(&["Policy.ReadWrite.AuthenticationMethod"])
         .risk(
             "Once it is complete, the older policies for MFA and reset no longer count: what only they allow is gone.",
-        )
+        );
+        Change { reversible, ..change }
     });
     methods.into_iter().filter_map(change).chain(migration).collect()
 }

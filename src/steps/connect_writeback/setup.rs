@@ -10,6 +10,7 @@ use crate::steps::Setup;
 use crate::steps::service_account::versions::Version;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use std::ops::RangeInclusive;
 
 pub(super) const SETUP: Setup = Setup {
     needs: ENABLED.facts,
@@ -37,8 +38,10 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
         return vec![change("the Connect server", Value::Null, wanted).manual()];
     }
     let mut changes = Vec::new();
+    let until =
+        snapshot.taken_at + SignedDuration::from_millis(snapshot.duration_ms.try_into().unwrap_or(i64::MAX / 2));
     for server in servers {
-        changes.extend(of_server(server, wanted));
+        changes.extend(of_server(server, wanted, snapshot.taken_at..=until));
     }
     changes
 }
@@ -64,7 +67,7 @@ fn change(computer: &str, now: Value, wanted: bool) -> Change {
     change
 }
 
-fn of_server(server: &ConnectServer, wanted: bool) -> Option<Change> {
+fn of_server(server: &ConnectServer, wanted: bool, when: RangeInclusive<Timestamp>) -> Option<Change> {
     let now = switched(server);
     let heard = now.is_none() && is_listening(server);
     if now == Some(wanted) || heard && wanted {
@@ -75,7 +78,7 @@ fn of_server(server: &ConnectServer, wanted: bool) -> Option<Change> {
     change.id = format!("{}:{}", ENABLED.id, server.computer);
     let mut hindered = String::new();
     if wanted {
-        hindered = hindrances(server, server.read_at.unwrap_or_default());
+        hindered = hindrances(server, when);
         if last(server, &[NO_TOKEN]).is_some() {
             hindered.push_str("The last one who set it up could not sign in (event 32009): that account must be in the cloud only, not federated.");
         }
@@ -92,8 +95,8 @@ fn of_server(server: &ConnectServer, wanted: bool) -> Option<Change> {
     })
 }
 
-/// What makes switching on fail, as far as the server shows it, at that time; empty where nothing does.
-pub fn hindrances(server: &ConnectServer, now: Timestamp) -> String {
+/// What makes switching on fail, as far as the server shows it that was read in this time; empty where nothing does.
+pub fn hindrances(server: &ConnectServer, when: RangeInclusive<Timestamp>) -> String {
     let mut told = String::new();
     if is_running(server) == Some(false) {
         told.push_str("Its service ADSync does not run: start it first. ");
@@ -101,8 +104,9 @@ pub fn hindrances(server: &ConnectServer, now: Timestamp) -> String {
     if lacks_tls(server) {
         told.push_str("TLS 1.2 is not switched on for good: set the values that Microsoft's page lists first. ");
     }
-    if server.read_at.is_some_and(|own| own.duration_since(now).abs() > SKEW) {
-        told.push_str("Its clock is more than five minutes off: set it first. ");
+    let is_off = |own: Timestamp| when.start().duration_since(own) > SKEW || own.duration_since(*when.end()) > SKEW;
+    if server.read_at.is_some_and(is_off) {
+        told.push_str("Its clock is more than five minutes off, or it was read at another time: see to that first. ");
     }
     told
 }
