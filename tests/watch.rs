@@ -233,6 +233,24 @@ fn the_connect_server_s_events_are_told_with_their_cause_by_its_own_clock() {
 }
 
 #[test]
+fn a_machine_whose_clock_is_off_sees_the_log_by_the_service_s() {
+    for ahead in [-600, 600] {
+        let lab = lab();
+        lab.add_fault(Fault::new("/v1.0", FaultKind::Clock { ahead })).unwrap();
+        let session = app(&lab, 0);
+        let at = if ahead < 0 { "-600s" } else { "+600s" };
+        let result = watch_reset(&session, request(8), |event| {
+            if is_start(event) {
+                reset(&lab, json!({"at": at, "reason": "Successfully completed reset."}));
+            }
+            None
+        })
+        .unwrap();
+        assert_eq!(result["verdict"], "Worked", "{ahead}: {result:#}");
+    }
+}
+
+#[test]
 fn a_failure_on_the_connect_server_ends_the_watch_though_the_log_says_nothing() {
     let lab = lab();
     let session = with_server(&lab);

@@ -60,6 +60,21 @@ Describe 'Errors explained' {
         @(Import-Csv -Path $csv | Resolve-SsprError).Count | Should -Be $causes.Count
     }
 
+    It 'takes what Event Viewer saved as CSV' {
+        # Its texts stand in a column that its first line does not name, and have lines of their own.
+        $lines = 'Level,Date and Time,Source,Event ID,Task Category',
+        'Error,11/28/2026 10:00:00 AM,PasswordResetService,33004,None,"TrackingId: 1, Reason: hr=80231367, message=x"',
+        'Error,11/28/2026 10:00:00 AM,ADSync,6329,Server,"An unexpected error has occurred',
+        'ERR_: MMS(1): admaexport.cpp(2939): Failed to acquire user information: 0x6ba"'
+        $file = [System.IO.Path]::Combine($TestDrive, 'viewer.csv')
+        [System.IO.File]::WriteAllLines($file, $lines)
+        $causes = @(Import-Csv -Path $file | Resolve-SsprError)
+        @($causes.By | Select-Object -Unique) -join ' ' | Should -Be 'Number'
+        @($causes | Group-Object -Property Asked).Name | Should -Contain 'PasswordResetService 33004'
+        $causes = @(Import-Csv -Path $file -Header Level, At, Source, Id, Task, Message | Select-Object -Skip 1 | Resolve-SsprError)
+        @($causes | Group-Object -Property Asked | ForEach-Object -Process { $_.Group[0].Number } | Sort-Object) -join ' ' | Should -Be '4 8'
+    }
+
     It 'says plainly that it knows nothing, and goes on' {
         $problems = $null
         $causes = @('SSPR_0404', 'SSPR_0030', '' | Resolve-SsprError -ErrorVariable problems -ErrorAction SilentlyContinue)

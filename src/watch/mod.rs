@@ -35,7 +35,7 @@ const MOST_SECONDS: u64 = 6 * 3600;
 const LOG_SECONDS: u64 = 10;
 /// How often the directory is.
 const DIRECTORY: Duration = Duration::from_secs(2);
-/// So far back the log is read, where its clock is behind.
+/// So far back the log is read: it is dated by the clocks of several machines.
 const MARGIN_SECONDS: i64 = 30;
 /// After Microsoft Entra's last word each source is looked at for so many polls of the audit log more.
 const LAST_POLLS: u32 = 3;
@@ -202,10 +202,12 @@ pub async fn watch(session: &Session, request: Value, context: &TaskContext) -> 
             }
         }
         Some(graph) => {
+            // By the service's clock, which its answer told: this machine's may be off.
+            let from = begun + (graph.ahead() - MARGIN_SECONDS).seconds();
             let mut own = Cloud {
                 graph,
                 user: text("id"),
-                from: begun - MARGIN_SECONDS.seconds(),
+                from,
                 known: BTreeSet::new(),
             };
             match own.look().await {

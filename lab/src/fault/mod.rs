@@ -168,6 +168,11 @@ pub enum FaultKind {
     UnknownEnums,
     /// Client assertions signed with PS256 are refused, as by an older authority.
     RefusePs256,
+    /// Answers are dated by a clock that is so far ahead, or behind.
+    Clock {
+        /// Seconds.
+        ahead: i64,
+    },
     /// The portal's object comes without this member.
     WithoutMember {
         /// Its name.

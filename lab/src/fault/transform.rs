@@ -2,7 +2,8 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_TYPE, DATE, HeaderValue};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{FaultKind, hostile};
@@ -102,6 +103,13 @@ pub(crate) fn transform(fault: &FaultKind, reply: &mut Reply, call: &Call) {
         }
     };
     match fault {
+        FaultKind::Clock { ahead } => {
+            let date = Timestamp::now() + SignedDuration::from_secs(*ahead);
+            let text = date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+            if let Ok(text) = HeaderValue::from_str(&text) {
+                reply.headers.insert(DATE, text);
+            }
+        }
         FaultKind::NextLinkHost { origin } => edit(reply, &mut |value| {
             let link = value["@odata.nextLink"]
                 .as_str()

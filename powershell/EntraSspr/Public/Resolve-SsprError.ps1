@@ -9,6 +9,8 @@ function Resolve-SsprError {
 
     By tells what a cause was found by: Event (an event's number and text), Code, Number (an event's number without its text:
     its text would tell more), or Words.
+    A file that Event Viewer saved as CSV comes in by Import-Csv. The events' texts, which tell more, stand there in a column
+    without a name: Import-Csv -Header Level, At, Source, Id, Task, Message gives it one (leave out the first row).
     .PARAMETER Text
     A code, an hr= value, a sentence, or with -Id an event's text.
     .PARAMETER Id
@@ -49,7 +51,7 @@ function Resolve-SsprError {
         [string] $Text,
 
         [Parameter(ParameterSetName = 'Event', Mandatory = $true, ValueFromPipelineByPropertyName = $true)]
-        [Alias('EventId')]
+        [Alias('EventId', 'Event ID')]
         [ValidateRange(0, [int]::MaxValue)]
         [int] $Id,
 
