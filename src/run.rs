@@ -8,7 +8,7 @@ use crate::declarations::Declarations;
 use crate::error::{Error, Result};
 use crate::finding::Severity;
 use crate::gather::{self, Limits};
-use crate::json::strict;
+use crate::json::{flag, strict};
 use crate::probe;
 use crate::readiness::{Readiness, Selection, assess};
 use crate::report;
@@ -209,7 +209,7 @@ pub fn probe_request(request: &Value) -> Result<probe::Request> {
     Ok(probe::Request {
         container: member("container")?,
         user: member("user")?,
-        accept_password_loss: request["acceptPasswordLoss"] == true,
+        accept_password_loss: flag(request, "acceptPasswordLoss")?,
         connector: member("connector")?,
     })
 }
@@ -315,7 +315,8 @@ pub fn report(request: Value) -> Result<Value> {
         Some("High") => Some(Severity::High),
         Some(_) => return Err(wrong("severity")),
     };
-    let redact = request["redact"] == true;
+    let (redact, overwrite) = (flag(&request, "redact")?, flag(&request, "overwrite")?);
+    let shared = flag(&request, "shared")?;
     if let Some(results) = member("fleet") {
         if format != Format::Html || redact {
             let what = "a fleet is written as a page, with its names";

@@ -117,6 +117,9 @@ fn what_a_request_may_not_say_is_refused_before_anything_is_sent() {
     assert!(refused(&|r| r["throttle"] = json!(0)).contains("from 1 to 256"));
     assert!(refused(&|r| r["check"] = json!({"steps": ["licence"]})).contains("there is no step 'licence'"));
     assert!(refused(&|r| r["resume"] = json!(true)).contains("state file"));
+    for no_boolean in [json!("true"), json!(1), json!([])] {
+        assert!(refused(&|r| r["resume"] = no_boolean.clone()).contains("'resume' is neither true nor false"));
+    }
     assert!(refused(&|r| r["canary"] = json!(1)).contains("`canary`"));
     assert!(lab.requests().is_empty());
 }

@@ -56,6 +56,10 @@ fn a_webhook_gets_a_card_or_json_signed_and_its_address_is_told_nowhere() {
     let told = send(&session, &url, None, json!({"message": message(), "dryRun": true})).unwrap();
     assert!(hooks(&lab).is_empty() && told["sent"] == false, "{told}");
     assert!(told["body"].as_str().unwrap().contains("AdaptiveCard"));
+    // What may have been meant as a dry run is none that sends.
+    let error = send(&session, &url, None, json!({"message": message(), "dryRun": "true"})).unwrap_err();
+    assert_eq!(error.target.as_deref(), Some("dryRun"));
+    assert!(hooks(&lab).is_empty());
     let told = send(&session, &url, Some("canary-key"), json!({"message": message()})).unwrap();
     assert_eq!(
         (told["sent"].as_bool(), told["status"].as_u64()),

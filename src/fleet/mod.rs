@@ -4,7 +4,7 @@
 mod state;
 
 use crate::error::{Error, Result};
-use crate::json::{self, read_tree, strict};
+use crate::json::{self, flag, read_tree, strict};
 use crate::panics;
 use crate::run;
 use crate::session::Session;

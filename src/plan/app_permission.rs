@@ -4,7 +4,7 @@ use super::{Plan, SCHEMA_VERSION};
 use crate::change::{Change, Kind, Write};
 use crate::error::{Error, Result};
 use crate::gather::users::quoted;
-use crate::json::strict;
+use crate::json::{flag, strict};
 use crate::report::screen::clean;
 use crate::session::Session;
 use crate::session::config::check_tenant;
@@ -58,6 +58,7 @@ pub fn needed(steps: &[&Step]) -> BTreeSet<&'static str> {
 /// Plans it: what is missing, and with `removeExcess` what is too much.
 pub async fn app_permission(session: &Session, request: Value, context: &TaskContext) -> Result<Value> {
     strict(&request, &["app", "steps", "removeExcess", "forTenant"])?;
+    let remove_excess = flag(&request, "removeExcess")?;
     let text = |name: &str| request[name].as_str().unwrap_or_default().trim();
     let names = request["steps"].as_array().into_iter().flatten();
     let names: Vec<String> = names.filter_map(Value::as_str).map(Into::into).collect();
@@ -113,7 +114,7 @@ pub async fn app_permission(session: &Session, request: Value, context: &TaskCon
         change.requires(REQUIRES)
     };
     let mut changes: Vec<Change> = missing.iter().map(|name| change(name, true)).collect();
-    if request["removeExcess"] == Value::Bool(true) {
+    if remove_excess {
         changes.extend(excess.iter().map(|name| change(name, false)));
     }
     let identity = session.state()?.identity;

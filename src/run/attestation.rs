@@ -188,7 +188,7 @@ pub fn write(session: &Session, request: &Value) -> Result<Value> {
     let missing = |name: &str| Error::new(Status::ArgumentInvalid, format!("'{name}' is missing")).target(name);
     let text = request["snapshot"].as_str().ok_or_else(|| missing("snapshot"))?;
     let path = Path::new(request["path"].as_str().ok_or_else(|| missing("path"))?);
-    let overwrite = request["overwrite"] == true;
+    let overwrite = json::flag(request, "overwrite")?;
     let snapshot = Snapshot::from_json(text)?;
     let earlier = match overwrite && path.exists() {
         true => Some(key.open(&file::read(path)?, path)?),
