@@ -8,7 +8,7 @@ use entra_sspr::fleet::{self, Fleet};
 use entra_sspr::session::Session;
 use entra_sspr::task::{Next, Task};
 use serde_json::{Value, json};
-use sspr_lab::{Fault, FaultKind, Lab, LabOptions};
+use sspr_lab::{Fault, FaultKind, Lab, LabOptions, RequestRecord};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -334,16 +334,19 @@ fn the_budgets_of_an_app_are_kept_in_each_tenant_and_over_all() {
     std::fs::write(&scenario, one_app.to_string()).expect("the scenario is written");
     let lab = Lab::start_blocking(LabOptions {
         scenarios: vec![scenario.display().to_string(); 40],
+        budgets: true,
         ..LabOptions::default()
     })
     .expect("the lab starts");
-    let sessions = sessions(&lab, |config| config["budgets"] = json!("documented"));
-    let check = json!({"check": {"steps": ["reset_policy", "user_registration"]}, "throttle": 40});
-    let (_, whole) = run_fleet(&sessions, request(&lab, check));
-    assert_eq!(whole["done"], 40);
-    let asked = lab.requests();
-    let counts = |path: &str| path.contains("/reports/") || path.contains("/auditLogs/");
-    let arrivals = |tenant: Option<&str>| -> Vec<f64> {
+    let run = |budgets: &str, seconds: u64| {
+        let sessions = sessions(&lab, |config| config["budgets"] = json!(budgets));
+        let check = json!({"check": {"steps": ["reset_policy", "user_registration"]}, "throttle": 40, "deadlineSeconds": seconds});
+        let (_, whole) = run_fleet(&sessions, request(&lab, check));
+        (whole, lab.requests())
+    };
+    let refused = |asked: &[RequestRecord]| asked.iter().filter(|r| r.status == 429).count();
+    let arrivals = |asked: &[RequestRecord], tenant: Option<&str>| -> Vec<f64> {
+        let counts = |path: &str| path.contains("/reports/") || path.contains("/auditLogs/");
         let of = asked
             .iter()
             .filter(|r| counts(&r.path) && (tenant.is_none() || r.tenant_id.as_deref() == tenant));
@@ -351,14 +354,20 @@ fn the_budgets_of_an_app_are_kept_in_each_tenant_and_over_all() {
     };
     let all = arrivals(None);
     assert!(
-        all.len() > 122,
-        "{} count: too few to show that the app's own budget is kept",
-        all.len()
+        quickest(arrivals(&asked, None), 122) < WINDOW_MS,
+        "too few requests to show anything"
     );
+    assert!(refused(&asked) > 0);
+    lab.reset();
+    let (whole, asked) = run("documented", 50);
+    assert_eq!(whole["done"], 40);
+    assert_eq!(refused(&asked), 0, "refused by the service");
+    let all = arrivals(&asked, None);
+    assert!(all.len() > 122, "{} count: too few to show anything", all.len());
     let span = quickest(all, 122);
     assert!(span >= WINDOW_MS, "123 requests of the app in {span} ms");
     for tenant in lab.tenants() {
-        let span = quickest(arrivals(Some(&tenant.tenant_id)), 5);
+        let span = quickest(arrivals(&asked, Some(&tenant.tenant_id)), 5);
         assert!(span >= WINDOW_MS, "6 requests in one tenant in {span} ms");
     }
 }
