@@ -92,7 +92,31 @@ function global:Get-AutomationConnection {
             Error    = @($streams.Error)
             Warning  = @($streams.Warning)
             Progress = @($streams.Progress)
+            All      = Get-StreamText -Output $Job.Output -Stream $streams -Reason $reason
         }
+    }
+
+    # Makes a job say all that it can.
+    $loud = "foreach (`$name in 'Verbose', 'Debug', 'Information') { Set-Variable -Scope Global -Name `${name}Preference -Value Continue }"
+
+    function Get-StreamText {
+        # All that a job said, in any stream and in any member of its errors.
+        param($Output, $Stream, $Reason)
+
+        $records = @($Stream.Error) + @(if ($Reason -and $Reason.PSObject.Properties['ErrorRecord']) { $Reason.ErrorRecord })
+        $errors = foreach ($record in $records) {
+            "$record $($record.Exception) $($record.ErrorDetails) $($record.FullyQualifiedErrorId) $($record.TargetObject) $($record.InvocationInfo.Line) $($record.ScriptStackTrace)"
+            "$($record.Exception.Data.Values)"
+        }
+        (@($Output) + @($errors) + @($Stream.Warning) + @($Stream.Verbose) + @($Stream.Debug) + @($Stream.Information) + @($Stream.Progress) + @("$Reason")) -join "`n"
+    }
+
+    function Get-FileText {
+        # Every file below a folder, each under its name.
+        param([string] $Folder)
+
+        $files = @([System.IO.Directory]::GetFiles($Folder, '*', 'AllDirectories') | ForEach-Object { "$_`n$([System.IO.File]::ReadAllText($_))" })
+        $files -join "`n"
     }
 
     function Invoke-Job {
@@ -520,7 +544,7 @@ Describe 'EntraSspr-Readiness' {
     It 'tells a webhook what changed since the last job, and keeps that in a blob; no stream has their addresses' {
         $variable = @{ Hook = "$($lab.url)/hook/canary-7c1e?sig=canary-7c1e"; State = "$($lab.url)/blob/states/job.json?sig=canary-7c1e"; Key = 'canary-7c1e' }
         $settings = @{ Step = 'license'; WebhookVariable = 'Hook'; StateVariable = 'State'; SigningKeyVariable = 'Key'; WebhookFormat = 'Json'; HeartbeatHours = 24 }
-        $texts = @(foreach ($run in 1, 2) { (Invoke-Job -Runbook EntraSspr-Readiness -Parameter $settings -Setting @{ Variable = $variable }) })
+        $texts = @(foreach ($run in 1, 2) { (Invoke-Job -Runbook EntraSspr-Readiness -Parameter $settings -Setting @{ Variable = $variable; Before = $loud }) })
         $texts[0].State | Should -Be 'Completed' -Because $texts[0].Reason
         $sent = @(Invoke-Lab -Lab $lab -Action requests | ForEach-Object { $_ } | Where-Object { $_.path -like '/hook*' })
         # The first job has something to tell, or gives the sign of life with which silence begins.
@@ -528,17 +552,17 @@ Describe 'EntraSspr-Readiness' {
         $texts[0].Text | Should -Match '(?m)^Told 127\.0\.0\.1: '
         $texts[1].Text | Should -Match '(?m)^Nothing to tell: Nothing changed\.'
         foreach ($one in $texts) {
-            ($one.Text + ($one.Error + $one.Warning | Out-String) + $one.Reason) | Should -Not -Match 'canary'
+            $one.All | Should -Not -Match 'canary'
             (ConvertFrom-Json -InputObject $one.Output[-1]).tenantId | Should -Be $lab.tenants[0].tenantId
         }
         $sent[0].body | Should -Not -Match 'canary'
         # A webhook that is gone fails the job, after the result was written.
         $variable['State'] = "$($lab.url)/blob/states/other.json?sig=canary-7c1e"
         $variable['Hook'] = "$($lab.url)/hook/moved?to=$nowhere/canary-7c1e"
-        $failed = Invoke-Job -Runbook EntraSspr-Readiness -Parameter $settings -Setting @{ Variable = $variable }
+        $failed = Invoke-Job -Runbook EntraSspr-Readiness -Parameter $settings -Setting @{ Variable = $variable; Before = $loud }
         "$($failed.State) $($failed.Id)" | Should -Match '^Failed Sspr\.Service\.Failed'
         $failed.Text | Should -Match '"ready":'
-        ($failed.Text + $failed.Reason) | Should -Not -Match 'canary'
+        $failed.All | Should -Not -Match 'canary'
     }
 
     It 'keeps nothing in its runspace' {
@@ -684,7 +708,8 @@ function global:Invoke-RestMethod {
         $started = (ConvertFrom-Json -InputObject $Body).properties
         $given = @{}
         foreach ($member in $started.parameters.PSObject.Properties) { $given[$member.Name] = if ($member.Name -eq 'Step') { ConvertFrom-Json -InputObject $member.Value } else { $member.Value } }
-        [void](& ([scriptblock]::Create([System.IO.File]::ReadAllText($global:AzureRunbook))) @given)
+        # That a job fails is not told to who starts it.
+        try { [void](& ([scriptblock]::Create([System.IO.File]::ReadAllText($global:AzureRunbook))) @given) } catch { $global:AzureFailed = "$_" }
         return [pscustomobject]@{ name = 'x'; properties = [pscustomobject]@{ status = 'New'; runbook = $started.runbook } }
     }
     if (-not $global:AzureWasBusy) {
@@ -743,6 +768,88 @@ function global:Invoke-RestMethod {
         "$($job.Text) $($job.Warning) $($blobs.Values)" | Should -Not -Match 'canary-'
     }
 
+    It 'started again under its name does nothing that is done, whoever did it: <Where>' -ForEach @(@{ Where = 'in a share' }, @{ Where = 'in a container' }) {
+        $share = [System.IO.Directory]::CreateDirectory([System.IO.Path]::Combine($TestDrive, 'again')).FullName
+        $parameter = @{
+            Step = 'license'; Run = 'again'; JobCount = 2; PollSeconds = 1
+            SubscriptionId = '00000000-0000-0000-0000-000000000001'; ResourceGroup = 'sspr'; AutomationAccount = 'sspr-jobs'
+        }
+        if ($Where -eq 'in a share') { $parameter['SharePath'] = $share } else { $parameter += @{ StorageAccount = 'ssprfleet'; Container = 'fleet' } }
+        # One tenant refuses the app as long as the parts run, so that the job that started them does it itself.
+        [void](Invoke-Lab -Lab $lab -Method POST -Action faults -Body @{ path = ''; tenant = $lab.tenants[1].tenantId; kind = 'status'; status = 401 })
+        $polled = "`$global:AzurePolled = { `$client = New-Object -TypeName System.Net.WebClient; `$client.Headers['x-lab-key'] = '$($lab.controlKey)'; [void]`$client.UploadString('$($lab.url)/_lab/faults', 'DELETE', '') }"
+        $shell = New-Job -Variable $variable -Before "$azure`n$polled"
+        try {
+            $first = Wait-Runbook -Job (Start-Runbook -Shell $shell -Runbook EntraSspr-Fleet -Parameter $parameter)
+            [void](Invoke-Lab -Lab $lab -Method POST -Action reset)
+            $second = Wait-Runbook -Job (Start-Runbook -Shell $shell -Runbook EntraSspr-Fleet -Parameter $parameter)
+            $places = @(Invoke-Shell -Shell $shell -Script '$AzureAsked | Where-Object -FilterScript { $_.Mode } | ForEach-Object -Process { $_.Mode }')
+        } finally {
+            Close-Shell -Shell $shell
+            [void](Invoke-Lab -Lab $lab -Method DELETE -Action faults)
+        }
+        foreach ($job in $first, $second) {
+            $job.Reason | Should -BeNullOrEmpty
+            (ConvertFrom-Json -InputObject $job.Output[-1]).done | Should -Be 3
+        }
+        @(Invoke-Lab -Lab $lab -Action requests | ForEach-Object { $_ } | Where-Object { $_ }).Count | Should -Be 0
+        # In a share other accounts go on with what is there; what is copied to a container is nobody else's meanwhile.
+        if ([Environment]::OSVersion.Platform -eq 'Unix') {
+            if ($Where -eq 'in a share') {
+                @([System.IO.Directory]::GetFiles($share, '*.state')).Count | Should -Be 3
+                $plain = [System.IO.Path]::Combine($share, 'plain')
+                [System.IO.File]::WriteAllText($plain, '')
+                $rights = [string][System.IO.File]::GetUnixFileMode($plain)
+                foreach ($file in [System.IO.Directory]::GetFiles($share)) { [string][System.IO.File]::GetUnixFileMode($file) | Should -Be $rights -Because $file }
+            } else {
+                $places | Should -Not -BeNullOrEmpty
+                foreach ($mode in $places) { $mode | Should -Be 'UserExecute, UserWrite, UserRead' }
+            }
+        }
+    }
+
+    It 'tells no secret in any stream, file, blob or request: <Where>' -ForEach @(@{ Where = 'in a share' }, @{ Where = 'in a container' }) {
+        $share = [System.IO.Directory]::CreateDirectory([System.IO.Path]::Combine($TestDrive, "secrets $Where")).FullName
+        # Secrets in the list itself, where none belongs, beside entries that are right; and a password that is not the file's.
+        $wrong = @(
+            @{ Name = 'secret'; Tenant = $lab.tenants[0].tenantId; ClientId = $lab.tenants[0].clientId; ClientSecret = 'canary-client-secret'; Endpoint = $endpoint }
+            @{ Name = 'password'; Tenant = $lab.tenants[0].tenantId; ClientId = $lab.tenants[0].clientId; CertificatePath = $pem; CertificatePassword = 'canary-password'; Endpoint = $endpoint }
+            @{ Name = 'token'; AccessToken = 'canary-access-token'; Endpoint = $endpoint }
+            @{ Name = 'signature'; Tenant = $lab.tenants[0].tenantId; SasToken = 'sig=canary-signature' }
+        )
+        $mine = @{ EntraSsprTenants = ConvertTo-Json -InputObject ($entries + $wrong) -Depth 4 -Compress }
+        $parameter = @{
+            Step = 'license'; Run = 'secrets'; JobCount = 2; PollSeconds = 1
+            SubscriptionId = '00000000-0000-0000-0000-000000000001'; ResourceGroup = 'sspr'; AutomationAccount = 'sspr-jobs'
+        }
+        if ($Where -eq 'in a share') { $parameter['SharePath'] = $share } else { $parameter += @{ StorageAccount = 'ssprfleet'; Container = 'fleet' } }
+        $shell = New-Job -Variable $mine -Before "$azure`n$loud"
+        try {
+            $job = Wait-Runbook -Job (Start-Runbook -Shell $shell -Runbook EntraSspr-Fleet -Parameter $parameter)
+            $asked = @(Invoke-Shell -Shell $shell -Script '$AzureAsked | ForEach-Object -Process { "$($_.Method) $($_.Uri) $($_.Body)" }') -join "`n"
+            $blobs = @(Invoke-Shell -Shell $shell -Script '$AzureBlob.Keys; $AzureBlob.Values; $AzureFailed') -join "`n"
+        } finally {
+            Close-Shell -Shell $shell
+        }
+        $job.Id | Should -Be 'Sspr.Fleet.Failed' -Because 'four entries cannot be used'
+        (ConvertFrom-Json -InputObject @($job.Output | Where-Object { $_ -like '{*' })[-1]).done | Should -Be 3
+        $files = Get-FileText -Folder $share
+        # What is looked through is there.
+        "$files$blobs" | Should -Match '(?m)fleet\.html'
+        "$files$blobs" | Should -Match '"status":"Done"'
+        $asked | Should -Match '"Part":'
+        $job.All | Should -Match '(?m)in plain text'
+        $key = [regex]::Matches([System.IO.File]::ReadAllText($lab.keyFile), '(?m)^[A-Za-z0-9+/]{60,}\r?$') | ForEach-Object { $_.Value.Trim() }
+        @($key).Count | Should -BeGreaterThan 5
+        foreach ($text in $job.All, $files, $asked, $blobs) {
+            $text | Should -Not -Match 'canary'
+            $text | Should -Not -Match 'eyJ[A-Za-z0-9_-]{8}' -Because 'a token begins so'
+            foreach ($secret in $key + $lab.tenants[0].clientSecret) { $text.Contains($secret) | Should -BeFalse }
+        }
+        # Nothing is left where the job copied from and to.
+        @([System.IO.Directory]::GetDirectories([System.IO.Path]::GetTempPath(), 'sspr-*') | Where-Object { [System.IO.Directory]::GetFiles($_, '*.state').Count }) | Should -BeNullOrEmpty
+    }
+
     It 'says what is missing' {
         (Invoke-Job -Runbook EntraSspr-Fleet).Id | Should -Be 'Sspr.Fleet.NoPlace'
         (Invoke-Job -Runbook EntraSspr-Fleet -Parameter @{ SharePath = $TestDrive; JobCount = 2 }).Id | Should -Be 'Sspr.Fleet.NoAccount'
@@ -769,13 +876,27 @@ function global:Get-AutomationPSCredential {
         $job.Reason | Should -Match 'no credential Nobody'
     }
 
+    It 'tells no password of a directory that it cannot reach' {
+        $share = [System.IO.Directory]::CreateDirectory([System.IO.Path]::Combine($TestDrive, 'unreached')).FullName
+        $shell = New-Job -Before "$credentials`n$loud"
+        try {
+            $credential = New-Object -TypeName System.Management.Automation.PSCredential -ArgumentList 'EXAMPLE\reader', (ConvertTo-Secret -Text 'canary-bind-password')
+            [void](Invoke-Shell -Shell $shell -Script 'param($Credential) $global:TestCredential = $Credential' -Argument $credential)
+            $job = Wait-Runbook -Job (Start-Runbook -Shell $shell -Runbook EntraSspr-Directory -Parameter @{ SharePath = $share; CredentialName = 'SsprReader'; Domain = 'example.test'; Server = '127.0.0.1'; AllowUnknown = $true })
+        } finally {
+            Close-Shell -Shell $shell
+        }
+        $job.State | Should -Be 'Failed'
+        ($job.All + (Get-FileText -Folder $share)) | Should -Not -Match 'canary'
+    }
+
     It 'reads the directory with the credential, and joins it with the tenant''s part' {
         if (Skip-WithoutController) { return }
         $lab = Start-Lab -Scenario hybrid-ready
         $share = [System.IO.Directory]::CreateDirectory([System.IO.Path]::Combine($TestDrive, 'parts')).FullName
         $controllers = Get-LabController
         $connection = Get-LabDirectory -Controller $controllers[0]
-        $shell = New-Job -Before $credentials
+        $shell = New-Job -Before "$credentials`n$loud"
         try {
             $before = 'param($Connection, $Tenant, $Share) $global:TestCredential = $Connection.Credential; foreach ($name in ''CaFile'', ''DnsServer'', ''SysvolPath'') { $global:PSDefaultParameterValues["Connect-SsprDirectory:$name"] = $Connection[$name] }; $one = Connect-SsprTenant @Tenant; Test-SsprReadiness -Session $one | Export-SsprSnapshot -Path "$Share/tenant.sspr.json"; Disconnect-Sspr -Session $one'
             [void](Invoke-Shell -Shell $shell -Script $before -Argument $connection, (Get-LabConnection -Lab $lab), $share)
@@ -787,5 +908,9 @@ function global:Get-AutomationPSCredential {
         $job.Reason | Should -Match 'is not ready' -Because 'the domain has faults'
         $job.Text | Should -Match '(?m)^Joined with tenant\.sspr\.json\.'
         foreach ($file in 'directory.sspr.json', 'joined.sspr.json', 'joined.html') { [System.IO.File]::Exists([System.IO.Path]::Combine($share, $file)) | Should -BeTrue }
+        foreach ($text in $job.All, (Get-FileText -Folder $share)) {
+            foreach ($secret in $controllers[0].password, $lab.tenants[0].clientSecret) { $text.Contains($secret) | Should -BeFalse }
+            $text | Should -Not -Match 'eyJ[A-Za-z0-9_-]{8}'
+        }
     }
 }
