@@ -98,6 +98,46 @@ Describe 'Invoke-SsprFleet' {
         { $list | Invoke-SsprFleet -SignIn $signIn -StatePath $state } | Should -Throw -ErrorId 'Sspr.File.Write,Invoke-SsprFleet'
     }
 
+    It 'goes on after its process was killed' {
+        $state = Join-Path $TestDrive 'killed.state'
+        [void](Invoke-Lab -Lab $lab -Method POST -Action faults -Body @{ path = '/v1.0'; tenant = $lab.tenants[3].tenantId; kind = 'never' })
+        $file = Join-Path $TestDrive 'killed.json'
+        $with = Join-Path $TestDrive 'killed.pem'
+        Set-Content -Path $with -Value ([System.IO.File]::ReadAllText($lab.certificateFile) + [System.IO.File]::ReadAllText($lab.keyFile))
+        ConvertTo-Json -InputObject $list | Set-Content -Path $file
+        $child = Start-Child -Script @"
+Import-Module -Name '$($env:SSPR_MODULE)/EntraSspr.psd1'
+`$endpoint = @{ login = '$($lab.url)'; graph = '$($lab.url)'; imds = '$($lab.url)' }
+Invoke-SsprFleet -Path '$file' -SignIn @{ Endpoint = `$endpoint; CertificatePath = '$with' } -Step license -StatePath '$state'
+"@
+        $lines = { if ([System.IO.File]::Exists($state)) { $copy = "$state.copy"; [System.IO.File]::Copy($state, $copy, $true); [System.IO.File]::ReadAllLines($copy).Count } else { 0 } }
+        $end = [datetime]::UtcNow.AddSeconds(40)
+        while ((& $lines) -lt 4 -and [datetime]::UtcNow -lt $end) { Start-Sleep -Milliseconds 100 }
+        & $lines | Should -Be 4 -Because 'three are done and one hangs'
+        $child.HasExited | Should -BeFalse
+        $child.Kill()
+        [void](Wait-Child -Process $child)
+        [void](Invoke-Lab -Lab $lab -Method DELETE -Action faults)
+        [void](Invoke-Lab -Lab $lab -Method POST -Action reset)
+        $results = @($list | Invoke-SsprFleet -SignIn $signIn -Step license -Resume $state)
+        @($results | Where-Object { $_.Resumed }).Count | Should -Be 3
+        @($results.Status | Select-Object -Unique) | Should -Be 'Done'
+        @((Invoke-Lab -Lab $lab -Action requests) | Where-Object { $_.tenantId } | ForEach-Object { $_.tenantId } | Select-Object -Unique) | Should -Be $lab.tenants[3].tenantId
+    }
+
+    It 'goes on in the first of several files, or begins a new one with what all know' {
+        $one, $two, $both = 'one', 'two', 'both' | ForEach-Object { Join-Path $TestDrive "$_.state" }
+        [void]@($list | Select-Object -First 2 | Invoke-SsprFleet -SignIn $signIn -Step license -StatePath $one)
+        [void]@($list | Select-Object -Skip 2 -First 1 | Invoke-SsprFleet -SignIn $signIn -Step license -StatePath $two)
+        [void](Invoke-Lab -Lab $lab -Method POST -Action reset)
+        $results = @($list | Invoke-SsprFleet -SignIn $signIn -Step license -StatePath $both -Resume $one, $two)
+        @($results | Where-Object { $_.Resumed }).Count | Should -Be 3
+        $results = @($list | Invoke-SsprFleet -SignIn $signIn -Step license -Resume $one, $both)
+        @($results | Where-Object { $_.Resumed }).Count | Should -Be 4
+        @((Invoke-Lab -Lab $lab -Action requests) | Where-Object { $_.tenantId } | ForEach-Object { $_.tenantId } | Select-Object -Unique) | Should -Be $lab.tenants[3].tenantId
+        [System.IO.File]::ReadAllLines($one).Count | Should -Be 5
+    }
+
     It 'writes one page of all, also of results that were saved' {
         $page = Join-Path $TestDrive 'fleet.html'
         $results = @($list | Invoke-SsprFleet -SignIn $signIn -Step license)

@@ -712,6 +712,7 @@ function global:Invoke-RestMethod {
         try { [void](& ([scriptblock]::Create([System.IO.File]::ReadAllText($global:AzureRunbook))) @given) } catch { $global:AzureFailed = "$_" }
         return [pscustomobject]@{ name = 'x'; properties = [pscustomobject]@{ status = 'New'; runbook = $started.runbook } }
     }
+    if ($global:AzurePolled) { & $global:AzurePolled }
     if (-not $global:AzureWasBusy) {
         $global:AzureWasBusy = $true
         throw 'Too many requests.'

@@ -33,13 +33,55 @@ fn lock(path: &Path) -> Result<Lock> {
     Lock::take(&format!("fleet-{end}"), &format!("another run goes on with {name}"))
 }
 
+/// The first line of a file.
+fn head(steps: &[&str]) -> Value {
+    json!({"fleet": 1, "steps": steps})
+}
+
+/// How much of a file is whole lines, and what is done in it.
+fn read(path: &Path, head: &Value) -> Result<(usize, Before)> {
+    let bytes = file::read(path)?;
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let mut lines = bytes[..whole]
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty());
+    let first: Value = lines.next().and_then(|line| json::read(line).ok()).unwrap_or_default();
+    let name = path.display().to_string();
+    let refused = |what: &str, help: &str| {
+        Err(Error::new(Status::ArgumentInvalid, format!("{name} {what}"))
+            .target(name.clone())
+            .help(help))
+    };
+    if whole > 0 && first["fleet"] != 1 {
+        return refused("is no fleet's state file", "Name the file that the run was begun with.");
+    }
+    if whole > 0 && first["steps"] != head["steps"] {
+        let help = "Choose the same steps, or begin a new run.";
+        return refused("is of a run over other steps", help);
+    }
+    let mut before = Before::new();
+    for line in lines {
+        // What cannot be read is not done.
+        let told: Value = json::read(line).unwrap_or_default();
+        let Some(key) = told["key"].as_str().map(str::to_lowercase) else {
+            continue;
+        };
+        if told["status"] == "Done" {
+            before.insert(key, told);
+        } else {
+            before.remove(&key);
+        }
+    }
+    Ok((whole, before))
+}
+
 impl State {
     /// Begins a file, or goes on with one. A line that a crash cut off counts for nothing: its target is done again.
     pub(super) fn open(path: Option<PathBuf>, resume: bool, steps: &[&str]) -> Result<(Self, Before)> {
         let Some(path) = path else {
             return Ok((State(None), Before::new()));
         };
-        let head = json!({"fleet": 1, "steps": steps});
+        let head = head(steps);
         let path = std::path::absolute(&path).unwrap_or(path);
         let held = lock(&path)?;
         if !resume {
@@ -62,38 +104,7 @@ impl State {
                 .caused_by(&e)
         })?;
         let mut state = State(Some((path.clone(), file, held)));
-        let bytes = file::read(&path)?;
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let mut lines = bytes[..whole]
-            .split(|byte| *byte == b'\n')
-            .filter(|line| !line.is_empty());
-        let first: Value = lines.next().and_then(|line| json::read(line).ok()).unwrap_or_default();
-        let name = path.display().to_string();
-        let refused = |what: &str, help: &str| {
-            Err(Error::new(Status::ArgumentInvalid, format!("{name} {what}"))
-                .target(name.clone())
-                .help(help))
-        };
-        if whole > 0 && first["fleet"] != 1 {
-            return refused("is no fleet's state file", "Name the file that the run was begun with.");
-        }
-        if whole > 0 && first["steps"] != head["steps"] {
-            let help = "Choose the same steps, or begin a new run.";
-            return refused("is of a run over other steps", help);
-        }
-        let mut before = Before::new();
-        for line in lines {
-            // What cannot be read is not done.
-            let told: Value = json::read(line).unwrap_or_default();
-            let Some(key) = told["key"].as_str().map(str::to_lowercase) else {
-                continue;
-            };
-            if told["status"] == "Done" {
-                before.insert(key, told);
-            } else {
-                before.remove(&key);
-            }
-        }
+        let (whole, before) = read(&path, &head)?;
         if let State(Some((path, file, _))) = &mut state {
             let cut = file
                 .set_len(whole as u64)
@@ -104,6 +115,16 @@ impl State {
             state.append(&head)?;
         }
         Ok((state, before))
+    }
+
+    /// What is done in the state files of other runs, over parts of the same list for example.
+    pub(super) fn others(paths: &[PathBuf], steps: &[&str]) -> Result<Before> {
+        let head = head(steps);
+        let mut all = Before::new();
+        for path in paths {
+            all.append(&mut read(path, &head)?.1);
+        }
+        Ok(all)
     }
 
     /// Notes what a target came to.

@@ -97,17 +97,11 @@ function Invoke-SsprFleet {
         [string] $StatePath,
 
         [ValidateNotNullOrEmpty()]
-        [string] $Resume
+        [string[]] $Resume
     )
 
     begin {
         $entries = [System.Collections.Generic.List[object]]::new()
-        if ($StatePath -and $Resume) {
-            $PSCmdlet.ThrowTerminatingError((New-SsprErrorRecord -Document ([pscustomobject]@{
-                            name = 'Argument.Invalid'; category = 'InvalidArgument'; target = 'Resume'
-                            message = '-StatePath begins a state file, -Resume goes on with one'; help = 'Give one of them.'
-                        })))
-        }
     }
 
     process {
@@ -127,11 +121,15 @@ function Invoke-SsprFleet {
         $request['throttle'] = $ThrottleLimit
         $request['targetSeconds'] = [long][Math]::Ceiling($TenantTimeout.TotalSeconds)
         if ($PSBoundParameters.ContainsKey('Timeout')) { $request['deadlineSeconds'] = [long][Math]::Ceiling($Timeout.TotalSeconds) }
-        if ($StatePath) { $request['statePath'] = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $StatePath }
-        if ($Resume) {
-            $request['statePath'] = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $Resume
+        $before = @(foreach ($file in $Resume) { Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $file })
+        if ($StatePath) {
+            $request['statePath'] = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $StatePath
+            $request['shared'] = [bool]$Shared
+        } elseif ($before) {
+            $request['statePath'], $before = $before
             $request['resume'] = $true
         }
+        if ($before) { $request['resumeFrom'] = @($before) }
 
         $handles = @{}
         $certificates = @{}

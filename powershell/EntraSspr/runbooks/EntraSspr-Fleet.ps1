@@ -191,9 +191,13 @@ if ($JobCount -gt 0 -and -not ($SubscriptionId -and $ResourceGroup -and $Automat
 if (-not $Run) { $Run = [datetime]::UtcNow.ToString('yyyyMMdd') }
 $folder = $SharePath
 if (-not $folder) {
-    # What is copied from and to the container; it goes with the job.
-    $folder = Join-Path -Path ([System.IO.Path]::GetTempPath()) -ChildPath "sspr-$([guid]::NewGuid())"
-    [void](New-Item -ItemType Directory -Path $folder)
+    # What is copied from and to the container; it goes with the job. On Windows the temporary folder is the user's own.
+    if ([System.IO.Directory].GetMethod('CreateTempSubdirectory')) {
+        $folder = [System.IO.Directory]::CreateTempSubdirectory('sspr-').FullName # 5.1-ok: asked for above
+    } else {
+        $folder = Join-Path -Path ([System.IO.Path]::GetTempPath()) -ChildPath "sspr-$([guid]::NewGuid())"
+        [void](New-Item -ItemType Directory -Path $folder)
+    }
 }
 
 Import-Module -Name EntraSspr
@@ -213,8 +217,11 @@ try {
     if ($steps) { $fleet['Step'] = $steps }
 
     $state = "$Run.state"
+    $others = @()
     if ($Part) {
         $of = $Part -split '/'
+        # What the job that starts the others did itself is done too.
+        $others = @($state)
         $state = "$Run-$($of[0]).state"
         # Every so-manieth entry: tenants of one kind often stand together.
         $list = @(for ($at = [int]$of[0] - 1; $at -lt $list.Count; $at += [int]$of[1]) { $list[$at] })
@@ -253,19 +260,20 @@ try {
             }
         }
         foreach ($name in $open.Keys) { Write-Warning -Message "Part $($open[$name]) has not ended in time; what it has noted counts." }
-        # What the parts have noted, in one file: the head of the first, and the lines of all.
-        $lines = New-Object -TypeName 'System.Collections.Generic.List[string]'
-        foreach ($number in 1..$count) {
-            if (-not (Receive-File -Name "$Run-$number.state")) { continue }
-            $noted = [System.IO.File]::ReadAllLines((Join-Path -Path $folder -ChildPath "$Run-$number.state"))
-            for ($at = [int]($lines.Count -gt 0); $at -lt $noted.Count; $at++) { $lines.Add($noted[$at]) }
-        }
-        if ($lines.Count -gt 0) { [System.IO.File]::WriteAllLines((Join-Path -Path $folder -ChildPath $state), $lines) }
+        # What the parts have noted is done.
+        $others = @(foreach ($number in 1..$count) { "$Run-$number.state" })
     }
 
     $path = Join-Path -Path $folder -ChildPath $state
-    $there = if ($JobCount -gt 0) { Test-Path -LiteralPath $path } else { Receive-File -Name $state }
-    if ($there) { $fleet['Resume'] = $path } else { $fleet['StatePath'] = $path }
+    $known = @(foreach ($name in @($state) + $others) { if (Receive-File -Name $name) { Join-Path -Path $folder -ChildPath $name } })
+    if ($known -notcontains $path) {
+        $fleet['StatePath'] = $path
+        $fleet['Shared'] = $shared
+    }
+    if ($known) { $fleet['Resume'] = $known }
+    # The parts may have taken most of the three hours after which Azure ends a job; the page is written before.
+    $minutes = $TimeoutMinutes
+    if ($JobCount -gt 0 -and -not $RunOn) { $minutes = [Math]::Max(1, [Math]::Min($minutes, 170 - [int]([datetime]::UtcNow - $begun).TotalMinutes)) }
     $results = New-Object -TypeName 'System.Collections.Generic.List[object]'
     $list | Invoke-SsprFleet @fleet -Timeout ([timespan]::FromMinutes($TimeoutMinutes)) | ForEach-Object -Process {
         if ($_.Readiness) {
