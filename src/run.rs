@@ -139,7 +139,7 @@ pub async fn check(
     request: &Request,
     context: &TaskContext,
 ) -> Result<Value> {
-    let limits = Limits {
+    let mut limits = Limits {
         time: request.time_budget_seconds.map(Duration::from_secs),
         full: request.full,
         groups: request.groups.clone(),
@@ -147,11 +147,16 @@ pub async fn check(
         ..Limits::default()
     };
     let declared = request.declared()?;
+    if let Some((_, declarations)) = &declared {
+        limits.groups.extend(declarations.reset_groups());
+    }
     let mut needs = steps::needs(chosen);
     let attested = match &request.attestation {
         Some(path) => {
             needs.insert(FactId::AuditSettings);
-            Some(Attested::read(path, session)?)
+            let attested = Attested::read(path, session)?;
+            limits.groups.extend(attested.reset_groups());
+            Some(attested)
         }
         None => None,
     };

@@ -29,7 +29,11 @@ struct Case {
 
 impl Case {
     fn new(key: bool) -> Self {
-        let lab = Lab::start_blocking(LabOptions::scenario("hybrid-ready")).expect("a lab");
+        Case::of("hybrid-ready", key)
+    }
+
+    fn of(scenario: &str, key: bool) -> Self {
+        let lab = Lab::start_blocking(LabOptions::scenario(scenario)).expect("a lab");
         Case {
             app: app(&lab, 0),
             folder: tempfile::tempdir().unwrap(),
@@ -175,6 +179,62 @@ fn an_app_takes_what_a_person_attested_and_carries_it_on() {
 
     let shown = [with.to_string(), fs::read_to_string(case.path()).unwrap()];
     assert!(shown.iter().all(|text| !text.contains("canary")), "the key is nowhere");
+    assert_clean(&case.lab);
+}
+
+#[test]
+fn the_group_that_was_attested_is_read_and_judged_as_the_portals_would_be() {
+    let case = Case::of("selected-group", true);
+    let portal = case.lab.control("GET", "portal", &json!({})).unwrap();
+    let group = portal["passwordReset"]["passwordResetEnabledGroupIds"][0].clone();
+    let chosen = |group: &Value, at: &str| {
+        let changes = json!({"EnablementForUsers": ["None", "Selected"], "PasswordResetEnabledGroupIds": ["", group]});
+        let event = json!({"at": at, "activity": "Update SSPR Settings", "changes": changes});
+        case.lab.control("POST", "audit", &json!({ "event": event })).unwrap();
+    };
+    chosen(&group, "-20d");
+    let own = check(&person(&case.lab, 0, true), json!({"steps": STEPS}));
+    assert_eq!(finding(&own, "reset_policy.group")["status"], "Pass");
+    case.attest(false).unwrap();
+    case.forget();
+
+    let without = check(&case.app, json!({"steps": STEPS}));
+    assert_eq!(finding(&without, "reset_policy.group")["status"], "Skipped");
+    let with = case.run().unwrap();
+    for id in ["reset_policy.scope", "reset_policy.group"] {
+        let (attested, read) = (finding(&with, id), finding(&own, id));
+        assert_eq!(
+            (&attested["status"], &attested["affected"]),
+            (&read["status"], &read["affected"]),
+            "{attested:#}"
+        );
+        let evidence = attested["evidence"].as_array().unwrap();
+        let names = |seen: &Value| seen.as_str().is_some_and(|seen| seen.starts_with("selected group: "));
+        let rests = evidence.iter().find(|one| names(&one["seen"])).unwrap();
+        assert_eq!(rests["source"], "attestation", "{attested:#}");
+    }
+
+    // The same, as an operator's word in place of the portal's.
+    let path = case.folder.path().join("group.json");
+    let entry = |setting: &str, value: Value| json!({"setting": setting, "value": value, "on": "2020-01-01", "author": "ops@contoso.example", "reason": "seen", "until": "2099-12-31"});
+    let declared = json!({"schemaVersion": 1, "declared": [entry("enablementType", json!(1)), entry("passwordResetEnabledGroupIds", json!([group]))]});
+    fs::write(&path, declared.to_string()).unwrap();
+    let stated = check(&case.app, json!({"steps": STEPS, "declarations": path}));
+    assert_eq!(
+        finding(&stated, "reset_policy.group")["status"],
+        "Pass",
+        "{:#}",
+        finding(&stated, "reset_policy.group")
+    );
+    assert_eq!(source(&stated, "reset_policy.group"), "declaration");
+
+    // Another group is chosen, which the log then names: that one counts, and it was deleted since.
+    let gone = json!("11111111-2222-4333-8444-555555555555");
+    chosen(&gone, "-0s");
+    let with = case.run().unwrap();
+    let found = finding(&with, "reset_policy.group");
+    assert_eq!(found["status"], "Fail", "{found:#}");
+    assert!(found.to_string().contains(gone.as_str().unwrap()));
     assert_clean(&case.lab);
 }
 

@@ -128,6 +128,11 @@ impl Attested {
         })
     }
 
+    /// The groups whose members a run is to read for it.
+    pub fn reset_groups(&self) -> Vec<String> {
+        self.before.reset_groups()
+    }
+
     /// Carries it on by what a run read, gives that to its facts, and writes it back; what came of that is for the result.
     pub fn give(self, snapshot: &mut Snapshot) -> Result<Value> {
         let Attested { path, key, before } = self;
