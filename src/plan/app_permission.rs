@@ -242,11 +242,15 @@ async fn find(graph: &Graph, app: &str) -> Result<Value> {
         )
         .help("Give the name, the application id or the object id as the page Enterprise applications shows it; the object id of an app registration is another.")),
         count => {
-            let ids = found.iter().filter_map(|one| one["id"].as_str()).take(10);
-            let ids = ids.collect::<Vec<_>>().join(", ");
+            let text = |one: &Value, name: &str| clean(one[name].as_str().unwrap_or("unknown"));
+            let told = |one: &Value| {
+                let (id, app) = (text(one, "id"), text(one, "appId"));
+                format!("object id {id} ({}, application id {app})", text(one, "servicePrincipalType"))
+            };
+            let all = found.iter().take(10).map(told).collect::<Vec<_>>().join("; ");
             Err(invalid(
                 Status::ArgumentInvalid,
-                format!("{count} apps are called '{shown}': {ids}"),
+                format!("{count} apps are called '{shown}': {all}"),
             )
             .help("Give the object id of the one that is meant."))
         }
