@@ -7,6 +7,7 @@ use reqwest::Url;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub struct Config {
     pub interactive: bool,
     /// Whether the services' documented request budgets are kept.
     pub budgets: Budgets,
+    /// Over how many processes an app is spread at once: each keeps to its share of the app's budgets over all tenants.
+    pub processes: Option<NonZeroU32>,
     /// How long each try of a request may take until its answer begins, and the longest silence in an answer.
     pub request_timeout_seconds: Option<u32>,
     /// How the caller names itself to the services.

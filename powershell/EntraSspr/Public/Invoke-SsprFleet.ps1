@@ -32,6 +32,9 @@ function Invoke-SsprFleet {
     How long reading long lists of one tenant may take, two minutes by default.
     .PARAMETER ThrottleLimit
     How many are checked at a time; 12 by default.
+    .PARAMETER RunCount
+    How many runs go on at once with the same app, this one included, over other tenants each: this one keeps to its share of what the
+    app may ask over all tenants. One by default.
     .PARAMETER TenantTimeout
     How long one tenant may take; then it counts as failed. Half an hour by default.
     .PARAMETER Timeout
@@ -86,6 +89,9 @@ function Invoke-SsprFleet {
 
         [ValidateRange(1, 256)]
         [int] $ThrottleLimit = 12,
+
+        [ValidateRange(1, 1000)]
+        [int] $RunCount = 1,
 
         [ValidateScript({ $_ -gt [timespan]::Zero })]
         [timespan] $TenantTimeout = [timespan]::FromMinutes(30),
@@ -150,7 +156,7 @@ function Invoke-SsprFleet {
                     continue
                 }
                 try {
-                    $opened = Open-SsprFleetEntry -Entry $read
+                    $opened = Open-SsprFleetEntry -Entry $read -RunCount $RunCount
                     $handles[$read.Name] = $opened.Handle
                     if ($null -ne $opened.Certificate) { $certificates[$opened.Certificate.Thumbprint] = $opened.Certificate }
                     $targets.Add($opened.Target)

@@ -224,6 +224,7 @@ try {
         $others = @($state)
         $state = "$Run-$($of[0]).state"
         # Every so-manieth entry: tenants of one kind often stand together.
+        $fleet['RunCount'] = [int]$of[1]
         $list = @(for ($at = [int]$of[0] - 1; $at -lt $list.Count; $at += [int]$of[1]) { $list[$at] })
     } elseif ($JobCount -gt 0) {
         $count = [Math]::Min($JobCount, $list.Count)
