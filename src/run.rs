@@ -68,6 +68,8 @@ pub struct SaveRequest {
     path: PathBuf,
     #[serde(default)]
     overwrite: bool,
+    #[serde(default)]
+    shared: bool,
 }
 
 /// What joining takes.
@@ -281,7 +283,7 @@ fn document(readiness: &Readiness, snapshot: String) -> Result<Value> {
 pub fn save(request: SaveRequest) -> Result<Value> {
     Snapshot::from_json(&request.snapshot)?;
     let path = &request.path;
-    crate::file::write_private(path, request.snapshot.as_bytes(), request.overwrite)?;
+    crate::file::write(path, request.snapshot.as_bytes(), request.overwrite, request.shared)?;
     Ok(json!({"path": path, "bytes": request.snapshot.len()}))
 }
 
@@ -294,6 +296,7 @@ const REPORT: &[&str] = &[
     "format",
     "path",
     "overwrite",
+    "shared",
     "redact",
 ];
 
@@ -329,7 +332,7 @@ pub fn report(request: Value) -> Result<Value> {
         }
         let results: Vec<Value> = crate::json::read(results).map_err(|_| wrong("fleet"))?;
         let bytes = export::write_fleet(&results);
-        crate::file::write_private(path, &bytes, request["overwrite"] == true)?;
+        crate::file::write(path, &bytes, overwrite, shared)?;
         return Ok(json!({"path": path, "bytes": bytes.len()}));
     }
     let (document, text) = match (member("readiness"), member("snapshot")) {
@@ -369,7 +372,7 @@ pub fn report(request: Value) -> Result<Value> {
         }
     };
     let bytes = export::write(document, snapshot.as_ref(), format, names.as_ref());
-    crate::file::write_private(path, &bytes, request["overwrite"] == true)?;
+    crate::file::write(path, &bytes, overwrite, shared)?;
     Ok(json!({"path": path, "bytes": bytes.len()}))
 }
 

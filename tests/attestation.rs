@@ -350,6 +350,28 @@ fn the_file_is_its_owners_alone() {
     assert_eq!(case.attest(false).unwrap_err().status, Status::FileWrite);
 }
 
+#[test]
+#[cfg(unix)]
+fn a_shared_file_stays_shared_whoever_writes_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let case = Case::new(true);
+    let session = person(&case.lab, 0, true);
+    let read = check(&session, json!({"steps": STEPS}));
+    case.give(&session);
+    let request = json!({"snapshot": read["snapshot"], "path": case.path(), "shared": true});
+    run_task(
+        &session,
+        |session, _| async move { attestation::write(&session, &request) },
+    )
+    .unwrap();
+    let plain = case.folder.path().join("plain");
+    fs::write(&plain, "").unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&case.path()), mode(&plain));
+    assert_eq!(case.run().unwrap()["attestation"]["written"], true);
+    assert_eq!(mode(&case.path()), mode(&plain), "the job wrote it");
+}
+
 const DECLARED: &str = r#"{"schemaVersion":1,
     "declared":[{"setting":"notifyUsersOnPasswordReset","value":true,"on":"2020-01-01","author":"ops@contoso.example","reason":"seen in the portal","until":"2099-12-31"}],
     "accepted":[{"finding":"reset_policy.methods_required","author":"ciso@contoso.example","reason":"a pilot of the branch offices","until":"2099-12-31"}]}"#;

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::lock::Lock;
 use crate::status::Status;
-use crate::{file, json, platform};
+use crate::{file, json};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -77,7 +77,7 @@ fn read(path: &Path, head: &Value) -> Result<(usize, Before)> {
 
 impl State {
     /// Begins a file, or goes on with one. A line that a crash cut off counts for nothing: its target is done again.
-    pub(super) fn open(path: Option<PathBuf>, resume: bool, steps: &[&str]) -> Result<(Self, Before)> {
+    pub(super) fn open(path: Option<PathBuf>, resume: bool, shared: bool, steps: &[&str]) -> Result<(Self, Before)> {
         let Some(path) = path else {
             return Ok((State(None), Before::new()));
         };
@@ -85,7 +85,7 @@ impl State {
         let path = std::path::absolute(&path).unwrap_or(path);
         let held = lock(&path)?;
         if !resume {
-            let file = platform::create_private(&path).map_err(|e| {
+            let file = file::create(&path, shared).map_err(|e| {
                 let error = unwritten(&path, &e);
                 match e.kind() {
                     std::io::ErrorKind::AlreadyExists => error.help("Resume it, or name another file."),
@@ -142,14 +142,14 @@ mod tests {
     use super::*;
 
     fn reopened(path: &Path, steps: &[&str]) -> Result<Vec<String>> {
-        State::open(Some(path.into()), true, steps).map(|(_, before)| before.into_keys().collect())
+        State::open(Some(path.into()), true, false, steps).map(|(_, before)| before.into_keys().collect())
     }
 
     #[test]
     fn what_is_done_is_known_again_and_what_failed_or_was_cut_off_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("fleet.state");
-        let (mut state, before) = State::open(Some(path.clone()), false, &["license"]).unwrap();
+        let (mut state, before) = State::open(Some(path.clone()), false, false, &["license"]).unwrap();
         assert!(before.is_empty());
         for (key, status) in [
             ("A", "Done"),
@@ -170,7 +170,7 @@ mod tests {
             assert_eq!(reopened(&path, &["license"]).unwrap(), ["a", "c"], "cut by {cut}");
         }
         // What is appended after the cut begins a line of its own.
-        let (mut state, _) = State::open(Some(path.clone()), true, &["license"]).unwrap();
+        let (mut state, _) = State::open(Some(path.clone()), true, false, &["license"]).unwrap();
         state.append(&json!({"key": "e", "status": "Done"})).unwrap();
         drop(state);
         assert_eq!(reopened(&path, &["license"]).unwrap(), ["a", "c", "e"]);
@@ -185,14 +185,14 @@ mod tests {
     fn a_state_of_other_steps_or_another_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("fleet.state");
-        drop(State::open(Some(path.clone()), false, &["license"]).unwrap());
+        drop(State::open(Some(path.clone()), false, false, &["license"]).unwrap());
         assert!(
             reopened(&path, &["hybrid"])
                 .unwrap_err()
                 .message
                 .contains("other steps")
         );
-        let there = State::open(Some(path.clone()), false, &["license"]).unwrap_err();
+        let there = State::open(Some(path.clone()), false, false, &["license"]).unwrap_err();
         assert_eq!(there.help.as_deref(), Some("Resume it, or name another file."));
         std::fs::write(&path, "some text\nof a person\n").unwrap();
         assert!(

@@ -176,7 +176,7 @@ fn write_back(path: &Path, key: &Key, attestation: &Attestation) -> Result<()> {
     if there.is_ok_and(|there| there.beyond(attestation)) {
         return Ok(());
     }
-    file::write_private(path, key.close(attestation)?.as_bytes(), true)
+    file::write(path, key.close(attestation)?.as_bytes(), true, attestation.shared)
 }
 
 fn told(path: &Path, attestation: &Attestation) -> Value {
@@ -188,7 +188,7 @@ fn told(path: &Path, attestation: &Attestation) -> Value {
 
 /// Writes what a snapshot attests to a file.
 pub fn write(session: &Session, request: &Value) -> Result<Value> {
-    json::strict(request, &["snapshot", "path", "overwrite"])?;
+    json::strict(request, &["snapshot", "path", "overwrite", "shared"])?;
     let key = Key::take(session)?;
     let missing = |name: &str| Error::new(Status::ArgumentInvalid, format!("'{name}' is missing")).target(name);
     let text = request["snapshot"].as_str().ok_or_else(|| missing("snapshot"))?;
@@ -199,6 +199,8 @@ pub fn write(session: &Session, request: &Value) -> Result<Value> {
         true => Some(key.open(&file::read(path)?, path)?),
         false => None,
     };
+    // One that was shared stays so.
+    let shared = json::flag(request, "shared")? || earlier.as_ref().is_some_and(|earlier| earlier.shared);
     let own = &snapshot.signed_in.tenant_id;
     if earlier
         .as_ref()
@@ -213,7 +215,9 @@ pub fn write(session: &Session, request: &Value) -> Result<Value> {
             .help("Sign in with Connect-SsprTenant -PortalApi as a person who may read the reset policy and the audit log, and check at least the step reset_policy.")
     })?;
     attestation.keyed = key.0.is_some();
-    file::write_private(path, key.close(&attestation)?.as_bytes(), overwrite)?;
+    attestation.shared = shared;
+    let text = key.close(&attestation)?;
+    file::write(path, text.as_bytes(), overwrite, attestation.shared)?;
     let mut told = told(path, &attestation);
     told["changes"] = attestation.changes.keys().cloned().collect();
     Ok(told)

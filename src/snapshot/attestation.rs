@@ -46,6 +46,9 @@ pub struct Attestation {
     pub events: BTreeMap<String, Timestamp>,
     /// True where a key vouches for it; else it can be trusted as far as the access rights of its file are.
     pub keyed: bool,
+    /// True where its file has the rights that its folder gives: a person and a job share it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub shared: bool,
 }
 
 /// What the log says and how far that goes; none where it was not read whole.

@@ -15,7 +15,7 @@ function Invoke-SsprFleet {
     Connector and SysvolPath are of Connect-SsprDirectory, DirectoryCredential and DirectoryCaFile are its Credential and CaFile.
     In a CSV file lists are separated by semicolons. Secrets do not belong in a file: give objects with a SecureString, or SignIn.
 
-    The request budgets of an app are kept in each tenant and over all tenants.
+    The request budgets of an app are kept in each tenant and over all tenants; where other runs go on with the same app, tell how many.
     .PARAMETER Target
     The entries: objects or tables, or the tenants' ids or domains as texts.
     .PARAMETER Path
@@ -41,8 +41,11 @@ function Invoke-SsprFleet {
     How long the run may take. What goes on then counts as failed, and what has not begun as not done.
     .PARAMETER StatePath
     A new file in which the run notes what has ended, readable by its owner only. It holds no secret and no finding.
+    .PARAMETER Shared
+    Give the file of StatePath the rights that its folder gives, and not its owner's alone.
     .PARAMETER Resume
-    The state file of an earlier run over the same list: what is done in it is not done again, and comes first, without Readiness.
+    The state files of earlier runs over the same list or parts of it: what is done in one is not done again, and comes first,
+    without Readiness. The run goes on with the first, or begins that of StatePath with what all of them know.
     .EXAMPLE
     Invoke-SsprFleet -Path tenants.csv -SignIn $signIn -StatePath fleet.state
 
@@ -101,6 +104,8 @@ function Invoke-SsprFleet {
 
         [ValidateNotNullOrEmpty()]
         [string] $StatePath,
+
+        [switch] $Shared,
 
         [ValidateNotNullOrEmpty()]
         [string[]] $Resume

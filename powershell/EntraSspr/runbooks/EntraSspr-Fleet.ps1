@@ -189,6 +189,8 @@ if (-not $SharePath -and -not ($StorageAccount -and $Container)) { throw (New-Fa
 if ($SharePath -and $StorageAccount) { throw (New-Failure -Id Sspr.Fleet.TwoPlaces -Message 'Name one place for the results: SharePath or StorageAccount.') }
 if ($JobCount -gt 0 -and -not ($SubscriptionId -and $ResourceGroup -and $AutomationAccount)) { throw (New-Failure -Id Sspr.Fleet.NoAccount -Message 'JobCount needs SubscriptionId, ResourceGroup and AutomationAccount: where the jobs are started.') }
 if (-not $Run) { $Run = [datetime]::UtcNow.ToString('yyyyMMdd') }
+# Other jobs may run as other accounts.
+$shared = [bool]$SharePath
 $folder = $SharePath
 if (-not $folder) {
     # What is copied from and to the container; it goes with the job. On Windows the temporary folder is the user's own.
@@ -280,7 +282,7 @@ try {
         if ($_.Readiness) {
             # A name may hold what no file's may; two names never come to one file.
             $file = "$([regex]::Replace($_.Name, '[^A-Za-z0-9.-]', { '_{0:x4}' -f [int][char]$args[0].Value })).sspr.json"
-            $_.Readiness | Export-SsprSnapshot -Path (Join-Path -Path $folder -ChildPath $file) -Force
+            $_.Readiness | Export-SsprSnapshot -Path (Join-Path -Path $folder -ChildPath $file) -Shared:$shared -Force
             Send-File -Name $file
             $_.Readiness = $null
         }
@@ -291,7 +293,7 @@ try {
         $results.Add($_)
     }
     if (-not $Part) {
-        $results | Export-SsprReport -Path (Join-Path -Path $folder -ChildPath fleet.html) -Force
+        $results | Export-SsprReport -Path (Join-Path -Path $folder -ChildPath fleet.html) -Shared:$shared -Force
         Send-File -Name fleet.html
     }
     $failed = @($results | Where-Object -FilterScript { $_.Status -ne 'Done' })
