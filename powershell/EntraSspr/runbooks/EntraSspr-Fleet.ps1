@@ -8,7 +8,8 @@ noted, tries once more what failed, and writes one page of all.
 
 The jobs meet in a folder (SharePath, for hybrid workers) or in a container of a storage account (StorageAccount, Container, for
 jobs in Azure): each keeps its state file there, so that a job that is started again does not do again what is done, and the
-snapshot of each tenant. The page is fleet.html. These files hold names of the tenants: give nobody else the right to read them.
+snapshot of each tenant. The page is fleet.html. These files hold names of the tenants, and have the rights that the folder or
+container gives: give nobody else the right to read it.
 
 The managed identity needs, besides what it may read in the tenants: with JobCount the role Automation Job Operator and the
 right to read the runbook on the Automation account, with StorageAccount the role Storage Blob Data Contributor on the container.
@@ -108,6 +109,7 @@ param(
 $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
 $runbook = 'EntraSspr-Fleet'
+$begun = [datetime]::UtcNow
 
 function New-Failure {
     # What makes the job fail.
@@ -278,7 +280,7 @@ try {
     $minutes = $TimeoutMinutes
     if ($JobCount -gt 0 -and -not $RunOn) { $minutes = [Math]::Max(1, [Math]::Min($minutes, 170 - [int]([datetime]::UtcNow - $begun).TotalMinutes)) }
     $results = New-Object -TypeName 'System.Collections.Generic.List[object]'
-    $list | Invoke-SsprFleet @fleet -Timeout ([timespan]::FromMinutes($TimeoutMinutes)) | ForEach-Object -Process {
+    $list | Invoke-SsprFleet @fleet -Timeout ([timespan]::FromMinutes($minutes)) | ForEach-Object -Process {
         if ($_.Readiness) {
             # A name may hold what no file's may; two names never come to one file.
             $file = "$([regex]::Replace($_.Name, '[^A-Za-z0-9.-]', { '_{0:x4}' -f [int][char]$args[0].Value })).sspr.json"
