@@ -14,6 +14,7 @@ BeforeDiscovery {
 BeforeAll {
     . ([System.IO.Path]::Combine($PSScriptRoot, 'Lab.ps1'))
     . ([System.IO.Path]::Combine($PSScriptRoot, 'Child.ps1'))
+    . ([System.IO.Path]::Combine($PSScriptRoot, 'ConnectServer.ps1'))
     $folder = [System.IO.Path]::Combine($env:SSPR_MODULE, 'runbooks')
     # The folder in which `Import-Module EntraSspr` finds the module: a package has a folder for its version between.
     $modules = [System.IO.Path]::GetDirectoryName([System.IO.Path]::GetFullPath($env:SSPR_MODULE))
@@ -66,6 +67,12 @@ function global:Get-AutomationConnection {
 
     function Start-Runbook {
         param($Shell, [string] $Runbook, [hashtable] $Parameter = @{})
+
+        Start-Script -Shell $Shell -Script ([System.IO.File]::ReadAllText([System.IO.Path]::Combine($folder, "$Runbook.ps1"))) -Parameter $Parameter
+    }
+
+    function Start-Script {
+        param($Shell, [string] $Script, [hashtable] $Parameter = @{})
 
         $Shell.Commands.Clear()
         $Shell.Streams.ClearStreams()
@@ -913,5 +920,141 @@ function global:Get-AutomationPSCredential {
             foreach ($secret in $controllers[0].password, $lab.tenants[0].clientSecret) { $text.Contains($secret) | Should -BeFalse }
             $text | Should -Not -Match 'eyJ[A-Za-z0-9_-]{8}'
         }
+    }
+}
+
+Describe 'The hybrid jobs in docs/install.md' {
+    BeforeAll {
+        $endpoint = @{}
+        $text = [System.IO.File]::ReadAllText([System.IO.Path]::Combine($PSScriptRoot, '..', '..', 'docs', 'install.md'))
+        $section = [regex]::Match($text, '(?ms)^## Hybrid jobs\r?\n(.*?)^## ').Groups[1].Value
+        # The tenant's, the Connect server's, and the directory's with all three joined.
+        $blocks = @([regex]::Matches($section, '(?m)(^      .*(\r?\n|\z))+') | ForEach-Object { $_.Value -replace '(?m)^      ', '' })
+        $share = [System.IO.Directory]::CreateDirectory([System.IO.Path]::Combine($TestDrive, 'followed')).FullName
+        $mine = @(foreach ($block in $blocks) { $block.Replace('<share>', $share) })
+        $lab = Start-Lab -Scenario hybrid-ready
+    }
+    AfterAll {
+        Stop-Lab -Lab $lab
+    }
+
+    It 'has a block for each part' {
+        $blocks.Count | Should -Be 3
+        foreach ($block in $blocks) { $block | Should -Match '<share>' }
+    }
+
+    # Not here: Azure's own worker, that its jobs run as Local System, a share of another machine, and a real Connect server.
+    It 'gives the tenant''s and the Connect server''s part line by line' {
+        $cloud = New-Job -Endpoint (Get-LabEndpoint -Lab $lab)
+        Import-ModuleUnderTest
+        Start-ConnectServer
+        try {
+            [void](Invoke-Shell -Shell $cloud -Script $mine[0])
+            [void](. ([scriptblock]::Create($mine[1])))
+        } finally {
+            Stop-ConnectServer
+            foreach ($open in @(Get-SsprSession -All)) { Disconnect-Sspr -Session $open }
+            Close-Shell -Shell $cloud
+        }
+        (Import-SsprSnapshot -Path ([System.IO.Path]::Combine($share, 'tenant.sspr.json'))).TenantId | Should -Be $lab.tenants[0].tenantId
+        (Import-SsprSnapshot -Path ([System.IO.Path]::Combine($share, 'connect.sspr.json')) | Test-SsprReadiness -Step connect_writeback).Steps[0].Status | Should -Not -Be 'Skipped'
+    }
+
+    It 'joins them with the directory''s line by line' {
+        if (Skip-WithoutController) { return }
+        $connection = Get-LabDirectory -Controller (Get-LabController)[0]
+        $assets = @'
+param($Credential, $Place, $Runbooks)
+$global:TestCredential = $Credential
+foreach ($name in 'CaFile', 'DnsServer', 'SysvolPath') { $global:PSDefaultParameterValues["Connect-SsprDirectory:$name"] = $Place[$name] }
+function global:Get-AutomationPSCredential {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true, Position = 0)] [string] $Name)
+    if ($Name -eq 'SsprReader') { $global:TestCredential }
+}
+Set-Location -LiteralPath $Runbooks
+'@
+        $worker = New-Job
+        try {
+            # The asset names its domain, which no machine of the lab is in.
+            $reader = New-Object -TypeName System.Management.Automation.PSCredential -ArgumentList "Administrator@$($connection.Domain)", $connection.Credential.Password
+            [void](Invoke-Shell -Shell $worker -Script $assets -Argument $reader, $connection, $folder)
+            $job = Wait-Runbook -Job (Start-Script -Shell $worker -Script $mine[2])
+        } finally {
+            Close-Shell -Shell $worker
+        }
+        $job.Reason | Should -Match 'is not ready' -Because 'the domain has faults'
+        foreach ($part in 'connect', 'tenant') { $job.Text | Should -Match "(?m)^Joined with $part\.sspr\.json\." }
+        $joined = Import-SsprSnapshot -Path ([System.IO.Path]::Combine($share, 'joined.sspr.json'))
+        $joined.TenantId | Should -Be $lab.tenants[0].tenantId
+        # Each part answers in the whole what it alone can tell.
+        $steps = (Test-SsprReadiness -Snapshot $joined).Steps
+        foreach ($step in 'license', 'directory_permissions', 'connect_writeback') { ($steps | Where-Object { $_.Name -eq $step }).Status | Should -Not -BeIn 'Skipped', 'NotApplicable' -Because $step }
+        [System.IO.File]::Exists([System.IO.Path]::Combine($share, 'joined.html')) | Should -BeTrue
+    }
+}
+
+# Not here: the portal's pages, the import of module and runbooks, and a schedule.
+Describe 'The scheduled job in docs/install.md' {
+    BeforeAll {
+        $lab = Start-Lab -Scenario hybrid-ready
+        $endpoint = Get-LabEndpoint -Lab $lab
+        $text = [System.IO.File]::ReadAllText([System.IO.Path]::Combine($PSScriptRoot, '..', '..', 'docs', 'install.md'))
+        function Get-GuideBlock {
+            # The lines of a section that are to be typed or pasted, block by block.
+            param([string] $Title)
+
+            $section = [regex]::Match($text, "(?ms)^### $Title\r?\n(.*?)^##").Groups[1].Value
+            [regex]::Matches($section, '(?m)(^    .*(\r?\n|\z))+') | ForEach-Object { $_.Value -replace '(?m)^    ', '' }
+        }
+        $identity = @(Get-GuideBlock -Title 'The identity')
+        $settings = @(Get-GuideBlock -Title 'The runbooks')
+        $place = [System.IO.Directory]::CreateDirectory([System.IO.Path]::Combine($TestDrive, 'scheduled')).FullName
+    }
+    AfterAll {
+        Stop-Lab -Lab $lab
+    }
+
+    It 'has the blocks that are followed here' {
+        "$($identity.Count) $($settings.Count)" | Should -Be '2 2'
+    }
+
+    It 'gives the identity what it lacks, and takes that back, line by line' {
+        Import-ModuleUnderTest
+        $lacks = 'Policy.Read.All', 'User.Read.All'
+        foreach ($permission in $lacks) { [void](Invoke-Lab -Lab $lab -Method POST -Action 'permissions/remove' -Body @{ app = 'identity'; permission = $permission }) }
+        foreach ($permission in 'Application.Read.All', 'AppRoleAssignment.ReadWrite.All') { [void](Invoke-Lab -Lab $lab -Method POST -Action 'permissions/add' -Body @{ app = 'checker'; permission = $permission }) }
+        # Whoever grants signs in with a secret here, not in a browser, and is not asked.
+        $connection = Get-LabConnection -Lab $lab
+        $mine = @(foreach ($block in $identity) { $block.Replace('Connect-SsprTenant -Tenant contoso.onmicrosoft.com -ClientId <its application id>', '[void](Connect-SsprTenant @connection)').Replace('<name of the Automation account>', 'identity') })
+        $mine[0] | Should -Match '@connection'
+        $PSDefaultParameterValues = @{ 'Grant-SsprAppPermission:Confirm' = $false }
+        Push-Location -Path $place
+        try {
+            $shown, $done = @(. ([scriptblock]::Create($mine[0])))
+            $journal = [System.IO.Path]::GetFileName($done.Journal)
+            $journal | Should -Match '^sspr-plan-.+\.jsonl$'
+            $undone = . ([scriptblock]::Create($mine[1].Replace('sspr-plan-<time>.jsonl', $journal)))
+        } finally {
+            Pop-Location
+            Disconnect-Sspr
+            foreach ($permission in $lacks) { [void](Invoke-Lab -Lab $lab -Method POST -Action 'permissions/add' -Body @{ app = 'identity'; permission = $permission }) }
+        }
+        @($shown.Missing) | Should -Be $lacks
+        $shown.Type | Should -Be 'ManagedIdentity'
+        @($done.Granted) | Should -Be $lacks
+        @($undone.Changes.Outcome | Select-Object -Unique) | Should -Be 'Undone'
+    }
+
+    It 'runs with the settings, and tells what changed' {
+        (Invoke-Job -Runbook EntraSspr-SelfTest).State | Should -Be 'Completed'
+        $variable = @{ Watched = $settings[0]; Told = $settings[1]; SsprWebhook = "$($lab.url)/hook/guide"; SsprState = "$($lab.url)/blob/states/sspr.json?sig=x" }
+        $job = Invoke-Job -Runbook EntraSspr-Readiness -Parameter @{ SettingsVariable = 'Watched' } -Setting @{ Variable = $variable }
+        $job.Reason | Should -BeNullOrEmpty
+        $job.Text | Should -Match '\(2 of \d+ steps checked\)'
+        $job = Invoke-Job -Runbook EntraSspr-Readiness -Parameter @{ SettingsVariable = 'Told'; AllowUnknown = $true } -Setting @{ Variable = $variable }
+        $job.Reason | Should -BeNullOrEmpty
+        $job.Text | Should -Match '(?m)^Told 127\.0\.0\.1: '
+        @(Invoke-Lab -Lab $lab -Action requests | ForEach-Object { $_ } | Where-Object { $_.path -eq '/hook/guide' }).Count | Should -Be 1
     }
 }
