@@ -1,6 +1,7 @@
 # Many tenants in one run, against a lab with several.
 BeforeAll {
     . ([System.IO.Path]::Combine($PSScriptRoot, 'Lab.ps1'))
+    . ([System.IO.Path]::Combine($PSScriptRoot, 'Child.ps1'))
     Import-ModuleUnderTest
     $lab = Start-Lab -Scenario (@('cloud-only-ready') * 3 + 'no-license')
     $signIn = @{ Endpoint = Get-LabEndpoint -Lab $lab; ClientSecret = ConvertTo-Secret -Text $lab.tenants[0].clientSecret }
@@ -81,6 +82,44 @@ Describe 'Invoke-SsprFleet' {
         Set-Content -Path $with['CertificatePath'] -Value ([System.IO.File]::ReadAllText($lab.certificateFile) + [System.IO.File]::ReadAllText($lab.keyFile))
         $results = @($list | Invoke-SsprFleet -SignIn $with -Step license)
         @($results.Status | Select-Object -Unique) | Should -Be 'Done'
+    }
+
+    It 'signs in with one app that trusts a managed identity' {
+        $many = Start-Lab -Scenario cloud-only-ready
+        try {
+            $identity = @{ ClientId = $many.tenants[0].clientId; FederatedIdentity = $many.tenants[0].apps.'identity-user'.clientId; Endpoint = Get-LabEndpoint -Lab $many }
+            $results = @($many.tenants[0].tenantId | Invoke-SsprFleet -SignIn $identity -Step license)
+        } finally {
+            Stop-Lab -Lab $many
+        }
+        $results[0].Reason | Should -BeNullOrEmpty
+        $results[0].Status | Should -Be 'Done'
+    }
+
+    It 'checks forests, alone and with their tenants' {
+        if (Skip-WithoutController) { return }
+        $connection = Get-LabDirectory -Controller (Get-LabController)[0]
+        $forest = @{ Domain = $connection.Domain; DirectoryCredential = $connection.Credential; DirectoryCaFile = $connection.CaFile; DnsServer = $connection.DnsServer; SysvolPath = $connection.SysvolPath }
+        $wrong = $forest.Clone()
+        $wrong['Name'] = 'wrong password'
+        $wrong['DirectoryCredential'] = New-Object -TypeName System.Management.Automation.PSCredential -ArgumentList $connection.Credential.UserName, (ConvertTo-Secret -Text 'canary-password')
+        $hybrid = Start-Lab -Scenario hybrid-ready
+        $both = @{ Name = 'both'; Tenant = $hybrid.tenants[0].tenantId; ClientId = $hybrid.tenants[0].clientId } + $forest
+        $secret = @{ Endpoint = Get-LabEndpoint -Lab $hybrid; ClientSecret = ConvertTo-Secret -Text $hybrid.tenants[0].clientSecret }
+        try {
+            $results = @($forest, $wrong, $both | Invoke-SsprFleet -SignIn $secret -Step license, directory_permissions)
+        } finally {
+            Stop-Lab -Lab $hybrid
+        }
+        $by = @{}
+        foreach ($one in $results) { $by[$one.Name] = $one }
+        $steps = { param($Name) ($by[$Name].Steps | ForEach-Object { "$($_.Name) $($_.Status)" }) -join ', ' }
+        & $steps $connection.Domain | Should -Be 'license Skipped, directory_permissions Fail'
+        & $steps 'both' | Should -Be 'license Pass, directory_permissions Fail'
+        # A directory that is not let in is that target's.
+        ($by['wrong password'].Reason + ($by['wrong password'].Readiness | ConvertTo-Json -Depth 8)) | Should -Not -Match 'canary'
+        & $steps 'wrong password' | Should -Not -Match 'directory_permissions Fail'
+        @(Get-SsprSession -All).Count | Should -Be 0
     }
 
     It 'goes on with what was not done, and does nothing again' {

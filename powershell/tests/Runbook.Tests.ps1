@@ -76,7 +76,7 @@ function global:Get-AutomationConnection {
 
         $Shell.Commands.Clear()
         $Shell.Streams.ClearStreams()
-        [void]$Shell.AddScript([System.IO.File]::ReadAllText([System.IO.Path]::Combine($folder, "$Runbook.ps1"))).AddParameters($Parameter)
+        [void]$Shell.AddScript($Script).AddParameters($Parameter)
         $nothing = New-Object -TypeName 'System.Management.Automation.PSDataCollection[psobject]'
         $nothing.Complete()
         $output = New-Object -TypeName 'System.Management.Automation.PSDataCollection[psobject]'
@@ -697,7 +697,9 @@ $env:IDENTITY_HEADER = 'canary-header'
 function global:Start-Sleep { param($Seconds) }
 function global:Invoke-RestMethod {
     param($Method, $Uri, $Headers, $ContentType, $Body, $InFile, $OutFile, [switch] $UseBasicParsing)
-    $AzureAsked.Add([pscustomobject]@{ Method = "$Method"; Uri = "$Uri"; Body = "$Body" })
+    # Whose the folder is that is copied from and to.
+    $place = if ("$InFile$OutFile" -and [Environment]::OSVersion.Platform -eq 'Unix') { [string][System.IO.File]::GetUnixFileMode([System.IO.Path]::GetDirectoryName("$InFile$OutFile")) }
+    $AzureAsked.Add([pscustomobject]@{ Method = "$Method"; Uri = "$Uri"; Body = "$Body"; Mode = $place })
     if ($Uri -like 'http://127.0.0.1:9/msi/token*') { return [pscustomobject]@{ access_token = 'canary-token'; token_type = 'Bearer' } }
     if ($Headers['Authorization'] -ne 'Bearer canary-token') { throw 'no token' }
     if ($Uri -like 'https://*.blob.core.windows.net/*') {
