@@ -19,9 +19,9 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
             .target(name.clone())
             .caused_by(&e);
         match e.kind() {
-            std::io::ErrorKind::PermissionDenied => {
-                error.help("What this module writes is its owner's alone: write it with -Shared where other accounts are to read it.")
-            }
+            std::io::ErrorKind::PermissionDenied => error.help(
+                "Check who may read it. What this module wrote is its owner's alone, unless it was told -Shared.",
+            ),
             _ => error,
         }
     };

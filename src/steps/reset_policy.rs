@@ -428,7 +428,8 @@ fn group(snapshot: &Snapshot) -> Finding {
     let finding = if !group.exists {
         GROUP.fail(Severity::High, "the selected group no longer exists")
     } else if group.users > 0 && inside != Some(0) {
-        return named.support(GROUP.pass(format!("group {name} has {users}")).evidence(fact, seen));
+        let title = format!("group {name} has {users} ({})", named.note);
+        return named.support(GROUP.pass(title).evidence(fact, seen));
     } else if fact.is_partial() {
         return GROUP.skipped(
             format!("the members of {name} were read only in part"),

@@ -108,7 +108,7 @@ fn a_group_leaves_others_out() {
     let f = find(&STEP, &GROUP, &s);
     assert_eq!(
         (f.status, f.title.as_str()),
-        (Outcome::Pass, "group SSPR-Pilot has 412 users")
+        (Outcome::Pass, "group SSPR-Pilot has 412 users (portal)")
     );
     // Guests and disabled users may be among as many users as there are members.
     assert_eq!(find(&STEP, &SCOPE, &with_group(1_000, true)).status, Outcome::Warn);
@@ -257,7 +257,10 @@ fn an_attested_group_counts_as_long_as_the_attestation_of_it_does() {
     let f = judged(&[chosen.clone(), (log_name, change(GROUP_ID, before))]);
     assert_eq!(
         (f.status, f.title.as_str()),
-        (Outcome::Pass, "group SSPR-Pilot has 5 users")
+        (
+            Outcome::Pass,
+            "group SSPR-Pilot has 5 users (attested 2026-11-20, as of 2026-11-22 08:00Z)"
+        )
     );
     assert_eq!(f.evidence[0].source, "attestation");
     // Whether a change of it would show is not known.
