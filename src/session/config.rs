@@ -379,6 +379,18 @@ mod tests {
     }
 
     #[test]
+    fn an_app_is_spread_over_one_process_or_more() {
+        for wrong in ["0", "-1", "1.5", "\"2\""] {
+            assert!(
+                Config::from_json(&format!(r#"{{"processes":{wrong}}}"#)).is_err(),
+                "{wrong}"
+            );
+        }
+        let read = Config::from_json(r#"{"processes":3}"#).unwrap();
+        assert_eq!(read.processes.map(NonZeroU32::get), Some(3));
+    }
+
+    #[test]
     fn unknown_members_are_refused() {
         assert_eq!(
             Config::from_json(r#"{"tenent":"x"}"#).unwrap_err().status,
