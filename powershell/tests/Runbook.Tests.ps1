@@ -510,7 +510,7 @@ Describe 'EntraSspr-Readiness' {
             Disconnect-Sspr -Session $person
             [void](Invoke-Lab -Lab $own -Method POST -Action 'audit/forget' -Body @{ olderThanHours = 168 })
             $before = [System.IO.File]::ReadAllText($file)
-            $setting = @{ Endpoint = Get-LabEndpoint -Lab $own; Variable = @{ Key = $secret } }
+            $setting = @{ Endpoint = Get-LabEndpoint -Lab $own; Variable = @{ Key = $secret }; Before = $loud }
             $job = Invoke-Job -Runbook EntraSspr-Readiness -Parameter @{ Step = 'reset_policy'; Attestation = $file; AttestationKeyVariable = 'Key' } -Setting $setting
             $job.Reason | Should -BeNullOrEmpty
             $job.Text | Should -Match 'attested \d{4}-\d\d-\d\d'
@@ -529,7 +529,7 @@ Describe 'EntraSspr-Readiness' {
             $job.Reason | Should -BeNullOrEmpty
             $job.Text | Should -Match '(?m)^FAIL, accepted reset_policy\.scope'
             (Get-Result -Job $job).accepted | Should -Be $failed.Count
-            $job.Text + $job.Warning + $job.Error | Should -Not -Match 'canary'
+            $job.All + [System.IO.File]::ReadAllText($file) | Should -Not -Match 'canary'
             @(Invoke-Lab -Lab $own -Action violations) | Should -BeNullOrEmpty
         } finally {
             Stop-Lab -Lab $own
