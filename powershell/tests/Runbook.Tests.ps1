@@ -685,7 +685,8 @@ Describe 'EntraSspr-Fleet' {
         $pem = [System.IO.Path]::Combine($TestDrive, 'app.pem')
         [System.IO.File]::WriteAllText($pem, [System.IO.File]::ReadAllText($lab.certificateFile) + [System.IO.File]::ReadAllText($lab.keyFile))
         # Names that are alike once what no file's name may hold is replaced.
-        $names = [System.Collections.Queue]@('Contoso 1', 'Contoso/1', 'Contoso_1')
+        # And one that is called as the file that EntraSspr-Directory writes in the same folder.
+        $names = [System.Collections.Queue]@('Contoso/1', 'Contoso_1', 'joined')
         $entries = @($lab.tenants | ForEach-Object { @{ Name = $names.Dequeue(); Tenant = $_.tenantId; ClientId = $_.clientId; CertificatePath = $pem; Endpoint = $endpoint } })
         $variable = @{ EntraSsprTenants = ConvertTo-Json -InputObject $entries -Depth 4 -Compress }
         # Azure, played in the job: a job that is started runs this runbook's part at once.
@@ -744,7 +745,9 @@ function global:Invoke-RestMethod {
         $last = ConvertFrom-Json -InputObject $job.Output[-1]
         $last.tenants | Should -Be 3
         $last.done | Should -Be 3
-        @([System.IO.Directory]::GetFiles($share, '*.sspr.json')).Count | Should -Be 3
+        $files = @([System.IO.Directory]::GetFiles($share, '*.sspr.json') | ForEach-Object { [System.IO.Path]::GetFileName($_) })
+        $files.Count | Should -Be 3
+        foreach ($taken in 'joined', 'directory', 'connect') { $files | Should -Not -Contain "$taken.sspr.json" }
         [System.IO.File]::ReadAllText([System.IO.Path]::Combine($share, 'fleet.html')) | Should -Match 'Of 3: '
         [void](Invoke-Lab -Lab $lab -Method POST -Action reset)
         (Invoke-Job -Runbook EntraSspr-Fleet -Parameter $parameter -Setting @{ Variable = $variable }).State | Should -Be 'Completed'

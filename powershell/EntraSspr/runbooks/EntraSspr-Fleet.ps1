@@ -282,8 +282,8 @@ try {
     $results = New-Object -TypeName 'System.Collections.Generic.List[object]'
     $list | Invoke-SsprFleet @fleet -Timeout ([timespan]::FromMinutes($minutes)) | ForEach-Object -Process {
         if ($_.Readiness) {
-            # A name may hold what no file's may; two names never come to one file.
-            $file = "$([regex]::Replace($_.Name, '[^A-Za-z0-9.-]', { '_{0:x4}' -f [int][char]$args[0].Value })).sspr.json"
+            # A name may hold what no file's may; two names never come to one file, and none to that of another part.
+            $file = "tenant-$([regex]::Replace($_.Name, '[^A-Za-z0-9.-]', { '_{0:x4}' -f [int][char]$args[0].Value })).sspr.json"
             $_.Readiness | Export-SsprSnapshot -Path (Join-Path -Path $folder -ChildPath $file) -Shared:$shared -Force
             Send-File -Name $file
             $_.Readiness = $null
