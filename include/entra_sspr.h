@@ -160,7 +160,8 @@ const char *sspr_version(void);
 // `graph`, `portal`, `imds`}: other addresses, plain HTTP on loopback only), `caFile` (trust this PEM file and nothing
 // else; the sign-in reads it), `proxy` ("none" or an address, without user or password), `proxyUser` (who signs in to
 // that proxy; the password is the secret "proxyPassword"), `hostActions` (what the caller can do: "confirm", "openBrowser",
-// "readConnectServer", "setConnectWriteback", "signAssertion"), `interactive` (a person is there), `budgets` ("documented" or "off"), `requestTimeoutSeconds`,
+// "readConnectServer", "setConnectWriteback", "signAssertion"), `interactive` (a person is there), `budgets` ("documented" or "off"),
+// `processes` (over how many the app is spread at once: each keeps to its share of the app's budgets over all tenants), `requestTimeoutSeconds`,
 // `caller` (your program's name, for the services' logs: 200 bytes at the most, without control characters).
 //
 // `out_session` receives the handle, for `sspr_session_close`. `out_error` receives the error document (free it with
@@ -691,7 +692,8 @@ int32_t sspr_snapshot_assess(const char *request_json,
 
 // Writes a snapshot to a file that only its owner can read; an existing file is replaced whole or not at all.
 //
-// `request_json`: `snapshot` (the document as a string), `path`, and `overwrite` (true: replace an existing file).
+// `request_json`: `snapshot` (the document as a string), `path`, `overwrite` (true: replace an existing file) and `shared` (true: the file
+// has the rights that its folder gives, for one in which several accounts meet).
 //
 // `out_task` receives a task for `sspr_task_next`; its result is `{path, bytes}`. Its errors are
 // SSPR_STATUS_SNAPSHOT_INVALID, SSPR_STATUS_SNAPSHOT_VERSION, SSPR_STATUS_FILE_WRITE, or those of any task (see
@@ -710,8 +712,8 @@ int32_t sspr_snapshot_save(const char *request_json,
 // attestation of the same tenant: which changes its log once named is kept.
 //
 // `session` is the handle of any session, which holds the key as the secret "attestationKey" (32 bytes or more; see
-// `sspr_session_set_secret`), or none: then the file is trusted as far as its access rights are. `request_json`: `snapshot` (the document as a string), `path`, and
-// `overwrite` (true: replace an existing file).
+// `sspr_session_set_secret`), or none: then the file is trusted as far as its access rights are. `request_json`: `snapshot` (the document as a string), `path`,
+// `overwrite` (true: replace an existing file) and `shared` (true: the file has the rights that its folder gives, and keeps them when a run writes it).
 //
 // `out_task` receives a task for `sspr_task_next`; its result is `{path, by, at, since, watermark, keyed, changes[]}`: who read the settings and when, since and until when
 // the log is known, whether a key vouches for it, and the settings of which a change was ever seen in the log, by the log's names: only these can be attested.
@@ -776,7 +778,8 @@ int32_t sspr_check_list(char **out_list,
 // in yet; `directory`, the request of `sspr_directory_connect`, where it is to be connected to one). Each other member may be left out:
 // `check` (the request of `sspr_check_readiness`), `throttle` (how many at a time: 1 to 256, else 12), `targetSeconds` and
 // `deadlineSeconds` (the time of each target, and of the run), `statePath` (a file, readable by its owner only, in which each target
-// that has ended gets a line) and `resume` (true: go on with that file; what is done in it is not done again).
+// that has ended gets a line), `resume` (true: go on with that file; what is done in it is not done again) and `resumeFrom` (the state
+// files of other runs, over parts of the list for example: what is done in one is not done again, and is noted in `statePath`); `shared` (true: `statePath` has the rights that its folder gives, not its owner's alone).
 //
 // `out_task` receives a task for `sspr_task_next`. Besides "progress", "log" and "hostAction" (of any session, by what each was opened
 // with) it hands out one event "target" for each target, as it ends: {`key`, `status` ("Done", "Failed", "NotDone": the run's time was
@@ -1014,7 +1017,8 @@ int32_t sspr_error_resolve(const char *request_json,
 // `request_json`: `readiness` (the result of `sspr_check_readiness` as a string; with its `snapshot` the report has plots) or `snapshot`
 // (the document as a string, which is judged again, with `steps` and `severity` as of `sspr_check_readiness`) or `fleet` (the targets of
 // `sspr_fleet_check` as a string of a list, each with `name` and where it failed `reason`: a page only); `format` ("Html",
-// "Markdown", "Json", "Csv", "JUnit"), `path`, `overwrite` (true: replace an existing file), `redact` (true: names of
+// "Markdown", "Json", "Csv", "JUnit"), `path`, `overwrite` (true: replace an existing file), `shared` (true: the file has the rights that
+// its folder gives, for one in which several accounts meet), `redact` (true: names of
 // users, groups, servers, domains and the tenant become placeholders, the same for the same name within the report; needs the snapshot).
 //
 // `out_task` receives a task for `sspr_task_next`; its result is `{path, bytes}`. Its errors are SSPR_STATUS_ARGUMENT_INVALID,

@@ -4,7 +4,7 @@
 use crate::error::{Error, Result};
 use crate::finding::{Finding, Outcome, Waiver};
 use crate::json;
-use crate::snapshot::portal::{OnPremisesResetPolicy, PasswordResetPolicy};
+use crate::snapshot::portal::{OnPremisesResetPolicy, PasswordResetPolicy, group_ids};
 use crate::snapshot::{Fact, Snapshot};
 use crate::status::Status;
 use crate::steps::STEPS;
@@ -228,6 +228,17 @@ impl Declarations {
             Ok(file) => Self::from_tree(&file),
             Err(error) => Err(refused((String::new(), format!("they are no JSON ({error})")))),
         }
+    }
+
+    /// The groups that reset may be for by them, whose members are to be read.
+    pub fn reset_groups(&self) -> Vec<String> {
+        let declared = self
+            .declared
+            .iter()
+            .find(|one| one.setting == "passwordResetEnabledGroupIds");
+        declared
+            .map(|one| group_ids(&one.value.to_string()))
+            .unwrap_or_default()
     }
 
     /// Those that a snapshot holds. They were read once; of another version they are none.

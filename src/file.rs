@@ -1,4 +1,4 @@
-//! Files with a tenant's data: readable by their owner only, replaced whole or not at all.
+//! Files with a tenant's data: readable by their owner only unless it is said otherwise, replaced whole or not at all.
 
 use crate::error::{Error, Result};
 use crate::platform;
@@ -15,9 +15,15 @@ const MOST: u64 = 256 * 1024 * 1024;
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     let name = path.display().to_string();
     let failed = |e: std::io::Error| {
-        Error::new(Status::FileRead, format!("{name} cannot be read"))
+        let error = Error::new(Status::FileRead, format!("{name} cannot be read"))
             .target(name.clone())
-            .caused_by(&e)
+            .caused_by(&e);
+        match e.kind() {
+            std::io::ErrorKind::PermissionDenied => error.help(
+                "Check who may read it. What this module wrote is its owner's alone, unless it was told -Shared.",
+            ),
+            _ => error,
+        }
     };
     let refused = |why: &str| Error::new(Status::FileRead, format!("{name} {why}")).target(name.clone());
     // A device or a pipe has no length, and may have no end.
@@ -35,9 +41,22 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 
 /// Writes a file that only its owner can read. It appears whole, by a rename.
 pub fn write_private(path: &Path, bytes: &[u8], overwrite: bool) -> Result<()> {
-    let mut file = Private::create(path, overwrite)?;
+    write(path, bytes, overwrite, false)
+}
+
+/// The same; a shared one has the rights that its folder gives, for one in which several accounts meet.
+pub fn write(path: &Path, bytes: &[u8], overwrite: bool, shared: bool) -> Result<()> {
+    let mut file = Private::begin(path, overwrite, shared)?;
     file.temporary.write_all(bytes).map_err(|e| unwritten(path, &e))?;
     file.finish()
+}
+
+/// Makes a new file, its owner's alone or with the rights that its folder gives.
+pub fn create(path: &Path, shared: bool) -> std::io::Result<File> {
+    match shared {
+        false => platform::create_private(path),
+        true => File::options().read(true).write(true).create_new(true).open(path),
+    }
 }
 
 /// A file that only its owner can read, while it is written. It appears whole, by a rename, or not at all.
@@ -63,6 +82,10 @@ fn existing(path: &Path) -> Error {
 impl Private {
     /// Begins it; what is there is replaced only when that is allowed.
     pub fn create(path: &Path, overwrite: bool) -> Result<Self> {
+        Private::begin(path, overwrite, false)
+    }
+
+    fn begin(path: &Path, overwrite: bool, shared: bool) -> Result<Self> {
         if !overwrite && path.exists() {
             return Err(existing(path).help("Choose another path, or allow it to be replaced."));
         }
@@ -70,7 +93,7 @@ impl Private {
             .parent()
             .filter(|p| !p.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
-        let temporary = tempfile::Builder::new().make_in(folder, platform::create_private);
+        let temporary = tempfile::Builder::new().make_in(folder, |path| create(path, shared));
         Ok(Private {
             path: path.into(),
             overwrite,
@@ -106,7 +129,7 @@ impl Write for Private {
     }
 }
 
-/// A file of lines that only its owner can read. Each line is on the disk before work goes on.
+/// A file of lines, its owner's alone or with the rights that its folder gives. Each line is on the disk before work goes on.
 #[derive(Debug)]
 pub struct Lines {
     path: PathBuf,
@@ -115,8 +138,8 @@ pub struct Lines {
 
 impl Lines {
     /// Begins a file. There must be none of that name.
-    pub fn begin(path: &Path) -> Result<Self> {
-        let file = platform::create_private(path).map_err(|e| match e.kind() {
+    pub fn begin(path: &Path, shared: bool) -> Result<Self> {
+        let file = create(path, shared).map_err(|e| match e.kind() {
             std::io::ErrorKind::AlreadyExists => existing(path),
             _ => unwritten(path, &e),
         })?;
@@ -177,6 +200,17 @@ mod tests {
         {
             use std::os::unix::fs::PermissionsExt;
             assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        // One that is shared is like any other of its folder.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+            write(&path, b"four", true, true).unwrap();
+            let other = folder.path().join("b");
+            std::fs::write(&other, b"").unwrap();
+            assert_eq!(mode(&path), mode(&other));
+            std::fs::remove_file(&other).unwrap();
         }
         assert_eq!(
             std::fs::read_dir(folder.path()).unwrap().count(),

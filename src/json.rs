@@ -29,6 +29,18 @@ pub fn strict(request: &Value, known: &[&str]) -> Result<()> {
     }
 }
 
+/// A member that says yes or no; no where it is left out. Any other value is refused: it may have been meant for yes.
+pub fn flag(request: &Value, name: &str) -> Result<bool> {
+    match &request[name] {
+        Value::Null => Ok(false),
+        Value::Bool(yes) => Ok(*yes),
+        _ => {
+            let what = format!("'{name}' is neither true nor false");
+            Err(Error::new(Status::ArgumentInvalid, what).target(name))
+        }
+    }
+}
+
 /// A document without halves of surrogate pairs, which no text can hold: U+FFFD stands in their place.
 pub fn mended(text: &str) -> Cow<'_, str> {
     let escape = |at: usize| {
@@ -60,6 +72,17 @@ pub fn mended(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_flag_is_a_boolean_or_left_out() {
+        let request = serde_json::json!({"on": true, "off": false, "null": null, "text": "false", "number": 1});
+        let read = |name: &str| flag(&request, name).map_err(|error| error.target.unwrap_or_default());
+        assert_eq!((read("on"), read("off")), (Ok(true), Ok(false)));
+        assert_eq!((read("null"), read("none")), (Ok(false), Ok(false)));
+        for name in ["text", "number"] {
+            assert_eq!(read(name), Err(name.to_string()));
+        }
+    }
 
     #[test]
     fn halves_of_pairs_are_mended_and_nothing_else() {

@@ -8,7 +8,7 @@ use crate::declarations::Declarations;
 use crate::error::{Error, Result};
 use crate::finding::Severity;
 use crate::gather::{self, Limits};
-use crate::json::strict;
+use crate::json::{flag, strict};
 use crate::probe;
 use crate::readiness::{Readiness, Selection, assess};
 use crate::report;
@@ -68,6 +68,8 @@ pub struct SaveRequest {
     path: PathBuf,
     #[serde(default)]
     overwrite: bool,
+    #[serde(default)]
+    shared: bool,
 }
 
 /// What joining takes.
@@ -139,7 +141,7 @@ pub async fn check(
     request: &Request,
     context: &TaskContext,
 ) -> Result<Value> {
-    let limits = Limits {
+    let mut limits = Limits {
         time: request.time_budget_seconds.map(Duration::from_secs),
         full: request.full,
         groups: request.groups.clone(),
@@ -147,11 +149,16 @@ pub async fn check(
         ..Limits::default()
     };
     let declared = request.declared()?;
+    if let Some((_, declarations)) = &declared {
+        limits.groups.extend(declarations.reset_groups());
+    }
     let mut needs = steps::needs(chosen);
     let attested = match &request.attestation {
         Some(path) => {
             needs.insert(FactId::AuditSettings);
-            Some(Attested::read(path, session)?)
+            let attested = Attested::read(path, session)?;
+            limits.groups.extend(attested.reset_groups());
+            Some(attested)
         }
         None => None,
     };
@@ -209,7 +216,7 @@ pub fn probe_request(request: &Value) -> Result<probe::Request> {
     Ok(probe::Request {
         container: member("container")?,
         user: member("user")?,
-        accept_password_loss: request["acceptPasswordLoss"] == true,
+        accept_password_loss: flag(request, "acceptPasswordLoss")?,
         connector: member("connector")?,
     })
 }
@@ -276,7 +283,7 @@ fn document(readiness: &Readiness, snapshot: String) -> Result<Value> {
 pub fn save(request: SaveRequest) -> Result<Value> {
     Snapshot::from_json(&request.snapshot)?;
     let path = &request.path;
-    crate::file::write_private(path, request.snapshot.as_bytes(), request.overwrite)?;
+    crate::file::write(path, request.snapshot.as_bytes(), request.overwrite, request.shared)?;
     Ok(json!({"path": path, "bytes": request.snapshot.len()}))
 }
 
@@ -289,6 +296,7 @@ const REPORT: &[&str] = &[
     "format",
     "path",
     "overwrite",
+    "shared",
     "redact",
 ];
 
@@ -315,7 +323,8 @@ pub fn report(request: Value) -> Result<Value> {
         Some("High") => Some(Severity::High),
         Some(_) => return Err(wrong("severity")),
     };
-    let redact = request["redact"] == true;
+    let (redact, overwrite) = (flag(&request, "redact")?, flag(&request, "overwrite")?);
+    let shared = flag(&request, "shared")?;
     if let Some(results) = member("fleet") {
         if format != Format::Html || redact {
             let what = "a fleet is written as a page, with its names";
@@ -323,7 +332,7 @@ pub fn report(request: Value) -> Result<Value> {
         }
         let results: Vec<Value> = crate::json::read(results).map_err(|_| wrong("fleet"))?;
         let bytes = export::write_fleet(&results);
-        crate::file::write_private(path, &bytes, request["overwrite"] == true)?;
+        crate::file::write(path, &bytes, overwrite, shared)?;
         return Ok(json!({"path": path, "bytes": bytes.len()}));
     }
     let (document, text) = match (member("readiness"), member("snapshot")) {
@@ -363,7 +372,7 @@ pub fn report(request: Value) -> Result<Value> {
         }
     };
     let bytes = export::write(document, snapshot.as_ref(), format, names.as_ref());
-    crate::file::write_private(path, &bytes, request["overwrite"] == true)?;
+    crate::file::write(path, &bytes, overwrite, shared)?;
     Ok(json!({"path": path, "bytes": bytes.len()}))
 }
 

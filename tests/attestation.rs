@@ -29,7 +29,11 @@ struct Case {
 
 impl Case {
     fn new(key: bool) -> Self {
-        let lab = Lab::start_blocking(LabOptions::scenario("hybrid-ready")).expect("a lab");
+        Case::of("hybrid-ready", key)
+    }
+
+    fn of(scenario: &str, key: bool) -> Self {
+        let lab = Lab::start_blocking(LabOptions::scenario(scenario)).expect("a lab");
         Case {
             app: app(&lab, 0),
             folder: tempfile::tempdir().unwrap(),
@@ -179,6 +183,62 @@ fn an_app_takes_what_a_person_attested_and_carries_it_on() {
 }
 
 #[test]
+fn the_group_that_was_attested_is_read_and_judged_as_the_portals_would_be() {
+    let case = Case::of("selected-group", true);
+    let portal = case.lab.control("GET", "portal", &json!({})).unwrap();
+    let group = portal["passwordReset"]["passwordResetEnabledGroupIds"][0].clone();
+    let chosen = |group: &Value, at: &str| {
+        let changes = json!({"EnablementForUsers": ["None", "Selected"], "PasswordResetEnabledGroupIds": ["", group]});
+        let event = json!({"at": at, "activity": "Update SSPR Settings", "changes": changes});
+        case.lab.control("POST", "audit", &json!({ "event": event })).unwrap();
+    };
+    chosen(&group, "-20d");
+    let own = check(&person(&case.lab, 0, true), json!({"steps": STEPS}));
+    assert_eq!(finding(&own, "reset_policy.group")["status"], "Pass");
+    case.attest(false).unwrap();
+    case.forget();
+
+    let without = check(&case.app, json!({"steps": STEPS}));
+    assert_eq!(finding(&without, "reset_policy.group")["status"], "Skipped");
+    let with = case.run().unwrap();
+    for id in ["reset_policy.scope", "reset_policy.group"] {
+        let (attested, read) = (finding(&with, id), finding(&own, id));
+        assert_eq!(
+            (&attested["status"], &attested["affected"]),
+            (&read["status"], &read["affected"]),
+            "{attested:#}"
+        );
+        let evidence = attested["evidence"].as_array().unwrap();
+        let names = |seen: &Value| seen.as_str().is_some_and(|seen| seen.starts_with("selected group: "));
+        let rests = evidence.iter().find(|one| names(&one["seen"])).unwrap();
+        assert_eq!(rests["source"], "attestation", "{attested:#}");
+    }
+
+    // The same, as an operator's word in place of the portal's.
+    let path = case.folder.path().join("group.json");
+    let entry = |setting: &str, value: Value| json!({"setting": setting, "value": value, "on": "2020-01-01", "author": "ops@contoso.example", "reason": "seen", "until": "2099-12-31"});
+    let declared = json!({"schemaVersion": 1, "declared": [entry("enablementType", json!(1)), entry("passwordResetEnabledGroupIds", json!([group]))]});
+    fs::write(&path, declared.to_string()).unwrap();
+    let stated = check(&case.app, json!({"steps": STEPS, "declarations": path}));
+    assert_eq!(
+        finding(&stated, "reset_policy.group")["status"],
+        "Pass",
+        "{:#}",
+        finding(&stated, "reset_policy.group")
+    );
+    assert_eq!(source(&stated, "reset_policy.group"), "declaration");
+
+    // Another group is chosen, which the log then names: that one counts, and it was deleted since.
+    let gone = json!("11111111-2222-4333-8444-555555555555");
+    chosen(&gone, "-0s");
+    let with = case.run().unwrap();
+    let found = finding(&with, "reset_policy.group");
+    assert_eq!(found["status"], "Fail", "{found:#}");
+    assert!(found.to_string().contains(gone.as_str().unwrap()));
+    assert_clean(&case.lab);
+}
+
+#[test]
 fn a_gap_makes_what_was_attested_unreadable_with_its_date() {
     let case = Case::new(false);
     let made = case.attest(false).unwrap();
@@ -288,6 +348,28 @@ fn the_file_is_its_owners_alone() {
         case.run().unwrap();
     }
     assert_eq!(case.attest(false).unwrap_err().status, Status::FileWrite);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_shared_file_stays_shared_whoever_writes_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let case = Case::new(true);
+    let session = person(&case.lab, 0, true);
+    let read = check(&session, json!({"steps": STEPS}));
+    case.give(&session);
+    let request = json!({"snapshot": read["snapshot"], "path": case.path(), "shared": true});
+    run_task(
+        &session,
+        |session, _| async move { attestation::write(&session, &request) },
+    )
+    .unwrap();
+    let plain = case.folder.path().join("plain");
+    fs::write(&plain, "").unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&case.path()), mode(&plain));
+    assert_eq!(case.run().unwrap()["attestation"]["written"], true);
+    assert_eq!(mode(&case.path()), mode(&plain), "the job wrote it");
 }
 
 const DECLARED: &str = r#"{"schemaVersion":1,

@@ -8,7 +8,7 @@ use entra_sspr::fleet::{self, Fleet};
 use entra_sspr::session::Session;
 use entra_sspr::task::{Next, Task};
 use serde_json::{Value, json};
-use sspr_lab::{Fault, FaultKind, Lab, LabOptions};
+use sspr_lab::{Fault, FaultKind, Lab, LabOptions, RequestRecord};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -117,8 +117,24 @@ fn what_a_request_may_not_say_is_refused_before_anything_is_sent() {
     assert!(refused(&|r| r["throttle"] = json!(0)).contains("from 1 to 256"));
     assert!(refused(&|r| r["check"] = json!({"steps": ["licence"]})).contains("there is no step 'licence'"));
     assert!(refused(&|r| r["resume"] = json!(true)).contains("state file"));
+    for no_boolean in [json!("true"), json!(1), json!([])] {
+        assert!(refused(&|r| r["resume"] = no_boolean.clone()).contains("'resume' is neither true nor false"));
+    }
     assert!(refused(&|r| r["canary"] = json!(1)).contains("`canary`"));
     assert!(lab.requests().is_empty());
+}
+
+/// A certificate of the lab's app key that ended an hour ago, with that key, and when it ended.
+fn expired_certificate(lab: &Lab) -> (String, String) {
+    let key_text = std::fs::read_to_string(lab.app_key_file()).expect("the lab wrote it");
+    let key = rcgen::KeyPair::from_pem(&key_text).expect("a key");
+    let ended = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second() - 3600).expect("a time");
+    let mut params = rcgen::CertificateParams::default();
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    let second = ended.as_second() - params.not_before.unix_timestamp();
+    params.not_after = params.not_before + std::time::Duration::from_secs(second as u64);
+    let certificate = params.self_signed(&key).expect("a certificate");
+    (certificate.pem() + &key_text, ended.to_string())
 }
 
 /// Sixty tenants, of which some are slow, throttled, without a permission, with an expired certificate, or hang.
@@ -164,16 +180,19 @@ fn of_sixty_tenants_those_that_can_be_read_are_and_the_others_say_why() {
     in_tenant(&lab, 14, "/v1.0", FaultKind::Never);
 
     let sessions = sessions(&lab, |_| {});
+    let mut request = request(&lab, json!({"targetSeconds": 12, "deadlineSeconds": 50}));
+    let (certificate, ended) = expired_certificate(&lab);
+    sessions[15]
+        .set_secret("certificate", certificate.as_bytes())
+        .expect("a secret");
+    request["targets"][15]["signIn"]["method"] = "certificate".into();
     let began = Instant::now();
-    let (targets, whole) = run_fleet(
-        &sessions,
-        request(&lab, json!({"targetSeconds": 12, "deadlineSeconds": 50})),
-    );
+    let (targets, whole) = run_fleet(&sessions, request);
     assert!(began.elapsed() < Duration::from_secs(50), "{:?}", began.elapsed());
     assert_eq!(targets.len(), 60);
     assert_eq!(
         (&whole["done"], &whole["failed"], &whole["notDone"]),
-        (&json!(58), &json!(2), &json!(0))
+        (&json!(57), &json!(3), &json!(0))
     );
     let said = |key: &str| {
         told(&targets, key)["error"]["message"]
@@ -183,12 +202,21 @@ fn of_sixty_tenants_those_that_can_be_read_are_and_the_others_say_why() {
     };
     let certificate = told(&targets, "T13")["error"].to_string();
     assert!(certificate.contains("AADSTS700027"), "{certificate}");
+    // One that ended is known to have without the service, which is not asked.
+    assert!(said("T15").contains(&format!("ended at {ended}")), "{}", said("T15"));
+    assert!(
+        told(&targets, "T15")["error"]["help"]
+            .to_string()
+            .contains("Make a new one")
+    );
+    let own = Some(lab.tenant(15).tenant_id);
+    assert!(lab.requests().iter().all(|asked| asked.tenant_id != own));
     assert!(said("T14").contains("longer than 12 s"), "{}", said("T14"));
     for poor in 10..13 {
         let steps = &told(&targets, &format!("T{poor}"))["steps"];
         assert!(steps.to_string().contains("Skipped"), "{steps}");
     }
-    for good in (0..10).chain(15..60) {
+    for good in (0..10).chain(16..60) {
         let told = told(&targets, &format!("T{good}"));
         assert_eq!(told["steps"][0]["status"], "Pass", "{told}");
         assert_eq!(told["readiness"]["tenantId"], *lab.tenant(good).tenant_id);
@@ -312,6 +340,74 @@ fn a_run_that_was_stopped_goes_on_where_it_was_and_does_nothing_twice() {
     assert_eq!(keys.len(), 20);
 }
 
+#[test]
+fn what_other_runs_did_is_not_done_again_and_stands_in_this_runs_file() {
+    let lab = lab(4, LabOptions::default());
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str| folder.path().join(name);
+    // Two parts of the list, of which the second has a tenant that fails.
+    in_tenant(&lab, 3, "/v1.0", FaultKind::Never);
+    for (part, at) in [("one", [0usize, 1]), ("two", [2, 3])] {
+        let mut request = request(&lab, json!({"statePath": file(part), "targetSeconds": 2}));
+        let all = request["targets"].take();
+        request["targets"] = at.iter().map(|at| all[*at].clone()).collect();
+        run_fleet(&sessions(&lab, |_| {}), request);
+    }
+    lab.reset();
+    let joined = json!({"statePath": file("joined"), "resumeFrom": [file("one"), file("two")]});
+    let (targets, whole) = run_fleet(&sessions(&lab, |_| {}), request(&lab, joined));
+    assert_eq!(
+        (targets.len(), &whole["resumed"], &whole["done"]),
+        (4, &json!(3), &json!(1))
+    );
+    let only = Some(lab.tenant(3).tenant_id);
+    assert!(
+        lab.requests()
+            .iter()
+            .all(|asked| asked.tenant_id.is_none() || asked.tenant_id == only)
+    );
+    let mut keys: Vec<String> = lines(&file("joined"))[1..]
+        .iter()
+        .map(|line| line["key"].to_string())
+        .collect();
+    keys.sort();
+    assert_eq!(keys, ["\"T0\"", "\"T1\"", "\"T2\"", "\"T3\""]);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(file("joined")).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    // A part that goes on finds what the joined run did, and notes each once.
+    lab.reset();
+    let part = json!({"statePath": file("two"), "resume": true, "resumeFrom": [file("joined")]});
+    let (_, whole) = run_fleet(&sessions(&lab, |_| {}), request(&lab, part));
+    assert_eq!((&whole["resumed"], &whole["done"]), (&json!(4), &json!(0)));
+    assert!(lab.requests().is_empty());
+    let again = json!({"statePath": file("joined"), "resume": true, "resumeFrom": [file("one"), file("two")]});
+    run_fleet(&sessions(&lab, |_| {}), request(&lab, again));
+    assert_eq!(lines(&file("joined")).len(), 5);
+
+    let sessions = sessions(&lab, |_| {});
+    let refused = |more: Value| {
+        start(&sessions, request(&lab, more))
+            .and_then(|task| events(&task).1)
+            .expect_err("refused")
+    };
+    let other = refused(json!({"check": {"steps": ["license"]}, "statePath": file("x"), "resumeFrom": [file("one")]}));
+    assert!(other.message.contains("over other steps"), "{}", other.message);
+    assert!(!file("x").exists(), "nothing was begun");
+    assert_eq!(
+        refused(json!({"resumeFrom": [file("one")]})).target.as_deref(),
+        Some("statePath")
+    );
+    for wrong in [json!("one"), json!([7])] {
+        let error = refused(json!({"statePath": file("x"), "resumeFrom": wrong}));
+        assert_eq!(error.target.as_deref(), Some("resumeFrom"));
+    }
+}
+
 /// How long the quickest of so many requests and one more took, in milliseconds.
 fn quickest(mut arrivals: Vec<f64>, allowed: usize) -> f64 {
     arrivals.sort_by(f64::total_cmp);
@@ -331,31 +427,41 @@ fn the_budgets_of_an_app_are_kept_in_each_tenant_and_over_all() {
     std::fs::write(&scenario, one_app.to_string()).expect("the scenario is written");
     let lab = Lab::start_blocking(LabOptions {
         scenarios: vec![scenario.display().to_string(); 40],
+        budgets: true,
         ..LabOptions::default()
     })
     .expect("the lab starts");
-    let sessions = sessions(&lab, |config| config["budgets"] = json!("documented"));
-    let check = json!({"check": {"steps": ["reset_policy", "user_registration"]}, "throttle": 40});
-    let (_, whole) = run_fleet(&sessions, request(&lab, check));
-    assert_eq!(whole["done"], 40);
-    let asked = lab.requests();
-    let counts = |path: &str| path.contains("/reports/") || path.contains("/auditLogs/");
-    let arrivals = |tenant: Option<&str>| -> Vec<f64> {
+    let run = |budgets: &str, seconds: u64| {
+        let sessions = sessions(&lab, |config| config["budgets"] = json!(budgets));
+        let check = json!({"check": {"steps": ["reset_policy", "user_registration"]}, "throttle": 40, "deadlineSeconds": seconds});
+        let (_, whole) = run_fleet(&sessions, request(&lab, check));
+        (whole, lab.requests())
+    };
+    let refused = |asked: &[RequestRecord]| asked.iter().filter(|r| r.status == 429).count();
+    let arrivals = |asked: &[RequestRecord], tenant: Option<&str>| -> Vec<f64> {
+        let counts = |path: &str| path.contains("/reports/") || path.contains("/auditLogs/");
         let of = asked
             .iter()
             .filter(|r| counts(&r.path) && (tenant.is_none() || r.tenant_id.as_deref() == tenant));
         of.map(|r| r.at_ms).collect()
     };
-    let all = arrivals(None);
+    // Who does not pace himself passes the app's budget over all tenants, and is refused.
+    let (_, asked) = run("off", 5);
     assert!(
-        all.len() > 122,
-        "{} count: too few to show that the app's own budget is kept",
-        all.len()
+        quickest(arrivals(&asked, None), 122) < WINDOW_MS,
+        "too few requests to show anything"
     );
+    assert!(refused(&asked) > 0);
+    lab.reset();
+    let (whole, asked) = run("documented", 50);
+    assert_eq!(whole["done"], 40);
+    assert_eq!(refused(&asked), 0, "refused by the service");
+    let all = arrivals(&asked, None);
+    assert!(all.len() > 122, "{} count: too few to show anything", all.len());
     let span = quickest(all, 122);
     assert!(span >= WINDOW_MS, "123 requests of the app in {span} ms");
     for tenant in lab.tenants() {
-        let span = quickest(arrivals(Some(&tenant.tenant_id)), 5);
+        let span = quickest(arrivals(&asked, Some(&tenant.tenant_id)), 5);
         assert!(span >= WINDOW_MS, "6 requests in one tenant in {span} ms");
     }
 }

@@ -10,6 +10,7 @@ use entra_sspr::session::Session;
 use entra_sspr::status::Status;
 use serde_json::{Value, json};
 use sspr_lab::{Fault, Lab, LabOptions};
+use std::fs;
 use std::sync::Arc;
 
 const CANARY: &str = "canary-7c1e";
@@ -56,6 +57,10 @@ fn a_webhook_gets_a_card_or_json_signed_and_its_address_is_told_nowhere() {
     let told = send(&session, &url, None, json!({"message": message(), "dryRun": true})).unwrap();
     assert!(hooks(&lab).is_empty() && told["sent"] == false, "{told}");
     assert!(told["body"].as_str().unwrap().contains("AdaptiveCard"));
+    // What may have been meant as a dry run is none that sends.
+    let error = send(&session, &url, None, json!({"message": message(), "dryRun": "true"})).unwrap_err();
+    assert_eq!(error.target.as_deref(), Some("dryRun"));
+    assert!(hooks(&lab).is_empty());
     let told = send(&session, &url, Some("canary-key"), json!({"message": message()})).unwrap();
     assert_eq!(
         (told["sent"].as_bool(), told["status"].as_u64()),
@@ -291,7 +296,41 @@ fn an_app_is_granted_what_it_lacks_and_it_is_taken_back() {
 }
 
 #[test]
-fn an_app_that_is_not_there_or_not_the_only_one_is_refused() {
+fn of_two_apps_with_one_name_both_are_told_with_their_ids() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = folder.path().join("two-apps.json");
+    let twins = json!({"extends": "cloud-only-ready", "about": "Two apps with one name.", "apps": {
+        "first": {"displayName": "Nightly checks"}, "second": {"displayName": "Nightly checks", "managedIdentity": "user"}}});
+    fs::write(&scenario, twins.to_string()).unwrap();
+    let lab = Lab::start_blocking(LabOptions::scenario(&scenario.display().to_string())).unwrap();
+    let session = app(&lab, 0);
+    let error = plan_of(&session, json!({"app": "Nightly checks"})).unwrap_err();
+    assert_eq!(
+        (error.status, error.target.as_deref()),
+        (Status::ArgumentInvalid, Some("app"))
+    );
+    assert!(
+        error.message.starts_with("2 apps are called 'Nightly checks': "),
+        "{}",
+        error.message
+    );
+    assert!(error.help.unwrap().contains("object id"));
+    for name in ["first", "second"] {
+        let own = lab.tenant(0).apps[name].clone();
+        for id in ["objectId", "clientId"] {
+            let id = own[id].as_str().unwrap();
+            assert!(error.message.contains(id), "{name}: {}", error.message);
+            // By an id it is the one that is meant.
+            let one = plan_of(&session, json!({"app": id})).unwrap();
+            assert_eq!(one["app"]["objectId"], own["objectId"]);
+        }
+    }
+    assert!(error.message.contains("ManagedIdentity"), "{}", error.message);
+    assert_clean(&lab);
+}
+
+#[test]
+fn an_app_that_is_not_there_is_refused() {
     let lab = lab();
     let session = app(&lab, 0);
     for name in ["nobody", "it's & #1?", "", "11111111-2222-4333-8444-555555555555"] {

@@ -1,6 +1,7 @@
 # Many tenants in one run, against a lab with several.
 BeforeAll {
     . ([System.IO.Path]::Combine($PSScriptRoot, 'Lab.ps1'))
+    . ([System.IO.Path]::Combine($PSScriptRoot, 'Child.ps1'))
     Import-ModuleUnderTest
     $lab = Start-Lab -Scenario (@('cloud-only-ready') * 3 + 'no-license')
     $signIn = @{ Endpoint = Get-LabEndpoint -Lab $lab; ClientSecret = ConvertTo-Secret -Text $lab.tenants[0].clientSecret }
@@ -83,6 +84,44 @@ Describe 'Invoke-SsprFleet' {
         @($results.Status | Select-Object -Unique) | Should -Be 'Done'
     }
 
+    It 'signs in with one app that trusts a managed identity' {
+        $many = Start-Lab -Scenario cloud-only-ready
+        try {
+            $identity = @{ ClientId = $many.tenants[0].clientId; FederatedIdentity = $many.tenants[0].apps.'identity-user'.clientId; Endpoint = Get-LabEndpoint -Lab $many }
+            $results = @($many.tenants[0].tenantId | Invoke-SsprFleet -SignIn $identity -Step license)
+        } finally {
+            Stop-Lab -Lab $many
+        }
+        $results[0].Reason | Should -BeNullOrEmpty
+        $results[0].Status | Should -Be 'Done'
+    }
+
+    It 'checks forests, alone and with their tenants' {
+        if (Skip-WithoutController) { return }
+        $connection = Get-LabDirectory -Controller (Get-LabController)[0]
+        $forest = @{ Domain = $connection.Domain; DirectoryCredential = $connection.Credential; DirectoryCaFile = $connection.CaFile; DnsServer = $connection.DnsServer; SysvolPath = $connection.SysvolPath }
+        $wrong = $forest.Clone()
+        $wrong['Name'] = 'wrong password'
+        $wrong['DirectoryCredential'] = New-Object -TypeName System.Management.Automation.PSCredential -ArgumentList $connection.Credential.UserName, (ConvertTo-Secret -Text 'canary-password')
+        $hybrid = Start-Lab -Scenario hybrid-ready
+        $both = @{ Name = 'both'; Tenant = $hybrid.tenants[0].tenantId; ClientId = $hybrid.tenants[0].clientId } + $forest
+        $secret = @{ Endpoint = Get-LabEndpoint -Lab $hybrid; ClientSecret = ConvertTo-Secret -Text $hybrid.tenants[0].clientSecret }
+        try {
+            $results = @($forest, $wrong, $both | Invoke-SsprFleet -SignIn $secret -Step license, directory_permissions)
+        } finally {
+            Stop-Lab -Lab $hybrid
+        }
+        $by = @{}
+        foreach ($one in $results) { $by[$one.Name] = $one }
+        $steps = { param($Name) ($by[$Name].Steps | ForEach-Object { "$($_.Name) $($_.Status)" }) -join ', ' }
+        & $steps $connection.Domain | Should -Be 'license Skipped, directory_permissions Fail'
+        & $steps 'both' | Should -Be 'license Pass, directory_permissions Fail'
+        # A directory that is not let in is that target's.
+        ($by['wrong password'].Reason + ($by['wrong password'].Readiness | ConvertTo-Json -Depth 8)) | Should -Not -Match 'canary'
+        & $steps 'wrong password' | Should -Not -Match 'directory_permissions Fail'
+        @(Get-SsprSession -All).Count | Should -Be 0
+    }
+
     It 'goes on with what was not done, and does nothing again' {
         $state = Join-Path $TestDrive 'fleet.state'
         [void](Invoke-Lab -Lab $lab -Method POST -Action faults -Body @{ path = '/v1.0'; tenant = $lab.tenants[1].tenantId; kind = 'never' })
@@ -96,6 +135,46 @@ Describe 'Invoke-SsprFleet' {
         @($second | Where-Object { $_.Resumed }).Count | Should -Be 3
         @((Invoke-Lab -Lab $lab -Action requests) | Where-Object { $_.tenantId } | ForEach-Object { $_.tenantId } | Select-Object -Unique) | Should -Be $lab.tenants[1].tenantId
         { $list | Invoke-SsprFleet -SignIn $signIn -StatePath $state } | Should -Throw -ErrorId 'Sspr.File.Write,Invoke-SsprFleet'
+    }
+
+    It 'goes on after its process was killed' {
+        $state = Join-Path $TestDrive 'killed.state'
+        [void](Invoke-Lab -Lab $lab -Method POST -Action faults -Body @{ path = '/v1.0'; tenant = $lab.tenants[3].tenantId; kind = 'never' })
+        $file = Join-Path $TestDrive 'killed.json'
+        $with = Join-Path $TestDrive 'killed.pem'
+        Set-Content -Path $with -Value ([System.IO.File]::ReadAllText($lab.certificateFile) + [System.IO.File]::ReadAllText($lab.keyFile))
+        ConvertTo-Json -InputObject $list | Set-Content -Path $file
+        $child = Start-Child -Script @"
+Import-Module -Name '$($env:SSPR_MODULE)/EntraSspr.psd1'
+`$endpoint = @{ login = '$($lab.url)'; graph = '$($lab.url)'; imds = '$($lab.url)' }
+Invoke-SsprFleet -Path '$file' -SignIn @{ Endpoint = `$endpoint; CertificatePath = '$with' } -Step license -StatePath '$state'
+"@
+        $lines = { if ([System.IO.File]::Exists($state)) { $copy = "$state.copy"; [System.IO.File]::Copy($state, $copy, $true); [System.IO.File]::ReadAllLines($copy).Count } else { 0 } }
+        $end = [datetime]::UtcNow.AddSeconds(40)
+        while ((& $lines) -lt 4 -and [datetime]::UtcNow -lt $end) { Start-Sleep -Milliseconds 100 }
+        & $lines | Should -Be 4 -Because 'three are done and one hangs'
+        $child.HasExited | Should -BeFalse
+        $child.Kill()
+        [void](Wait-Child -Process $child)
+        [void](Invoke-Lab -Lab $lab -Method DELETE -Action faults)
+        [void](Invoke-Lab -Lab $lab -Method POST -Action reset)
+        $results = @($list | Invoke-SsprFleet -SignIn $signIn -Step license -Resume $state)
+        @($results | Where-Object { $_.Resumed }).Count | Should -Be 3
+        @($results.Status | Select-Object -Unique) | Should -Be 'Done'
+        @((Invoke-Lab -Lab $lab -Action requests) | Where-Object { $_.tenantId } | ForEach-Object { $_.tenantId } | Select-Object -Unique) | Should -Be $lab.tenants[3].tenantId
+    }
+
+    It 'goes on in the first of several files, or begins a new one with what all know' {
+        $one, $two, $both = 'one', 'two', 'both' | ForEach-Object { Join-Path $TestDrive "$_.state" }
+        [void]@($list | Select-Object -First 2 | Invoke-SsprFleet -SignIn $signIn -Step license -StatePath $one)
+        [void]@($list | Select-Object -Skip 2 -First 1 | Invoke-SsprFleet -SignIn $signIn -Step license -StatePath $two)
+        [void](Invoke-Lab -Lab $lab -Method POST -Action reset)
+        $results = @($list | Invoke-SsprFleet -SignIn $signIn -Step license -StatePath $both -Resume $one, $two)
+        @($results | Where-Object { $_.Resumed }).Count | Should -Be 3
+        $results = @($list | Invoke-SsprFleet -SignIn $signIn -Step license -Resume $one, $both)
+        @($results | Where-Object { $_.Resumed }).Count | Should -Be 4
+        @((Invoke-Lab -Lab $lab -Action requests) | Where-Object { $_.tenantId } | ForEach-Object { $_.tenantId } | Select-Object -Unique) | Should -Be $lab.tenants[3].tenantId
+        [System.IO.File]::ReadAllLines($one).Count | Should -Be 5
     }
 
     It 'writes one page of all, also of results that were saved' {

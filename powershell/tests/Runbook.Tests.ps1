@@ -14,6 +14,7 @@ BeforeDiscovery {
 BeforeAll {
     . ([System.IO.Path]::Combine($PSScriptRoot, 'Lab.ps1'))
     . ([System.IO.Path]::Combine($PSScriptRoot, 'Child.ps1'))
+    . ([System.IO.Path]::Combine($PSScriptRoot, 'ConnectServer.ps1'))
     $folder = [System.IO.Path]::Combine($env:SSPR_MODULE, 'runbooks')
     # The folder in which `Import-Module EntraSspr` finds the module: a package has a folder for its version between.
     $modules = [System.IO.Path]::GetDirectoryName([System.IO.Path]::GetFullPath($env:SSPR_MODULE))
@@ -67,9 +68,15 @@ function global:Get-AutomationConnection {
     function Start-Runbook {
         param($Shell, [string] $Runbook, [hashtable] $Parameter = @{})
 
+        Start-Script -Shell $Shell -Script ([System.IO.File]::ReadAllText([System.IO.Path]::Combine($folder, "$Runbook.ps1"))) -Parameter $Parameter
+    }
+
+    function Start-Script {
+        param($Shell, [string] $Script, [hashtable] $Parameter = @{})
+
         $Shell.Commands.Clear()
         $Shell.Streams.ClearStreams()
-        [void]$Shell.AddScript([System.IO.File]::ReadAllText([System.IO.Path]::Combine($folder, "$Runbook.ps1"))).AddParameters($Parameter)
+        [void]$Shell.AddScript($Script).AddParameters($Parameter)
         $nothing = New-Object -TypeName 'System.Management.Automation.PSDataCollection[psobject]'
         $nothing.Complete()
         $output = New-Object -TypeName 'System.Management.Automation.PSDataCollection[psobject]'
@@ -92,7 +99,31 @@ function global:Get-AutomationConnection {
             Error    = @($streams.Error)
             Warning  = @($streams.Warning)
             Progress = @($streams.Progress)
+            All      = Get-StreamText -Output $Job.Output -Stream $streams -Reason $reason
         }
+    }
+
+    # Makes a job say all that it can.
+    $loud = "foreach (`$name in 'Verbose', 'Debug', 'Information') { Set-Variable -Scope Global -Name `${name}Preference -Value Continue }"
+
+    function Get-StreamText {
+        # All that a job said, in any stream and in any member of its errors.
+        param($Output, $Stream, $Reason)
+
+        $records = @($Stream.Error) + @(if ($Reason -and $Reason.PSObject.Properties['ErrorRecord']) { $Reason.ErrorRecord })
+        $errors = foreach ($record in $records) {
+            "$record $($record.Exception) $($record.ErrorDetails) $($record.FullyQualifiedErrorId) $($record.TargetObject) $($record.InvocationInfo.Line) $($record.ScriptStackTrace)"
+            "$($record.Exception.Data.Values)"
+        }
+        (@($Output) + @($errors) + @($Stream.Warning) + @($Stream.Verbose) + @($Stream.Debug) + @($Stream.Information) + @($Stream.Progress) + @("$Reason")) -join "`n"
+    }
+
+    function Get-FileText {
+        # Every file below a folder, each under its name.
+        param([string] $Folder)
+
+        $files = @([System.IO.Directory]::GetFiles($Folder, '*', 'AllDirectories') | ForEach-Object { "$_`n$([System.IO.File]::ReadAllText($_))" })
+        $files -join "`n"
     }
 
     function Invoke-Job {
@@ -479,7 +510,7 @@ Describe 'EntraSspr-Readiness' {
             Disconnect-Sspr -Session $person
             [void](Invoke-Lab -Lab $own -Method POST -Action 'audit/forget' -Body @{ olderThanHours = 168 })
             $before = [System.IO.File]::ReadAllText($file)
-            $setting = @{ Endpoint = Get-LabEndpoint -Lab $own; Variable = @{ Key = $secret } }
+            $setting = @{ Endpoint = Get-LabEndpoint -Lab $own; Variable = @{ Key = $secret }; Before = $loud }
             $job = Invoke-Job -Runbook EntraSspr-Readiness -Parameter @{ Step = 'reset_policy'; Attestation = $file; AttestationKeyVariable = 'Key' } -Setting $setting
             $job.Reason | Should -BeNullOrEmpty
             $job.Text | Should -Match 'attested \d{4}-\d\d-\d\d'
@@ -498,7 +529,7 @@ Describe 'EntraSspr-Readiness' {
             $job.Reason | Should -BeNullOrEmpty
             $job.Text | Should -Match '(?m)^FAIL, accepted reset_policy\.scope'
             (Get-Result -Job $job).accepted | Should -Be $failed.Count
-            $job.Text + $job.Warning + $job.Error | Should -Not -Match 'canary'
+            $job.All + [System.IO.File]::ReadAllText($file) | Should -Not -Match 'canary'
             @(Invoke-Lab -Lab $own -Action violations) | Should -BeNullOrEmpty
         } finally {
             Stop-Lab -Lab $own
@@ -520,7 +551,7 @@ Describe 'EntraSspr-Readiness' {
     It 'tells a webhook what changed since the last job, and keeps that in a blob; no stream has their addresses' {
         $variable = @{ Hook = "$($lab.url)/hook/canary-7c1e?sig=canary-7c1e"; State = "$($lab.url)/blob/states/job.json?sig=canary-7c1e"; Key = 'canary-7c1e' }
         $settings = @{ Step = 'license'; WebhookVariable = 'Hook'; StateVariable = 'State'; SigningKeyVariable = 'Key'; WebhookFormat = 'Json'; HeartbeatHours = 24 }
-        $texts = @(foreach ($run in 1, 2) { (Invoke-Job -Runbook EntraSspr-Readiness -Parameter $settings -Setting @{ Variable = $variable }) })
+        $texts = @(foreach ($run in 1, 2) { (Invoke-Job -Runbook EntraSspr-Readiness -Parameter $settings -Setting @{ Variable = $variable; Before = $loud }) })
         $texts[0].State | Should -Be 'Completed' -Because $texts[0].Reason
         $sent = @(Invoke-Lab -Lab $lab -Action requests | ForEach-Object { $_ } | Where-Object { $_.path -like '/hook*' })
         # The first job has something to tell, or gives the sign of life with which silence begins.
@@ -528,17 +559,17 @@ Describe 'EntraSspr-Readiness' {
         $texts[0].Text | Should -Match '(?m)^Told 127\.0\.0\.1: '
         $texts[1].Text | Should -Match '(?m)^Nothing to tell: Nothing changed\.'
         foreach ($one in $texts) {
-            ($one.Text + ($one.Error + $one.Warning | Out-String) + $one.Reason) | Should -Not -Match 'canary'
+            $one.All | Should -Not -Match 'canary'
             (ConvertFrom-Json -InputObject $one.Output[-1]).tenantId | Should -Be $lab.tenants[0].tenantId
         }
         $sent[0].body | Should -Not -Match 'canary'
         # A webhook that is gone fails the job, after the result was written.
         $variable['State'] = "$($lab.url)/blob/states/other.json?sig=canary-7c1e"
         $variable['Hook'] = "$($lab.url)/hook/moved?to=$nowhere/canary-7c1e"
-        $failed = Invoke-Job -Runbook EntraSspr-Readiness -Parameter $settings -Setting @{ Variable = $variable }
+        $failed = Invoke-Job -Runbook EntraSspr-Readiness -Parameter $settings -Setting @{ Variable = $variable; Before = $loud }
         "$($failed.State) $($failed.Id)" | Should -Match '^Failed Sspr\.Service\.Failed'
         $failed.Text | Should -Match '"ready":'
-        ($failed.Text + $failed.Reason) | Should -Not -Match 'canary'
+        $failed.All | Should -Not -Match 'canary'
     }
 
     It 'keeps nothing in its runspace' {
@@ -654,7 +685,8 @@ Describe 'EntraSspr-Fleet' {
         $pem = [System.IO.Path]::Combine($TestDrive, 'app.pem')
         [System.IO.File]::WriteAllText($pem, [System.IO.File]::ReadAllText($lab.certificateFile) + [System.IO.File]::ReadAllText($lab.keyFile))
         # Names that are alike once what no file's name may hold is replaced.
-        $names = [System.Collections.Queue]@('Contoso 1', 'Contoso/1', 'Contoso_1')
+        # And one that is called as the file that EntraSspr-Directory writes in the same folder.
+        $names = [System.Collections.Queue]@('Contoso/1', 'Contoso_1', 'joined')
         $entries = @($lab.tenants | ForEach-Object { @{ Name = $names.Dequeue(); Tenant = $_.tenantId; ClientId = $_.clientId; CertificatePath = $pem; Endpoint = $endpoint } })
         $variable = @{ EntraSsprTenants = ConvertTo-Json -InputObject $entries -Depth 4 -Compress }
         # Azure, played in the job: a job that is started runs this runbook's part at once.
@@ -666,7 +698,9 @@ $env:IDENTITY_HEADER = 'canary-header'
 function global:Start-Sleep { param($Seconds) }
 function global:Invoke-RestMethod {
     param($Method, $Uri, $Headers, $ContentType, $Body, $InFile, $OutFile, [switch] $UseBasicParsing)
-    $AzureAsked.Add([pscustomobject]@{ Method = "$Method"; Uri = "$Uri"; Body = "$Body" })
+    # Whose the folder is that is copied from and to.
+    $place = if ("$InFile$OutFile" -and [Environment]::OSVersion.Platform -eq 'Unix') { [string][System.IO.File]::GetUnixFileMode([System.IO.Path]::GetDirectoryName("$InFile$OutFile")) }
+    $AzureAsked.Add([pscustomobject]@{ Method = "$Method"; Uri = "$Uri"; Body = "$Body"; Mode = $place })
     if ($Uri -like 'http://127.0.0.1:9/msi/token*') { return [pscustomobject]@{ access_token = 'canary-token'; token_type = 'Bearer' } }
     if ($Headers['Authorization'] -ne 'Bearer canary-token') { throw 'no token' }
     if ($Uri -like 'https://*.blob.core.windows.net/*') {
@@ -684,9 +718,11 @@ function global:Invoke-RestMethod {
         $started = (ConvertFrom-Json -InputObject $Body).properties
         $given = @{}
         foreach ($member in $started.parameters.PSObject.Properties) { $given[$member.Name] = if ($member.Name -eq 'Step') { ConvertFrom-Json -InputObject $member.Value } else { $member.Value } }
-        [void](& ([scriptblock]::Create([System.IO.File]::ReadAllText($global:AzureRunbook))) @given)
+        # That a job fails is not told to who starts it.
+        try { [void](& ([scriptblock]::Create([System.IO.File]::ReadAllText($global:AzureRunbook))) @given) } catch { $global:AzureFailed = "$_" }
         return [pscustomobject]@{ name = 'x'; properties = [pscustomobject]@{ status = 'New'; runbook = $started.runbook } }
     }
+    if ($global:AzurePolled) { & $global:AzurePolled }
     if (-not $global:AzureWasBusy) {
         $global:AzureWasBusy = $true
         throw 'Too many requests.'
@@ -709,7 +745,9 @@ function global:Invoke-RestMethod {
         $last = ConvertFrom-Json -InputObject $job.Output[-1]
         $last.tenants | Should -Be 3
         $last.done | Should -Be 3
-        @([System.IO.Directory]::GetFiles($share, '*.sspr.json')).Count | Should -Be 3
+        $files = @([System.IO.Directory]::GetFiles($share, '*.sspr.json') | ForEach-Object { [System.IO.Path]::GetFileName($_) })
+        $files.Count | Should -Be 3
+        foreach ($taken in 'joined', 'directory', 'connect') { $files | Should -Not -Contain "$taken.sspr.json" }
         [System.IO.File]::ReadAllText([System.IO.Path]::Combine($share, 'fleet.html')) | Should -Match 'Of 3: '
         [void](Invoke-Lab -Lab $lab -Method POST -Action reset)
         (Invoke-Job -Runbook EntraSspr-Fleet -Parameter $parameter -Setting @{ Variable = $variable }).State | Should -Be 'Completed'
@@ -743,6 +781,88 @@ function global:Invoke-RestMethod {
         "$($job.Text) $($job.Warning) $($blobs.Values)" | Should -Not -Match 'canary-'
     }
 
+    It 'started again under its name does nothing that is done, whoever did it: <Where>' -ForEach @(@{ Where = 'in a share' }, @{ Where = 'in a container' }) {
+        $share = [System.IO.Directory]::CreateDirectory([System.IO.Path]::Combine($TestDrive, 'again')).FullName
+        $parameter = @{
+            Step = 'license'; Run = 'again'; JobCount = 2; PollSeconds = 1
+            SubscriptionId = '00000000-0000-0000-0000-000000000001'; ResourceGroup = 'sspr'; AutomationAccount = 'sspr-jobs'
+        }
+        if ($Where -eq 'in a share') { $parameter['SharePath'] = $share } else { $parameter += @{ StorageAccount = 'ssprfleet'; Container = 'fleet' } }
+        # One tenant refuses the app as long as the parts run, so that the job that started them does it itself.
+        [void](Invoke-Lab -Lab $lab -Method POST -Action faults -Body @{ path = ''; tenant = $lab.tenants[1].tenantId; kind = 'status'; status = 401 })
+        $polled = "`$global:AzurePolled = { `$client = New-Object -TypeName System.Net.WebClient; `$client.Headers['x-lab-key'] = '$($lab.controlKey)'; [void]`$client.UploadString('$($lab.url)/_lab/faults', 'DELETE', '') }"
+        $shell = New-Job -Variable $variable -Before "$azure`n$polled"
+        try {
+            $first = Wait-Runbook -Job (Start-Runbook -Shell $shell -Runbook EntraSspr-Fleet -Parameter $parameter)
+            [void](Invoke-Lab -Lab $lab -Method POST -Action reset)
+            $second = Wait-Runbook -Job (Start-Runbook -Shell $shell -Runbook EntraSspr-Fleet -Parameter $parameter)
+            $places = @(Invoke-Shell -Shell $shell -Script '$AzureAsked | Where-Object -FilterScript { $_.Mode } | ForEach-Object -Process { $_.Mode }')
+        } finally {
+            Close-Shell -Shell $shell
+            [void](Invoke-Lab -Lab $lab -Method DELETE -Action faults)
+        }
+        foreach ($job in $first, $second) {
+            $job.Reason | Should -BeNullOrEmpty
+            (ConvertFrom-Json -InputObject $job.Output[-1]).done | Should -Be 3
+        }
+        @(Invoke-Lab -Lab $lab -Action requests | ForEach-Object { $_ } | Where-Object { $_ }).Count | Should -Be 0
+        # In a share other accounts go on with what is there; what is copied to a container is nobody else's meanwhile.
+        if ([Environment]::OSVersion.Platform -eq 'Unix') {
+            if ($Where -eq 'in a share') {
+                @([System.IO.Directory]::GetFiles($share, '*.state')).Count | Should -Be 3
+                $plain = [System.IO.Path]::Combine($share, 'plain')
+                [System.IO.File]::WriteAllText($plain, '')
+                $rights = [string][System.IO.File]::GetUnixFileMode($plain)
+                foreach ($file in [System.IO.Directory]::GetFiles($share)) { [string][System.IO.File]::GetUnixFileMode($file) | Should -Be $rights -Because $file }
+            } else {
+                $places | Should -Not -BeNullOrEmpty
+                foreach ($mode in $places) { $mode | Should -Be 'UserExecute, UserWrite, UserRead' }
+            }
+        }
+    }
+
+    It 'tells no secret in any stream, file, blob or request: <Where>' -ForEach @(@{ Where = 'in a share' }, @{ Where = 'in a container' }) {
+        $share = [System.IO.Directory]::CreateDirectory([System.IO.Path]::Combine($TestDrive, "secrets $Where")).FullName
+        # Secrets in the list itself, where none belongs, beside entries that are right; and a password that is not the file's.
+        $wrong = @(
+            @{ Name = 'secret'; Tenant = $lab.tenants[0].tenantId; ClientId = $lab.tenants[0].clientId; ClientSecret = 'canary-client-secret'; Endpoint = $endpoint }
+            @{ Name = 'password'; Tenant = $lab.tenants[0].tenantId; ClientId = $lab.tenants[0].clientId; CertificatePath = $pem; CertificatePassword = 'canary-password'; Endpoint = $endpoint }
+            @{ Name = 'token'; AccessToken = 'canary-access-token'; Endpoint = $endpoint }
+            @{ Name = 'signature'; Tenant = $lab.tenants[0].tenantId; SasToken = 'sig=canary-signature' }
+        )
+        $mine = @{ EntraSsprTenants = ConvertTo-Json -InputObject ($entries + $wrong) -Depth 4 -Compress }
+        $parameter = @{
+            Step = 'license'; Run = 'secrets'; JobCount = 2; PollSeconds = 1
+            SubscriptionId = '00000000-0000-0000-0000-000000000001'; ResourceGroup = 'sspr'; AutomationAccount = 'sspr-jobs'
+        }
+        if ($Where -eq 'in a share') { $parameter['SharePath'] = $share } else { $parameter += @{ StorageAccount = 'ssprfleet'; Container = 'fleet' } }
+        $shell = New-Job -Variable $mine -Before "$azure`n$loud"
+        try {
+            $job = Wait-Runbook -Job (Start-Runbook -Shell $shell -Runbook EntraSspr-Fleet -Parameter $parameter)
+            $asked = @(Invoke-Shell -Shell $shell -Script '$AzureAsked | ForEach-Object -Process { "$($_.Method) $($_.Uri) $($_.Body)" }') -join "`n"
+            $blobs = @(Invoke-Shell -Shell $shell -Script '$AzureBlob.Keys; $AzureBlob.Values; $AzureFailed') -join "`n"
+        } finally {
+            Close-Shell -Shell $shell
+        }
+        $job.Id | Should -Be 'Sspr.Fleet.Failed' -Because 'four entries cannot be used'
+        (ConvertFrom-Json -InputObject @($job.Output | Where-Object { $_ -like '{*' })[-1]).done | Should -Be 3
+        $files = Get-FileText -Folder $share
+        # What is looked through is there.
+        "$files$blobs" | Should -Match '(?m)fleet\.html'
+        "$files$blobs" | Should -Match '"status":"Done"'
+        $asked | Should -Match '"Part":'
+        $job.All | Should -Match '(?m)in plain text'
+        $key = [regex]::Matches([System.IO.File]::ReadAllText($lab.keyFile), '(?m)^[A-Za-z0-9+/]{60,}\r?$') | ForEach-Object { $_.Value.Trim() }
+        @($key).Count | Should -BeGreaterThan 5
+        foreach ($text in $job.All, $files, $asked, $blobs) {
+            $text | Should -Not -Match 'canary'
+            $text | Should -Not -Match 'eyJ[A-Za-z0-9_-]{8}' -Because 'a token begins so'
+            foreach ($secret in $key + $lab.tenants[0].clientSecret) { $text.Contains($secret) | Should -BeFalse }
+        }
+        # Nothing is left where the job copied from and to.
+        @([System.IO.Directory]::GetDirectories([System.IO.Path]::GetTempPath(), 'sspr-*') | Where-Object { [System.IO.Directory]::GetFiles($_, '*.state').Count }) | Should -BeNullOrEmpty
+    }
+
     It 'says what is missing' {
         (Invoke-Job -Runbook EntraSspr-Fleet).Id | Should -Be 'Sspr.Fleet.NoPlace'
         (Invoke-Job -Runbook EntraSspr-Fleet -Parameter @{ SharePath = $TestDrive; JobCount = 2 }).Id | Should -Be 'Sspr.Fleet.NoAccount'
@@ -769,13 +889,27 @@ function global:Get-AutomationPSCredential {
         $job.Reason | Should -Match 'no credential Nobody'
     }
 
+    It 'tells no password of a directory that it cannot reach' {
+        $share = [System.IO.Directory]::CreateDirectory([System.IO.Path]::Combine($TestDrive, 'unreached')).FullName
+        $shell = New-Job -Before "$credentials`n$loud"
+        try {
+            $credential = New-Object -TypeName System.Management.Automation.PSCredential -ArgumentList 'EXAMPLE\reader', (ConvertTo-Secret -Text 'canary-bind-password')
+            [void](Invoke-Shell -Shell $shell -Script 'param($Credential) $global:TestCredential = $Credential' -Argument $credential)
+            $job = Wait-Runbook -Job (Start-Runbook -Shell $shell -Runbook EntraSspr-Directory -Parameter @{ SharePath = $share; CredentialName = 'SsprReader'; Domain = 'example.test'; Server = '127.0.0.1'; AllowUnknown = $true })
+        } finally {
+            Close-Shell -Shell $shell
+        }
+        $job.State | Should -Be 'Failed'
+        ($job.All + (Get-FileText -Folder $share)) | Should -Not -Match 'canary'
+    }
+
     It 'reads the directory with the credential, and joins it with the tenant''s part' {
         if (Skip-WithoutController) { return }
         $lab = Start-Lab -Scenario hybrid-ready
         $share = [System.IO.Directory]::CreateDirectory([System.IO.Path]::Combine($TestDrive, 'parts')).FullName
         $controllers = Get-LabController
         $connection = Get-LabDirectory -Controller $controllers[0]
-        $shell = New-Job -Before $credentials
+        $shell = New-Job -Before "$credentials`n$loud"
         try {
             $before = 'param($Connection, $Tenant, $Share) $global:TestCredential = $Connection.Credential; foreach ($name in ''CaFile'', ''DnsServer'', ''SysvolPath'') { $global:PSDefaultParameterValues["Connect-SsprDirectory:$name"] = $Connection[$name] }; $one = Connect-SsprTenant @Tenant; Test-SsprReadiness -Session $one | Export-SsprSnapshot -Path "$Share/tenant.sspr.json"; Disconnect-Sspr -Session $one'
             [void](Invoke-Shell -Shell $shell -Script $before -Argument $connection, (Get-LabConnection -Lab $lab), $share)
@@ -787,5 +921,145 @@ function global:Get-AutomationPSCredential {
         $job.Reason | Should -Match 'is not ready' -Because 'the domain has faults'
         $job.Text | Should -Match '(?m)^Joined with tenant\.sspr\.json\.'
         foreach ($file in 'directory.sspr.json', 'joined.sspr.json', 'joined.html') { [System.IO.File]::Exists([System.IO.Path]::Combine($share, $file)) | Should -BeTrue }
+        foreach ($text in $job.All, (Get-FileText -Folder $share)) {
+            foreach ($secret in $controllers[0].password, $lab.tenants[0].clientSecret) { $text.Contains($secret) | Should -BeFalse }
+            $text | Should -Not -Match 'eyJ[A-Za-z0-9_-]{8}'
+        }
+    }
+}
+
+Describe 'The hybrid jobs in docs/install.md' {
+    BeforeAll {
+        $endpoint = @{}
+        $text = [System.IO.File]::ReadAllText([System.IO.Path]::Combine($PSScriptRoot, '..', '..', 'docs', 'install.md'))
+        $section = [regex]::Match($text, '(?ms)^## Hybrid jobs\r?\n(.*?)^## ').Groups[1].Value
+        # The tenant's, the Connect server's, and the directory's with all three joined.
+        $blocks = @([regex]::Matches($section, '(?m)(^      .*(\r?\n|\z))+') | ForEach-Object { $_.Value -replace '(?m)^      ', '' })
+        $share = [System.IO.Directory]::CreateDirectory([System.IO.Path]::Combine($TestDrive, 'followed')).FullName
+        $mine = @(foreach ($block in $blocks) { $block.Replace('<share>', $share) })
+        $lab = Start-Lab -Scenario hybrid-ready
+    }
+    AfterAll {
+        Stop-Lab -Lab $lab
+    }
+
+    It 'has a block for each part' {
+        $blocks.Count | Should -Be 3
+        foreach ($block in $blocks) { $block | Should -Match '<share>' }
+    }
+
+    # Not here: Azure's own worker, that its jobs run as Local System, a share of another machine, and a real Connect server.
+    It 'gives the tenant''s and the Connect server''s part line by line' {
+        $cloud = New-Job -Endpoint (Get-LabEndpoint -Lab $lab)
+        Import-ModuleUnderTest
+        Start-ConnectServer
+        try {
+            [void](Invoke-Shell -Shell $cloud -Script $mine[0])
+            [void](. ([scriptblock]::Create($mine[1])))
+        } finally {
+            Stop-ConnectServer
+            foreach ($open in @(Get-SsprSession -All)) { Disconnect-Sspr -Session $open }
+            Close-Shell -Shell $cloud
+        }
+        (Import-SsprSnapshot -Path ([System.IO.Path]::Combine($share, 'tenant.sspr.json'))).TenantId | Should -Be $lab.tenants[0].tenantId
+        (Import-SsprSnapshot -Path ([System.IO.Path]::Combine($share, 'connect.sspr.json')) | Test-SsprReadiness -Step connect_writeback).Steps[0].Status | Should -Not -Be 'Skipped'
+    }
+
+    It 'joins them with the directory''s line by line' {
+        if (Skip-WithoutController) { return }
+        $connection = Get-LabDirectory -Controller (Get-LabController)[0]
+        $assets = @'
+param($Credential, $Place, $Runbooks)
+$global:TestCredential = $Credential
+foreach ($name in 'CaFile', 'DnsServer', 'SysvolPath') { $global:PSDefaultParameterValues["Connect-SsprDirectory:$name"] = $Place[$name] }
+function global:Get-AutomationPSCredential {
+    [CmdletBinding()]
+    param([Parameter(Mandatory = $true, Position = 0)] [string] $Name)
+    if ($Name -eq 'SsprReader') { $global:TestCredential }
+}
+Set-Location -LiteralPath $Runbooks
+'@
+        $worker = New-Job
+        try {
+            # The asset names its domain, which no machine of the lab is in.
+            $reader = New-Object -TypeName System.Management.Automation.PSCredential -ArgumentList "Administrator@$($connection.Domain)", $connection.Credential.Password
+            [void](Invoke-Shell -Shell $worker -Script $assets -Argument $reader, $connection, $folder)
+            $job = Wait-Runbook -Job (Start-Script -Shell $worker -Script $mine[2])
+        } finally {
+            Close-Shell -Shell $worker
+        }
+        $job.Reason | Should -Match 'is not ready' -Because 'the domain has faults'
+        foreach ($part in 'connect', 'tenant') { $job.Text | Should -Match "(?m)^Joined with $part\.sspr\.json\." }
+        $joined = Import-SsprSnapshot -Path ([System.IO.Path]::Combine($share, 'joined.sspr.json'))
+        $joined.TenantId | Should -Be $lab.tenants[0].tenantId
+        # Each part answers in the whole what it alone can tell.
+        $steps = (Test-SsprReadiness -Snapshot $joined).Steps
+        foreach ($step in 'license', 'directory_permissions', 'connect_writeback') { ($steps | Where-Object { $_.Name -eq $step }).Status | Should -Not -BeIn 'Skipped', 'NotApplicable' -Because $step }
+        [System.IO.File]::Exists([System.IO.Path]::Combine($share, 'joined.html')) | Should -BeTrue
+    }
+}
+
+# Not here: the portal's pages, the import of module and runbooks, and a schedule.
+Describe 'The scheduled job in docs/install.md' {
+    BeforeAll {
+        $lab = Start-Lab -Scenario hybrid-ready
+        $endpoint = Get-LabEndpoint -Lab $lab
+        $text = [System.IO.File]::ReadAllText([System.IO.Path]::Combine($PSScriptRoot, '..', '..', 'docs', 'install.md'))
+        function Get-GuideBlock {
+            # The lines of a section that are to be typed or pasted, block by block.
+            param([string] $Title)
+
+            $section = [regex]::Match($text, "(?ms)^### $Title\r?\n(.*?)^##").Groups[1].Value
+            [regex]::Matches($section, '(?m)(^    .*(\r?\n|\z))+') | ForEach-Object { $_.Value -replace '(?m)^    ', '' }
+        }
+        $identity = @(Get-GuideBlock -Title 'The identity')
+        $settings = @(Get-GuideBlock -Title 'The runbooks')
+        $place = [System.IO.Directory]::CreateDirectory([System.IO.Path]::Combine($TestDrive, 'scheduled')).FullName
+    }
+    AfterAll {
+        Stop-Lab -Lab $lab
+    }
+
+    It 'has the blocks that are followed here' {
+        "$($identity.Count) $($settings.Count)" | Should -Be '2 2'
+    }
+
+    It 'gives the identity what it lacks, and takes that back, line by line' {
+        Import-ModuleUnderTest
+        $lacks = 'Policy.Read.All', 'User.Read.All'
+        foreach ($permission in $lacks) { [void](Invoke-Lab -Lab $lab -Method POST -Action 'permissions/remove' -Body @{ app = 'identity'; permission = $permission }) }
+        foreach ($permission in 'Application.Read.All', 'AppRoleAssignment.ReadWrite.All') { [void](Invoke-Lab -Lab $lab -Method POST -Action 'permissions/add' -Body @{ app = 'checker'; permission = $permission }) }
+        # Whoever grants signs in with a secret here, not in a browser, and is not asked.
+        $connection = Get-LabConnection -Lab $lab
+        $mine = @(foreach ($block in $identity) { $block.Replace('Connect-SsprTenant -Tenant contoso.onmicrosoft.com -ClientId <its application id>', '[void](Connect-SsprTenant @connection)').Replace('<name of the Automation account>', 'identity') })
+        $mine[0] | Should -Match '@connection'
+        $PSDefaultParameterValues = @{ 'Grant-SsprAppPermission:Confirm' = $false }
+        Push-Location -Path $place
+        try {
+            $shown, $done = @(. ([scriptblock]::Create($mine[0])))
+            $journal = [System.IO.Path]::GetFileName($done.Journal)
+            $journal | Should -Match '^sspr-plan-.+\.jsonl$'
+            $undone = . ([scriptblock]::Create($mine[1].Replace('sspr-plan-<time>.jsonl', $journal)))
+        } finally {
+            Pop-Location
+            Disconnect-Sspr
+            foreach ($permission in $lacks) { [void](Invoke-Lab -Lab $lab -Method POST -Action 'permissions/add' -Body @{ app = 'identity'; permission = $permission }) }
+        }
+        @($shown.Missing) | Should -Be $lacks
+        $shown.Type | Should -Be 'ManagedIdentity'
+        @($done.Granted) | Should -Be $lacks
+        @($undone.Changes.Outcome | Select-Object -Unique) | Should -Be 'Undone'
+    }
+
+    It 'runs with the settings, and tells what changed' {
+        (Invoke-Job -Runbook EntraSspr-SelfTest).State | Should -Be 'Completed'
+        $variable = @{ Watched = $settings[0]; Told = $settings[1]; SsprWebhook = "$($lab.url)/hook/guide"; SsprState = "$($lab.url)/blob/states/sspr.json?sig=x" }
+        $job = Invoke-Job -Runbook EntraSspr-Readiness -Parameter @{ SettingsVariable = 'Watched' } -Setting @{ Variable = $variable }
+        $job.Reason | Should -BeNullOrEmpty
+        $job.Text | Should -Match '\(2 of \d+ steps checked\)'
+        $job = Invoke-Job -Runbook EntraSspr-Readiness -Parameter @{ SettingsVariable = 'Told'; AllowUnknown = $true } -Setting @{ Variable = $variable }
+        $job.Reason | Should -BeNullOrEmpty
+        $job.Text | Should -Match '(?m)^Told 127\.0\.0\.1: '
+        @(Invoke-Lab -Lab $lab -Action requests | ForEach-Object { $_ } | Where-Object { $_.path -eq '/hook/guide' }).Count | Should -Be 1
     }
 }

@@ -54,6 +54,18 @@ Describe 'Snapshots' {
         (@(Get-Reader -Path $other) -join ' ') | Should -Not -Be $owner
     }
 
+    It 'that are shared have the rights that their folder gives, as another file there' {
+        $shared = [System.IO.Path]::Combine($TestDrive, 'shared.json')
+        $plain = [System.IO.Path]::Combine($TestDrive, 'plain.json')
+        $readiness | Export-SsprSnapshot -Path $shared
+        $readiness | Export-SsprSnapshot -Path $shared -Shared -Force
+        [System.IO.File]::WriteAllText($plain, 'x')
+        $rights = if ([Environment]::OSVersion.Platform -ne 'Win32NT') { { param($Path) [string][System.IO.File]::GetUnixFileMode($Path) } } else { { param($Path) (Get-Reader -Path $Path | Sort-Object) -join ' ' } }
+        & $rights $shared | Should -Be (& $rights $plain)
+        $readiness | Export-SsprReport -Path "$TestDrive/shared.html" -Shared
+        & $rights "$TestDrive/shared.html" | Should -Be (& $rights $plain)
+    }
+
     It 'do not replace a file unless told' {
         $failure = Get-Failure -Script { $readiness | Export-SsprSnapshot -Path $file }
         $failure.FullyQualifiedErrorId | Should -Be 'Sspr.File.Write,Export-SsprSnapshot'

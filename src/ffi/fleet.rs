@@ -12,7 +12,8 @@ use std::ffi::c_char;
 /// in yet; `directory`, the request of `sspr_directory_connect`, where it is to be connected to one). Each other member may be left out:
 /// `check` (the request of `sspr_check_readiness`), `throttle` (how many at a time: 1 to 256, else 12), `targetSeconds` and
 /// `deadlineSeconds` (the time of each target, and of the run), `statePath` (a file, readable by its owner only, in which each target
-/// that has ended gets a line) and `resume` (true: go on with that file; what is done in it is not done again).
+/// that has ended gets a line), `resume` (true: go on with that file; what is done in it is not done again) and `resumeFrom` (the state
+/// files of other runs, over parts of the list for example: what is done in one is not done again, and is noted in `statePath`); `shared` (true: `statePath` has the rights that its folder gives, not its owner's alone).
 ///
 /// `out_task` receives a task for `sspr_task_next`. Besides "progress", "log" and "hostAction" (of any session, by what each was opened
 /// with) it hands out one event "target" for each target, as it ends: {`key`, `status` ("Done", "Failed", "NotDone": the run's time was

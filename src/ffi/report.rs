@@ -40,7 +40,8 @@ pub unsafe extern "C" fn sspr_error_resolve(
 /// `request_json`: `readiness` (the result of `sspr_check_readiness` as a string; with its `snapshot` the report has plots) or `snapshot`
 /// (the document as a string, which is judged again, with `steps` and `severity` as of `sspr_check_readiness`) or `fleet` (the targets of
 /// `sspr_fleet_check` as a string of a list, each with `name` and where it failed `reason`: a page only); `format` ("Html",
-/// "Markdown", "Json", "Csv", "JUnit"), `path`, `overwrite` (true: replace an existing file), `redact` (true: names of
+/// "Markdown", "Json", "Csv", "JUnit"), `path`, `overwrite` (true: replace an existing file), `shared` (true: the file has the rights that
+/// its folder gives, for one in which several accounts meet), `redact` (true: names of
 /// users, groups, servers, domains and the tenant become placeholders, the same for the same name within the report; needs the snapshot).
 ///
 /// `out_task` receives a task for `sspr_task_next`; its result is `{path, bytes}`. Its errors are SSPR_STATUS_ARGUMENT_INVALID,

@@ -16,7 +16,8 @@ use std::sync::Arc;
 /// `graph`, `portal`, `imds`}: other addresses, plain HTTP on loopback only), `caFile` (trust this PEM file and nothing
 /// else; the sign-in reads it), `proxy` ("none" or an address, without user or password), `proxyUser` (who signs in to
 /// that proxy; the password is the secret "proxyPassword"), `hostActions` (what the caller can do: "confirm", "openBrowser",
-/// "readConnectServer", "setConnectWriteback", "signAssertion"), `interactive` (a person is there), `budgets` ("documented" or "off"), `requestTimeoutSeconds`,
+/// "readConnectServer", "setConnectWriteback", "signAssertion"), `interactive` (a person is there), `budgets` ("documented" or "off"),
+/// `processes` (over how many the app is spread at once: each keeps to its share of the app's budgets over all tenants), `requestTimeoutSeconds`,
 /// `caller` (your program's name, for the services' logs: 200 bytes at the most, without control characters).
 ///
 /// `out_session` receives the handle, for `sspr_session_close`. `out_error` receives the error document (free it with

@@ -546,7 +546,8 @@ pub unsafe extern "C" fn sspr_snapshot_assess(
 
 /// Writes a snapshot to a file that only its owner can read; an existing file is replaced whole or not at all.
 ///
-/// `request_json`: `snapshot` (the document as a string), `path`, and `overwrite` (true: replace an existing file).
+/// `request_json`: `snapshot` (the document as a string), `path`, `overwrite` (true: replace an existing file) and `shared` (true: the file
+/// has the rights that its folder gives, for one in which several accounts meet).
 ///
 /// `out_task` receives a task for `sspr_task_next`; its result is `{path, bytes}`. Its errors are
 /// SSPR_STATUS_SNAPSHOT_INVALID, SSPR_STATUS_SNAPSHOT_VERSION, SSPR_STATUS_FILE_WRITE, or those of any task (see
@@ -572,8 +573,8 @@ pub unsafe extern "C" fn sspr_snapshot_save(
 /// attestation of the same tenant: which changes its log once named is kept.
 ///
 /// `session` is the handle of any session, which holds the key as the secret "attestationKey" (32 bytes or more; see
-/// `sspr_session_set_secret`), or none: then the file is trusted as far as its access rights are. `request_json`: `snapshot` (the document as a string), `path`, and
-/// `overwrite` (true: replace an existing file).
+/// `sspr_session_set_secret`), or none: then the file is trusted as far as its access rights are. `request_json`: `snapshot` (the document as a string), `path`,
+/// `overwrite` (true: replace an existing file) and `shared` (true: the file has the rights that its folder gives, and keeps them when a run writes it).
 ///
 /// `out_task` receives a task for `sspr_task_next`; its result is `{path, by, at, since, watermark, keyed, changes[]}`: who read the settings and when, since and until when
 /// the log is known, whether a key vouches for it, and the settings of which a change was ever seen in the log, by the log's names: only these can be attested.

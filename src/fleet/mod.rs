@@ -4,7 +4,7 @@
 mod state;
 
 use crate::error::{Error, Result};
-use crate::json::{self, read_tree, strict};
+use crate::json::{self, flag, read_tree, strict};
 use crate::panics;
 use crate::run;
 use crate::session::Session;
@@ -47,6 +47,8 @@ pub struct Fleet {
     whole: Option<Duration>,
     state: Option<PathBuf>,
     resume: bool,
+    shared: bool,
+    resume_from: Vec<PathBuf>,
     offered: BTreeSet<String>,
 }
 
@@ -58,6 +60,8 @@ const REQUEST: &[&str] = &[
     "deadlineSeconds",
     "statePath",
     "resume",
+    "resumeFrom",
+    "shared",
 ];
 
 fn invalid(target: &str, what: impl Into<String>) -> Error {
@@ -85,8 +89,14 @@ impl Fleet {
             Value::String(path) if !path.is_empty() => Some(PathBuf::from(path)),
             _ => return Err(invalid("statePath", "'statePath' is empty or no text")),
         };
-        let resume = request["resume"] == true;
-        if resume && state.is_none() {
+        let (resume, shared) = (flag(&request, "resume")?, flag(&request, "shared")?);
+        let from = match &request["resumeFrom"] {
+            Value::Null => Some(Vec::new()),
+            Value::Array(paths) => paths.iter().map(|path| path.as_str().map(PathBuf::from)).collect(),
+            _ => None,
+        };
+        let from = from.ok_or_else(|| invalid("resumeFrom", "'resumeFrom' is no list of files"))?;
+        if (resume || !from.is_empty()) && state.is_none() {
             return Err(invalid("statePath", "what is resumed is told by its state file"));
         }
         let check = match request["check"].take() {
@@ -139,6 +149,8 @@ impl Fleet {
             whole,
             state,
             resume,
+            shared,
+            resume_from: from,
             offered,
         })
     }
@@ -231,14 +243,22 @@ struct Begun {
 pub async fn check(fleet: Fleet, context: &TaskContext) -> Result<Value> {
     let started = Instant::now();
     let names: Vec<&str> = fleet.steps.iter().map(|step| step.name).collect();
-    let (mut state, mut before) = State::open(fleet.state, fleet.resume, &names)?;
+    let mut elsewhere = State::others(&fleet.resume_from, &names)?;
+    let (mut state, mut before) = State::open(fleet.state, fleet.resume, fleet.shared, &names)?;
     let of = fleet.targets.len() as u64;
     let ends = fleet.whole.and_then(|whole| started.checked_add(whole));
     let (steps, check): (Arc<[_]>, _) = (fleet.steps.into(), Arc::new(fleet.check));
     let (mut done, mut failed, mut left, mut resumed) = (0u64, 0u64, 0u64, 0u64);
     let mut waiting = Vec::new();
     for target in fleet.targets {
-        match before.remove(&target.key.to_lowercase()) {
+        let key = target.key.to_lowercase();
+        let mut known = before.remove(&key);
+        // What another run did stands in this one's file from now on.
+        if let (None, Some(told)) = (&known, elsewhere.remove(&key)) {
+            state.append(&told)?;
+            known = Some(told);
+        }
+        match known {
             Some(mut told) => {
                 told["resumed"] = true.into();
                 resumed += 1;

@@ -5,7 +5,7 @@ mod card;
 pub mod state;
 
 use crate::error::{Error, Result};
-use crate::json::strict;
+use crate::json::{flag, strict};
 use crate::session::Session;
 use crate::session::config::is_loopback;
 use crate::status::Status;
@@ -34,6 +34,7 @@ pub async fn send(session: &Session, request: Value, context: &TaskContext) -> R
     strict(&request, &["format", "message", "dryRun"])?;
     let url = secret_url("webhookUrl", &address?)?;
     let id = uuid::Uuid::new_v4().to_string();
+    let dry_run = flag(&request, "dryRun")?;
     let message = &request["message"];
     let invalid = |name: &str, what: &str| Error::new(Status::ArgumentInvalid, what).target(name);
     if !message.is_object() {
@@ -46,7 +47,7 @@ pub async fn send(session: &Session, request: Value, context: &TaskContext) -> R
     };
     let host = url.host_str().unwrap_or_default().to_string();
     let mut told = json!({ "id": id, "host": host, "bytes": body.len(), "leftOut": left_out, "sent": false });
-    if request["dryRun"] == Value::Bool(true) {
+    if dry_run {
         told["body"] = body.into();
         return Ok(told);
     }

@@ -4,7 +4,7 @@ use super::{Plan, SCHEMA_VERSION};
 use crate::change::{Change, Kind, Write};
 use crate::error::{Error, Result};
 use crate::gather::users::quoted;
-use crate::json::strict;
+use crate::json::{flag, strict};
 use crate::report::screen::clean;
 use crate::session::Session;
 use crate::session::config::check_tenant;
@@ -58,6 +58,7 @@ pub fn needed(steps: &[&Step]) -> BTreeSet<&'static str> {
 /// Plans it: what is missing, and with `removeExcess` what is too much.
 pub async fn app_permission(session: &Session, request: Value, context: &TaskContext) -> Result<Value> {
     strict(&request, &["app", "steps", "removeExcess", "forTenant"])?;
+    let remove_excess = flag(&request, "removeExcess")?;
     let text = |name: &str| request[name].as_str().unwrap_or_default().trim();
     let names = request["steps"].as_array().into_iter().flatten();
     let names: Vec<String> = names.filter_map(Value::as_str).map(Into::into).collect();
@@ -113,7 +114,7 @@ pub async fn app_permission(session: &Session, request: Value, context: &TaskCon
         change.requires(REQUIRES)
     };
     let mut changes: Vec<Change> = missing.iter().map(|name| change(name, true)).collect();
-    if request["removeExcess"] == Value::Bool(true) {
+    if remove_excess {
         changes.extend(excess.iter().map(|name| change(name, false)));
     }
     let identity = session.state()?.identity;
@@ -241,11 +242,15 @@ async fn find(graph: &Graph, app: &str) -> Result<Value> {
         )
         .help("Give the name, the application id or the object id as the page Enterprise applications shows it; the object id of an app registration is another.")),
         count => {
-            let ids = found.iter().filter_map(|one| one["id"].as_str()).take(10);
-            let ids = ids.collect::<Vec<_>>().join(", ");
+            let text = |one: &Value, name: &str| clean(one[name].as_str().unwrap_or("unknown"));
+            let told = |one: &Value| {
+                let (id, app) = (text(one, "id"), text(one, "appId"));
+                format!("object id {id} ({}, application id {app})", text(one, "servicePrincipalType"))
+            };
+            let all = found.iter().take(10).map(told).collect::<Vec<_>>().join("; ");
             Err(invalid(
                 Status::ArgumentInvalid,
-                format!("{count} apps are called '{shown}': {ids}"),
+                format!("{count} apps are called '{shown}': {all}"),
             )
             .help("Give the object id of the one that is meant."))
         }

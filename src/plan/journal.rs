@@ -90,7 +90,7 @@ impl Journal {
     /// Begins one. There must be no file of that name.
     pub fn begin(path: &Path, plan: &Plan, account: Option<&str>) -> Result<Self> {
         let text = plan.to_value()?.to_string();
-        let mut journal = Journal(Lines::begin(path)?);
+        let mut journal = Journal(Lines::begin(path, false)?);
         journal.line(Line {
             at: Timestamp::now(),
             plan: Some(text),

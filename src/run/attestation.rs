@@ -128,6 +128,11 @@ impl Attested {
         })
     }
 
+    /// The groups whose members a run is to read for it.
+    pub fn reset_groups(&self) -> Vec<String> {
+        self.before.reset_groups()
+    }
+
     /// Carries it on by what a run read, gives that to its facts, and writes it back; what came of that is for the result.
     pub fn give(self, snapshot: &mut Snapshot) -> Result<Value> {
         let Attested { path, key, before } = self;
@@ -171,7 +176,7 @@ fn write_back(path: &Path, key: &Key, attestation: &Attestation) -> Result<()> {
     if there.is_ok_and(|there| there.beyond(attestation)) {
         return Ok(());
     }
-    file::write_private(path, key.close(attestation)?.as_bytes(), true)
+    file::write(path, key.close(attestation)?.as_bytes(), true, attestation.shared)
 }
 
 fn told(path: &Path, attestation: &Attestation) -> Value {
@@ -183,17 +188,19 @@ fn told(path: &Path, attestation: &Attestation) -> Value {
 
 /// Writes what a snapshot attests to a file.
 pub fn write(session: &Session, request: &Value) -> Result<Value> {
-    json::strict(request, &["snapshot", "path", "overwrite"])?;
+    json::strict(request, &["snapshot", "path", "overwrite", "shared"])?;
     let key = Key::take(session)?;
     let missing = |name: &str| Error::new(Status::ArgumentInvalid, format!("'{name}' is missing")).target(name);
     let text = request["snapshot"].as_str().ok_or_else(|| missing("snapshot"))?;
     let path = Path::new(request["path"].as_str().ok_or_else(|| missing("path"))?);
-    let overwrite = request["overwrite"] == true;
+    let overwrite = json::flag(request, "overwrite")?;
     let snapshot = Snapshot::from_json(text)?;
     let earlier = match overwrite && path.exists() {
         true => Some(key.open(&file::read(path)?, path)?),
         false => None,
     };
+    // One that was shared stays so.
+    let shared = json::flag(request, "shared")? || earlier.as_ref().is_some_and(|earlier| earlier.shared);
     let own = &snapshot.signed_in.tenant_id;
     if earlier
         .as_ref()
@@ -208,7 +215,9 @@ pub fn write(session: &Session, request: &Value) -> Result<Value> {
             .help("Sign in with Connect-SsprTenant -PortalApi as a person who may read the reset policy and the audit log, and check at least the step reset_policy.")
     })?;
     attestation.keyed = key.0.is_some();
-    file::write_private(path, key.close(&attestation)?.as_bytes(), overwrite)?;
+    attestation.shared = shared;
+    let text = key.close(&attestation)?;
+    file::write(path, text.as_bytes(), overwrite, attestation.shared)?;
     let mut told = told(path, &attestation);
     told["changes"] = attestation.changes.keys().cloned().collect();
     Ok(told)

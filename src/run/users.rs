@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::file::Private;
 use crate::gather::users::Users;
-use crate::json::strict;
+use crate::json::{flag, strict};
 use crate::report::users as table;
 use crate::session::Session;
 use crate::snapshot::people::CohortKey;
@@ -77,17 +77,17 @@ impl<'a> Wanted<'a> {
             Some("guest") => Some(true),
             Some(_) => return Err(wrong("userType", "'userType' is neither 'member' nor 'guest'")),
         };
-        let yes = |name: &str| request[name] == true;
+        let yes = |name: &str| flag(request, name);
         Ok(Wanted {
             users,
             methods: texts(request, "methods"),
-            not_registered: yes("notRegistered"),
-            not_capable: yes("notCapable"),
-            in_scope: yes("inScope"),
-            administrator: yes("administrator"),
+            not_registered: yes("notRegistered")?,
+            not_capable: yes("notCapable")?,
+            in_scope: yes("inScope")?,
+            administrator: yes("administrator")?,
             guest,
             before,
-            at_risk: yes("atRisk") || before.is_some(),
+            at_risk: yes("atRisk")? || before.is_some(),
         })
     }
 
@@ -236,7 +236,7 @@ pub async fn read(session: &Session, request: &Value, context: &TaskContext) -> 
     let mut sink = match &path {
         None => Sink::Caller(context),
         Some(path) => {
-            let file = Private::create(path, request["overwrite"] == true)?;
+            let file = Private::create(path, flag(request, "overwrite")?)?;
             let mut out = BufWriter::new(file);
             out.write_all(table::HEAD).map_err(|e| Sink::unwritten(path, &e))?;
             Sink::Table(path.clone(), out)

@@ -7,6 +7,7 @@ use reqwest::Url;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub struct Config {
     pub interactive: bool,
     /// Whether the services' documented request budgets are kept.
     pub budgets: Budgets,
+    /// Over how many processes an app is spread at once: each keeps to its share of the app's budgets over all tenants.
+    pub processes: Option<NonZeroU32>,
     /// How long each try of a request may take until its answer begins, and the longest silence in an answer.
     pub request_timeout_seconds: Option<u32>,
     /// How the caller names itself to the services.
@@ -373,6 +376,18 @@ mod tests {
         }
         let error = refused(serde_json::json!({"hostActions": ["openBrowser", "openBrwoser"]}));
         assert_eq!(error.target.as_deref(), Some("hostActions"));
+    }
+
+    #[test]
+    fn an_app_is_spread_over_one_process_or_more() {
+        for wrong in ["0", "-1", "1.5", "\"2\""] {
+            assert!(
+                Config::from_json(&format!(r#"{{"processes":{wrong}}}"#)).is_err(),
+                "{wrong}"
+            );
+        }
+        let read = Config::from_json(r#"{"processes":3}"#).unwrap();
+        assert_eq!(read.processes.map(NonZeroU32::get), Some(3));
     }
 
     #[test]

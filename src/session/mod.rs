@@ -18,6 +18,7 @@ use crate::tenant::http::Http;
 use crate::tenant::portal::Portal;
 use config::{Budgets, Config};
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokens::Tokens;
 use zeroize::Zeroizing;
@@ -205,6 +206,7 @@ impl Session {
             base.as_str(),
             &state.identity.tenant_id,
             &state.app,
+            self.config.processes.unwrap_or(NonZeroU32::MIN),
             self.config.budgets == Budgets::Documented,
         ))
     }

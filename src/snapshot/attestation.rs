@@ -2,7 +2,7 @@
 //! stand, but every change that the log names since then does.
 
 use super::audit::{SettingChange, SettingsHistory, newest};
-use super::portal::{OnPremisesResetPolicy, PasswordResetPolicy};
+use super::portal::{OnPremisesResetPolicy, PasswordResetPolicy, group_ids, names_groups};
 use super::{Fact, Snapshot};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,9 @@ pub struct Attestation {
     pub events: BTreeMap<String, Timestamp>,
     /// True where a key vouches for it; else it can be trusted as far as the access rights of its file are.
     pub keyed: bool,
+    /// True where its file has the rights that its folder gives: a person and a job share it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub shared: bool,
 }
 
 /// What the log says and how far that goes; none where it was not read whole.
@@ -158,6 +161,14 @@ impl Attestation {
             ),
         };
         format!("Attested by {} on {}, {how_far}; {trust}.", self.by, time(self.at))
+    }
+
+    /// The groups that reset may be for by its word, whose members are to be read.
+    pub fn reset_groups(&self) -> Vec<String> {
+        let read = self.reset_policy.password_reset_enabled_group_ids.iter();
+        let changes = self.changes.iter().filter(|(name, _)| names_groups(name));
+        let changed = changes.filter_map(|(_, change)| change.value.as_ref());
+        read.chain(changed).flat_map(|text| group_ids(text)).collect()
     }
 
     /// Whether it goes farther than another: a person read later, or the log was read later.

@@ -51,21 +51,29 @@ pub struct PasswordResetPolicy {
 }
 
 impl Facts {
-    /// The groups that the reset policy names: in the portal, else in the audit log.
+    /// The groups that reset may be for, whose members are read: those of the portal, else those of the audit log.
     pub fn reset_groups(&self) -> Vec<String> {
         if let Some(policy) = self.portal_reset_policy.value()
             && !policy.password_reset_enabled_group_ids.is_empty()
         {
             return policy.password_reset_enabled_group_ids.clone();
         }
-        let named = |name: &str| name.to_ascii_lowercase().contains("group");
-        let change = self.audit_settings.value().and_then(|history| history.newest(named));
-        let parts = change
-            .and_then(|(_, change)| change.value.as_deref())
-            .into_iter()
-            .flat_map(|text| text.split(|c: char| !c.is_ascii_hexdigit() && c != '-'));
-        parts.filter(|p| p.len() == 36).map(str::to_ascii_lowercase).collect()
+        let history = self.audit_settings.value();
+        let change = history.and_then(|history| history.newest(names_groups));
+        let value = change.and_then(|(_, change)| change.value.as_deref());
+        value.map(group_ids).unwrap_or_default()
     }
+}
+
+/// Whether the audit log may name the selected group under this name; it is documented nowhere.
+pub fn names_groups(name: &str) -> bool {
+    name.to_ascii_lowercase().contains("group")
+}
+
+/// The ids in a text of the audit log.
+pub fn group_ids(text: &str) -> Vec<String> {
+    let parts = text.split(|c: char| !c.is_ascii_hexdigit() && c != '-');
+    parts.filter(|p| p.len() == 36).map(str::to_ascii_lowercase).collect()
 }
 
 /// One security question.

@@ -23,7 +23,7 @@ pub struct Setting<T: 'static> {
     pub portal: Portal<T>,
     /// Its name there, which the audit log may write too.
     pub member: &'static str,
-    /// The other names under which the audit log may write it.
+    /// The other names under which the audit log may write it; of one that is documented nowhere, `*` and what it holds.
     pub logged: &'static [&'static str],
     /// Reads the audit log's text.
     pub parse: fn(&str) -> Option<T>,
@@ -315,7 +315,11 @@ impl<T: Display + PartialEq> Setting<T> {
 
     /// Whether the audit log may call it so.
     fn fits(&self, name: &str) -> bool {
-        same_name(self.member, name) || self.logged.iter().any(|logged| same_name(logged, name))
+        let fits = |logged: &&str| match logged.strip_prefix('*') {
+            Some(part) => name.to_ascii_lowercase().contains(part),
+            None => same_name(logged, name),
+        };
+        same_name(self.member, name) || self.logged.iter().any(fits)
     }
 
     /// What the audit log's newest change says, or why it is not understood.

@@ -7,13 +7,17 @@ mod signs;
 pub use administrators::{Rule, rule};
 pub use link::leads_to_reset;
 
-use super::policy::{self, METHODS_REQUIRED, Portal, Setting, Weighed, Wish, bare, both, graph_change, page, weigh};
+use super::policy::{
+    self, Kind, METHODS_REQUIRED, Portal, Setting, Unknown, Weighed, Wish, bare, both, decide, graph_change, page,
+    weigh,
+};
 use super::scope::Directory;
 use super::{Setup, Step};
 use crate::change::Change;
 use crate::desired::{DesiredState, EnabledFor};
 use crate::finding::{Check, Finding, Severity, counted, number};
 use crate::snapshot::people::PolicyGroup;
+use crate::snapshot::portal::group_ids;
 use crate::snapshot::{FactId, Snapshot};
 use serde_json::Value;
 use std::fmt::{self, Display};
@@ -162,7 +166,7 @@ impl From<EnabledFor> for Scope {
 
 /// The groups of the policy; the portal allows one.
 #[derive(Clone, PartialEq)]
-pub(super) struct Groups(Vec<String>);
+pub(super) struct Groups(pub(super) Vec<String>);
 
 impl Display for Groups {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -180,9 +184,30 @@ pub(super) const SELECTED: Setting<Groups> = Setting {
     name: "selected group",
     portal: Portal::Reset(|p| Some(Groups(p.password_reset_enabled_group_ids.clone()))),
     member: "passwordResetEnabledGroupIds",
-    logged: &[],
-    parse: |_| None,
+    logged: &["*group"],
+    parse: |text| Some(group_ids(text)).filter(|ids| !ids.is_empty()).map(Groups),
 };
+
+/// The same, from whoever names one.
+const NAMED: Setting<Groups> = Setting {
+    portal: Portal::Reset(|p| {
+        let ids = p.password_reset_enabled_group_ids.iter();
+        Some(ids.map(|id| id.to_ascii_lowercase()).collect::<Vec<_>>())
+            .filter(|ids| !ids.is_empty())
+            .map(Groups)
+    }),
+    ..SELECTED
+};
+
+/// The groups that reset is for, by the source that counts. Where the portal names them that is the portal alone: the log's name
+/// for them is documented nowhere, and a change under another that looks like it does not contradict.
+pub(super) fn selected_groups(snapshot: &Snapshot) -> Result<Weighed<Groups>, Unknown> {
+    let portal = NAMED.stated(snapshot).filter(|stated| stated.kind == Kind::State);
+    match decide(portal, None) {
+        Some(named) => Ok(named),
+        None => weigh(snapshot, &NAMED),
+    }
+}
 
 const SETUP: Setup = Setup {
     needs: &[
@@ -303,11 +328,11 @@ fn scope(snapshot: &Snapshot) -> Finding {
     who.support(finding)
 }
 
-/// The selected group, where it is known which and it was read.
-fn selected_group(snapshot: &Snapshot) -> Option<(String, &PolicyGroup)> {
-    let id = snapshot.facts.reset_groups().into_iter().next()?;
-    let group = Directory::of(snapshot).group(&id)?;
-    Some((id, group))
+/// The selected group, where it was read.
+fn selected_group(snapshot: &Snapshot, named: &Weighed<Groups>) -> Option<(String, PolicyGroup)> {
+    let id = named.value.0.first()?;
+    let group = Directory::of(snapshot).group(id)?;
+    Some((id.clone(), group.clone()))
 }
 
 /// Enabled members, all and those in the selected group: the whole report's, which leaves disabled users out.
@@ -325,13 +350,19 @@ fn selected(snapshot: &Snapshot, who: &Weighed<Scope>) -> Finding {
         return nobody;
     }
     let (note, report) = (&who.note, &snapshot.facts.registration);
-    let group = selected_group(snapshot).filter(|(_, group)| group.exists);
+    let named = selected_groups(snapshot).ok();
+    let group = named.as_ref().and_then(|named| selected_group(snapshot, named));
+    let group = group.filter(|(_, group)| group.exists);
+    let support = |finding: Finding| match &named {
+        Some(named) => named.support(finding),
+        None => finding,
+    };
     let counts = group.as_ref().and_then(|(id, _)| in_group(snapshot, id));
     let finding = match (counts, group) {
         (Some((inside, all)), _) if inside >= all => {
-            return SCOPE
-                .pass(format!("a group of all {} enabled members ({note})", number(all)))
-                .evidence(report, format!("all {} enabled members are in the group", number(all)));
+            let pass = SCOPE.pass(format!("a group of all {} enabled members ({note})", number(all)));
+            let seen = format!("all {} enabled members are in the group", number(all));
+            return support(pass.evidence(report, seen));
         }
         (Some((inside, all)), _) => {
             let whole = format!("{} of {} enabled members", number(inside), number(all));
@@ -346,10 +377,11 @@ fn selected(snapshot: &Snapshot, who: &Weighed<Scope>) -> Finding {
         }
         (None, None) => SCOPE.warn(Severity::Medium, format!("only a selected group ({note})")),
     };
-    finding
+    let finding = finding
         .reason("Users outside the group are told to ask an administrator (SSPR_0013).")
         .fix("When the pilot went well, set \"Self service password reset enabled\" to All.")
-        .portal(page::PROPERTIES)
+        .portal(page::PROPERTIES);
+    support(finding)
 }
 
 /// Whether the selected group lets anybody reset.
@@ -362,17 +394,19 @@ fn group(snapshot: &Snapshot) -> Finding {
         let reason = format!("Reset is for {} ({}).", who.value, who.note);
         return GROUP.not_applicable("No group is selected.").reason(reason);
     }
-    if snapshot.facts.reset_groups().is_empty() {
-        return who.support(GROUP.skipped(
-            "a group is selected, not known which",
-            "The audit log tells that a group was selected, but not which. The portal API tells it.",
-        ));
-    }
+    let named = match selected_groups(snapshot) {
+        Ok(named) => named,
+        Err(unknown) => {
+            let mut finding = unknown.finding(&GROUP);
+            finding.title = "a group is selected, not known which".into();
+            return who.support(finding);
+        }
+    };
     let fact = &snapshot.facts.policy_groups;
     if fact.value().is_none() {
         return GROUP.unreadable(snapshot);
     }
-    let Some((id, group)) = selected_group(snapshot) else {
+    let Some((id, group)) = selected_group(snapshot, &named) else {
         return GROUP.skipped(
             "the selected group was not read",
             "The members of the selected group are not among what was read.",
@@ -394,7 +428,8 @@ fn group(snapshot: &Snapshot) -> Finding {
     let finding = if !group.exists {
         GROUP.fail(Severity::High, "the selected group no longer exists")
     } else if group.users > 0 && inside != Some(0) {
-        return GROUP.pass(format!("group {name} has {users}")).evidence(fact, seen);
+        let title = format!("group {name} has {users} ({})", named.note);
+        return named.support(GROUP.pass(title).evidence(fact, seen));
     } else if fact.is_partial() {
         return GROUP.skipped(
             format!("the members of {name} were read only in part"),
@@ -411,6 +446,7 @@ fn group(snapshot: &Snapshot) -> Finding {
         .reason("Nobody can reset, although reset looks switched on.")
         .fix("Select a group that has members, or set reset to All.")
         .portal(page::PROPERTIES);
+    let finding = named.support(finding);
     match members(snapshot) {
         Some(all) => finding.affects(all, Some(all), true, Vec::new()),
         None => finding,

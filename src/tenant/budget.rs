@@ -1,6 +1,7 @@
 //! The services' documented request budgets, kept by everything in the process that shares them.
 
 use std::collections::{HashMap, VecDeque};
+use std::num::NonZeroU32;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -46,15 +47,15 @@ impl Workload {
         }
     }
 
-    /// For one app over all its tenants.
-    fn over_tenants(self) -> Option<Limit> {
+    /// For one app over all its tenants, where it is spread over so many processes.
+    fn over_tenants(self, processes: NonZeroU32) -> Option<Limit> {
         let (units, seconds) = match self {
             Workload::Directory => (150_000, 20),
             Workload::Reports => (122, 10),
             _ => return None,
         };
         Some(Limit {
-            units,
+            units: (units / processes).max(1),
             window: Duration::from_secs(seconds),
         })
     }
@@ -177,16 +178,19 @@ pub struct Budget {
     host: String,
     tenant: String,
     app: String,
+    /// Over how many processes the app is spread.
+    processes: NonZeroU32,
     on: bool,
 }
 
 impl Budget {
     /// The budgets of an app in a tenant, reached at a host.
-    pub fn new(host: &str, tenant: &str, app: &str, on: bool) -> Self {
+    pub fn new(host: &str, tenant: &str, app: &str, processes: NonZeroU32, on: bool) -> Self {
         Budget {
             host: host.into(),
             tenant: tenant.into(),
             app: app.into(),
+            processes,
             on,
         }
     }
@@ -216,7 +220,9 @@ impl Budget {
         };
         let scope = |tenant: &str, app: &str| (format!("{}|{tenant}|{app}", self.host), workload);
         let in_tenant = workload.in_tenant().map(|limit| (scope(&self.tenant, app), limit));
-        let over_tenants = workload.over_tenants().map(|limit| (scope("*", app), limit));
+        let over_tenants = workload
+            .over_tenants(self.processes)
+            .map(|limit| (scope("*", app), limit));
         in_tenant.into_iter().chain(over_tenants).collect()
     }
 }
@@ -320,6 +326,17 @@ mod tests {
                 prop_assert!((0..3).all(|tenant| units(Some(tenant)) <= 5));
             }
         }
+    }
+
+    #[test]
+    fn an_app_that_is_spread_over_processes_has_its_share_in_each() {
+        let processes = |count| NonZeroU32::new(count).unwrap();
+        let budgets = |count| Budget::new("h", "t", "a", processes(count), true).budgets(Workload::Reports);
+        let limits = |count| budgets(count).iter().map(|(_, limit)| limit.units).collect::<Vec<_>>();
+        assert_eq!(limits(1), [5, 122]);
+        // What a tenant allows an app is not shared: a tenant is one process's.
+        assert_eq!(limits(10), [5, 12]);
+        assert_eq!(limits(500), [5, 1]);
     }
 
     #[test]

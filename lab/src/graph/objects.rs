@@ -426,9 +426,10 @@ fn apps(ask: &Ask) -> Vec<App> {
 
 fn principal(ask: &Ask, app: &App) -> Value {
     let identity = app.spec.managed_identity.is_some();
+    let name = app.spec.display_name.as_ref().unwrap_or(&app.name);
     json!({
-        "id": app.object_id, "deletedDateTime": null, "accountEnabled": true, "appDisplayName": app.name, "appId": app.client_id,
-        "appOwnerOrganizationId": ask.tenant.id, "displayName": app.name, "servicePrincipalNames": [app.client_id],
+        "id": app.object_id, "deletedDateTime": null, "accountEnabled": true, "appDisplayName": name, "appId": app.client_id,
+        "appOwnerOrganizationId": ask.tenant.id, "displayName": name, "servicePrincipalNames": [app.client_id],
         "servicePrincipalType": if identity { "ManagedIdentity" } else { "Application" },
         "signInAudience": "AzureADMyOrg", "tags": [], "appRoles": [], "oauth2PermissionScopes": [],
     })

@@ -114,6 +114,9 @@ pub(crate) struct PoliciesSpec {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct AppSpec {
+    /// Its name in the scenario unless given; several may have one.
+    #[serde(default)]
+    pub display_name: Option<String>,
     #[serde(default)]
     pub client_id: Option<String>,
     /// One of Microsoft's own: may ask for every delegated scope, and for the portal's token when `portal` is set.

@@ -103,7 +103,7 @@ function Open-SsprFleetEntry {
     # the run over the others goes on.
     [CmdletBinding()]
     [OutputType([psobject])]
-    param([Parameter(Mandatory = $true)] [psobject] $Entry)
+    param([Parameter(Mandatory = $true)] [psobject] $Entry, [int] $RunCount = 1)
 
     $cmdlet = $PSCmdlet
     $native = Get-SsprNative -Cmdlet $cmdlet
@@ -118,6 +118,7 @@ function Open-SsprFleetEntry {
         $certificate = $signIn.HostAction['signAssertion']
         $target['signIn'] = $signIn.Request
         $configuration['budgets'] = $script:Budgets
+        $configuration['processes'] = $RunCount
         $configuration['caller'] = "EntraSspr PowerShell/$($PSVersionTable.PSVersion)"
     }
     if ($Entry.Directory.Count -gt 0) {

@@ -8,8 +8,7 @@ function Export-SsprReport {
     readable and why. Markdown (.md) is for tickets and repositories, JSON (.json) for Compare-SsprResult and other programs,
     the table (.csv) for spreadsheets, with formulas defused, JUnit's XML (.xml) for pipelines.
 
-    The file is readable by its owner only; on Windows those who may read its folder can. It holds names of the tenant: -Redact
-    takes them out.
+    The file is readable by its owner only, unless it is -Shared. It holds names of the tenant: -Redact takes them out.
 
     The report is made from what the result read (its Snapshot), judged again by the same steps. The results of
     Invoke-SsprFleet become one page (.html) together, with a matrix of tenants by steps.
@@ -26,6 +25,8 @@ function Export-SsprReport {
     Leave out findings that matter less than this. The verdict still counts them.
     .PARAMETER Force
     Replace an existing file.
+    .PARAMETER Shared
+    Give the file the rights that its folder gives, and not its owner's alone: for a folder that others are to read in.
     .PARAMETER PassThru
     Give the file.
     .EXAMPLE
@@ -70,6 +71,8 @@ function Export-SsprReport {
 
         [switch] $Force,
 
+        [switch] $Shared,
+
         [switch] $PassThru
     )
 
@@ -100,6 +103,7 @@ function Export-SsprReport {
             format    = $form
             path      = $full
             overwrite = [bool]$Force
+            shared    = [bool]$Shared
             redact    = [bool]$Redact
         }
         # A snapshot by itself is judged by all steps.
@@ -123,7 +127,7 @@ function Export-SsprReport {
                         })))
         }
         if (-not $PSCmdlet.ShouldProcess($full, 'Write the report')) { return }
-        $request = @{ fleet = ConvertTo-Json -InputObject @($fleet) -Depth 5 -Compress; format = 'Html'; path = $full; overwrite = [bool]$Force }
+        $request = @{ fleet = ConvertTo-Json -InputObject @($fleet) -Depth 5 -Compress; format = 'Html'; path = $full; overwrite = [bool]$Force; shared = [bool]$Shared }
         $written = Invoke-SsprNative -Cmdlet $PSCmdlet -Function 'sspr_report_write' -Request $request -Activity 'Writing the report'
         $PSCmdlet.WriteVerbose("$($written.Path): $($written.Bytes) bytes.")
         if ($PassThru) { Get-Item -LiteralPath $full }

@@ -3,9 +3,8 @@ function Export-SsprSnapshot {
     .SYNOPSIS
     Saves everything that a check has read.
     .DESCRIPTION
-    Writes a JSON file that only its owner can read; on Windows those who may read its folder can, so choose one of your
-    own. Import-SsprSnapshot reads it, on any machine, and Test-SsprReadiness -Snapshot judges it again, also with a newer
-    version of this module.
+    Writes a JSON file that only its owner can read, unless it is -Shared. Import-SsprSnapshot reads it, on any machine, and
+    Test-SsprReadiness -Snapshot judges it again, also with a newer version of this module.
 
     The file holds names and settings of the tenant, and no secrets. It does not grow with the number of users.
 
@@ -19,6 +18,9 @@ function Export-SsprSnapshot {
     The file.
     .PARAMETER Force
     Replace an existing file.
+    .PARAMETER Shared
+    Give the file the rights that its folder gives, and not its owner's alone: for a folder in which several accounts meet, of
+    which one joins what all have read, or runs with what another one attested.
     .PARAMETER Attest
     Write what the snapshot attests of the portal's settings, not the snapshot.
     .PARAMETER AttestationKey
@@ -54,6 +56,8 @@ function Export-SsprSnapshot {
 
         [switch] $Force,
 
+        [switch] $Shared,
+
         [Parameter(ParameterSetName = 'Attest', Mandatory = $true)]
         [switch] $Attest,
 
@@ -70,6 +74,7 @@ function Export-SsprSnapshot {
             snapshot  = Resolve-SsprSnapshotText -Cmdlet $PSCmdlet -Snapshot $Snapshot
             path      = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $Path
             overwrite = [bool]$Force
+            shared    = [bool]$Shared
         }
         $what = if ($Attest) { 'Write the attestation' } else { 'Write the snapshot' }
         if (-not $PSCmdlet.ShouldProcess($request['path'], $what)) { return }

@@ -15,7 +15,7 @@ function Invoke-SsprFleet {
     Connector and SysvolPath are of Connect-SsprDirectory, DirectoryCredential and DirectoryCaFile are its Credential and CaFile.
     In a CSV file lists are separated by semicolons. Secrets do not belong in a file: give objects with a SecureString, or SignIn.
 
-    The request budgets of an app are kept in each tenant and over all tenants.
+    The request budgets of an app are kept in each tenant and over all tenants; where other runs go on with the same app, tell how many.
     .PARAMETER Target
     The entries: objects or tables, or the tenants' ids or domains as texts.
     .PARAMETER Path
@@ -32,14 +32,20 @@ function Invoke-SsprFleet {
     How long reading long lists of one tenant may take, two minutes by default.
     .PARAMETER ThrottleLimit
     How many are checked at a time; 12 by default.
+    .PARAMETER RunCount
+    How many runs go on at once with the same app, this one included, over other tenants each: this one keeps to its share of what the
+    app may ask over all tenants. One by default.
     .PARAMETER TenantTimeout
     How long one tenant may take; then it counts as failed. Half an hour by default.
     .PARAMETER Timeout
     How long the run may take. What goes on then counts as failed, and what has not begun as not done.
     .PARAMETER StatePath
     A new file in which the run notes what has ended, readable by its owner only. It holds no secret and no finding.
+    .PARAMETER Shared
+    Give the file of StatePath the rights that its folder gives, and not its owner's alone.
     .PARAMETER Resume
-    The state file of an earlier run over the same list: what is done in it is not done again, and comes first, without Readiness.
+    The state files of earlier runs over the same list or parts of it: what is done in one is not done again, and comes first,
+    without Readiness. The run goes on with the first, or begins that of StatePath with what all of them know.
     .EXAMPLE
     Invoke-SsprFleet -Path tenants.csv -SignIn $signIn -StatePath fleet.state
 
@@ -87,6 +93,9 @@ function Invoke-SsprFleet {
         [ValidateRange(1, 256)]
         [int] $ThrottleLimit = 12,
 
+        [ValidateRange(1, 1000)]
+        [int] $RunCount = 1,
+
         [ValidateScript({ $_ -gt [timespan]::Zero })]
         [timespan] $TenantTimeout = [timespan]::FromMinutes(30),
 
@@ -96,18 +105,14 @@ function Invoke-SsprFleet {
         [ValidateNotNullOrEmpty()]
         [string] $StatePath,
 
+        [switch] $Shared,
+
         [ValidateNotNullOrEmpty()]
-        [string] $Resume
+        [string[]] $Resume
     )
 
     begin {
         $entries = [System.Collections.Generic.List[object]]::new()
-        if ($StatePath -and $Resume) {
-            $PSCmdlet.ThrowTerminatingError((New-SsprErrorRecord -Document ([pscustomobject]@{
-                            name = 'Argument.Invalid'; category = 'InvalidArgument'; target = 'Resume'
-                            message = '-StatePath begins a state file, -Resume goes on with one'; help = 'Give one of them.'
-                        })))
-        }
     }
 
     process {
@@ -127,11 +132,15 @@ function Invoke-SsprFleet {
         $request['throttle'] = $ThrottleLimit
         $request['targetSeconds'] = [long][Math]::Ceiling($TenantTimeout.TotalSeconds)
         if ($PSBoundParameters.ContainsKey('Timeout')) { $request['deadlineSeconds'] = [long][Math]::Ceiling($Timeout.TotalSeconds) }
-        if ($StatePath) { $request['statePath'] = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $StatePath }
-        if ($Resume) {
-            $request['statePath'] = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $Resume
+        $before = @(foreach ($file in $Resume) { Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $file })
+        if ($StatePath) {
+            $request['statePath'] = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $StatePath
+            $request['shared'] = [bool]$Shared
+        } elseif ($before) {
+            $request['statePath'], $before = $before
             $request['resume'] = $true
         }
+        if ($before) { $request['resumeFrom'] = @($before) }
 
         $handles = @{}
         $certificates = @{}
@@ -152,7 +161,7 @@ function Invoke-SsprFleet {
                     continue
                 }
                 try {
-                    $opened = Open-SsprFleetEntry -Entry $read
+                    $opened = Open-SsprFleetEntry -Entry $read -RunCount $RunCount
                     $handles[$read.Name] = $opened.Handle
                     if ($null -ne $opened.Certificate) { $certificates[$opened.Certificate.Thumbprint] = $opened.Certificate }
                     $targets.Add($opened.Target)

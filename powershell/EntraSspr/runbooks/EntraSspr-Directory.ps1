@@ -5,7 +5,8 @@ Reads a directory on a hybrid worker, joins it with what was read of the tenant 
 For a Hybrid Runbook Worker in the domain. Reads the directory with an Automation credential: the worker's own account, Local
 System, may not see fine-grained password policies. Writes what it read to the folder SharePath as directory.sspr.json, joins it
 there with every other file whose name ends in .sspr.json (of EntraSspr-Fleet, of Export-SsprSnapshot, of the collector on the
-Connect server), and judges what came of it. The whole is written as joined.sspr.json and joined.html.
+Connect server), and judges what came of it. The whole is written as joined.sspr.json and joined.html. What it writes has the
+rights that the folder gives; each other file must be readable by this job (Export-SsprSnapshot -Shared).
 
 The job fails when reset is not ready, and when it is not known unless AllowUnknown is true. Nothing is changed in the directory.
 .PARAMETER CredentialName
@@ -80,7 +81,7 @@ try {
     $session = Connect-SsprDirectory @connection
     $own = Test-SsprReadiness -Session $session
     $name = 'directory.sspr.json'
-    $own | Export-SsprSnapshot -Path (Join-Path -Path $SharePath -ChildPath $name) -Force
+    $own | Export-SsprSnapshot -Path (Join-Path -Path $SharePath -ChildPath $name) -Shared -Force
     Write-Output -InputObject "Read $(@($session.Directory) -join ', ')."
 
     $parts = New-Object -TypeName 'System.Collections.Generic.List[object]'
@@ -97,9 +98,9 @@ try {
         $parts.Add($part)
     }
     $joined = $parts | Join-SsprSnapshot
-    $joined | Export-SsprSnapshot -Path (Join-Path -Path $SharePath -ChildPath 'joined.sspr.json') -Force
+    $joined | Export-SsprSnapshot -Path (Join-Path -Path $SharePath -ChildPath 'joined.sspr.json') -Shared -Force
     $readiness = Test-SsprReadiness -Snapshot $joined
-    $readiness | Export-SsprReport -Path (Join-Path -Path $SharePath -ChildPath 'joined.html') -Force
+    $readiness | Export-SsprReport -Path (Join-Path -Path $SharePath -ChildPath 'joined.html') -Shared -Force
     foreach ($line in $readiness.Screen) { Write-Output -InputObject ($line -replace '\p{Cc}+', ' ') }
     Assert-SsprReadiness -Readiness $readiness -AllowUnknown:$AllowUnknown
 } finally {

@@ -8,7 +8,8 @@ noted, tries once more what failed, and writes one page of all.
 
 The jobs meet in a folder (SharePath, for hybrid workers) or in a container of a storage account (StorageAccount, Container, for
 jobs in Azure): each keeps its state file there, so that a job that is started again does not do again what is done, and the
-snapshot of each tenant. The page is fleet.html. These files hold names of the tenants: give nobody else the right to read them.
+snapshot of each tenant. The page is fleet.html. These files hold names of the tenants, and have the rights that the folder or
+container gives: give nobody else the right to read it.
 
 The managed identity needs, besides what it may read in the tenants: with JobCount the role Automation Job Operator and the
 right to read the runbook on the Automation account, with StorageAccount the role Storage Blob Data Contributor on the container.
@@ -108,6 +109,7 @@ param(
 $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
 $runbook = 'EntraSspr-Fleet'
+$begun = [datetime]::UtcNow
 
 function New-Failure {
     # What makes the job fail.
@@ -189,11 +191,17 @@ if (-not $SharePath -and -not ($StorageAccount -and $Container)) { throw (New-Fa
 if ($SharePath -and $StorageAccount) { throw (New-Failure -Id Sspr.Fleet.TwoPlaces -Message 'Name one place for the results: SharePath or StorageAccount.') }
 if ($JobCount -gt 0 -and -not ($SubscriptionId -and $ResourceGroup -and $AutomationAccount)) { throw (New-Failure -Id Sspr.Fleet.NoAccount -Message 'JobCount needs SubscriptionId, ResourceGroup and AutomationAccount: where the jobs are started.') }
 if (-not $Run) { $Run = [datetime]::UtcNow.ToString('yyyyMMdd') }
+# Other jobs may run as other accounts.
+$shared = [bool]$SharePath
 $folder = $SharePath
 if (-not $folder) {
-    # What is copied from and to the container; it goes with the job.
-    $folder = Join-Path -Path ([System.IO.Path]::GetTempPath()) -ChildPath "sspr-$([guid]::NewGuid())"
-    [void](New-Item -ItemType Directory -Path $folder)
+    # What is copied from and to the container; it goes with the job. On Windows the temporary folder is the user's own.
+    if ([System.IO.Directory].GetMethod('CreateTempSubdirectory')) {
+        $folder = [System.IO.Directory]::CreateTempSubdirectory('sspr-').FullName # 5.1-ok: asked for above
+    } else {
+        $folder = Join-Path -Path ([System.IO.Path]::GetTempPath()) -ChildPath "sspr-$([guid]::NewGuid())"
+        [void](New-Item -ItemType Directory -Path $folder)
+    }
 }
 
 Import-Module -Name EntraSspr
@@ -213,10 +221,14 @@ try {
     if ($steps) { $fleet['Step'] = $steps }
 
     $state = "$Run.state"
+    $others = @()
     if ($Part) {
         $of = $Part -split '/'
+        # What the job that starts the others did itself is done too.
+        $others = @($state)
         $state = "$Run-$($of[0]).state"
         # Every so-manieth entry: tenants of one kind often stand together.
+        $fleet['RunCount'] = [int]$of[1]
         $list = @(for ($at = [int]$of[0] - 1; $at -lt $list.Count; $at += [int]$of[1]) { $list[$at] })
     } elseif ($JobCount -gt 0) {
         $count = [Math]::Min($JobCount, $list.Count)
@@ -253,25 +265,26 @@ try {
             }
         }
         foreach ($name in $open.Keys) { Write-Warning -Message "Part $($open[$name]) has not ended in time; what it has noted counts." }
-        # What the parts have noted, in one file: the head of the first, and the lines of all.
-        $lines = New-Object -TypeName 'System.Collections.Generic.List[string]'
-        foreach ($number in 1..$count) {
-            if (-not (Receive-File -Name "$Run-$number.state")) { continue }
-            $noted = [System.IO.File]::ReadAllLines((Join-Path -Path $folder -ChildPath "$Run-$number.state"))
-            for ($at = [int]($lines.Count -gt 0); $at -lt $noted.Count; $at++) { $lines.Add($noted[$at]) }
-        }
-        if ($lines.Count -gt 0) { [System.IO.File]::WriteAllLines((Join-Path -Path $folder -ChildPath $state), $lines) }
+        # What the parts have noted is done.
+        $others = @(foreach ($number in 1..$count) { "$Run-$number.state" })
     }
 
     $path = Join-Path -Path $folder -ChildPath $state
-    $there = if ($JobCount -gt 0) { Test-Path -LiteralPath $path } else { Receive-File -Name $state }
-    if ($there) { $fleet['Resume'] = $path } else { $fleet['StatePath'] = $path }
+    $known = @(foreach ($name in @($state) + $others) { if (Receive-File -Name $name) { Join-Path -Path $folder -ChildPath $name } })
+    if ($known -notcontains $path) {
+        $fleet['StatePath'] = $path
+        $fleet['Shared'] = $shared
+    }
+    if ($known) { $fleet['Resume'] = $known }
+    # The parts may have taken most of the three hours after which Azure ends a job; the page is written before.
+    $minutes = $TimeoutMinutes
+    if ($JobCount -gt 0 -and -not $RunOn) { $minutes = [Math]::Max(1, [Math]::Min($minutes, 170 - [int]([datetime]::UtcNow - $begun).TotalMinutes)) }
     $results = New-Object -TypeName 'System.Collections.Generic.List[object]'
-    $list | Invoke-SsprFleet @fleet -Timeout ([timespan]::FromMinutes($TimeoutMinutes)) | ForEach-Object -Process {
+    $list | Invoke-SsprFleet @fleet -Timeout ([timespan]::FromMinutes($minutes)) | ForEach-Object -Process {
         if ($_.Readiness) {
-            # A name may hold what no file's may; two names never come to one file.
-            $file = "$([regex]::Replace($_.Name, '[^A-Za-z0-9.-]', { '_{0:x4}' -f [int][char]$args[0].Value })).sspr.json"
-            $_.Readiness | Export-SsprSnapshot -Path (Join-Path -Path $folder -ChildPath $file) -Force
+            # A name may hold what no file's may; two names never come to one file, and none to that of another part.
+            $file = "tenant-$([regex]::Replace($_.Name, '[^A-Za-z0-9.-]', { '_{0:x4}' -f [int][char]$args[0].Value })).sspr.json"
+            $_.Readiness | Export-SsprSnapshot -Path (Join-Path -Path $folder -ChildPath $file) -Shared:$shared -Force
             Send-File -Name $file
             $_.Readiness = $null
         }
@@ -282,7 +295,7 @@ try {
         $results.Add($_)
     }
     if (-not $Part) {
-        $results | Export-SsprReport -Path (Join-Path -Path $folder -ChildPath fleet.html) -Force
+        $results | Export-SsprReport -Path (Join-Path -Path $folder -ChildPath fleet.html) -Shared:$shared -Force
         Send-File -Name fleet.html
     }
     $failed = @($results | Where-Object -FilterScript { $_.Status -ne 'Done' })

@@ -7,7 +7,7 @@ pub mod retirement;
 
 use super::current::Sections;
 use super::policy::{graph_change, weigh};
-use super::reset_policy::{Scope, WHO};
+use super::reset_policy::{Scope, WHO, selected_groups};
 use super::scope::listed;
 use super::{Setup, Step};
 use crate::change::{Change, Kind, Write};
@@ -193,8 +193,13 @@ struct Population {
 /// The group that reset is for, where it is for one.
 fn scope_group(snapshot: &Snapshot) -> Option<String> {
     let who = weigh(snapshot, &WHO).ok().filter(|who| who.is_whole())?;
-    let groups = snapshot.facts.reset_groups();
-    groups.into_iter().next().filter(|_| who.value == Scope::Selected)
+    let named = selected_groups(snapshot).ok().filter(|named| named.is_whole())?;
+    named
+        .value
+        .0
+        .into_iter()
+        .next()
+        .filter(|_| who.value == Scope::Selected)
 }
 
 /// All users, each group that a method names, and administrators, with what is left for them on the snapshot's day.

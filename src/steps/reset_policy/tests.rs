@@ -1,5 +1,7 @@
 use super::*;
 use crate::finding::Outcome;
+use crate::snapshot::attestation::Attestation;
+use crate::snapshot::audit::SettingChange;
 use crate::snapshot::graph::{
     AuthorizationPolicy, CompanySubscription, FeatureCount, FeatureSummary, Organization, Recommendation,
     SecureScoreControl, VerifiedDomain,
@@ -7,7 +9,7 @@ use crate::snapshot::graph::{
 use crate::snapshot::people::{CohortKey, PolicyGroup, Registration, UserCounts};
 use crate::snapshot::portal::PasswordResetPolicy;
 use crate::snapshot::{Fact, RefusalKind};
-use crate::steps::testing::{at, declared, find, known, log, partial, refused, report, snapshot};
+use crate::steps::testing::{at, change, declared, find, known, log, partial, refused, report, snapshot};
 
 const GROUP_ID: &str = "22222222-2222-2222-2222-222222222222";
 
@@ -106,7 +108,7 @@ fn a_group_leaves_others_out() {
     let f = find(&STEP, &GROUP, &s);
     assert_eq!(
         (f.status, f.title.as_str()),
-        (Outcome::Pass, "group SSPR-Pilot has 412 users")
+        (Outcome::Pass, "group SSPR-Pilot has 412 users (portal)")
     );
     // Guests and disabled users may be among as many users as there are members.
     assert_eq!(find(&STEP, &SCOPE, &with_group(1_000, true)).status, Outcome::Warn);
@@ -216,6 +218,7 @@ fn a_group_that_is_not_known_or_not_readable_is_skipped() {
         ("PasswordResetEnabledGroupIds", &named, "2026-11-02T08:00:00Z"),
     ]);
     assert_eq!(s.facts.reset_groups(), [GROUP_ID]);
+    assert_eq!(selected_groups(&s).unwrap().value.0, [GROUP_ID]);
     s.facts.policy_groups = refused(
         RefusalKind::Permission,
         "The app lacks it.",
@@ -226,6 +229,60 @@ fn a_group_that_is_not_known_or_not_readable_is_skipped() {
         (f.status, f.title.as_str()),
         (Outcome::Skipped, "not readable: needs GroupMember.Read.All")
     );
+}
+
+#[test]
+fn an_attested_group_counts_as_long_as_the_attestation_of_it_does() {
+    let log_name = "PasswordResetEnabledGroupIds";
+    let before = "2026-10-25T08:00:00Z";
+    let mut attestation = Attestation {
+        by: "admin@contoso.example".into(),
+        at: at("2026-11-20T09:00:00Z"),
+        reset_policy: policy(1, 2),
+        since: at("2026-10-20T09:00:00Z"),
+        watermark: at("2026-11-22T08:00:00Z"),
+        ..Attestation::default()
+    };
+    let mut judged = |changes: &[(&str, SettingChange)]| {
+        let mut s = with_group(5, true);
+        s.facts.portal_reset_policy = Fact::NotAsked;
+        let named = changes
+            .iter()
+            .map(|(name, change)| ((*name).to_string(), change.clone()));
+        attestation.changes = named.collect();
+        s.facts.attestation = known(attestation.clone());
+        find(&STEP, &GROUP, &s)
+    };
+    let chosen = ("EnablementForUsers", change("Selected", before));
+    let f = judged(&[chosen.clone(), (log_name, change(GROUP_ID, before))]);
+    assert_eq!(
+        (f.status, f.title.as_str()),
+        (
+            Outcome::Pass,
+            "group SSPR-Pilot has 5 users (attested 2026-11-20, as of 2026-11-22 08:00Z)"
+        )
+    );
+    assert_eq!(f.evidence[0].source, "attestation");
+    // Whether a change of it would show is not known.
+    let f = judged(std::slice::from_ref(&chosen));
+    assert_eq!(
+        (f.status, f.title.as_str()),
+        (Outcome::Skipped, "a group is selected, not known which")
+    );
+    assert!(
+        f.reason.as_ref().unwrap().contains("no change of it was ever seen"),
+        "{f:?}"
+    );
+    // Another one was chosen since, whose members were not read.
+    let other = change(&GROUP_ID.replace('2', "3"), "2026-11-21T08:00:00Z");
+    let f = judged(&[chosen.clone(), (log_name, other)]);
+    assert_eq!(
+        (f.status, f.title.as_str()),
+        (Outcome::Skipped, "the selected group was not read")
+    );
+    // The log tells of a change, but not to what.
+    let unclear = change("", "2026-11-21T08:00:00Z");
+    assert_eq!(judged(&[chosen, (log_name, unclear)]).status, Outcome::Skipped);
 }
 
 #[test]

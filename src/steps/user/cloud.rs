@@ -7,9 +7,9 @@ use crate::steps::authentication_methods::methods::{
     ADMINISTRATORS, Offered, Registered, Required, Rules, gates, names, required_of_administrators,
 };
 use crate::steps::authentication_methods::retirement::{RETIREMENTS, ended_today};
-use crate::steps::policy::{REGISTRATION_REQUIRED, page, short, weigh};
+use crate::steps::policy::{REGISTRATION_REQUIRED, Unknown, page, short, weigh};
 use crate::steps::registration::known_campaign;
-use crate::steps::reset_policy::{Scope, WHO};
+use crate::steps::reset_policy::{Scope, WHO, selected_groups};
 use crate::steps::scope::{Directory, any, included};
 use crate::steps::{authentication_methods, license, registration};
 use jiff::Timestamp;
@@ -263,7 +263,8 @@ fn scope(case: &Case<'_>) -> Finding {
             .portal(page::PROPERTIES),
         Scope::Selected => {
             let directory = Directory::of(snapshot);
-            let groups = snapshot.facts.reset_groups();
+            let named = selected_groups(snapshot);
+            let groups = named.as_ref().map(|named| named.value.0.clone()).unwrap_or_default();
             let inside = any(groups.iter().map(|id| directory.in_group(&case.key, id)));
             let known = !groups.is_empty() && (case.person.groups.value().is_some() || inside == Some(true));
             let Some(id) = groups.first().filter(|_| known) else {
@@ -271,7 +272,9 @@ fn scope(case: &Case<'_>) -> Finding {
                 let found = match by_report() {
                     None => SCOPE.skipped(
                         what,
-                        "The audit log tells that a group was selected, but not which. The portal API tells it.",
+                        named
+                            .as_ref()
+                            .map_or_else(Unknown::reason, |_| "The user's groups were not read."),
                     ),
                     Some(mut found) => {
                         if found.status == Outcome::Fail {
@@ -284,7 +287,7 @@ fn scope(case: &Case<'_>) -> Finding {
             };
             let fact = &snapshot.facts.policy_groups;
             let name = directory.name(id);
-            if directory.group(id).is_some_and(|group| !group.exists) {
+            let found = if directory.group(id).is_some_and(|group| !group.exists) {
                 SCOPE
                     .fail(Severity::High, "the group that reset is for no longer exists")
                     .evidence(fact, name)
@@ -302,6 +305,10 @@ fn scope(case: &Case<'_>) -> Finding {
                     .reason("The user is told to ask an administrator (SSPR_0013).")
                     .fix("Add the user to the group, or set reset to All.")
                     .portal(page::PROPERTIES)
+            };
+            match &named {
+                Ok(named) => named.support(found),
+                Err(_) => found,
             }
         }
     };
