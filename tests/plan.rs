@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use entra_sspr::desired::Profile;
-use entra_sspr::error::{Error, Result};
+use entra_sspr::error::Result;
 use entra_sspr::session::Session;
 use entra_sspr::status::Status;
 use serde_json::{Value, json};
@@ -56,28 +56,6 @@ fn outcomes(result: &Value) -> BTreeMap<&str, &str> {
     changes
         .map(|change| (change["id"].as_str().unwrap(), change["outcome"].as_str().unwrap()))
         .collect()
-}
-
-/// Everything that a set-up could change, as the lab has it.
-fn state_of(lab: &Lab, session: &Arc<Session>) -> Value {
-    let portal = lab.control("GET", "portal", &Value::Null).unwrap();
-    let read = run_task(session, |session, context| async move {
-        let graph = session.graph(&context)?;
-        let mut all = Vec::new();
-        for path in [
-            METHODS,
-            "/v1.0/policies/authorizationPolicy",
-            "/v1.0/identity/conditionalAccess/policies",
-        ] {
-            let ask = entra_sspr::tenant::graph::Ask::directory(path);
-            let mut policy = graph.get::<Value>(&ask).await.map_err(Error::from)?;
-            // When it was changed last is the service's to say.
-            policy.as_object_mut().unwrap().remove("lastModifiedDateTime");
-            all.push(policy);
-        }
-        Ok(json!(all))
-    });
-    json!([portal, read.expect("the lab answers")])
 }
 
 fn writes(lab: &Lab) -> Vec<String> {
@@ -1594,4 +1572,64 @@ fn what_others_write_in_between_is_seen() {
     let portal = lab.control("GET", "portal", &Value::Null).unwrap();
     assert_eq!(portal["passwordReset"]["registrationReconfirmIntevalInDays"], 77);
     assert_eq!(portal["passwordReset"]["notifyUsersOnPasswordReset"], true);
+    lab.clear_faults();
+    // The same over Graph.
+    let campaign = |member: &str, value: Value| {
+        let set = json!({"registrationEnforcement": {"authenticationMethodsRegistrationCampaign": {member: value}}});
+        FaultKind::Drift {
+            object: "authenticationMethods".into(),
+            set: set.as_object().unwrap().clone(),
+            after: true,
+        }
+    };
+    let own = |journal: &Path| json!({"plan": made["plan"], "journal": journal, "allowPortalWrite": true, "steps": ["registration"]});
+    let sent = writes(&lab).len();
+    lab.add_fault(
+        Fault::new(METHODS, campaign("state", json!("paused")))
+            .on("GET")
+            .times(1),
+    )
+    .unwrap();
+    let stopped = apply_plan(&session, own(&folder.path().join("three.jsonl"))).unwrap();
+    assert_eq!(outcomes(&stopped)["registration.campaign"], "drifted", "{stopped:#}");
+    assert_eq!(writes(&lab).len(), sent);
+    lab.clear_faults();
+    let now = |member: &str| {
+        state_of(&lab, &session)[1][0]["registrationEnforcement"]["authenticationMethodsRegistrationCampaign"][member]
+            .clone()
+    };
+    assert_eq!(now("state"), "paused");
+    let before = &made["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|change| change["id"] == "registration.campaign");
+    let before = before.unwrap()["before"]
+        .as_object()
+        .unwrap()
+        .values()
+        .next()
+        .unwrap()
+        .clone();
+    lab.add_fault(
+        Fault::new(METHODS, campaign("state", before.clone()))
+            .on("GET")
+            .times(1),
+    )
+    .unwrap();
+    state_of(&lab, &session);
+    assert_eq!(now("state"), before);
+    lab.clear_faults();
+    lab.add_fault(
+        Fault::new(METHODS, campaign("snoozeDurationInDays", json!(9)))
+            .on("GET")
+            .times(1),
+    )
+    .unwrap();
+    let done = apply_plan(&session, own(&folder.path().join("four.jsonl"))).unwrap();
+    assert_eq!(done["complete"], true, "{done:#}");
+    assert_eq!(
+        (now("state"), now("snoozeDurationInDays")),
+        (json!("enabled"), json!(9))
+    );
 }

@@ -319,3 +319,25 @@ pub fn watch_reset(
         }
     }
 }
+
+/// Everything that a set-up could change, as the lab has it.
+pub fn state_of(lab: &Lab, session: &Arc<Session>) -> Value {
+    let portal = lab.control("GET", "portal", &Value::Null).unwrap();
+    let read = run_task(session, |session, context| async move {
+        let graph = session.graph(&context)?;
+        let mut all = Vec::new();
+        for path in [
+            "/v1.0/policies/authenticationMethodsPolicy",
+            "/v1.0/policies/authorizationPolicy",
+            "/v1.0/identity/conditionalAccess/policies",
+        ] {
+            let ask = entra_sspr::tenant::graph::Ask::directory(path);
+            let mut policy = graph.get::<Value>(&ask).await.map_err(Error::from)?;
+            // When it was changed last is the service's to say.
+            policy.as_object_mut().unwrap().remove("lastModifiedDateTime");
+            all.push(policy);
+        }
+        Ok(json!(all))
+    });
+    json!([portal, read.expect("the lab answers")])
+}

@@ -1,7 +1,7 @@
 //! Set-up against a real domain controller: what is planned, applied and undone, and what the controller then lets the
 //! connector account do.
 
-use crate::common::{apply_plan, check, create_plan, finding, open, turn, undo_plan, writer};
+use crate::common::{apply_plan, check, create_plan, finding, open, state_of, turn, undo_plan, writer};
 use crate::forest::{connect, connect_as, connect_before};
 use crate::wire::{MODIFY, Server, WRITES};
 use crate::{Dice, Lab, ROOT, lets};
@@ -957,10 +957,22 @@ fn a_faulty_hybrid_is_set_up_and_set_back() {
         let request = json!({"desired": desired.to_string(), "allowPortalWrite": true, "allowSysvolWrite": true});
         create_plan(&session, request).unwrap()
     };
-    let portal = || tenant.control("GET", "portal", &Value::Null).unwrap();
-    let (list, tenant_before) = (scene.list(), portal());
+    let (list, tenant_before) = (scene.list(), state_of(&tenant, &session));
     let refused_before = !scene.resets();
     let made = create();
+    let policies = || -> Vec<(Vec<u8>, String, String)> {
+        let changes = made["changes"].as_array().unwrap().iter();
+        let changes = changes.filter(|change| change["kind"] == "Sysvol" && change["before"].is_object());
+        let files = changes.map(|change| {
+            let domain = change["write"]["domain"].as_str().unwrap();
+            let lab = all.iter().find(|lab| lab.domain == domain).unwrap();
+            let files = policy_files(lab, change["write"]["object"].as_str().unwrap());
+            (files.0, files.1, files.2)
+        });
+        files.collect()
+    };
+    let files_before = policies();
+    assert!(!files_before.is_empty());
     let planned: Vec<Value> = made["changes"].as_array().unwrap().clone();
     let request = json!({"plan": made["plan"], "journal": journal, "allowPortalWrite": true, "allowSysvolWrite": true});
     let done = apply_plan(&session, request).unwrap();
@@ -996,7 +1008,8 @@ fn a_faulty_hybrid_is_set_up_and_set_back() {
     )
     .unwrap();
     // Everything is as before; now for what was seen.
-    assert!(scene.list() == list && portal() == tenant_before);
+    assert!(scene.list() == list && policies() == files_before);
+    assert_eq!(state_of(&tenant, &session), tenant_before);
     assert!(refused_before && granted && !scene.resets());
     assert_eq!(done["complete"], true, "{done:#}");
     assert_eq!(undone["complete"], true, "{undone:#}");
