@@ -148,7 +148,7 @@ Describe 'Plans' {
             $result.Complete | Should -Be $false
             $result.Changes[0].Outcome | Should -Be 'Failed'
             $told[0].FullyQualifiedErrorId | Should -Match '^Sspr\.Service\.'
-            [System.IO.File]::ReadAllText($journal) | Should -Match '"mark":"failed"'
+            [System.IO.File]::ReadAllText($journal) | Should -Match '"mark":"refused"'
         } finally {
             [void](Invoke-Lab -Lab $lab -Method DELETE -Action 'faults')
         }

@@ -99,7 +99,7 @@ Describe 'Reports' {
             $faulty | Export-SsprSnapshot -Path $path -WhatIf | Should -BeNullOrEmpty
             $faulty | Export-SsprSnapshot -Path $path -Attest -WhatIf | Should -BeNullOrEmpty
         }
-        $fleet = [pscustomobject]@{ PSTypeName = 'EntraSspr.FleetResult'; Name = 'a'; Status = 'Failed'; Reason = 'x'; EndedAt = [datetime]::UtcNow }
+        $fleet = [pscustomobject]@{ PSTypeName = 'EntraSspr.FleetResult'; Name = 'a'; Status = 'Failed'; Ready = $null; TenantName = $null; TenantId = $null; Reason = 'x'; EndedAt = [datetime]::UtcNow; First = $null; Steps = @() }
         $fleet | Export-SsprReport -Path $file -WhatIf | Should -BeNullOrEmpty
         @([System.IO.Directory]::GetFileSystemEntries($folder)).Count | Should -Be 0
         # What is wrong with the request is told all the same.

@@ -733,6 +733,9 @@ function global:Invoke-RestMethod {
         $azure = "`$global:AzureRunbook = '$([System.IO.Path]::Combine($folder, 'EntraSspr-Fleet.ps1'))'`n$azure"
     }
     AfterAll {
+        # On Windows what a job sets stays for the whole process.
+        $env:IDENTITY_ENDPOINT = $null
+        $env:IDENTITY_HEADER = $null
         Stop-Lab -Lab $lab
     }
 

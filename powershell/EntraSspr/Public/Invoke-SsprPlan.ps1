@@ -80,7 +80,17 @@ function Invoke-SsprPlan {
                                 message = "there is no step '$name'; the steps are $($known -join ', ')"; help = 'Name one of these.'
                             })))
             }
-            if ($Resume) { $PSCmdlet.WriteWarning('What a journal left open is known only when it is resumed.'); return }
+            if ($Resume) {
+                $full = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $JournalPath
+                if (-not [System.IO.File]::Exists($full)) {
+                    $PSCmdlet.ThrowTerminatingError((New-SsprErrorRecord -Document ([pscustomobject]@{
+                                    name = 'File.Read'; category = 'ReadError'; target = $full; message = "$full cannot be read: there is no such file"
+                                    help = 'Name the journal of the plan that was cut off.'
+                                })))
+                }
+                $PSCmdlet.WriteWarning('What a journal left open is known only when it is resumed.')
+                return
+            }
             foreach ($change in $Plan.Changes) {
                 if ($change.Kind -ne 'Manual' -and (-not $Step -or $Step -contains $change.Step)) { [void]$PSCmdlet.ShouldProcess($change.Target, $change.Title) }
             }
