@@ -4,9 +4,14 @@ use crate::rights::Guid;
 use foldhash::fast::{FixedState, RandomState};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher};
+use std::ops::Range;
 
 /// So many bytes of descriptors are kept.
 const KEPT: usize = 4 << 20;
+/// By so many bytes the room for them grows.
+const STEP: usize = KEPT / 8;
+/// Beginnings are compared by so many bytes.
+const PART: usize = 64;
 /// So many descriptors of the same hash are kept.
 const ALIKE: u64 = 8;
 
@@ -16,7 +21,10 @@ pub struct Seen {
     /// By a hash of length and both ends that nobody can foresee, or the next that is free.
     known: HashMap<u64, Known, FixedState>,
     hashes: RandomState,
-    bytes: usize,
+    /// Theirs, one behind another: what is forgotten leaves its room to those that come.
+    bytes: Vec<u8>,
+    /// The last that was kept whole.
+    whole: Range<usize>,
     count: usize,
 }
 
@@ -24,7 +32,8 @@ struct Known {
     class: Guid,
     /// What else tells it from one of the same bytes.
     of: u64,
-    bytes: Box<[u8]>,
+    /// Its beginning, which is another's too, and its rest.
+    bytes: [Range<usize>; 2],
     number: usize,
 }
 
@@ -56,7 +65,7 @@ impl Seen {
         let mut place = hash.wrapping_add(self.count as u64 % ALIKE);
         for next in (0..ALIKE).map(|step| hash.wrapping_add(step)) {
             match self.known.get(&next) {
-                Some(known) if known.class == class && known.of == of && *known.bytes == *bytes => {
+                Some(known) if known.class == class && known.of == of && self.is(known, bytes) => {
                     return Sight::Known(known.number);
                 }
                 Some(_) => {}
@@ -66,23 +75,63 @@ impl Seen {
                 }
             }
         }
-        if self.bytes + bytes.len() > KEPT {
-            (self.bytes, self.count, place) = (0, 0, hash);
-            self.known.clear();
-        }
+        // One that goes leaves its room to the one in its place.
+        let shared = self.shared(bytes);
+        let (rest, room) = (
+            &bytes[shared..],
+            self.known.get(&place).map(|gone| gone.bytes[1].clone()),
+        );
+        let bytes = match room {
+            Some(room) if shared > 0 && room.len() == rest.len() => {
+                self.bytes[room.clone()].copy_from_slice(rest);
+                [self.whole.start..self.whole.start + shared, room]
+            }
+            _ if shared > 0 && self.bytes.len() + rest.len() <= KEPT => {
+                [self.whole.start..self.whole.start + shared, self.push(rest)]
+            }
+            _ => {
+                if self.bytes.len() + bytes.len() > KEPT {
+                    (self.count, place) = (0, hash);
+                    self.bytes.clear();
+                    self.known.clear();
+                }
+                self.whole = self.push(bytes);
+                [0..0, self.whole.clone()]
+            }
+        };
         let number = self.count;
         self.count += 1;
         let known = Known {
             class,
             of,
-            bytes: bytes.into(),
+            bytes,
             number,
         };
-        if let Some(gone) = self.known.insert(place, known) {
-            self.bytes -= gone.bytes.len();
-        }
-        self.bytes += bytes.len();
+        self.known.insert(place, known);
         Sight::New(number)
+    }
+
+    fn is(&self, known: &Known, bytes: &[u8]) -> bool {
+        let [shared, rest] = &known.bytes;
+        let parts = bytes.split_at_checked(shared.len());
+        parts.is_some_and(|(front, back)| self.bytes[shared.clone()] == *front && self.bytes[rest.clone()] == *back)
+    }
+
+    /// So much of a descriptor's beginning is that of the last that was kept whole; 0 where it is less than half.
+    fn shared(&self, bytes: &[u8]) -> usize {
+        let whole = self.bytes.get(self.whole.clone()).unwrap_or_default();
+        let parts = whole.chunks_exact(PART).zip(bytes.chunks_exact(PART));
+        let shared = PART * parts.take_while(|(one, other)| one == other).count();
+        if 2 * shared < bytes.len() { 0 } else { shared }
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> Range<usize> {
+        if self.bytes.capacity() - self.bytes.len() < bytes.len() {
+            self.bytes.reserve_exact(bytes.len().max(STEP));
+        }
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        start..self.bytes.len()
     }
 }
 
@@ -113,7 +162,8 @@ mod tests {
             assert_eq!(seen.look(&bytes, USER, 0), Sight::Known(n.into()));
         }
         assert_eq!(seen.known.len() as u64, ALIKE);
-        assert_eq!(seen.bytes, seen.known.len() * bytes.len());
+        // One whole, of the others what is behind the place where they differ.
+        assert_eq!(seen.bytes.len(), bytes.len() + ALIKE as usize * 512);
     }
 
     #[test]
@@ -122,12 +172,12 @@ mod tests {
         let mut bytes = vec![0; KEPT / 4];
         let sights: Vec<Sight> = (0..6)
             .map(|n| {
-                bytes[0] = n;
+                bytes[0] = n + 1;
                 seen.look(&bytes, USER, 0)
             })
             .collect();
         let new = Sight::New;
         assert_eq!(sights, [new(0), new(1), new(2), new(3), new(0), new(1)]);
-        assert!(seen.bytes <= KEPT);
+        assert!(seen.bytes.len() <= KEPT && seen.bytes.capacity() <= KEPT + STEP);
     }
 }
