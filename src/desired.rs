@@ -716,6 +716,16 @@ mod tests {
                 "mfaEnforcement.excludeGroups",
                 "must name",
             ),
+            (
+                r#"{"schemaVersion":1,"mfaEnforcement":{"conditionalAccess":"reportOnly","excludeUsers":["x"]}}"#,
+                "mfaEnforcement.excludeUsers",
+                "object ids",
+            ),
+            (
+                r#"{"schemaVersion":1,"mfaEnforcement":{"excludeUsers":["11111111-2222-4333-8444-555555555555"]}}"#,
+                "mfaEnforcement.conditionalAccess",
+                "for what",
+            ),
         ] {
             let error = DesiredState::from_json(text).unwrap_err();
             assert_eq!(error.target.as_deref(), Some(target), "{text}");

@@ -83,3 +83,30 @@ fn verdict(plan: &Plan) -> String {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn rights_are_added_and_taken_away() {
+        let sign = |before: Value, after: Value| {
+            let write = Write::Descriptor {
+                domain: "x".into(),
+                object: "DC=x".into(),
+                entries: BTreeMap::new(),
+            };
+            let change = Change::of("directory_permissions.granted", Kind::Directory, "Rights");
+            of(&change.writes("DC=x", write, before, after))[0].chars().next()
+        };
+        let (there, gone) = (json!({"a": true, "b": true}), json!({"a": false, "b": false}));
+        assert_eq!(sign(gone.clone(), there.clone()), Some('+'));
+        assert_eq!(sign(there, gone), Some('-'));
+        assert_eq!(
+            sign(json!({"a": false, "b": true}), json!({"a": true, "b": false})),
+            Some('~')
+        );
+    }
+}

@@ -123,3 +123,26 @@ pub fn current(snapshot: &Snapshot) -> Option<bool> {
     }
     same
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_off_hinders() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let when = at("2026-11-23T09:00:00Z")..=at("2026-11-23T09:10:00Z");
+        for (clock, is_off) in [
+            ("2026-11-23T08:54:00Z", true),
+            ("2026-11-23T08:56:00Z", false),
+            ("2026-11-23T09:14:00Z", false),
+            ("2026-11-23T09:16:00Z", true),
+        ] {
+            let server = ConnectServer {
+                read_at: Some(at(clock)),
+                ..ConnectServer::default()
+            };
+            assert_eq!(hindrances(&server, when.clone()).contains("clock"), is_off, "{clock}");
+        }
+    }
+}

@@ -178,3 +178,25 @@ fn a_minimum_that_is_not_below_the_maximum_is_a_person_s_to_set() {
         assert_eq!(first, kind == Kind::Manual);
     }
 }
+
+#[test]
+fn what_the_winner_sets_is_planned_whatever_stands_in_the_domain() {
+    let wanted = DesiredState::from_json(r#"{"schemaVersion":1,"passwordPolicy":{"minimumAgeDays":0}}"#).unwrap();
+    let planned = |age, sets| {
+        let links = vec![link("Default", sets)];
+        plan(
+            &of(DomainPasswords {
+                links,
+                ..domain(age, 0)
+            }),
+            &wanted,
+        )
+    };
+    // The controllers set it back at their next refresh.
+    let changes = planned(0, Some(1));
+    assert_eq!(changes.len(), 1);
+    assert_eq!(changes[0].before["minimumPasswordAgeDays"], 1);
+    assert!(planned(DAY, Some(0)).is_empty(), "they have only not taken it yet");
+    assert!(planned(0, None).is_empty());
+    assert_eq!(planned(DAY, None)[0].before["minimumPasswordAgeDays"], 1);
+}
