@@ -75,20 +75,17 @@ impl Seen {
                 }
             }
         }
-        // One that goes leaves its room to the one in its place.
+        // One that goes leaves its room to the one in its place; one that was kept whole may be others' beginning.
+        let gone = self.known.get(&place).filter(|gone| !gone.bytes[0].is_empty());
+        let room = gone.map(|gone| gone.bytes[1].clone());
         let shared = self.shared(bytes);
-        let (rest, room) = (
-            &bytes[shared..],
-            self.known.get(&place).map(|gone| gone.bytes[1].clone()),
-        );
+        let (beginning, rest) = (self.whole.start..self.whole.start + shared, &bytes[shared..]);
         let bytes = match room {
             Some(room) if shared > 0 && room.len() == rest.len() => {
                 self.bytes[room.clone()].copy_from_slice(rest);
-                [self.whole.start..self.whole.start + shared, room]
+                [beginning, room]
             }
-            _ if shared > 0 && self.bytes.len() + rest.len() <= KEPT => {
-                [self.whole.start..self.whole.start + shared, self.push(rest)]
-            }
+            _ if shared > 0 && self.bytes.len() + rest.len() <= KEPT => [beginning, self.push(rest)],
             _ => {
                 if self.bytes.len() + bytes.len() > KEPT {
                     (self.count, place) = (0, hash);

@@ -11,12 +11,12 @@ use crate::session::config::is_loopback;
 use crate::status::Status;
 use crate::task::TaskContext;
 use crate::tenant::http::HttpError;
+use crate::text::hex;
 use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Request, Url};
 use ring::hmac;
 use serde_json::{Value, json};
-use std::fmt::Write as _;
 use zeroize::Zeroizing;
 
 /// Whoever shows it may hold it to be one message.
@@ -75,11 +75,7 @@ fn signature(key: &[u8], at: &str, body: &str) -> String {
     context.update(at.as_bytes());
     context.update(b".");
     context.update(body.as_bytes());
-    let mut text = String::from("sha256=");
-    for byte in context.sign().as_ref() {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    format!("sha256={}", hex(context.sign().as_ref()))
 }
 
 fn header(text: &str) -> Result<HeaderValue> {

@@ -10,11 +10,11 @@ use crate::session::tokens::Audience;
 use crate::status::Status;
 use crate::task::{TaskContext, blocking};
 use crate::tenant::http::HttpError;
+use crate::text::hex;
 use reqwest::header::{AUTHORIZATION, ETAG, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use reqwest::{Method, Request, Response, Url};
 use ring::digest;
 use serde_json::{Value, json};
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -266,10 +266,7 @@ fn read_file(path: &Path) -> Result<Option<(Vec<u8>, String)>> {
         // An error is told by reading.
         _ => {
             let bytes = file::read(path)?;
-            let mut tag = String::new();
-            for byte in digest::digest(&digest::SHA256, &bytes).as_ref() {
-                let _ = write!(tag, "{byte:02x}");
-            }
+            let tag = hex(digest::digest(&digest::SHA256, &bytes).as_ref());
             Ok(Some((bytes, tag)))
         }
     }

@@ -88,9 +88,13 @@ impl Directories {
                 object,
                 entries,
             } => {
+                let gone = stated(entries, value, false);
+                if gone.is_empty() {
+                    return Ok(None);
+                }
                 let bytes = self.descriptor(domain, object).await?;
                 let descriptor = readable(&bytes, object)?;
-                let removed = edit::remove(&descriptor, &stated(entries, value, false)).map_err(unchanged(object))?;
+                let removed = edit::remove(&descriptor, &gone).map_err(unchanged(object))?;
                 let places = removed.changed.iter().map(|(at, entry)| json!([at, hex(entry)]));
                 let places: Vec<Value> = places.collect();
                 let left = count(&descriptor) - places.len();
@@ -126,18 +130,17 @@ impl Directories {
         let bytes = self.descriptor(domain, object).await?;
         let descriptor = readable(&bytes, object)?;
         let mut added = stated(entries, value, true);
-        let mut bytes = bytes.clone();
+        let mut with = None;
         for kept in kept {
             let places = places(kept, &added);
             if kept["left"] == count(&descriptor) && !places.is_empty() {
-                bytes = edit::put_back(&descriptor, &places)
-                    .map_err(unchanged(object))?
-                    .descriptor;
+                with = Some(edit::put_back(&descriptor, &places).map_err(unchanged(object))?);
                 added.retain(|entry| places.iter().all(|(_, other)| other != entry));
                 break;
             }
         }
-        let added = edit::add(&readable(&bytes, object)?, &added).map_err(unchanged(object))?;
+        let bytes = with.as_ref().map_or(&bytes, |with| &with.descriptor);
+        let added = edit::add(&readable(bytes, object)?, &added).map_err(unchanged(object))?;
         let removed = stated(entries, value, false);
         let edited = edit::remove(&readable(&added.descriptor, object)?, &removed).map_err(unchanged(object))?;
         let connection = self.connection(domain).await?;

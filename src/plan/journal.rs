@@ -49,6 +49,17 @@ struct Line {
     kept: Option<Value>,
 }
 
+impl Line {
+    fn of(id: &str, mark: Mark) -> Line {
+        Line {
+            at: Timestamp::now(),
+            id: Some(id.into()),
+            mark: Some(mark),
+            ..Line::default()
+        }
+    }
+}
+
 /// What a journal knows of a change.
 #[derive(Debug, Default)]
 pub struct Known {
@@ -128,23 +139,18 @@ impl Journal {
 
     /// Marks a change.
     pub fn mark(&mut self, id: &str, mark: Mark, message: Option<&str>) -> Result<()> {
+        let message = message.map(Into::into);
         self.line(Line {
-            at: Timestamp::now(),
-            id: Some(id.into()),
-            mark: Some(mark),
-            message: message.map(Into::into),
-            ..Line::default()
+            message,
+            ..Line::of(id, mark)
         })
     }
 
     /// Marks one that begins, with what is to be known of how it was.
     pub fn begun(&mut self, id: &str, mark: Mark, kept: Option<Value>) -> Result<()> {
         self.line(Line {
-            at: Timestamp::now(),
-            id: Some(id.into()),
-            mark: Some(mark),
             kept,
-            ..Line::default()
+            ..Line::of(id, mark)
         })
     }
 

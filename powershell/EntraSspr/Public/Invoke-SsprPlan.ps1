@@ -81,13 +81,7 @@ function Invoke-SsprPlan {
                             })))
             }
             if ($Resume) {
-                $full = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $JournalPath
-                if (-not [System.IO.File]::Exists($full)) {
-                    $PSCmdlet.ThrowTerminatingError((New-SsprErrorRecord -Document ([pscustomobject]@{
-                                    name = 'File.Read'; category = 'ReadError'; target = $full; message = "$full cannot be read: there is no such file"
-                                    help = 'Name the journal of the plan that was cut off.'
-                                })))
-                }
+                Assert-SsprJournal -Cmdlet $PSCmdlet -Path (Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $JournalPath)
                 $PSCmdlet.WriteWarning('What a journal left open is known only when it is resumed.')
                 return
             }

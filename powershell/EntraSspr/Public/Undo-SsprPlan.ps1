@@ -54,12 +54,7 @@ function Undo-SsprPlan {
         }
         if ($ForceChange) { $request['force'] = @($ForceChange) }
         if ($WhatIfPreference) {
-            if (-not [System.IO.File]::Exists($request['journal'])) {
-                $PSCmdlet.ThrowTerminatingError((New-SsprErrorRecord -Document ([pscustomobject]@{
-                                name = 'File.Read'; category = 'ReadError'; target = $request['journal']; message = "$($request['journal']) is not there"
-                                help = 'Give the journal that Invoke-SsprPlan wrote; its result names it.'
-                            })))
-            }
+            Assert-SsprJournal -Cmdlet $PSCmdlet -Path $request['journal']
             [void]$PSCmdlet.ShouldProcess($request['journal'], 'Undo the plan of this journal')
             return
         }

@@ -38,8 +38,9 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
         return vec![change("the Connect server", Value::Null, wanted).manual()];
     }
     let mut changes = Vec::new();
-    let until =
-        snapshot.taken_at + SignedDuration::from_millis(snapshot.duration_ms.try_into().unwrap_or(i64::MAX / 2));
+    // A damaged snapshot may hold any number.
+    let took = SignedDuration::from_millis(snapshot.duration_ms.try_into().unwrap_or(i64::MAX));
+    let until = snapshot.taken_at.checked_add(took).unwrap_or(Timestamp::MAX);
     for server in servers {
         changes.extend(of_server(server, wanted, snapshot.taken_at..=until));
     }

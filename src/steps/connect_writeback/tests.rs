@@ -628,3 +628,12 @@ fn the_version_is_held_against_the_table() {
     assert_eq!(of("2.6.50.0").0, Outcome::Skipped);
     assert_eq!(of("latest"), (Outcome::Skipped, "not told by the server".into()));
 }
+
+#[test]
+fn a_damaged_snapshot_s_duration_is_no_harm() {
+    let mut s = with(|own| own.settings[0] = setting("passwordReset", "Enabled", false));
+    s.duration_ms = u64::MAX;
+    let wanted = crate::desired::DesiredState::from_json(r#"{"schemaVersion":1,"connectWriteback":{"enabled":true}}"#);
+    let changes = (STEP.setup.as_ref().unwrap().plan)(&s, &wanted.unwrap());
+    assert_eq!(changes.len(), 1);
+}
