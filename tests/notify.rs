@@ -252,6 +252,7 @@ fn names(value: &Value) -> Vec<&str> {
 
 #[test]
 fn an_app_is_granted_what_it_lacks_and_it_is_taken_back() {
+    let _turn = turn();
     let lab = lab();
     let change = |add: bool, app: &str, permission: &str| {
         let action = if add { "permissions/add" } else { "permissions/remove" };
@@ -331,6 +332,7 @@ fn of_two_apps_with_one_name_both_are_told_with_their_ids() {
 
 #[test]
 fn an_app_that_is_not_there_is_refused() {
+    let _turn = turn();
     let lab = lab();
     let session = app(&lab, 0);
     for name in ["nobody", "it's & #1?", "", "11111111-2222-4333-8444-555555555555"] {
