@@ -121,7 +121,7 @@ pub struct Change {
     /// What else it sets off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub risk: Option<String>,
-    /// How many users it touches.
+    /// How many users it touches at the most; absent where that was not counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub users_affected: Option<u64>,
     /// The permissions or roles that it needs, any of which will do.

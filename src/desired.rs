@@ -448,6 +448,9 @@ impl DesiredState {
             )
             .target(member)
         };
+        if let Some(member) = json::repeated(text) {
+            return Err(refused(&member, format!("{member} stands in it twice")));
+        }
         let sections: Map<String, Value> =
             json::read(text).map_err(|e| refused("", format!("it is no JSON object ({e})")))?;
         let mut state = DesiredState::default();
@@ -648,6 +651,11 @@ mod tests {
                 r#"{"schemaVersion":1,"notifications":{"helpdesk":"http://x"}}"#,
                 "notifications.helpdesk",
                 "https",
+            ),
+            (
+                r#"{"schemaVersion":1,"notifications":{"users":true,"users":false}}"#,
+                "notifications.users",
+                "stands in it twice",
             ),
             (
                 r#"{"schemaVersion":1,"resetPolicy":{"enabledFor":"Selected"}}"#,

@@ -48,7 +48,7 @@ pub fn write_private(path: &Path, bytes: &[u8], overwrite: bool) -> Result<()> {
 pub fn write(path: &Path, bytes: &[u8], overwrite: bool, shared: bool) -> Result<()> {
     let mut file = Private::begin(path, overwrite, shared)?;
     file.temporary.write_all(bytes).map_err(|e| unwritten(path, &e))?;
-    file.finish()
+    file.finish().map(drop)
 }
 
 /// Makes a new file, its owner's alone or with the rights that its folder gives.
@@ -101,8 +101,8 @@ impl Private {
         })
     }
 
-    /// Ends it.
-    pub fn finish(self) -> Result<()> {
+    /// Ends it; gives the file, which may go on.
+    pub fn finish(self) -> Result<File> {
         let Private {
             path,
             overwrite,
@@ -114,8 +114,9 @@ impl Private {
         } else {
             temporary.persist_noclobber(&path).map_err(|e| e.error)
         };
-        outcome.map_err(|e| unwritten(&path, &e))?;
-        platform::sync_folder(&path).map_err(|e| unwritten(&path, &e))
+        let file = outcome.map_err(|e| unwritten(&path, &e))?;
+        platform::sync_folder(&path).map_err(|e| unwritten(&path, &e))?;
+        Ok(file)
     }
 }
 
@@ -137,16 +138,17 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Begins a file. There must be none of that name.
-    pub fn begin(path: &Path, shared: bool) -> Result<Self> {
-        let file = create(path, shared).map_err(|e| match e.kind() {
-            std::io::ErrorKind::AlreadyExists => existing(path),
-            _ => unwritten(path, &e),
-        })?;
-        platform::sync_folder(path).map_err(|e| unwritten(path, &e))?;
+    /// Begins a file, which appears with its first line. There must be none of that name.
+    pub fn begin(path: &Path, shared: bool, first: &str) -> Result<Self> {
+        if path.exists() {
+            return Err(existing(path));
+        }
+        let mut file = Private::begin(path, false, shared)?;
+        let written = file.write_all(format!("{first}\n").as_bytes());
+        written.map_err(|e| unwritten(path, &e))?;
         Ok(Lines {
             path: path.into(),
-            file,
+            file: file.finish()?,
         })
     }
 
@@ -155,14 +157,14 @@ impl Lines {
         &bytes[..bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)]
     }
 
-    /// Goes on after what is whole of a file.
-    pub fn go_on(path: &Path, whole: &[u8]) -> Result<Self> {
+    /// Goes on after what is whole of a file, so many bytes.
+    pub fn go_on(path: &Path, whole: u64) -> Result<Self> {
         let opened = OpenOptions::new()
             .read(true)
             .write(true)
             .open(path)
             .and_then(|mut file| {
-                file.set_len(whole.len() as u64)?;
+                file.set_len(whole)?;
                 file.seek(SeekFrom::End(0))?;
                 Ok(file)
             });

@@ -3,9 +3,10 @@
 
 use crate::error::{Error, Result};
 use crate::status::Status;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 /// Reads a document.
 pub fn read<T: DeserializeOwned>(text: &(impl AsRef<[u8]> + ?Sized)) -> serde_json::Result<T> {
@@ -13,6 +14,93 @@ pub fn read<T: DeserializeOwned>(text: &(impl AsRef<[u8]> + ?Sized)) -> serde_js
 }
 
 pub use sspr_rows::tree::read as read_tree;
+
+/// The first member that an object of a document has twice, by its path: which of the two is meant nobody knows. Nothing where
+/// there is none, or where it is no JSON.
+pub fn repeated(text: &str) -> Option<String> {
+    let (mut path, mut found) = (Vec::new(), None);
+    let look = Look {
+        path: &mut path,
+        found: &mut found,
+    };
+    // What is no JSON its reader tells.
+    let _ = look.deserialize(&mut serde_json::Deserializer::from_str(text));
+    found
+}
+
+/// Looks for a member that stands twice.
+struct Look<'l> {
+    /// Where it is.
+    path: &'l mut Vec<String>,
+    found: &'l mut Option<String>,
+}
+
+impl Look<'_> {
+    fn inner(&mut self) -> Look<'_> {
+        Look {
+            path: self.path,
+            found: self.found,
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Look<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Look<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> std::result::Result<(), A::Error> {
+        let mut names = BTreeSet::new();
+        while let Some(name) = map.next_key::<String>()? {
+            self.path.push(name.clone());
+            if !names.insert(name) && self.found.is_none() {
+                *self.found = Some(self.path.join("."));
+            }
+            map.next_value_seed(self.inner())?;
+            self.path.pop();
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> std::result::Result<(), A::Error> {
+        while list.next_element_seed(self.inner())?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> std::result::Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> std::result::Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> std::result::Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> std::result::Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> std::result::Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> std::result::Result<(), E> {
+        Ok(())
+    }
+}
 
 /// Refuses what is no request, or has a member that this one does not know. It stands for a type of the request's own where its
 /// reader would be as large as the work.
@@ -81,6 +169,24 @@ mod tests {
         assert_eq!((read("null"), read("none")), (Ok(false), Ok(false)));
         for name in ["text", "number"] {
             assert_eq!(read(name), Err(name.to_string()));
+        }
+    }
+
+    #[test]
+    fn a_member_that_stands_twice_is_found_wherever_it_is() {
+        for (text, found) in [
+            (
+                r#"{"a": 1, "b": {"a": [1.5, -1, true, null, "x"]}, "c": [{"a": 1}, {"a": 2}]}"#,
+                None,
+            ),
+            (r#"{"a": 1, "b": 2, "a": 1}"#, Some("a")),
+            (r#"{"a": {"b": {"c": 1, "d": 2, "c": 3, "d": 4}}}"#, Some("a.b.c")),
+            (r#"{"a": [{"b": 1, "\u0062": 2}]}"#, Some("a.b")),
+            (r#"[{"a": 1}, {"a": 1}]"#, None),
+            (r#"{"a": 1, "a""#, Some("a")),
+            ("", None),
+        ] {
+            assert_eq!(repeated(text).as_deref(), found, "{text}");
         }
     }
 

@@ -55,6 +55,14 @@ impl Want {
     }
 }
 
+/// `groupPolicyContainer`.
+pub const GROUP_POLICY: Guid = guid(0xf30e3bc2_9ff0_11d1_b603_0000f80367c1);
+
+/// Apply Group Policy (CN=Apply-Group-Policy), on a group policy object: whom it is for.
+pub const APPLY_GROUP_POLICY: Right = Right {
+    name: "Apply Group Policy",
+    want: Want::ControlAccess(guid(0xedacfd8f_ffb3_11d1_b41d_00a0c968f939)),
+};
 /// Reset Password (CN=User-Force-Change-Password).
 pub const RESET_PASSWORD: Right = Right {
     name: "Reset Password",

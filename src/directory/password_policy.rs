@@ -81,6 +81,10 @@ pub struct LinkedObject {
     pub computer_settings: bool,
     /// Whether it names the extension that reads security templates.
     pub security_extension: bool,
+    /// Whether a WMI filter decides whom it is for.
+    pub wmi_filter: bool,
+    /// Its security descriptor, where that can be read.
+    pub descriptor: Option<Vec<u8>>,
     /// The computer settings' version.
     pub version: Option<u32>,
 }
@@ -183,6 +187,8 @@ pub async fn linked(connection: &mut Connection, link: Link) -> Result<Option<Li
         "versionNumber",
         "flags",
         "gPCMachineExtensionNames",
+        "gPCWQLFilter",
+        "nTSecurityDescriptor",
     ];
     let Some(entry) = connection.read(&link.object, &attributes).await? else {
         return Ok(None);
@@ -198,6 +204,10 @@ pub async fn linked(connection: &mut Connection, link: Link) -> Result<Option<Li
         security_extension: policy_object::names_security_extension(
             entry.text("gPCMachineExtensionNames").unwrap_or_default(),
         ),
+        wmi_filter: entry
+            .text("gPCWQLFilter")
+            .is_some_and(|filter| !filter.trim().is_empty()),
+        descriptor: entry.value("nTSecurityDescriptor").map(Into::into),
         version: version.map(|version| (version & 0xffff) as u32),
         link,
     }))

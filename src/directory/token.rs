@@ -70,6 +70,27 @@ impl Member {
     }
 }
 
+/// What a domain's controllers are to each other: one of them, with the groups that all are in whether or not that can be read.
+/// None where none is found.
+pub async fn controller(connection: &mut Connection, root: &str) -> Result<Option<Token>, DirectoryError> {
+    // Their primary group, and Enterprise Domain Controllers.
+    const CONTROLLERS: u32 = 516;
+    const ENTERPRISE: &str = "S-1-5-9";
+    let filter = format!("(&(objectCategory=computer)(primaryGroupID={CONTROLLERS}))");
+    let found = connection.some(root, &filter, &["1.1"], 1).await?;
+    let Some(first) = found.first() else {
+        return Ok(None);
+    };
+    let Some(mut member) = Member::read(connection, &first.dn).await? else {
+        return Ok(None);
+    };
+    member.groups.extend(ENTERPRISE.parse());
+    if let Some((domain, _)) = member.sid.sid().split() {
+        member.groups.extend(format!("{domain}-{CONTROLLERS}").parse());
+    }
+    member.token(connection, root).await.map(Some)
+}
+
 /// What somebody's SIDs are called in a domain: those of another domain or of none are known by a placeholder, which may be
 /// out of the reader's sight.
 async fn names(there: &mut Connection, root: &str, sids: &BTreeSet<SidBuf>) -> Result<Vec<String>, DirectoryError> {

@@ -78,17 +78,15 @@ impl State {
         let path = std::path::absolute(&path).unwrap_or(path);
         let held = lock(&path)?;
         if !resume {
-            let lines = Lines::begin(&path, shared).map_err(|e| match path.exists() {
+            let lines = Lines::begin(&path, shared, &head.to_string()).map_err(|e| match path.exists() {
                 true => e.help("Resume it, or name another file."),
                 false => e,
             })?;
-            let mut state = State(Some((lines, held)));
-            state.append(&head)?;
-            return Ok((state, Before::new()));
+            return Ok((State(Some((lines, held))), Before::new()));
         }
         let bytes = file::read(&path)?;
         let (whole, before) = read(&path, &bytes, &head)?;
-        let mut state = State(Some((Lines::go_on(&path, whole)?, held)));
+        let mut state = State(Some((Lines::go_on(&path, whole.len() as u64)?, held)));
         if whole.is_empty() {
             state.append(&head)?;
         }

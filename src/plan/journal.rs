@@ -58,6 +58,10 @@ impl Line {
             ..Line::default()
         }
     }
+
+    fn text(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(|e| Error::new(Status::Internal, "a line").caused_by(&e))
+    }
 }
 
 /// What a journal knows of a change.
@@ -100,29 +104,32 @@ pub struct Journal(Lines);
 impl Journal {
     /// Begins one. There must be no file of that name.
     pub fn begin(path: &Path, plan: &Plan, account: Option<&str>) -> Result<Self> {
-        let text = plan.to_value()?.to_string();
-        let mut journal = Journal(Lines::begin(path, false)?);
-        journal.line(Line {
+        let first = Line {
             at: Timestamp::now(),
-            plan: Some(text),
+            plan: Some(plan.to_value()?.to_string()),
             account: account.map(Into::into),
             ..Line::default()
-        })?;
-        Ok(journal)
+        };
+        Ok(Journal(Lines::begin(path, false, &first.text()?)?))
+    }
+
+    /// The plan of one, which stays as it is: until its targets are locked, another may be writing it.
+    pub fn plan(path: &Path) -> Result<Plan> {
+        Ok(Journal::read(path)?.1)
     }
 
     /// Reads one, and goes on with it. A last line that a crash cut off counts for nothing.
-    pub fn open(path: &Path) -> Result<(Self, Plan, BTreeMap<String, Known>)> {
+    pub fn open(path: &Path) -> Result<(Self, BTreeMap<String, Known>)> {
+        let (whole, _, known) = Journal::read(path)?;
+        Ok((Journal(Lines::go_on(path, whole)?), known))
+    }
+
+    /// How long what is whole of one is, its plan, and what it knows.
+    fn read(path: &Path) -> Result<(u64, Plan, BTreeMap<String, Known>)> {
         let name = path.display().to_string();
         let damaged = || Error::new(Status::PlanInvalid, format!("{name} is not a journal")).target(name.clone());
         let bytes = file::read(path)?;
         let whole = Lines::whole(&bytes);
-        if whole.is_empty() && (bytes.is_empty() || bytes.starts_with(b"{\"at\":\"")) {
-            let what = "was cut off in its first line, which comes before any change: nothing was changed";
-            return Err(Error::new(Status::PlanInvalid, format!("the journal {name} {what}"))
-                .target(name.clone())
-                .help("Remove the file, and apply the plan again."));
-        }
         let (mut plan, mut known) = (None, BTreeMap::<String, Known>::new());
         for text in whole.split(|byte| *byte == b'\n').filter(|text| !text.is_empty()) {
             let line: Line = json::read(text).map_err(|e| damaged().caused_by(&e))?;
@@ -134,7 +141,7 @@ impl Journal {
             }
         }
         let plan = plan.ok_or_else(damaged)?;
-        Ok((Journal(Lines::go_on(path, whole)?), plan, known))
+        Ok((whole.len() as u64, plan, known))
     }
 
     /// Marks a change.
@@ -155,7 +162,6 @@ impl Journal {
     }
 
     fn line(&mut self, line: Line) -> Result<()> {
-        let text = serde_json::to_string(&line).map_err(|e| Error::new(Status::Internal, "a line").caused_by(&e))?;
-        self.0.append(&text)
+        self.0.append(&line.text()?)
     }
 }

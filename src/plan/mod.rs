@@ -297,14 +297,15 @@ pub fn plan(snapshot: &Snapshot, desired: &DesiredState, steps: &[&Step], means:
     }
 }
 
-/// The settings of the portal, and proofs, that cannot be read become changes by hand; where anything else cannot be read, nothing is
-/// known.
+/// The settings of the portal, and proofs, that cannot be read become changes by hand, and how many users there are decides
+/// nothing; where anything else cannot be read, nothing is known.
 fn unread(snapshot: &Snapshot, desired: &DesiredState, steps: &[&Step]) -> Vec<String> {
-    const FOR_A_PERSON: [FactId; 4] = [
+    const WITHOUT: [FactId; 5] = [
         FactId::PortalResetPolicy,
         FactId::PortalOnPremises,
         FactId::AuditSettings,
         FactId::AuditResets,
+        FactId::UserCounts,
     ];
     let facts = &snapshot.facts;
     // What is missing of these would have its changes too.
@@ -321,7 +322,7 @@ fn unread(snapshot: &Snapshot, desired: &DesiredState, steps: &[&Step]) -> Vec<S
             .flat_map(|setup| setup.needs)
             .map(move |fact| (step, fact))
     });
-    let refused = needs.filter(|(_, fact)| !FOR_A_PERSON.contains(fact));
+    let refused = needs.filter(|(_, fact)| !WITHOUT.contains(fact));
     let told = refused.filter_map(|(step, fact)| {
         let refusal = facts.refusal(*fact).map(|refusal| refusal.message.as_str());
         Some(format!("{}: {}", step.title, refusal.or_else(|| in_part(*fact))?))

@@ -2,6 +2,7 @@
 
 use super::screen::{clean, hang};
 use crate::change::{Change, Kind, Write};
+use crate::finding::counted;
 use crate::plan::Plan;
 use serde_json::Value;
 
@@ -46,7 +47,14 @@ fn of(change: &Change) -> Vec<String> {
         _ => "",
     };
     let mut lines = hang(&format!("{sign} "), &clean(&format!("{kind}{}", change.title)), 4);
-    lines.extend(hang("    ", &clean(&format!("{} ({})", change.id, change.target)), 6));
+    let users = change
+        .users_affected
+        .map_or(String::new(), |users| format!(", {}", counted(users, "user", "users")));
+    lines.extend(hang(
+        "    ",
+        &clean(&format!("{} ({}){users}", change.id, change.target)),
+        6,
+    ));
     match (&change.before, &change.after) {
         (before, Value::Object(after)) if !before.is_null() || change.write.is_none() => {
             for (name, value) in after {

@@ -176,7 +176,9 @@ impl Sink<'_> {
             Sink::Caller(_) => Ok(()),
             Sink::Table(path, out) => {
                 let out = out.into_inner();
-                out.map_err(|e| Sink::unwritten(&path, &e.into_error()))?.finish()
+                out.map_err(|e| Sink::unwritten(&path, &e.into_error()))?
+                    .finish()
+                    .map(drop)
             }
         }
     }

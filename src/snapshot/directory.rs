@@ -247,6 +247,9 @@ pub struct Grants {
     pub connector: String,
     /// Whether the domain is judged by this account.
     pub serves: bool,
+    /// How many users stand below it, where that was counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub users: Option<u64>,
     /// The rights that a set-up can grant there.
     pub rights: Vec<Grantable>,
 }
@@ -459,6 +462,10 @@ pub struct PolicyLink {
     pub enforced: bool,
     /// Whether the object's computer settings are in force.
     pub computer_settings: bool,
+    /// Whether its security filter leaves the domain controllers out.
+    pub denied: bool,
+    /// Whether a WMI filter decides whom it is for, which only the controllers know.
+    pub wmi_filter: bool,
     /// The minimum password age that it sets, in days.
     pub minimum_age_days: Option<i64>,
     /// The maximum password age that it sets, in days; -1: never.
@@ -474,4 +481,11 @@ pub struct PolicyLink {
     /// Why what it sets could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unread: Option<String>,
+}
+
+impl PolicyLink {
+    /// Whether the domain controllers take its computer settings, as far as it can be told.
+    pub fn counts(&self) -> bool {
+        self.enabled && self.computer_settings && !self.denied
+    }
 }

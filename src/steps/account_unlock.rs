@@ -3,6 +3,7 @@
 use super::hybrid::{OnPremises, on_premises};
 use super::on_premises as directory;
 use super::policy::{self, Kind, Portal, Setting, Sources, Stated, Switch, Wish, date, outdated, page, truth};
+use super::touched::synced;
 use super::{Setup, Step};
 use crate::change::Change;
 use crate::desired::DesiredState;
@@ -81,8 +82,9 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
         label: "Allow users to unlock accounts without resetting their password",
         page: page::ON_PREMISES,
     };
-    SWITCH
-        .change(snapshot, wanted.map(Switch), allowed)
+    let change = SWITCH.change(snapshot, wanted.map(Switch), allowed);
+    change
+        .map(|change| change.touches(synced(snapshot)))
         .into_iter()
         .collect()
 }

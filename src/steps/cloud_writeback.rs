@@ -2,6 +2,7 @@
 
 use super::hybrid::{OnPremises, on_premises};
 use super::policy::{self, Kind, Portal, Setting, Stated, Switch, Wish, date, page, short, truth};
+use super::touched::synced;
 use super::{Setup, Step, connect_writeback};
 use crate::change::Change;
 use crate::desired::{ByAgent, DesiredState};
@@ -136,7 +137,8 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
         ));
         change
     });
-    connect.into_iter().chain(cloud_sync.map(Change::manual)).collect()
+    let changes = connect.into_iter().chain(cloud_sync.map(Change::manual));
+    changes.map(|change| change.touches(synced(snapshot))).collect()
 }
 
 /// What is wanted of an agent that was looked for.

@@ -178,6 +178,7 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
             };
             let of = objects.entry(&grants.object).or_default();
             (of.domain, of.scope, of.protected) = (&grants.domain, grants.scope, grants.protected);
+            of.users = users(snapshot, grants);
             match asked(wanted, grants.scope, here, right) {
                 Some(true) if right.denied => of.denied.push(name),
                 Some(true) if !right.allowed => drop(of.added.insert(name, right.entry.clone())),
@@ -190,6 +191,17 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
         .into_iter()
         .flat_map(|(object, entries)| entries.changes(object))
         .collect()
+}
+
+/// How many users stand below an object, where that was counted: those of a whole domain are with its password policies.
+fn users(snapshot: &Snapshot, grants: &Grants) -> Option<u64> {
+    if grants.scope != GrantScope::Root {
+        return grants.users;
+    }
+    let all = snapshot.facts.directory_passwords.value()?;
+    let own = all.iter().find(|own| own.domain.eq_ignore_ascii_case(&grants.domain))?;
+    let fine = own.fine_grained.iter().flatten().map(|fine| fine.users);
+    Some(own.users + fine.sum::<u64>())
 }
 
 /// Whether a right shall be there, on an object where rights are wanted or not; None where nothing is said of it.
@@ -217,6 +229,7 @@ struct Entries<'s> {
     domain: &'s str,
     scope: GrantScope,
     protected: bool,
+    users: Option<u64>,
     added: BTreeMap<String, String>,
     removed: BTreeMap<String, String>,
     denied: Vec<String>,
@@ -253,7 +266,7 @@ impl Entries<'_> {
                 true => format!("{}:{object}", GRANTED.id),
                 false => format!("{}:not:{object}", GRANTED.id),
             };
-            changes.push(change);
+            changes.push(change.touches(self.users));
         }
         if !self.denied.is_empty() {
             let mut change = Change::of(
@@ -269,7 +282,7 @@ impl Entries<'_> {
                 format!("In Active Directory Users and Computers open {object}, Properties, Security, Advanced."),
                 "Find the Deny entries for a group that the account is in, and remove them or take the account out of the group.".into(),
             ];
-            changes.push(change);
+            changes.push(change.touches(self.users));
         }
         changes
     }

@@ -96,7 +96,8 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
     let risk = "It asks all users for MFA, but for those whom it leaves out.";
     let risky = |change: Change| match state {
         "enabled" => change.risk(risk).touches(members(snapshot)),
-        _ => change,
+        // It writes down what it would ask.
+        _ => change.touches(Some(0)),
     };
     if let Some(own) = used(policies) {
         // One of somebody else's is put into force, and never out of it.

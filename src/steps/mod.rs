@@ -26,6 +26,7 @@ pub mod security_questions;
 pub mod service_account;
 #[cfg(test)]
 mod testing;
+mod touched;
 pub mod user;
 pub mod user_registration;
 pub mod writeback_probe;

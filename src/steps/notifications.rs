@@ -1,6 +1,7 @@
 //! Step `notifications`: is anybody told when a password is reset, and whom does a user call who cannot?
 
 use super::policy::{Portal, Setting, Switch, Weighed, Wish, bare, both, page, short, truth, weigh};
+use super::touched::{administrators as all_administrators, in_scope};
 use super::{Setup, Step};
 use crate::change::Change;
 use crate::desired::DesiredState;
@@ -80,7 +81,10 @@ pub(super) const LINK: Setting<String> = Setting {
     parse: |text| Some(bare(text).to_owned()),
 };
 
-const SETUP: Setup = Setup { needs: FACTS, plan };
+const SETUP: Setup = Setup {
+    needs: &[FactId::PortalResetPolicy, FactId::AuditSettings, FactId::UserCounts],
+    plan,
+};
 
 fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
     let Some(wanted) = &desired.notifications else {
@@ -120,13 +124,17 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
     let on = wanted.helpdesk.as_ref().map(|contact| Switch(!contact.is_empty()));
     // Without one of its own, what is filled in stays unshown.
     let contact = wanted.helpdesk.clone().filter(|contact| !contact.is_empty());
+    let (all, few) = (in_scope(snapshot, desired), all_administrators(snapshot));
+    let tell_users = TELL_USERS.change(snapshot, wanted.users.map(Switch), users);
+    let tell_administrators = TELL_ADMINISTRATORS.change(snapshot, wanted.administrators.map(Switch), administrators);
     let changes = [
-        TELL_USERS.change(snapshot, wanted.users.map(Switch), users),
-        TELL_ADMINISTRATORS.change(snapshot, wanted.administrators.map(Switch), administrators),
+        tell_users.map(|change| change.touches(all)),
+        tell_administrators.map(|change| change.touches(few)),
         both(
             LINK_ON.change(snapshot, on, link_on),
             LINK.change(snapshot, contact, link),
-        ),
+        )
+        .map(|change| change.touches(all)),
     ];
     changes.into_iter().flatten().collect()
 }

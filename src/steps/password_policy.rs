@@ -85,12 +85,13 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
         .unwrap_or_default();
     let mut changes = Vec::new();
     for domain in all {
-        let counts = |link: &&PolicyLink| link.enabled && link.computer_settings && !link.unsound;
-        let mut setting = domain.links.iter().filter(counts);
-        let winner = setting.find(|link| link.minimum_age_days.is_some());
+        let winner = winner(domain);
         let sets = winner.and_then(|winner| Some((winner, u64::try_from(winner.minimum_age_days?).ok()?)));
         // What the winner sets is what the controllers take, if they have not yet; what stands in the domain they set back.
-        let stands = sets.map_or(domain.policy.minimum_age, |(_, age)| age * DAY);
+        let stands = match sets {
+            Some((winner, age)) if !winner.wmi_filter => age * DAY,
+            _ => domain.policy.minimum_age,
+        };
         if stands != seconds {
             let name = winner.map_or("the object that sets it", |winner| winner.name.as_str());
             let mut change = Change::of(MINIMUM_AGE.id, Kind::Manual, "Set the minimum password age");
@@ -181,6 +182,11 @@ fn written(change: &mut Change, domain: &DomainPasswords, days: u16, sets: Optio
         Some((winner, _)) if winner.version != winner.file_version => {
             let wait = "Its versions in the directory and in SYSVOL differ: see first that SYSVOL is replicated.";
             change.by_hand.insert(0, wait.into());
+            return;
+        }
+        Some((winner, _)) if winner.wmi_filter => {
+            let look = "Whether the controllers take it, its WMI filter decides: see first that they do (gpresult /h on a controller).";
+            change.by_hand.insert(0, look.into());
             return;
         }
         Some((winner, age)) => {
@@ -377,12 +383,8 @@ fn fine_grained(snapshot: &Snapshot, all: &[DomainPasswords]) -> Finding {
 
 /// The link whose minimum age counts.
 fn winner(domain: &DomainPasswords) -> Option<&PolicyLink> {
-    let in_force = |link: &&PolicyLink| link.enabled && link.computer_settings && !link.unsound;
-    domain
-        .links
-        .iter()
-        .filter(in_force)
-        .find(|link| link.minimum_age_days.is_some())
+    let in_force = domain.links.iter().filter(|link| link.counts() && !link.unsound);
+    in_force.clone().find(|link| link.minimum_age_days.is_some())
 }
 
 fn group_policy(snapshot: &Snapshot, all: &[DomainPasswords]) -> Finding {
@@ -390,7 +392,7 @@ fn group_policy(snapshot: &Snapshot, all: &[DomainPasswords]) -> Finding {
     let unread: Vec<&PolicyLink> = all
         .iter()
         .flat_map(|d| &d.links)
-        .filter(|link| link.enabled && link.unread.is_some())
+        .filter(|link| link.enabled && !link.denied && link.unread.is_some())
         .collect();
     let differing = all.iter().find_map(|domain| {
         let link = winner(domain)?;
@@ -454,6 +456,8 @@ fn group_policy(snapshot: &Snapshot, all: &[DomainPasswords]) -> Finding {
             let state = match (link.enabled, link.computer_settings) {
                 (false, _) => ", link disabled",
                 (_, false) if link.unread.is_none() => ", computer settings disabled",
+                _ if link.denied => ", not for the domain controllers by its security filter",
+                _ if link.wmi_filter => ", for whom its WMI filter finds",
                 _ => "",
             };
             let sets = match (&link.unread, link.minimum_age_days) {

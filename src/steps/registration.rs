@@ -7,6 +7,7 @@ use super::authentication_methods::methods::{Migration, Required, everybody, mig
 use super::current::Sections;
 use super::policy::{Portal, REGISTRATION_REQUIRED, Setting, Switch, Wish, integer, weigh};
 use super::scope::{Directory, listed, nobody};
+use super::touched::{in_scope, of_groups};
 use super::{Setup, Step};
 use crate::change::{Change, Kind, Write, plain_targets};
 use crate::desired::{self, Campaign, DesiredState};
@@ -109,7 +110,12 @@ const RECONFIRM_DAYS: Setting<i64> = Setting {
 };
 
 const SETUP: Setup = Setup {
-    needs: &[FactId::PortalResetPolicy, FactId::AuditSettings, FactId::MethodsPolicy],
+    needs: &[
+        FactId::PortalResetPolicy,
+        FactId::AuditSettings,
+        FactId::MethodsPolicy,
+        FactId::UserCounts,
+    ],
     plan,
 };
 
@@ -135,13 +141,21 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
         label: "Number of days before users are asked to re-confirm their authentication information",
         page: PORTAL,
     };
-    let campaign = known_campaign(snapshot).and_then(|now| campaign_change(now, wanted));
+    let now = known_campaign(snapshot);
+    let campaign = now.and_then(|now| campaign_change(now, wanted)).map(|change| {
+        let targets = now.flatten().map_or(&[][..], |now| &now.include_targets);
+        let standing = targets.iter().map(|target| target.id.as_str());
+        let groups = wanted.campaign_groups.iter().flatten().map(String::as_str);
+        change.touches(of_groups(snapshot, standing.chain(groups)))
+    });
     let changes = [
         REGISTRATION_REQUIRED.change(snapshot, wanted.required.map(Switch), required),
         RECONFIRM_DAYS.change(snapshot, wanted.reconfirm_days.map(i64::from), days),
-        campaign,
     ];
-    changes.into_iter().flatten().collect()
+    let own = changes.into_iter().flatten();
+    own.map(|change| change.touches(in_scope(snapshot, desired)))
+        .chain(campaign)
+        .collect()
 }
 
 /// The campaign, where the policy was read; it may have none.

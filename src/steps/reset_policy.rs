@@ -12,6 +12,7 @@ use super::policy::{
     weigh,
 };
 use super::scope::Directory;
+use super::touched::{self, in_scope, members};
 use super::{Setup, Step};
 use crate::change::Change;
 use crate::desired::{DesiredState, EnabledFor};
@@ -276,17 +277,14 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
         ),
         _ => None,
     };
+    let methods = METHODS_REQUIRED.change(snapshot, required, methods);
     let changes = [
+        // Who gets in, and who is out.
         scope.map(|change| change.touches(members(snapshot))),
-        METHODS_REQUIRED.change(snapshot, required, methods),
-        administrators,
+        methods.map(|change| change.touches(in_scope(snapshot, desired))),
+        administrators.map(|change| change.touches(touched::administrators(snapshot))),
     ];
     changes.into_iter().flatten().collect()
-}
-
-/// All whom the policy could concern: enabled members.
-pub(super) fn members(snapshot: &Snapshot) -> Option<u64> {
-    snapshot.facts.user_counts.value().map(|c| c.enabled_members)
 }
 
 fn check(snapshot: &Snapshot) -> Vec<Finding> {

@@ -2,6 +2,7 @@
 
 use super::authentication_methods::retirement::QUESTIONS_GONE;
 use super::policy::{Portal, SECURITY_QUESTIONS, Setting, Switch, Wish, both, date, integer, page, weigh};
+use super::touched::in_scope;
 use super::{Setup, Step};
 use crate::change::{Change, Kind};
 use crate::desired::DesiredState;
@@ -78,7 +79,7 @@ pub(super) const TO_RESET: Setting<i64> = Setting {
 };
 
 const SETUP: Setup = Setup {
-    needs: &[FactId::PortalResetPolicy, FactId::AuditSettings],
+    needs: &[FactId::PortalResetPolicy, FactId::AuditSettings, FactId::UserCounts],
     plan,
 };
 
@@ -119,7 +120,10 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
         ),
         typed(snapshot, wanted.questions.as_deref().unwrap_or_default()),
     ];
-    changes.into_iter().flatten().collect()
+    let changes = changes.into_iter().flatten();
+    changes
+        .map(|change| change.touches(in_scope(snapshot, desired)))
+        .collect()
 }
 
 /// The year in which they end.

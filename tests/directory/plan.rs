@@ -746,12 +746,6 @@ fn a_plan_that_is_killed_at_any_point_is_finished_or_taken_back() {
             continue;
         }
         let text = std::fs::read_to_string(&journal).unwrap();
-        if !text.contains('\n') {
-            let told = resume(&session, &journal).unwrap_err();
-            assert!(told.message.contains("nothing was changed"), "{}", told.message);
-            assert!(child_state(&child, &object) == before);
-            continue;
-        }
         cut += usize::from(!ended && text.contains("\"begun\""));
         if trial % 2 == 0 {
             let resumed = resume(&session, &journal).unwrap();

@@ -6,9 +6,9 @@ use crate::directory::containers::domain_of;
 use crate::directory::descriptor::Descriptor;
 use crate::directory::edit;
 use crate::directory::forest::DomainName;
-use crate::directory::ldap::{Depth, DirectoryError, escape};
+use crate::directory::ldap::{Connection, Depth, DirectoryError, Entry, escape};
 use crate::directory::rights::{DOMAIN_DNS, INET_ORG_PERSON, UNEXPIRE_PASSWORD, USER};
-use crate::directory::scan::LOOKED_AT;
+use crate::directory::scan::{LOOKED_AT, USERS};
 use crate::directory::sid::Sid;
 use crate::snapshot::directory::{GrantScope, Grantable, Grants};
 use crate::text::hex;
@@ -56,6 +56,11 @@ async fn read(place: &mut Place, weighed: &[&Candidate], containers: &[String]) 
             continue;
         };
         let scope = scope(&entry.dn, root);
+        // So many can be counted without making the plan late.
+        let users = match scope == GrantScope::Container && named.len() <= AT_ONCE {
+            true => Some(count(connection, &entry.dn).await?),
+            false => None,
+        };
         for (candidate, token) in weighed.iter().zip(&tokens) {
             all.push(Grants {
                 domain: place.name.dns.clone(),
@@ -64,11 +69,19 @@ async fn read(place: &mut Place, weighed: &[&Candidate], containers: &[String]) 
                 protected: descriptor.is_protected(),
                 connector: candidate.told.name.clone(),
                 serves: false,
+                users,
                 rights: rights(descriptor, token, candidate.member.sid.sid(), scope),
             });
         }
     }
     Ok(all)
+}
+
+/// How many users stand below a container.
+async fn count(connection: &mut Connection, container: &str) -> Result<u64, DirectoryError> {
+    let one = |count: &mut u64, _: &Entry| *count += 1;
+    // Of each its name alone.
+    connection.fold(container, Depth::Subtree, USERS, &["1.1"], one).await
 }
 
 /// What stands on the accounts' own objects, those in one domain.

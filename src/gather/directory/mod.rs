@@ -15,6 +15,7 @@ use crate::directory::ldap::DirectoryError;
 use crate::directory::names::Names;
 use crate::directory::password_policy as policies;
 use crate::directory::scan::{self, Policies};
+use crate::directory::token;
 use crate::error::{Error, Result};
 use crate::file::Private;
 use crate::session::Session;
@@ -402,8 +403,10 @@ async fn read_domain(
     names
         .learn(connection, &place.name.netbios, access::trustees(&scan))
         .await;
-    let linked = linked::read(connection, &place.directory, links.unwrap_or_default()).await?;
-    let controllers = linked::remote_sam(connection, &place.directory, &place.name, &linked).await?;
+    let own = token::controller(connection, root).await?;
+    let own = own.as_ref();
+    let linked = linked::read(connection, &place.directory, links.unwrap_or_default(), own).await?;
+    let controllers = linked::remote_sam(connection, &place.directory, &place.name, &linked, own).await?;
     let watched = Watched::read(connection, root).await?;
     for (at, candidate) in weighed.iter().enumerate() {
         let mut access = access::access(place.name.dns.clone(), &candidate.told, &scan, at, &names);

@@ -9,6 +9,7 @@ use super::current::Sections;
 use super::policy::{graph_change, weigh};
 use super::reset_policy::{Scope, WHO, selected_groups};
 use super::scope::listed;
+use super::touched::{members, of_groups};
 use super::{Setup, Step};
 use crate::change::{Change, Kind, Write};
 use crate::desired::{self, DesiredState, State};
@@ -61,7 +62,7 @@ const REACH: Check = Check {
 };
 
 const SETUP: Setup = Setup {
-    needs: &[FactId::MethodsPolicy],
+    needs: &[FactId::MethodsPolicy, FactId::UserCounts],
     plan,
 };
 
@@ -111,6 +112,8 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
             .writes(path, write, json!({ "state": own.state }), json!({ "state": state }))
             .requires(&["Policy.ReadWrite.AuthenticationMethod"]);
         change.id = format!("authentication_methods.{}", id.to_lowercase());
+        let groups = own.include_targets.iter().map(|target| target.id.as_str());
+        let change = change.touches(of_groups(snapshot, groups));
         Some(match risk.filter(|_| state == "enabled") {
             Some(risk) => change.risk(risk),
             None => change,
@@ -139,7 +142,7 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
         .risk(
             "Once it is complete, the older policies for MFA and reset no longer count: what only they allow is gone.",
         );
-        Change { reversible, ..change }
+        Change { reversible, ..change }.touches(members(snapshot))
     });
     methods.into_iter().filter_map(change).chain(migration).collect()
 }

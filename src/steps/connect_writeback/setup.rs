@@ -1,5 +1,6 @@
 //! Writeback on the Connect server itself: what a set-up changes there, and what would make that fail.
 
+use super::super::touched::synced;
 use super::server::lacks_tls;
 use super::{ENABLED, absent, active, is_listening, is_running, last, switched, written};
 use crate::change::{Change, Kind, Write};
@@ -35,14 +36,16 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
     let servers = active(snapshot);
     // A reset that was written proves that it is on.
     if servers.is_empty() && !(wanted && written(snapshot).is_some()) {
-        return vec![change("the Connect server", Value::Null, wanted).manual()];
+        let change = change("the Connect server", Value::Null, wanted).manual();
+        return vec![change.touches(synced(snapshot))];
     }
     let mut changes = Vec::new();
     // A damaged snapshot may hold any number.
     let took = SignedDuration::from_millis(snapshot.duration_ms.try_into().unwrap_or(i64::MAX));
     let until = snapshot.taken_at.checked_add(took).unwrap_or(Timestamp::MAX);
     for server in servers {
-        changes.extend(of_server(server, wanted, snapshot.taken_at..=until));
+        let change = of_server(server, wanted, snapshot.taken_at..=until);
+        changes.extend(change.map(|change| change.touches(synced(snapshot))));
     }
     changes
 }

@@ -117,8 +117,14 @@ fn the_first_link_in_force_wins() {
         enabled: false,
         ..link("Off", Some(0))
     };
+    let denied = PolicyLink {
+        denied: true,
+        unread: Some("not for them".into()),
+        ..link("For clients", Some(3))
+    };
     let found = with(vec![
         off,
+        denied,
         link("Users only", None),
         link("Default", Some(1)),
         link("Later", Some(7)),
@@ -176,6 +182,30 @@ fn a_minimum_that_is_not_below_the_maximum_is_a_person_s_to_set() {
             .iter()
             .any(|text| text.contains("Maximum password age"));
         assert_eq!(first, kind == Kind::Manual);
+    }
+}
+
+/// Only the controllers know whether they take it.
+#[test]
+fn an_object_with_a_wmi_filter_is_a_person_s_to_edit() {
+    let desired = r#"{"schemaVersion": 1, "passwordPolicy": {"minimumAgeDays": 0, "method": "sysvol"}}"#;
+    let desired = DesiredState::from_json(desired).unwrap();
+    for (age, wmi_filter, kinds) in [
+        (DAY, false, &[Kind::Sysvol][..]),
+        (DAY, true, &[Kind::Manual]),
+        (0, true, &[]),
+    ] {
+        let mut own = domain(age, 0);
+        let filtered = PolicyLink {
+            wmi_filter,
+            ..link("Servers", Some(1))
+        };
+        own.links = vec![filtered, link("Default", Some(1))];
+        let changes = plan(&of(own), &desired);
+        let found: Vec<Kind> = changes.iter().map(|change| change.kind).collect();
+        assert_eq!(found, kinds, "{age} {wmi_filter}");
+        let told = changes.iter().any(|change| change.by_hand[0].contains("WMI filter"));
+        assert_eq!(told, wmi_filter && age > 0);
     }
 }
 
