@@ -42,7 +42,7 @@ const FINE_GRAINED: Check = Check {
 const GROUP_POLICY: Check = Check {
     id: "password_policy.group_policy",
     title: "Which group policy sets the minimum age",
-    looks_at: "The group policy objects linked to the domain's root, in the order in which they win, what each sets, whether Windows takes it, and whether its files in SYSVOL are as new as its entry in the directory.",
+    looks_at: "The group policy objects linked to the domain's root, in the order in which they win, what each sets, whether Windows takes it, whether its security filter lets the domain controllers apply it and a WMI filter decides, and whether its files in SYSVOL are as new as its entry in the directory.",
     why: "What is set on the domain alone is set back at the next refresh; the object that wins is where it must be changed.",
     doc: TUTORIAL,
     decides: false,
