@@ -6,6 +6,7 @@ Describe 'The directory' {
         Import-ModuleUnderTest
 
         $controllers = @(Get-LabController)
+        $turn = Enter-LabTurn
 
         function Connect-Lab {
             # Connects to a domain of the lab, as its administrator.
@@ -16,6 +17,7 @@ Describe 'The directory' {
             Connect-SsprDirectory @parameters
         }
     }
+    AfterAll { Exit-LabTurn -Turn $turn }
     AfterEach { Disconnect-Sspr -All }
 
     It 'is found by DNS, and needs no tenant' {

@@ -111,6 +111,27 @@ function Get-LabController {
     if ($env:SSPR_LAB_DIRECTORY) { ConvertFrom-Json -InputObject $env:SSPR_LAB_DIRECTORY }
 }
 
+function Enter-LabTurn {
+    # Waits until no other PowerShell changes what is in the domain controllers: one at a time listens on the port of turns.
+    # Gives what Exit-LabTurn takes.
+    if (-not $env:SSPR_LAB_TURN) { return }
+    $listener = New-Object -TypeName System.Net.Sockets.TcpListener -ArgumentList ([System.Net.IPAddress]::Loopback), ([int]$env:SSPR_LAB_TURN)
+    while ($true) {
+        try {
+            $listener.Start()
+            return $listener
+        } catch [System.Net.Sockets.SocketException] {
+            Start-Sleep -Milliseconds 200
+        }
+    }
+}
+
+function Exit-LabTurn {
+    param($Turn)
+
+    if ($Turn) { $Turn.Stop() }
+}
+
 function Skip-WithoutController {
     # Skips a test where no domain controller runs; says whether it did.
     if ($env:SSPR_LAB_DIRECTORY) { return $false }

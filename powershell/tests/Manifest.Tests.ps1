@@ -155,6 +155,7 @@ Describe 'The examples in the help' {
         }
     }
     BeforeEach {
+        $turn = Enter-LabTurn
         [void](Connect-SsprTenant @connection)
         if ($null -ne $directory) {
             [void](Connect-SsprDirectory @lent)
@@ -166,6 +167,7 @@ Describe 'The examples in the help' {
         Stop-ConnectServer
         # An example checks all that are signed in.
         Disconnect-Sspr -All
+        Exit-LabTurn -Turn $turn
     }
     AfterAll {
         Pop-Location

@@ -333,7 +333,9 @@ async fn one(
                 seen = Err(error);
             }
         }
-        if look == LOOKS || written.as_ref().is_err_and(is_refusal) {
+        // A Connect server tells at once what it is set to; a service may ask a replica that has not heard of it.
+        let is_told = change.kind == Kind::Host && seen.is_ok();
+        if look == LOOKS || is_told || written.as_ref().is_err_and(is_refusal) {
             break;
         }
         tokio::time::sleep(wait).await;

@@ -28,11 +28,11 @@ function Watch-SsprReset {
     .PARAMETER Session
     The session to work in; by default the current one.
     .EXAMPLE
-    Watch-SsprReset -User staff3@contoso.example -TimeoutSec 5
+    Watch-SsprReset -User staff3@contoso.example -TimeoutSec 2
 
-    Waits five seconds for a reset of this user.
+    Waits two seconds for a reset of this user.
     .EXAMPLE
-    (Watch-SsprReset -User staff3@contoso.example -Action Unlock -TimeoutSec 5).Legs | Format-Table Leg, Status, Detail
+    (Watch-SsprReset -User staff3@contoso.example -Action Unlock -TimeoutSec 2).Legs | Format-Table Leg, Status, Detail
 
     Waits for an unlock, and shows where each leg would be seen.
     .LINK

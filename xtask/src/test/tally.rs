@@ -49,11 +49,11 @@ impl std::fmt::Display for Tally {
 
 /// Runs a command that prints its counts, and shows what it prints as it comes.
 pub fn ran(command: &mut Command) -> Result<Tally> {
-    ran_watched(command, |_| ())
+    ran_watched(command, "", |_| ())
 }
 
-/// The same; each line of its output is handed on too.
-pub fn ran_watched(command: &mut Command, watch: impl FnMut(&str)) -> Result<Tally> {
+/// The same; each line is shown after a mark that tells it from those of what runs beside it, and is handed on too.
+pub fn ran_watched(command: &mut Command, mark: &str, watch: impl FnMut(&str)) -> Result<Tally> {
     let name = Path::new(command.get_program()).display().to_string();
     let mut child = command
         .stdin(Stdio::null())
@@ -63,23 +63,24 @@ pub fn ran_watched(command: &mut Command, watch: impl FnMut(&str)) -> Result<Tal
         .with_context(|| name.clone())?;
     let errors = child.stderr.take().context("stderr is piped")?;
     let output = child.stdout.take().context("stdout is piped")?;
-    let aside = std::thread::spawn(move || echo(errors, std::io::stderr(), |_| ()));
-    let mut tally = echo(output, std::io::stdout(), watch);
+    let own = mark.to_string();
+    let aside = std::thread::spawn(move || echo(errors, std::io::stderr(), &own, |_| ()));
+    let mut tally = echo(output, std::io::stdout(), mark, watch);
     tally += aside.join().unwrap_or_default();
     let status = child.wait()?;
     // A suite that fails without counting a failure did not get as far as its tests.
     if !status.success() && tally.failed == 0 {
-        println!("{name} ended with {status}");
+        println!("{mark}{name} ended with {status}");
         tally.failed = 1;
     }
     Ok(tally)
 }
 
-fn echo(from: impl std::io::Read, mut to: impl Write, mut watch: impl FnMut(&str)) -> Tally {
+fn echo(from: impl std::io::Read, mut to: impl Write, mark: &str, mut watch: impl FnMut(&str)) -> Tally {
     let mut tally = Tally::default();
     for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
         let line = String::from_utf8_lossy(&line).trim_end_matches('\r').to_string();
-        let _ = writeln!(to, "{line}");
+        let _ = writeln!(to, "{mark}{line}");
         watch(&line);
         if let Some(found) = summary(&line) {
             tally += found;

@@ -21,10 +21,20 @@ pub struct Way {
     skipped: BTreeSet<String>,
 }
 
+/// What all ways share: the directory lab's domain controllers, where they run, and the port whose listener may change what is in
+/// them.
+pub struct Shared<'s> {
+    pub controllers: Option<&'s Result<String>>,
+    pub turn: u16,
+}
+
+/// What the ways of a system came to.
+pub type Came = Result<(Outcome, Vec<Way>)>;
+
 /// On this system.
-pub fn here(ways: &mut Vec<Way>, controllers: Option<&Result<String>>) -> Result<Outcome> {
+pub fn here(shared: &Shared<'_>) -> Came {
     let what = "the module's tests";
-    let needs = |install: String| Ok(Outcome::NotRun { what, install });
+    let needs = |install: String| Ok((Outcome::NotRun { what, install }, Vec::new()));
     let Some(powershell) = machine::powershell() else {
         return needs(machine::GET_POWERSHELL.into());
     };
@@ -39,9 +49,9 @@ pub fn here(ways: &mut Vec<Way>, controllers: Option<&Result<String>>) -> Result
         lab: build::lab("dev")?.into(),
         compiler: machine::need("cc", "gcc").ok(),
         wine: false,
-        controllers: controllers.and_then(|all| all.as_ref().ok().cloned()),
+        shared,
     };
-    both(what, &system, ways)
+    both(what, &system)
 }
 
 /// Makes the library for Windows ahead of its suite, which says what is amiss.
@@ -53,12 +63,12 @@ pub fn windows_library() {
 }
 
 /// On Windows, which Wine stands in for where this is another system.
-pub fn windows(ways: &mut Vec<Way>, controllers: Option<&Result<String>>) -> Result<Outcome> {
+pub fn windows(shared: &Shared<'_>) -> Came {
     let what = "the module's tests on Windows";
-    let needs = |install: String| Ok(Outcome::NotRun { what, install });
+    let needs = |install: String| Ok((Outcome::NotRun { what, install }, Vec::new()));
     if cfg!(windows) {
         // Those of this system are that already.
-        return Ok(Outcome::Ran(Tally::default()));
+        return Ok((Outcome::Ran(Tally::default()), Vec::new()));
     }
     let Some(powershell) = machine::which("pwsh-wine") else {
         return needs("PowerShell 7 for Windows under Wine, on PATH as pwsh-wine".into());
@@ -83,15 +93,15 @@ pub fn windows(ways: &mut Vec<Way>, controllers: Option<&Result<String>>) -> Res
         lab: labs::serve(build::lab("dev")?)?.into(),
         compiler: machine::need("x86_64-w64-mingw32-gcc", "gcc-mingw-w64-x86-64").ok(),
         wine: true,
-        controllers: controllers.and_then(|all| all.as_ref().ok().cloned()),
+        shared,
     };
-    both(what, &system, ways)
+    both(what, &system)
 }
 
 const GET_PESTER: &str = "Pester 5: Install-Module Pester -MinimumVersion 5.5 -Scope CurrentUser";
 
 /// A system to run the files on.
-struct System {
+struct System<'s> {
     powershell: PathBuf,
     rid: &'static Rid,
     library: PathBuf,
@@ -101,19 +111,18 @@ struct System {
     /// What compiles C for it.
     compiler: Option<PathBuf>,
     wine: bool,
-    /// The directory lab's domain controllers, where they run.
-    controllers: Option<String>,
+    shared: &'s Shared<'s>,
 }
 
 /// Runs the files against the module from source, then against the one of the package.
-fn both(what: &'static str, system: &System, ways: &mut Vec<Way>) -> Result<Outcome> {
+fn both(what: &'static str, system: &System<'_>) -> Came {
     let place = build::target()?.join("test").join(system.rid.name);
     let libraries = [(system.rid, system.library.clone())];
     let source = place.join("source/EntraSspr");
     match module::from_source(&source, &libraries) {
         Err(error) if error.is::<module::NoCompiler>() => {
             let install = error.to_string();
-            return Ok(Outcome::NotRun { what, install });
+            return Ok((Outcome::NotRun { what, install }, Vec::new()));
         }
         other => other?,
     }
@@ -121,14 +130,15 @@ fn both(what: &'static str, system: &System, ways: &mut Vec<Way>) -> Result<Outc
     let others = system.other_libraries(&place.join("other"))?;
     let mut total = holds("the library", &image::faults(system.rid, &system.library, system.made)?);
     total += holds("the package", &package::faults(&package, None)?);
+    let mut ways = Vec::new();
     for (form, module) in [("from source", source), ("from the package", package.folder)] {
         let name = format!("{} {form}", system.rid.name);
         println!("-- {name}");
-        let (tally, skipped) = system.pester(&module, others.as_deref())?;
+        let (tally, skipped) = system.pester(&format!("{name} | "), &module, others.as_deref())?;
         total += tally;
         ways.push(Way { name, tally, skipped });
     }
-    Ok(Outcome::Ran(total))
+    Ok((Outcome::Ran(total), ways))
 }
 
 /// A check that passed where nothing is amiss, and else says what is.
@@ -139,9 +149,9 @@ fn holds(what: &str, faults: &[String]) -> Tally {
     one(faults.is_empty())
 }
 
-impl System {
+impl System<'_> {
     /// Runs the Pester files against a module.
-    fn pester(&self, module: &Path, others: Option<&Path>) -> Result<(Tally, BTreeSet<String>)> {
+    fn pester(&self, mark: &str, module: &Path, others: Option<&Path>) -> Result<(Tally, BTreeSet<String>)> {
         let tests = self.path(&build::root().join("powershell/tests"));
         let run = format!(
             "Import-Module Pester -MinimumVersion 5.0; Invoke-Pester -Path '{}' -Output Detailed -CI",
@@ -152,18 +162,17 @@ impl System {
             .args(["-Command", &run])
             // Pester writes its results file into the current folder.
             .current_dir(build::target()?)
-            .envs(
-                self.controllers
-                    .as_ref()
-                    .map(|controllers| ("SSPR_LAB_DIRECTORY", controllers)),
-            )
+            .env("SSPR_LAB_TURN", self.shared.turn.to_string())
             .env("SSPR_MODULE", self.path(module))
             .env("SSPR_LAB", &self.lab);
+        if let Some(Ok(controllers)) = self.shared.controllers {
+            command.env("SSPR_LAB_DIRECTORY", controllers);
+        }
         if let Some(others) = others {
             command.env("SSPR_OTHER_LIBRARIES", self.path(others));
         }
         let mut skipped = BTreeSet::new();
-        let tally = ran_watched(&mut command, |line| skipped.extend(skip(line)))?;
+        let tally = ran_watched(&mut command, mark, |line| skipped.extend(skip(line)))?;
         Ok((tally, skipped))
     }
 
