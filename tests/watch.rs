@@ -120,6 +120,30 @@ fn a_failure_ends_the_watch_and_no_reset_the_time() {
 }
 
 #[test]
+fn a_verification_that_failed_and_that_nothing_follows_is_what_the_time_ends_with() {
+    let lab = lab();
+    let session = app(&lab, 0);
+    let started = Timestamp::now();
+    let why = "User cancelled before passing the required authentication methods";
+    let result = watch_reset(&session, request(5), |event| {
+        if is_start(event) {
+            let step = "Self-service password reset flow activity progress";
+            happens(&lab, step, json!({"result": "failure", "reason": why}));
+        }
+        None
+    })
+    .unwrap();
+    assert!(
+        Timestamp::now().duration_since(started).as_secs() >= 5,
+        "the user may try again"
+    );
+    assert_eq!(result["verdict"], "Failed", "{result:#}");
+    assert!(result["headline"].as_str().unwrap().ends_with(why), "{result:#}");
+    assert!(!leg(&result, "Verification")["fix"].is_null(), "{result:#}");
+    assert_eq!(leg(&result, "Cloud")["status"], "Missing");
+}
+
+#[test]
 fn a_log_that_stumbles_is_asked_again_and_one_that_refuses_is_named() {
     let lab = lab();
     let session = app(&lab, 0);

@@ -444,7 +444,11 @@ Describe 'The host action readConnectServer' {
                 param($Server, $Arguments)
                 function Invoke-It {
                     [CmdletBinding()] param($Server, $Arguments)
-                    $result = Get-SsprConnectServerReply -Cmdlet $PSCmdlet -Server $Server -Arguments (ConvertFrom-SsprJson -Json $Arguments)
+                    $reading = [System.Collections.Generic.List[hashtable]]::new()
+                    Start-SsprConnectServerRead -Cmdlet $PSCmdlet -Reading $reading -Server $Server -Arguments (ConvertFrom-SsprJson -Json $Arguments)
+                    while (-not (Test-SsprConnectServerRead -Reading $reading)) { Start-Sleep -Milliseconds 20 }
+                    $result = Get-SsprConnectServerReply -Cmdlet $PSCmdlet -Reading $reading
+                    Stop-SsprConnectServerRead -Reading $reading
                     ConvertTo-Json -InputObject @{ id = 1; result = $result } -Depth 5 -Compress
                 }
                 Invoke-It -Server $Server -Arguments $Arguments

@@ -117,6 +117,8 @@ function New-ConnectServerData {
         Sent       = [System.Collections.Generic.List[hashtable]]::new()
         # Machines that cannot be reached.
         Away       = @()
+        # So long they take to answer; another runspace may hold it too.
+        Pace       = @{ Seconds = 0 }
     }
 }
 
@@ -165,14 +167,27 @@ $connectServerCommands = @{
         $found | Sort-Object -Property TimeCreated -Descending | Select-Object -First $MaxEvents
     }
     'Invoke-Command'                             = {
-        [CmdletBinding()] param([string[]] $ComputerName, [scriptblock] $ScriptBlock, [object[]] $ArgumentList, [pscredential] $Credential, [string] $ConfigurationName, [object] $SessionOption)
+        [CmdletBinding()] param([string[]] $ComputerName, [scriptblock] $ScriptBlock, [object[]] $ArgumentList, [pscredential] $Credential, [string] $ConfigurationName, [object] $SessionOption, [switch] $AsJob)
         $global:SsprConnectServer.Sent.Add(@{ ComputerName = $ComputerName[0]; Credential = $Credential; ConfigurationName = $ConfigurationName; ScriptBlock = $ScriptBlock; ArgumentList = $ArgumentList })
-        if ($global:SsprConnectServer.Away -contains $ComputerName[0]) { Write-Error -Message "Connecting to remote server $($ComputerName[0]) failed" -ErrorId 'CannotConnect'; return }
+        $wait = $global:SsprConnectServer.Pace.Seconds
+        $failure = if ($global:SsprConnectServer.Away -contains $ComputerName[0]) { "Connecting to remote server $($ComputerName[0]) failed" }
         # The other machine has the text alone, and what comes back went through the wire.
         $there = [scriptblock]::Create($ScriptBlock.ToString())
-        foreach ($one in & $there @ArgumentList) {
-            $text = [System.Management.Automation.PSSerializer]::Serialize($one)
-            [System.Management.Automation.PSSerializer]::Deserialize($text) | Add-Member -NotePropertyName PSComputerName -NotePropertyValue $ComputerName[0] -PassThru
+        $texts = @(if (-not $failure) { foreach ($one in & $there @ArgumentList) { [System.Management.Automation.PSSerializer]::Serialize($one) } })
+        $answer = {
+            param($Told)
+            if ($Told.Wait -gt 0) { Start-Sleep -Seconds $Told.Wait }
+            if ($Told.Failure) { Write-Error -Message $Told.Failure -ErrorId 'CannotConnect' }
+            foreach ($text in $Told.Texts) { [System.Management.Automation.PSSerializer]::Deserialize($text) | Add-Member -NotePropertyName PSComputerName -NotePropertyValue $Told.Computer -PassThru }
+        }
+        $told = @{ Wait = $wait; Failure = $failure; Texts = $texts; Computer = $ComputerName[0] }
+        if (-not $AsJob) { & $answer $told; return }
+        # A job that needs no other machine: of PowerShell 7 one of this process.
+        if ($PSVersionTable.PSEdition -eq 'Core') {
+            $parallel = @{ Parallel = [scriptblock]::Create("& { $answer } `$_"); AsJob = $true }
+            $told | ForEach-Object @parallel
+        } else {
+            Start-Job -ScriptBlock $answer -ArgumentList $told
         }
     }
 }

@@ -109,6 +109,18 @@ Describe 'Get-SsprRegistration' {
         [System.IO.File]::Exists($none) | Should -BeFalse
     }
 
+    It 'reads and writes no table with -WhatIf, which changes nothing of the other forms' {
+        $file = [System.IO.Path]::Combine($TestDrive, 'whatif.csv')
+        $before = Get-PageCount
+        Get-SsprRegistration -NotCapable -CsvPath $file -WhatIf | Should -BeNullOrEmpty
+        [System.IO.File]::Exists($file) | Should -BeFalse
+        Get-PageCount | Should -Be $before
+        $some = @(Get-SsprRegistration -WhatIf | Select-Object -First 2)
+        $some.Count | Should -Be 2
+        @($some | Get-SsprRegistration -WhatIf).Count | Should -Be 2
+        @(Get-SsprRegistration -Summary -WhatIf).Count | Should -BeGreaterThan 5
+    }
+
     It 'looks at users by name and by id, and says who is not in the report' {
         $some = @(Get-SsprRegistration | Select-Object -First 2)
         $given = @($some[0].UserPrincipalName, $some[1].Id, 'nobody@contoso.example' | Get-SsprRegistration -ErrorAction SilentlyContinue -ErrorVariable missing)

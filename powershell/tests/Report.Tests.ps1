@@ -115,6 +115,24 @@ Describe 'Reports' {
         @([System.IO.Directory]::GetFiles($folder)).Count | Should -Be 2
     }
 
+    It 'have a file of their own, of several results in one pipeline too' {
+        $file = [System.IO.Path]::Combine($TestDrive, 'several.json')
+        $part = Test-SsprReadiness -Snapshot $faulty -Step license
+        $fleet = [pscustomobject]@{ PSTypeName = 'EntraSspr.FleetResult'; Name = 'a'; Status = 'Failed'; Ready = $null; TenantName = $null; TenantId = $null; Reason = 'x'; EndedAt = [datetime]::UtcNow; First = $null; Steps = @() }
+        foreach ($second in $faulty, $fleet) {
+            $failure = Get-Failure -Script { $part, $second | Export-SsprReport -Path $file -Force }
+            $failure.FullyQualifiedErrorId | Should -Be 'Sspr.Argument.Invalid,Export-SsprReport'
+            "$failure" | Should -Match 'several results'
+            $failure.ErrorDetails.RecommendedAction | Should -Match 'ForEach-Object'
+            @((ConvertFrom-Json -InputObject ([System.IO.File]::ReadAllText($file))).steps.name) -join ' ' | Should -Be 'license' -Because 'the first stays'
+        }
+        (Get-Failure -Script { $part, $faulty | Export-SsprReport -Path $file -Force -WhatIf }).FullyQualifiedErrorId | Should -Be 'Sspr.Argument.Invalid,Export-SsprReport'
+        # Of a fleet they are one page.
+        $page = [System.IO.Path]::Combine($TestDrive, 'several.html')
+        $fleet, $fleet | Export-SsprReport -Path $page -Force
+        [System.IO.File]::ReadAllText($page) | Should -Match '<table'
+    }
+
     It 'do not replace a file unless told, and give it when told' {
         $file = [System.IO.Path]::Combine($TestDrive, 'k.html')
         ($faulty | Export-SsprReport -Path $file -PassThru).FullName | Should -Be $file

@@ -90,6 +90,41 @@ Describe 'A reset that is watched' {
         $end.Result.Headline | Should -Be 'No unlock was seen.'
     }
 
+    It 'is told though a Connect server does not answer, and leaves no job behind when it is stopped' {
+        $pace = [hashtable]::Synchronized(@{ Seconds = 0 })
+        $sent = [System.Collections.Generic.List[hashtable]]::new()
+        $shell = New-Shell
+        [void](Invoke-Shell -Shell $shell -Argument ([System.IO.Path]::Combine($PSScriptRoot, 'ConnectServer.ps1')), @{ Pace = $pace; Sent = $sent }, $connection, ([System.IO.Path]::Combine($PSScriptRoot, 'Lab.ps1')) -Script {
+                param($File, $With, $Connection, $Lab)
+                . $Lab
+                . $File
+                Start-ConnectServer -With $With
+                [void](Connect-SsprTenant @Connection)
+                [void](Connect-SsprConnectServer -ComputerName 'sync1.example.test')
+            }.ToString())
+        $shell.Commands.Clear()
+        [void]$shell.AddScript('Watch-SsprReset -User staff3@contoso.example -PollSec 1 -TimeoutSec 120')
+        $going = $shell.BeginInvoke()
+        $until = {
+            param($Holds)
+            $clock = [System.Diagnostics.Stopwatch]::StartNew()
+            while (-not (& $Holds) -and -not $going.IsCompleted -and $clock.Elapsed.TotalSeconds -lt 30) { Start-Sleep -Milliseconds 50 }
+        }
+        & $until { $shell.Streams.Information.Count -gt 0 }
+        # From the next question on the server is silent.
+        $pace.Seconds = 100
+        $before = $sent.Count
+        & $until { $sent.Count -gt $before }
+        Add-Event -With @{ reason = 'Successfully completed reset.' }
+        & $until { "$($shell.Streams.Information)" -match 'Came +Cloud' }
+        "$($shell.Streams.Information)" | Should -Match 'Came +Cloud'
+        $clock = [System.Diagnostics.Stopwatch]::StartNew()
+        $shell.Stop()
+        $clock.Elapsed.TotalSeconds | Should -BeLessThan 10
+        @(Invoke-Shell -Shell $shell -Script 'Get-Job').Count | Should -Be 0
+        Close-Shell -Shell $shell
+    }
+
     It 'of nobody is an error' {
         [void](Connect-SsprTenant @connection)
         $failure = Get-Failure { Watch-SsprReset -User nobody@contoso.example }

@@ -78,6 +78,42 @@ pub enum Cause {
     Unreadable,
 }
 
+/// What stops a reset in the directory, in the order in which it is met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stop {
+    /// Writeback does not find the user, as the name of a unit above holds what it cannot take.
+    ReservedName,
+    /// AdminSDHolder protects the user, or did.
+    AdminSdHolder,
+    /// A container, or the user, does not take what stands above.
+    Inheritance,
+    /// An entry denies a right.
+    Denied,
+    /// What is granted is for the class user.
+    InetOrgPerson,
+    /// Nothing grants a right.
+    NotGranted,
+    /// The password is younger than the minimum age.
+    TooYoung,
+}
+
+impl Stop {
+    /// Of a cause; of what cannot be read it is not known whether it stops anything.
+    fn of(cause: &Cause) -> Option<Stop> {
+        match cause {
+            Cause::AdminSdHolder => Some(Stop::AdminSdHolder),
+            Cause::Protected(_) | Cause::ProtectedUser => Some(Stop::Inheritance),
+            Cause::Denied { .. } => Some(Stop::Denied),
+            Cause::InetOrgPerson => Some(Stop::InetOrgPerson),
+            Cause::NotGranted { .. } => Some(Stop::NotGranted),
+            Cause::Unreadable => None,
+        }
+    }
+}
+
+/// Users by what stops their reset first, each once.
+pub type Stops = BTreeMap<Stop, u64>;
+
 /// Some users.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Crowd {
@@ -132,6 +168,8 @@ pub struct Scan {
     pub refused: Vec<Causes>,
     /// For each account: those whose password it may not change, as an entry denies that.
     pub change_denied: Vec<Causes>,
+    /// For each account: those whom it could not reset now, by what stops it first.
+    pub stops: Vec<Stops>,
     /// Those below a unit whose name writeback cannot take, by that unit.
     pub reserved: BTreeMap<String, Crowd>,
     /// The ages of passwords by the fine-grained policy that counts; under "" where it is the domain's.
@@ -157,6 +195,13 @@ impl Scan {
         self.descriptors += other.descriptors;
         causes(&mut self.refused, other.refused);
         causes(&mut self.change_denied, other.change_denied);
+        self.stops
+            .resize_with(self.stops.len().max(other.stops.len()), Stops::new);
+        for (into, from) in self.stops.iter_mut().zip(other.stops) {
+            for (stop, count) in from {
+                *into.entry(stop).or_default() += count;
+            }
+        }
         for (unit, crowd) in other.reserved {
             self.reserved.entry(unit).or_default().join(crowd);
         }
@@ -205,6 +250,7 @@ pub async fn scan(task: Task<'_>, login: &Login, connections: usize) -> (Scan, R
     let mut whole = Scan {
         refused: vec![Causes::new(); task.tokens.len()],
         change_denied: vec![Causes::new(); task.tokens.len()],
+        stops: vec![Stops::new(); task.tokens.len()],
         ..Scan::default()
     };
     let mut end = Ok(());
@@ -421,6 +467,7 @@ impl<'t> Scanner<'t> {
         self.scan.descriptors = std::mem::take(&mut self.weigher.count);
         let causes = vec![Causes::new(); self.task.tokens.len()];
         let empty = Scan {
+            stops: vec![Stops::new(); causes.len()],
             refused: causes.clone(),
             change_denied: causes,
             ..Scan::default()
@@ -438,14 +485,21 @@ impl<'t> Scanner<'t> {
             return;
         }
         self.scan.users += 1;
-        self.age(user);
+        let is_young = self.age(user);
         let class = class(user);
         self.scan.inet_org_persons += u64::from(class == INET_ORG_PERSON);
         self.look_above(&user.dn);
         let above = &self.above.1;
-        if let Some(unit) = above.reserved() {
+        let reserved = above.reserved().map(|unit| {
             self.scan.reserved.entry(unit.into()).or_default().add(&user.dn);
-        }
+            Stop::ReservedName
+        });
+        let mut stopped = |at: usize, cause: Option<&Cause>| {
+            let refused = || cause.and_then(Stop::of);
+            if let Some(stop) = reserved.or_else(refused).or(is_young.then_some(Stop::TooYoung)) {
+                *self.scan.stops[at].entry(stop).or_default() += 1;
+            }
+        };
         let sid = user.value("objectSid").and_then(Sid::read);
         let weighed = user
             .value("nTSecurityDescriptor")
@@ -455,13 +509,16 @@ impl<'t> Scanner<'t> {
                 if let Some(affected) = &self.task.affected {
                     self.rows.add(affected, at, user, &Cause::Unreadable);
                 }
+                stopped(at, None);
                 causes.entry(Cause::Unreadable).or_default().add(&user.dn);
             }
             return;
         };
         for (at, weighed) in weighed.iter().enumerate() {
-            if let Some(missing) = &weighed.missing {
-                let cause = cause(missing, user, at, above, self.task.containers);
+            let missing = weighed.missing.as_ref();
+            let cause = missing.map(|missing| cause(missing, user, at, above, self.task.containers));
+            stopped(at, cause.as_ref());
+            if let Some(cause) = cause {
                 if let Some(affected) = &self.task.affected {
                     self.rows.add(affected, at, user, &cause);
                 }
@@ -474,7 +531,8 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    fn age(&mut self, user: &Entry) {
+    /// Counts a user's password with those of its policy. Whether it is too young to be reset.
+    fn age(&mut self, user: &Entry) -> bool {
         let policies = self.task.ages;
         let name = user.text(RESULTANT_POLICY).map(str::to_lowercase).unwrap_or_default();
         let policy = policies.policies.get(&name).or(policies.domain.as_ref());
@@ -484,10 +542,11 @@ impl<'t> Scanner<'t> {
         };
         let counted = self.scan.ages.entry(name).or_default();
         counted.users += 1;
-        let Some(policy) = policy else { return };
+        let Some(policy) = policy else { return false };
         let (set, minimum) = (steps("pwdLastSet"), policy.minimum_age.saturating_neg());
         // 0: the password must be changed, which its age does not hinder.
-        if set > 0 && minimum > 0 && set.saturating_add(minimum) > policies.now {
+        let is_young = set > 0 && minimum > 0 && set.saturating_add(minimum) > policies.now;
+        if is_young {
             counted.young.add(&user.dn);
         }
         // It stays when the time is over.
@@ -495,6 +554,7 @@ impl<'t> Scanner<'t> {
         if locked > 0 && policy.locked_until(locked) > policies.now {
             self.scan.locked.add(&user.dn);
         }
+        is_young
     }
 
     /// Looks at what stands above a user. Users of a container come one after another.

@@ -20,7 +20,8 @@ use std::ffi::c_char;
 /// nothing of it), "NotWatched" (`detail` says why) or "NotApplicable" (a user of the cloud alone). `at` is by the clock of the source, `afterSeconds` counts from the first
 /// leg. The result is {`user`, `action`, `verdict`, `headline`, `begunAt`, `endedAt`, `legs[]`}; `verdict` is "Worked", "Failed", "Incomplete" or
 /// "Missing". A source that does not answer is told once, by a leg that is "Awaited" and has no `at`. It ends when all has come, after three
-/// polls of the audit log when Microsoft Entra said that it failed, after twelve when another leg did, or when the time is over. Its errors are
+/// polls of the audit log when Microsoft Entra said that it failed, after twelve when another leg did, or when the time is over. A verification that
+/// failed ends nothing, for the user may try again; it is the verdict where nothing has followed. Its errors are
 /// SSPR_STATUS_ARGUMENT_INVALID, SSPR_STATUS_SIGN_IN_NEEDED (nothing can be watched), a SERVICE or DIRECTORY status (the user was
 /// not found), or those of any task (see `sspr_task_next`).
 ///

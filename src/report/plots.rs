@@ -4,7 +4,7 @@ use super::export::{list, text};
 use crate::finding::number;
 use crate::snapshot::Snapshot;
 use crate::steps::authentication_methods::retirement::RETIREMENTS;
-use crate::steps::directory_permissions::REFUSED;
+use crate::steps::directory_permissions::stops::stopped;
 use crate::steps::user_registration::summary::causes;
 use serde_json::Value;
 
@@ -70,21 +70,26 @@ pub(super) fn of(document: &Value, snapshot: &Snapshot) -> Vec<Plot> {
                 .map(|(cause, count)| (cause.to_string(), count)),
         ));
     }
-    // Each user whom an account may not reset is among one of these.
-    let refused = REFUSED.iter().filter_map(|check| {
-        let of =
-            |finding: &&Value| text(finding, "id") == check.id && matches!(text(finding, "status"), "Fail" | "Warn");
-        let finding = findings.iter().find(of)?;
-        Some((
-            text(finding, "title").to_string(),
-            finding["affected"]["count"].as_u64()?,
-        ))
-    });
-    plots.extend(by_cause(
-        "Users whom the directory does not let the connector account reset, by cause",
-        "Each counts once, by what stands first in the way. Of passwords that are too young see the findings.",
-        refused,
-    ));
+    if let Some(stopped) = stopped(snapshot) {
+        plots.extend(by_cause(
+            "Users whose reset the directory stops today, by cause",
+            match (snapshot.facts.directory_access.is_partial(), stopped.is_whole) {
+                (true, true) => "The directory was read in part: of the enabled users who were read, each counts once, by what a reset meets first.",
+                (true, false) => {
+                    "The directory was read in part, by an older version: whom of those who were read the connector account may not reset."
+                }
+                (false, true) => {
+                    "Of the enabled users; each counts once, by what a reset meets first. A domain with several connector accounts counts \
+                     for the one that is stopped most. What stops everybody at once is among the findings."
+                }
+                (false, false) => {
+                    "Whom the connector account may not reset; each counts once. An older version read this: of reserved characters in \
+                     names of units, and of passwords that are too young, see the findings."
+                }
+            },
+            stopped.causes.into_iter().map(|(cause, count)| (cause.to_string(), count)),
+        ));
+    }
     let ends: Vec<(String, Option<Vec<u64>>)> = RETIREMENTS
         .iter()
         .filter_map(|end| {
@@ -186,12 +191,17 @@ mod tests {
         assert!(cannot > 0);
         assert_eq!(sum("Users who cannot reset"), cannot);
         let access = snapshot.facts.directory_access.value().unwrap();
+        let stops = access[0].stops.unwrap();
+        assert!(stops.reserved_name > 0 && stops.too_young > 0);
         let known = access[0]
             .refused
             .iter()
             .filter(|group| group.cause != Cause::Unreadable);
         let refused: u64 = known.map(|group| group.count).sum();
-        assert!(refused > 0);
-        assert_eq!(sum("Users whom the directory"), refused);
+        // One of those below a unit with a reserved name may not be reset either.
+        assert_eq!(
+            sum("Users whose reset"),
+            refused + stops.reserved_name - 1 + stops.too_young
+        );
     }
 }

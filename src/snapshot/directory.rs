@@ -202,6 +202,9 @@ pub struct DomainAccess {
     pub change_denied: Vec<CauseGroup>,
     /// The enabled users below a unit whose name writeback cannot take.
     pub reserved_names: Vec<CauseGroup>,
+    /// The enabled users whose reset the directory stops now; None where an older version read it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stops: Option<Stops>,
     /// The users whom nobody resets, as they are disabled or now locked out, the largest group first. That is no fault of
     /// what the account may do; the locked-out ones are among the enabled.
     pub barred: Vec<CauseGroup>,
@@ -215,6 +218,26 @@ impl DomainAccess {
             .map(|group| group.count)
             .fold(0, u64::saturating_add)
     }
+}
+
+/// How many users' reset the directory stops, each counted once: by what the reset meets first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Stops {
+    /// A unit's name holds a character that writeback cannot take.
+    pub reserved_name: u64,
+    /// AdminSDHolder protects the user, or did.
+    pub admin_sd_holder: u64,
+    /// Inheritance is off.
+    pub inheritance: u64,
+    /// An entry denies a right.
+    pub denied: u64,
+    /// What is granted is for the class user, and the user is an inetOrgPerson.
+    pub inet_org_person: u64,
+    /// Nothing grants a right.
+    pub not_granted: u64,
+    /// The password is younger than the minimum age.
+    pub too_young: u64,
 }
 
 /// What an object is to a set-up of rights.

@@ -1,5 +1,7 @@
 //! Step `directory_permissions`: may the connector account reset each user in the directory?
 
+pub mod stops;
+
 use super::on_premises::{access, across, listed, place, total, unjudged, unread};
 use super::{Setup, Step};
 use crate::change::{Change, Kind, Write};
@@ -146,9 +148,6 @@ const SETUP: Setup = Setup {
     needs: &[FactId::Connectors, FactId::DirectoryGrants],
     plan,
 };
-
-/// The checks that count the users whom the account may not reset, each user in one of them.
-pub const REFUSED: [&Check; 5] = [&GRANTED, &INHERITANCE, &DENIED, &INET_ORG_PERSON, &ADMINISTRATORS];
 
 /// The entries that are missing, and those that shall not be there, container by container. What an entry denies is not
 /// among the missing, for another that grants it would change nothing.

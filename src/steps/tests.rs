@@ -124,7 +124,8 @@ pub(crate) fn full() -> Value {
             crowd(json!({"kind": "adminSdHolder"}), 4), crowd(json!({"kind": "inetOrgPerson"}), 3),
             crowd(json!({"kind": "notGranted", "right": "Write pwdLastSet"}), 2), crowd(json!({"kind": "unreadable"}), 1)],
         "changeDenied": [crowd(json!({"kind": "denied", "right": "Change Password", "trustee": "Everyone", "container": null}), 2)],
-        "reservedNames": [crowd(json!({"kind": "reservedName", "container": "OU=a\\,b,DC=contoso,DC=example"}), 2)]}]),
+        "reservedNames": [crowd(json!({"kind": "reservedName", "container": "OU=a\\,b,DC=contoso,DC=example"}), 2)],
+        "stops": {"reservedName": 2, "inheritance": 411, "denied": 7, "adminSdHolder": 4, "inetOrgPerson": 3, "notGranted": 2, "tooYoung": 9}}]),
     );
     facts["directoryPasswords"] = known(
         json!([{"domain": "contoso.example", "users": 990, "young": 12, "youngSample": ["CN=a,DC=contoso,DC=example"],

@@ -143,6 +143,9 @@ const UNEXPIRE: &str = "Grant Unexpire Password on the domain's root: New-SsprPl
 /// What a reset that no agent wrote lacks.
 const NO_AGENT: &str =
     "See whether writeback is on and its agent runs: Test-SsprReadiness -Step cloud_writeback, connect_writeback.";
+/// What somebody can do whose verification failed.
+const NOT_VERIFIED: &str =
+    "The user may try again. Whether reset is on for this user, and which methods count: Test-SsprUser.";
 const BLOCKED: &str = "Too many tries: self-service reset is closed to this user for 24 hours.";
 const NOT_LOCKED: &str = "the account was not locked";
 
@@ -256,10 +259,14 @@ impl Watch {
             .any(|leg| must(leg) && self.known[*leg as usize].state == State::Awaited)
     }
 
-    /// Whether it ended there. A verification that a reset followed did not fail for good.
+    /// Whether it ended there. A verification that anything followed did not fail for good.
     fn fails(&self, leg: Leg) -> bool {
-        let state = |leg: Leg| self.known[leg as usize].state;
-        state(leg) == State::Failed && (leg != Leg::Verification || state(Leg::Cloud) != State::Came)
+        let was_followed = || {
+            self.known[Leg::Verification as usize + 1..]
+                .iter()
+                .any(|known| known.at.is_some())
+        };
+        self.known[leg as usize].state == State::Failed && (leg != Leg::Verification || !was_followed())
     }
 
     /// Whether Microsoft Entra has said that it failed, or all has come and something failed.
@@ -301,11 +308,8 @@ impl Watch {
         if activity.starts_with("blocked from self-service") {
             return vec![news(Leg::Cloud, State::Failed, reason, Some(BLOCKED))];
         }
-        if activity.contains("flow activity progress") {
-            let state = if succeeded { State::Came } else { State::Failed };
-            return vec![news(Leg::Verification, state, reason, None)];
-        }
-        if !self.action.is(&activity) {
+        let is_step = activity.contains("flow activity progress");
+        if !is_step && !self.action.is(&activity) {
             return Vec::new();
         }
         if !succeeded {
@@ -315,7 +319,14 @@ impl Watch {
             };
             let row = catalogue::resolve(&clue).first().map(|(row, _)| *row);
             let detail = row.map_or_else(|| reason.clone(), |row| in_catalogue(&reason, row));
-            return vec![news(Leg::Cloud, State::Failed, detail, row.map(|row| row.fix))];
+            let fix = row.map(|row| row.fix);
+            return vec![match is_step {
+                true => news(Leg::Verification, State::Failed, detail, fix.or(Some(NOT_VERIFIED))),
+                false => news(Leg::Cloud, State::Failed, detail, fix),
+            }];
+        }
+        if is_step {
+            return vec![news(Leg::Verification, State::Came, reason, None)];
         }
         let mut all = vec![news(Leg::Cloud, State::Came, reason, None)];
         if self.is_watched(Leg::Agent) {
@@ -540,10 +551,18 @@ impl Watch {
                         "Incomplete",
                         format!("Not the whole {what} was seen: {seen} came.{unread}"),
                     ),
-                    _ => (
-                        "Incomplete",
-                        format!("Not the whole {what} was seen: {open} did not come; {seen} did.{unread}"),
-                    ),
+                    _ => {
+                        // Each step of the verification is a record: that one came does not say that the user passed.
+                        let verification = &self.known[Leg::Verification as usize];
+                        let step = match seen == Leg::Verification.words() && !verification.detail.is_empty() {
+                            true => format!(" Its last step: {}.", verification.detail.trim_end_matches('.')),
+                            false => String::new(),
+                        };
+                        (
+                            "Incomplete",
+                            format!("Not the whole {what} was seen: {open} did not come; {seen} did.{step}{unread}"),
+                        )
+                    }
                 }
             }
         };
@@ -870,8 +889,12 @@ mod tests {
         );
         let news = watch.audited(&cancelled);
         note(&mut watch, news);
-        assert_eq!(verdict(&watch), "Failed");
         assert!(!watch.has_failed() && !watch.is_failing(), "the user may go on");
+        let end = watch.document("ann", at(99));
+        assert_eq!(end["verdict"], "Failed");
+        assert_eq!(end["headline"], "The reset failed: the verification: User cancelled");
+        let fix = watch.leg(Leg::Verification, true)["fix"].clone();
+        assert!(fix.as_str().unwrap().contains("Test-SsprUser"), "{fix}");
         let news = watch.audited(&reset(13, None));
         note(&mut watch, news);
         assert_eq!(verdict(&watch), "Incomplete");
@@ -884,6 +907,74 @@ mod tests {
         ));
         note(&mut watch, news);
         assert!(watch.has_failed());
+    }
+
+    #[test]
+    fn where_only_steps_of_the_verification_were_seen_the_last_is_told() {
+        let end = |parts: &[usize]| play(parts).document("ann", at(99))["headline"].clone();
+        let headline = end(&[0]);
+        assert!(
+            headline
+                .as_str()
+                .unwrap()
+                .ends_with("the verification did. Its last step: User passed."),
+            "{headline}"
+        );
+        let headline = end(&[0, 3]);
+        assert!(!headline.as_str().unwrap().contains("last step"), "{headline}");
+    }
+
+    #[test]
+    fn what_followed_a_verification_that_failed_is_what_counts() {
+        let cancelled = audit(
+            "Self-service password reset flow activity progress",
+            3,
+            "failure",
+            "User cancelled",
+            None,
+        );
+        let begun = |legs: &[usize]| {
+            let mut watch = play(legs);
+            let news = watch.audited(&cancelled);
+            note(&mut watch, news);
+            watch.document("ann", at(99))
+        };
+        // The log is late with what the user did after.
+        for legs in [&[1][..], &[1, 2, 3], &[3]] {
+            let end = begun(legs);
+            let headline = end["headline"].as_str().unwrap();
+            assert!(!headline.contains("User cancelled"), "{legs:?}: {headline}");
+            assert_ne!(end["verdict"], "Failed", "{legs:?}");
+        }
+        let mut watch = watched(Action::Reset);
+        for news in [
+            watch.audited(&cancelled),
+            watch.audited(&audit(
+                "Blocked from self-service password reset",
+                20,
+                "failure",
+                "throttled",
+                None,
+            )),
+        ] {
+            note(&mut watch, news);
+        }
+        let end = watch.document("ann", at(99));
+        assert_eq!(end["headline"], "The reset failed: Microsoft Entra's record: throttled");
+        // A cause that the catalogue has is told with its own fix.
+        let mut watch = watched(Action::Reset);
+        let known = audit(
+            "Self-service password reset flow activity progress",
+            3,
+            "failure",
+            "OnPremisesSuccessCloudFailure",
+            None,
+        );
+        let news = watch.audited(&known);
+        note(&mut watch, news);
+        let leg = watch.leg(Leg::Verification, true);
+        assert!(leg["detail"].as_str().unwrap().contains("catalogue, row"), "{leg}");
+        assert!(!leg["fix"].as_str().unwrap().contains("may try again"), "{leg}");
     }
 
     #[test]

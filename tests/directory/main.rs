@@ -23,7 +23,7 @@ use entra_sspr::directory::rights::{
     ACCOUNT_RESTRICTIONS, CHANGE_PASSWORD, DOMAIN_DNS, Guid, INET_ORG_PERSON, RESET_PASSWORD, UNEXPIRE_PASSWORD, USER,
     WRITE_LOCKOUT_TIME, WRITE_PWD_LAST_SET, Want,
 };
-use entra_sspr::directory::scan::{self, Cause, Policies, Scan};
+use entra_sspr::directory::scan::{self, Cause, Policies, Scan, Stop};
 use entra_sspr::directory::sid::{Sid, SidBuf};
 use entra_sspr::directory::token::Member;
 use serde::Deserialize;
@@ -559,6 +559,19 @@ async fn users_who_cannot_be_reset_are_told_by_their_cause() {
     assert!(refused[&everyone].sample.contains(&dan), "{refused:#?}");
     assert!(count(&Cause::InetOrgPerson) >= 3);
     assert!(count(&Cause::AdminSdHolder) >= 1);
+    // Each of them is stopped once, those below a unit with a reserved name by that name.
+    let of_reserved: u64 = found.reserved.values().map(|crowd| crowd.count).sum();
+    let unread = count(&Cause::Unreadable);
+    let of_refused = refused.values().map(|crowd| crowd.count).sum::<u64>() - unread;
+    let stopped: u64 = found.stops[0].values().sum();
+    assert!(
+        of_reserved > 0 && found.stops[0][&Stop::ReservedName] == of_reserved,
+        "{found:#?}"
+    );
+    assert!(
+        (of_refused.max(of_reserved)..=of_refused + of_reserved).contains(&stopped),
+        "{stopped} of {of_refused} and {of_reserved}"
+    );
     assert!(found.users > 50 && found.disabled.count > 1, "{found:#?}");
     assert!(found.descriptors < found.users, "{found:#?}");
 }

@@ -58,6 +58,9 @@ function Invoke-SsprNative {
     $result = $null
     [uint64]$task = 0
     $failure = [IntPtr]::Zero
+    # The Connect servers that are being read, and the question that this is for.
+    $reading = [System.Collections.Generic.List[hashtable]]::new()
+    $question = $null
     try {
         if ($null -eq $Handle) {
             $status = $native::$Function($json, [ref]$task, [ref]$failure)
@@ -70,6 +73,11 @@ function Invoke-SsprNative {
                 if (-not $Continue) { $Cmdlet.ThrowTerminatingError($record) }
                 $Cmdlet.WriteError($record)
                 return
+            }
+            if ($null -ne $question -and (Test-SsprConnectServerRead -Reading $reading)) {
+                Send-SsprReply -Task $task -Reply @{ id = $question; result = Get-SsprConnectServerReply -Cmdlet $Cmdlet -Reading $reading }
+                $question = $null
+                Stop-SsprConnectServerRead -Reading $reading
             }
             $text = [IntPtr]::Zero
             $failure = [IntPtr]::Zero
@@ -109,7 +117,16 @@ function Invoke-SsprNative {
                         $Cmdlet.WriteProgress([System.Management.Automation.ProgressRecord]::new(0, $Activity, 'Waiting for the sign-in in the browser. Ctrl+C ends it.'))
                     }
                 }
-                'hostAction' { Send-SsprHostAction -Cmdlet $Cmdlet -Task $task -Action $happened -HostAction $HostAction }
+                'hostAction' {
+                    if ($happened.Action -eq 'readConnectServer' -and $null -ne $HostAction -and $HostAction.ContainsKey('readConnectServer')) {
+                        # Whoever asks again no longer waits for the answer before.
+                        Stop-SsprConnectServerRead -Reading $reading
+                        $question = $happened.Id
+                        Start-SsprConnectServerRead -Cmdlet $Cmdlet -Reading $reading -Server $HostAction['readConnectServer'] -Arguments $happened.Arguments
+                    } else {
+                        Send-SsprHostAction -Cmdlet $Cmdlet -Task $task -Action $happened -HostAction $HostAction
+                    }
+                }
             }
         }
     } finally {
@@ -122,6 +139,7 @@ function Invoke-SsprNative {
             [void]$native::sspr_task_close($task, [ref]$failure)
             $native::sspr_string_free($failure)
         }
+        Stop-SsprConnectServerRead -Reading $reading
     }
     if ($shown) {
         $record = [System.Management.Automation.ProgressRecord]::new(0, $Activity, ' ')
@@ -184,7 +202,6 @@ function Send-SsprHostAction {
         [AllowNull()] [hashtable] $HostAction
     )
 
-    $native = $script:Native
     $reply = @{ id = $Action.Id }
     try {
         if ($null -eq $HostAction -or -not $HostAction.ContainsKey($Action.Action)) {
@@ -197,7 +214,6 @@ function Send-SsprHostAction {
                     if ($certificate -is [hashtable]) { $certificate = $certificate[[string]$Action.Arguments.Thumbprint] }
                     $reply['result'] = New-SsprSignature -Certificate $certificate -Arguments $Action.Arguments
                 }
-                'readConnectServer' { $reply['result'] = Get-SsprConnectServerReply -Cmdlet $Cmdlet -Server $HostAction['readConnectServer'] -Arguments $Action.Arguments }
                 'setConnectWriteback' { Set-SsprConnectWriteback -Cmdlet $Cmdlet -Server $HostAction['readConnectServer'] -ComputerName $Action.Arguments.Computer -Enabled $Action.Arguments.Enabled }
                 'confirm' { $reply['result'] = $Cmdlet.ShouldProcess([string]$Action.Arguments.Target, [string]$Action.Arguments.Title) }
                 'openBrowser' { $reply['result'] = Open-SsprBrowser -Url $Action.Arguments.Url }
@@ -210,7 +226,17 @@ function Send-SsprHostAction {
             $Cmdlet.WriteWarning("The browser could not be opened ($($_.Exception.Message)). Open this address in it: $($Action.Arguments.Url)")
         }
     }
-    $json = $native::Text((ConvertTo-Json -InputObject $reply -Depth 5 -Compress))
+    Send-SsprReply -Task $Task -Reply $reply
+}
+
+function Send-SsprReply {
+    # Answers the library.
+    [CmdletBinding()]
+    [OutputType([void])]
+    param([uint64] $Task, [hashtable] $Reply)
+
+    $native = $script:Native
+    $json = $native::Text((ConvertTo-Json -InputObject $Reply -Depth 5 -Compress))
     $failure = [IntPtr]::Zero
     # A reply that comes too late is told by the task's own error.
     [void]$native::sspr_task_reply($Task, $json, [ref]$failure)

@@ -362,31 +362,60 @@ function Read-SsprConnectServer {
         [AllowNull()] [AllowEmptyCollection()] [string[]] $Endpoint
     )
 
-    $Endpoint = @($Endpoint | Where-Object { $_ })
-    foreach ($one in $Endpoint) {
-        if ($one -notmatch $script:ConnectEndpointPattern) { throw [System.ArgumentException]::new("'$one' is no host:port") }
-    }
-    if (-not $Server['ComputerName']) {
-        $text = Read-SsprConnectServerHere -Cmdlet $Cmdlet -Day $Day -Endpoint $Endpoint
+    if ($Server['ComputerName']) {
+        $remote = Get-SsprConnectServerCommand -Server $Server -Day $Day -Endpoint $Endpoint
+        $answer = Invoke-Command @remote -ErrorAction Stop
     } else {
-        # A machine that is away is told sooner than in three minutes.
-        $option = [System.Management.Automation.Remoting.PSSessionOption]::new()
-        $option.OpenTimeout = [timespan]::FromSeconds(30)
-        $remote = @{ ComputerName = $Server['ComputerName']; SessionOption = $option; ErrorAction = 'Stop' }
-        if ($null -ne $Server['Credential']) { $remote['Credential'] = $Server['Credential'] }
-        if ($Server['ConfigurationName']) { $remote['ConfigurationName'] = $Server['ConfigurationName'] }
-        if ($Server['ConfigurationName'] -and $Server['ConfigurationName'] -notmatch '^(Microsoft\.)?PowerShell(32|\.|$)') {
-            # A restricted endpoint runs no script: this is one command with its parameters and is sent as that.
-            $command = "Get-SsprConnectServer -Day $Day"
-            if ($Endpoint.Count -gt 0) { $command += " -Relay '" + ($Endpoint -join "','") + "'" }
-            $answer = Invoke-Command @remote -ScriptBlock ([scriptblock]::Create($command))
-            $text = if ($null -ne $answer) { Get-SsprMember -InputObject $answer -Name Json }
-        } else {
-            $text = Invoke-Command @remote -ScriptBlock $script:ConnectServerReader -ArgumentList $Day, $Endpoint
-        }
+        $answer = Read-SsprConnectServerHere -Cmdlet $Cmdlet -Day $Day -Endpoint @(Get-SsprEndpoint -Endpoint $Endpoint)
     }
+    ConvertTo-SsprConnectServerText -Answer $answer
+}
+
+function Get-SsprEndpoint {
+    # The endpoints to try; one that is no host:port is thrown.
+    [CmdletBinding()]
+    [OutputType([string])]
+    param([AllowNull()] [AllowEmptyCollection()] [string[]] $Endpoint)
+
+    foreach ($one in @($Endpoint | Where-Object { $_ })) {
+        if ($one -notmatch $script:ConnectEndpointPattern) { throw [System.ArgumentException]::new("'$one' is no host:port") }
+        $one
+    }
+}
+
+function Get-SsprConnectServerCommand {
+    # What Invoke-Command takes to have another machine's document read.
+    [CmdletBinding()]
+    [OutputType([hashtable])]
+    param([hashtable] $Server, [int] $Day, [AllowNull()] [AllowEmptyCollection()] [string[]] $Endpoint)
+
+    $Endpoint = @(Get-SsprEndpoint -Endpoint $Endpoint)
+    # A machine that is away is told sooner than in three minutes, and one that is silent holds nobody up who has enough.
+    $option = [System.Management.Automation.Remoting.PSSessionOption]::new()
+    $option.OpenTimeout = [timespan]::FromSeconds(30)
+    $option.CancelTimeout = [timespan]::FromSeconds(5)
+    $remote = @{ ComputerName = $Server['ComputerName']; SessionOption = $option; ScriptBlock = $script:ConnectServerReader; ArgumentList = $Day, $Endpoint }
+    if ($null -ne $Server['Credential']) { $remote['Credential'] = $Server['Credential'] }
+    if ($Server['ConfigurationName']) { $remote['ConfigurationName'] = $Server['ConfigurationName'] }
+    if ($Server['ConfigurationName'] -and $Server['ConfigurationName'] -notmatch '^(Microsoft\.)?PowerShell(32|\.|$)') {
+        # A restricted endpoint runs no script: this is one command with its parameters and is sent as that.
+        $command = "Get-SsprConnectServer -Day $Day"
+        if ($Endpoint.Count -gt 0) { $command += " -Relay '" + ($Endpoint -join "','") + "'" }
+        $remote['ScriptBlock'] = [scriptblock]::Create($command)
+        $remote.Remove('ArgumentList')
+    }
+    $remote
+}
+
+function ConvertTo-SsprConnectServerText {
+    # The document in what a server answered: the text itself, or what the restricted endpoint's command gives.
+    [CmdletBinding()]
+    [OutputType([string])]
+    param([AllowNull()] [object] $Answer)
+
+    if ($null -ne $Answer -and $Answer -isnot [string]) { $Answer = Get-SsprMember -InputObject $Answer -Name Json }
     # A text from remoting bears the computer's name, and would be saved as an object.
-    $text = [string]::Concat('', $text)
+    $text = [string]::Concat('', $Answer)
     if (-not $text.StartsWith('{')) { throw [System.InvalidOperationException]::new('it answered with something else than what was asked for') }
     $text
 }
@@ -453,13 +482,15 @@ function Get-SsprConnectServerName {
     $read.Computer
 }
 
-function Get-SsprConnectServerReply {
-    # The answer to the library's question about the Connect servers: a document of each, and of one that could not be read
-    # why. Without any that was connected to it is this machine, where it is one.
+function Start-SsprConnectServerRead {
+    # Begins to answer the library's question about the Connect servers. Other machines are asked by jobs: one that is silent for
+    # minutes keeps this pipeline from nothing. Without any that was connected to it is this machine, where it is one.
     [CmdletBinding()]
-    [OutputType([hashtable])]
+    [OutputType([void])]
     param(
         [Parameter(Mandatory = $true)] [System.Management.Automation.PSCmdlet] $Cmdlet,
+        # Where what was begun is noted, so that the caller can end it whatever happens.
+        [Parameter(Mandatory = $true)] [AllowEmptyCollection()] [System.Collections.Generic.List[hashtable]] $Reading,
         [AllowNull()] [AllowEmptyCollection()] [hashtable[]] $Server,
         [Parameter(Mandatory = $true)] [psobject] $Arguments
     )
@@ -468,18 +499,75 @@ function Get-SsprConnectServerReply {
     if ($Server.Count -eq 0 -and (Test-SsprConnectServerHere)) { $Server = @(@{ Name = [Environment]::MachineName; ComputerName = '' }) }
     $endpoint = @(foreach ($one in @(Get-SsprMember -InputObject $Arguments -Name Endpoints)) { if ($null -ne $one) { '{0}:{1}' -f $one.Host, $one.Port } })
     if ($null -ne $script:Relays) { $endpoint = @($script:Relays) }
-    $texts = [System.Collections.Generic.List[string]]::new()
     foreach ($one in $Server) {
         $Cmdlet.WriteVerbose("Reading the Connect server $($one['Name']).")
+        $read = @{ Server = $one; Day = $Arguments.Days; Endpoint = $endpoint; Job = $null; Failure = $null }
+        $Reading.Add($read)
+        if (-not $one['ComputerName']) { continue }
         try {
-            $texts.Add((Read-SsprConnectServer -Cmdlet $Cmdlet -Server $one -Day $Arguments.Days -Endpoint $endpoint))
+            $remote = Get-SsprConnectServerCommand -Server $one -Day $read.Day -Endpoint $endpoint
+            $read.Job = Invoke-Command @remote -AsJob -ErrorAction Stop
         } catch [System.Management.Automation.PipelineStoppedException] {
             throw
         } catch {
-            $texts.Add((ConvertTo-Json -InputObject @{ computer = $one['Name']; error = $_.Exception.Message } -Compress))
+            $read.Failure = $_.Exception.Message
+        }
+    }
+}
+
+function Test-SsprConnectServerRead {
+    # Whether every server that was asked has answered.
+    [CmdletBinding()]
+    [OutputType([bool])]
+    param([AllowEmptyCollection()] [System.Collections.Generic.List[hashtable]] $Reading)
+
+    foreach ($read in $Reading) {
+        if ($null -ne $read.Job -and @('NotStarted', 'Running') -contains $read.Job.State) { return $false }
+    }
+    $true
+}
+
+function Get-SsprConnectServerReply {
+    # The answer to the library's question: a document of each server, and of one that could not be read why.
+    [CmdletBinding()]
+    [OutputType([hashtable])]
+    param(
+        [Parameter(Mandatory = $true)] [System.Management.Automation.PSCmdlet] $Cmdlet,
+        [AllowEmptyCollection()] [System.Collections.Generic.List[hashtable]] $Reading
+    )
+
+    $texts = [System.Collections.Generic.List[string]]::new()
+    foreach ($read in $Reading) {
+        try {
+            if ($read.Failure) { throw [System.InvalidOperationException]::new($read.Failure) }
+            $text = if ($null -eq $read.Job) {
+                Read-SsprConnectServer -Cmdlet $Cmdlet -Server $read.Server -Day $read.Day -Endpoint $read.Endpoint
+            } else {
+                # What is blocked would ask a question here, and nobody may be there.
+                if (@('Completed', 'Failed') -notcontains $read.Job.State) { throw [System.InvalidOperationException]::new("the connection ended: $($read.Job.State)") }
+                ConvertTo-SsprConnectServerText -Answer (Receive-Job -Job $read.Job -ErrorAction Stop)
+            }
+            $texts.Add($text)
+        } catch [System.Management.Automation.PipelineStoppedException] {
+            throw
+        } catch {
+            $texts.Add((ConvertTo-Json -InputObject @{ computer = $read.Server['Name']; error = $_.Exception.Message } -Compress))
         }
     }
     @{ servers = $texts.ToArray() }
+}
+
+function Stop-SsprConnectServerRead {
+    # Ends the jobs of a question, answered or not.
+    [CmdletBinding()]
+    [OutputType([void])]
+    param([AllowEmptyCollection()] [System.Collections.Generic.List[hashtable]] $Reading)
+
+    foreach ($read in $Reading) {
+        # Also where the cmdlet itself was called with -WhatIf or -Confirm.
+        if ($null -ne $read.Job) { Remove-Job -Job $read.Job -Force -WhatIf:$false -Confirm:$false -ErrorAction Ignore }
+    }
+    $Reading.Clear()
 }
 
 # Switches password writeback of the server that it runs on. It is sent to other machines as it stands, as the reader is.

@@ -11,7 +11,8 @@ function Export-SsprReport {
     The file is readable by its owner only, unless it is -Shared. It holds names of the tenant: -Redact takes them out.
 
     The report is made from what the result read (its Snapshot), judged again by the same steps. The results of
-    Invoke-SsprFleet become one page (.html) together, with a matrix of tenants by steps.
+    Invoke-SsprFleet become one page (.html) together, with a matrix of tenants by steps; of other results each has a file of its
+    own, and a second one in the same pipeline is an error.
     .PARAMETER Readiness
     What Test-SsprReadiness gave, a snapshot of Import-SsprSnapshot, or the results of Invoke-SsprFleet.
     .PARAMETER Path
@@ -78,6 +79,15 @@ function Export-SsprReport {
 
     begin {
         $fleet = [System.Collections.Generic.List[object]]::new()
+        # Whether a result of this pipeline has the file: -Force is for what was there before.
+        $taken = $false
+        $refuse = {
+            $PSCmdlet.ThrowTerminatingError((New-SsprErrorRecord -Document ([pscustomobject]@{
+                            name = 'Argument.Invalid'; category = 'InvalidArgument'; target = $Path
+                            message = "$Path is to hold several results, and would keep the last alone"
+                            help = 'Pipe in one result, or give each a file of its own: ForEach-Object { $_ | Export-SsprReport -Path "$($_.TenantId).html" }.'
+                        })))
+        }
     }
 
     process {
@@ -85,6 +95,7 @@ function Export-SsprReport {
             $fleet.Add((ConvertTo-SsprFleetDocument -Result $Readiness))
             return
         }
+        if ($taken) { & $refuse }
         $full = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $Path
         $form = $Format
         if (-not $form) {
@@ -110,6 +121,7 @@ function Export-SsprReport {
         $steps = Get-SsprMember -InputObject $Readiness -Name Steps
         if ($steps) { $request['steps'] = @($steps | ForEach-Object -Process { $_.Name }) }
         if ($Severity) { $request['severity'] = $Severity }
+        $taken = $true
         if (-not $PSCmdlet.ShouldProcess($full, 'Write the report')) { return }
         $written = Invoke-SsprNative -Cmdlet $PSCmdlet -Function 'sspr_report_write' -Request $request -Activity 'Writing the report'
         $PSCmdlet.WriteVerbose("$($written.Path): $($written.Bytes) bytes.")
@@ -118,6 +130,7 @@ function Export-SsprReport {
 
     end {
         if ($fleet.Count -eq 0) { return }
+        if ($taken) { & $refuse }
         $full = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $Path
         if ($Redact -or ($Format -and $Format -ne 'Html') -or (-not $Format -and '.html', '.htm' -notcontains [System.IO.Path]::GetExtension($full).ToLowerInvariant())) {
             $PSCmdlet.ThrowTerminatingError((New-SsprErrorRecord -Document ([pscustomobject]@{

@@ -45,7 +45,7 @@ function Get-SsprRegistration {
     An earlier run's result or snapshot, whose counts stand beside these.
     .PARAMETER CsvPath
     Write the users into this table. The file is readable by you only, and appears whole or not at all; what a spreadsheet
-    would take for a formula begins with an apostrophe.
+    would take for a formula begins with an apostrophe. With -WhatIf nothing is read either.
     .PARAMETER Force
     Replace a file that is there.
     .PARAMETER Session
@@ -83,7 +83,7 @@ function Get-SsprRegistration {
     .LINK
     https://learn.microsoft.com/entra/identity/authentication/howto-authentication-methods-activity
     #>
-    [CmdletBinding(DefaultParameterSetName = 'List')]
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium', DefaultParameterSetName = 'List')]
     [OutputType('EntraSspr.UserRegistration', ParameterSetName = ('List', 'User'))]
     [OutputType('EntraSspr.RegistrationCount', ParameterSetName = 'Summary')]
     [OutputType([psobject], ParameterSetName = 'Csv')]
@@ -209,6 +209,7 @@ function Get-SsprRegistration {
         if ($PSCmdlet.ParameterSetName -eq 'Csv') {
             $request['path'] = Resolve-SsprFilePath -Cmdlet $PSCmdlet -Path $CsvPath
             $request['overwrite'] = [bool]$Force
+            if (-not $PSCmdlet.ShouldProcess($request['path'], 'Write the users')) { return }
             $written = Invoke-SsprNative @native -Request $request
             & $warn $written
             $written | Select-Object -Property Path, Users

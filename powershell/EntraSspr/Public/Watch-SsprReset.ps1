@@ -11,8 +11,10 @@ function Watch-SsprReset {
 
     The audit log is late by minutes, so the time limit is half an hour. It ends as soon as all has come, and shortly after
     Microsoft Entra says that it failed. When another leg failed, such as an event 33004 of the Connect server, it waits
-    for twelve polls of the audit log (two minutes) more, for a later leg or a second try. A source that does not answer is told once
-    and asked again; it keeps nobody from the others. Of a user of the cloud alone the tenant is watched.
+    for twelve polls of the audit log (two minutes) more, for a later leg or a second try. A verification that failed ends
+    nothing, for the user may try again; it is the verdict where nothing has followed when the time is over. A source that
+    does not answer is told once and asked again; it keeps nobody from the others. Of a user of the cloud alone the tenant is
+    watched.
 
     The legs are written to the information stream as they come, and the whole is the output: Verdict is Worked, Failed, Incomplete
     (something did not come) or Missing (no reset was seen).

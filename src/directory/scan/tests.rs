@@ -188,3 +188,58 @@ fn disabled_and_locked_out_users_are_told_apart() {
         0
     );
 }
+
+#[test]
+fn whom_the_directory_stops_counts_once_by_what_comes_first() {
+    let now = 1_000_000 * STEPS;
+    let ages = Policies {
+        domain: Some(Policy {
+            minimum_age: -60 * STEPS,
+            ..Policy::default()
+        }),
+        now,
+        ..Policies::default()
+    };
+    let granted = [grant(BELOW, Some(USER))];
+    let inherited = [grant(flag::INHERITED, None)];
+    let open = descriptor(false, &inherited);
+    let young = (now - STEPS).to_string();
+    let old = (now - 3_600 * STEPS).to_string();
+    let one = |dn: &str, own: &[u8], set: &str, more: &[(&str, &[u8])]| {
+        let attributes = [&[("nTSecurityDescriptor", own), ("pwdLastSet", set.as_bytes())], more].concat();
+        Entry::of(dn, &attributes)
+    };
+    let (refused, shut) = (descriptor(false, &[]), descriptor(true, &[]));
+    let containers: [(&str, bool, &[Vec<u8>]); 3] = [
+        ("DC=x", false, &granted),
+        (r"OU=A\,,DC=x", false, &[]),
+        ("OU=B,DC=x", true, &[]),
+    ];
+    let users = [
+        one("CN=well,DC=x", &open, &old, &[]),
+        // All at once, then always one less.
+        one(r"CN=a,OU=A\,,DC=x", &refused, &young, &[]),
+        one(r"CN=b,OU=A\,,DC=x", &open, &old, &[]),
+        one("CN=c,OU=B,DC=x", &refused, &young, &[]),
+        one("CN=d,DC=x", &shut, &old, &[("adminCount", b"1")]),
+        one("CN=e,DC=x", &open, &young, &[]),
+        // Of what cannot be read it is known that it is too young, or nothing.
+        one("CN=f,DC=x", b"", &young, &[]),
+        one("CN=g,DC=x", b"", &old, &[]),
+        one("CN=h,DC=x", &refused, &young, &[("userAccountControl", b"514")]),
+    ];
+    let found = scanned(&containers, &users, &ages);
+    let stops: Vec<(Stop, u64)> = found.stops[0].clone().into_iter().collect();
+    assert_eq!(
+        stops,
+        [
+            (Stop::ReservedName, 2),
+            (Stop::AdminSdHolder, 1),
+            (Stop::Inheritance, 1),
+            (Stop::TooYoung, 2)
+        ]
+    );
+    let mut twice = found.clone();
+    twice.join(found);
+    assert_eq!(twice.stops[0][&Stop::ReservedName], 4);
+}

@@ -5,9 +5,9 @@ use crate::directory::descriptor::{Ace, Descriptor};
 use crate::directory::ldap::{Connection, DirectoryError};
 use crate::directory::names::Names;
 use crate::directory::rights::{DOMAIN_DNS, Guid, UNEXPIRE_PASSWORD, USER, Want};
-use crate::directory::scan::{self, Causes, NEEDED, Scan};
+use crate::directory::scan::{self, Causes, NEEDED, Scan, Stop};
 use crate::directory::sid::{Sid, SidBuf};
-use crate::snapshot::directory::{Cause, CauseGroup, Connector, Decision, DomainAccess, Held, Read};
+use crate::snapshot::directory::{Cause, CauseGroup, Connector, Decision, DomainAccess, Held, Read, Stops};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
@@ -61,8 +61,22 @@ pub(super) fn access(domain: String, connector: &Connector, scan: &Scan, at: usi
         refused: groups(scan.refused.get(at)),
         change_denied: groups(scan.change_denied.get(at)),
         reserved_names: scan.reserved.iter().map(reserved).collect(),
+        stops: scan.stops.get(at).map(stops),
         barred: largest_first(barred),
         ..DomainAccess::default()
+    }
+}
+
+fn stops(counted: &scan::Stops) -> Stops {
+    let count = |stop: Stop| counted.get(&stop).copied().unwrap_or_default();
+    Stops {
+        reserved_name: count(Stop::ReservedName),
+        admin_sd_holder: count(Stop::AdminSdHolder),
+        inheritance: count(Stop::Inheritance),
+        denied: count(Stop::Denied),
+        inet_org_person: count(Stop::InetOrgPerson),
+        not_granted: count(Stop::NotGranted),
+        too_young: count(Stop::TooYoung),
     }
 }
 
