@@ -150,12 +150,9 @@ struct How<'k> {
 
 /// Makes a plan's changes.
 pub async fn apply(session: &Session, request: ApplyRequest, context: &TaskContext) -> Result<Value> {
-    let (given, resumed) = match (&request.plan, request.resume) {
-        (Some(text), false) => (Plan::from_json(text)?, None),
-        (None, true) => {
-            let (journal, plan, known) = Journal::open(&request.journal)?;
-            (plan, Some((journal, known)))
-        }
+    let given = match (&request.plan, request.resume) {
+        (Some(text), false) => Plan::from_json(text)?,
+        (None, true) => Journal::plan(&request.journal)?,
         _ => return Err(Error::new(Status::ArgumentInvalid, "give either 'plan' or 'resume'").target("plan")),
     };
     let _locks = ours(session, &given)?;
@@ -176,9 +173,9 @@ pub async fn apply(session: &Session, request: ApplyRequest, context: &TaskConte
             error
         })?;
     }
-    let (mut journal, known) = match resumed {
-        Some(known) => known,
-        None => (
+    let (mut journal, known) = match request.resume {
+        true => Journal::open(&request.journal)?,
+        false => (
             Journal::begin(&request.journal, &given, account.as_deref())?,
             BTreeMap::new(),
         ),
@@ -213,8 +210,9 @@ pub async fn apply(session: &Session, request: ApplyRequest, context: &TaskConte
 
 /// Takes back what a journal says was done, the last first.
 pub async fn undo(session: &Session, request: UndoRequest, context: &TaskContext) -> Result<Value> {
-    let (mut journal, plan, known) = Journal::open(&request.journal)?;
+    let plan = Journal::plan(&request.journal)?;
     let _locks = ours(session, &plan)?;
+    let (mut journal, known) = Journal::open(&request.journal)?;
     let mut writer = Writer::new(session, context)?;
     if let Some(name) = request
         .force

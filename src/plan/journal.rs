@@ -111,30 +111,15 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Reads one, and goes on with it. A last line that a crash cut off counts for nothing.
-    pub fn open(path: &Path) -> Result<(Self, Plan, BTreeMap<String, Known>)> {
-        let name = path.display().to_string();
-        let damaged = || Error::new(Status::PlanInvalid, format!("{name} is not a journal")).target(name.clone());
-        let bytes = file::read(path)?;
-        let whole = Lines::whole(&bytes);
-        if whole.is_empty() && (bytes.is_empty() || bytes.starts_with(b"{\"at\":\"")) {
-            let what = "was cut off in its first line, which comes before any change: nothing was changed";
-            return Err(Error::new(Status::PlanInvalid, format!("the journal {name} {what}"))
-                .target(name.clone())
-                .help("Remove the file, and apply the plan again."));
-        }
-        let (mut plan, mut known) = (None, BTreeMap::<String, Known>::new());
-        for text in whole.split(|byte| *byte == b'\n').filter(|text| !text.is_empty()) {
-            let line: Line = json::read(text).map_err(|e| damaged().caused_by(&e))?;
-            if let Some(text) = line.plan {
-                plan = Some(Plan::from_json(&text)?);
-            }
-            if let (Some(id), Some(mark)) = (line.id, line.mark) {
-                known.entry(id).or_default().take(mark, line.kept);
-            }
-        }
-        let plan = plan.ok_or_else(damaged)?;
-        Ok((Journal(Lines::go_on(path, whole)?), plan, known))
+    /// The plan of one, which is left as it is: until what the plan writes to is locked, another run may be writing it.
+    pub fn plan(path: &Path) -> Result<Plan> {
+        read(path).map(|(_, plan, _)| plan)
+    }
+
+    /// Reads one, and goes on with it. A last line that a crash cut off counts for nothing, and goes.
+    pub fn open(path: &Path) -> Result<(Self, BTreeMap<String, Known>)> {
+        let (bytes, _, known) = read(path)?;
+        Ok((Journal(Lines::go_on(path, Lines::whole(&bytes))?), known))
     }
 
     /// Marks a change.
@@ -158,4 +143,30 @@ impl Journal {
         let text = serde_json::to_string(&line).map_err(|e| Error::new(Status::Internal, "a line").caused_by(&e))?;
         self.0.append(&text)
     }
+}
+
+/// The bytes of a journal, and what they tell.
+fn read(path: &Path) -> Result<(Vec<u8>, Plan, BTreeMap<String, Known>)> {
+    let name = path.display().to_string();
+    let damaged = || Error::new(Status::PlanInvalid, format!("{name} is not a journal")).target(name.clone());
+    let bytes = file::read(path)?;
+    let whole = Lines::whole(&bytes);
+    if whole.is_empty() && (bytes.is_empty() || bytes.starts_with(b"{\"at\":\"")) {
+        let what = "was cut off in its first line, which comes before any change: nothing was changed";
+        return Err(Error::new(Status::PlanInvalid, format!("the journal {name} {what}"))
+            .target(name.clone())
+            .help("Remove the file, and apply the plan again."));
+    }
+    let (mut plan, mut known) = (None, BTreeMap::<String, Known>::new());
+    for text in whole.split(|byte| *byte == b'\n').filter(|text| !text.is_empty()) {
+        let line: Line = json::read(text).map_err(|e| damaged().caused_by(&e))?;
+        if let Some(text) = line.plan {
+            plan = Some(Plan::from_json(&text)?);
+        }
+        if let (Some(id), Some(mark)) = (line.id, line.mark) {
+            known.entry(id).or_default().take(mark, line.kept);
+        }
+    }
+    let plan = plan.ok_or_else(damaged)?;
+    Ok((bytes, plan, known))
 }
