@@ -113,6 +113,8 @@ pub struct Files {
     pub template: Template,
     /// The computer settings' version by GPT.INI.
     pub version: Option<u32>,
+    /// Whether they are no more than `set_minimum_password_age` makes.
+    pub sets_age_alone: bool,
 }
 
 /// Reads the files of a group policy object.
@@ -124,13 +126,27 @@ pub async fn files(mounted: Option<&Path>, gpc_file_sys_path: &str) -> Result<Fi
         path: folder.join("GPT.INI").display().to_string(),
         source: std::io::ErrorKind::NotFound.into(),
     })?;
-    let template = read(below(&folder, TEMPLATE)).await?;
+    let bytes = read(below(&folder, TEMPLATE)).await?.unwrap_or_default();
+    let template = Template::read(&bytes)?;
+    let age = template.minimum_password_age.and_then(|age| u16::try_from(age).ok());
+    let bare = age.map(|age| template_edit::with_minimum_password_age(None, age));
     Ok(Files {
-        template: template
-            .map(|bytes| Template::read(&bytes))
-            .transpose()?
-            .unwrap_or_default(),
+        sets_age_alone: bare.transpose()? == Some(bytes) && has_no_other_files(&folder),
+        template,
         version: version(&ini),
+    })
+}
+
+/// Whether an object's folder holds no more than its template and GPT.INI.
+fn has_no_other_files(folder: &Path) -> bool {
+    let is_ours = |path: &Path, name: &std::ffi::OsStr, depth: usize| {
+        let ours = TEMPLATE.get(depth).is_some_and(|part| name.eq_ignore_ascii_case(part));
+        ours || path == folder && name.eq_ignore_ascii_case("GPT.INI")
+    };
+    (0..TEMPLATE.len()).all(|depth| {
+        let path = below(folder, &TEMPLATE[..depth]);
+        let mut entries = std::fs::read_dir(&path).into_iter().flatten();
+        entries.all(|entry| entry.is_ok_and(|entry| is_ours(&path, &entry.file_name(), depth)))
     })
 }
 

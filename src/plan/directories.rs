@@ -26,6 +26,8 @@ const EXTENSION: &str = "securityExtension";
 const IN_STEP: &str = "versionsAgree";
 /// Whether it is linked to the domain's root.
 const LINKED: &str = "linked";
+/// Whether its files hold nothing but what the change makes.
+const ALONE: &str = "nothingElse";
 
 /// Of `sDRightsEffective`: the DACL may be written.
 const DACL: u32 = 4;
@@ -173,6 +175,7 @@ impl Directories {
             let links = self.links(domain, &new.root).await?;
             let linked = policy_object::with_link(&links, object) == links;
             state.insert(LINKED.into(), linked.into());
+            state.insert(ALONE.into(), files.sets_age_alone.into());
         }
         Ok(Value::Object(state))
     }

@@ -493,6 +493,29 @@ fn an_object_is_made_where_none_sets_the_minimum_age() {
     let again = planned(&session, desired, "password_policy", true);
     assert_eq!(again["changes"], json!([]), "{again:#}");
 
+    // What others have put into it since would go with it.
+    let made = std::fs::read(&template).unwrap();
+    let registry = files.join("MACHINE/Registry.pol");
+    let others: [(&Path, Vec<u8>); 2] = [
+        (
+            &template,
+            [
+                &made[..],
+                b"L\0o\0c\0k\0o\0u\0t\0B\0a\0d\0C\0o\0u\0n\0t\0=\x005\0\r\0\n\0",
+            ]
+            .concat(),
+        ),
+        (&registry, b"PReg".to_vec()),
+    ];
+    for (path, bytes) in others {
+        std::fs::write(path, &bytes).unwrap();
+        let kept = undo(&session, &journal, &[]).unwrap();
+        assert_eq!(outcomes(&kept), ["drifted"], "{kept:#}");
+        assert!(std::fs::read(path).unwrap() == bytes && links().0 == linked);
+        std::fs::write(&template, &made).unwrap();
+        std::fs::remove_file(&registry).unwrap_or_default();
+    }
+
     // Cut off in the middle of the undo: the link is gone, the rest is there.
     entra_sspr::task::runtime().unwrap().block_on(async {
         let mut admin = child.open(&child.administrator).await;
