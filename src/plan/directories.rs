@@ -202,7 +202,14 @@ impl Directories {
             _ => policy_object::with_security_extension(&policy.extensions),
         };
         let extensions = edited.map_err(|e| Error::new(Status::DirectoryRefused, e.to_string()).target(object))?;
-        let kept: Vec<sysvol::Kept> = kept.iter().filter_map(|kept| files(kept)).collect();
+        let mut kept: Vec<sysvol::Kept> = kept.iter().filter_map(|kept| files(kept)).collect();
+        if new.is_some() {
+            // Before it was made there was nothing.
+            kept.push(sysvol::Kept {
+                days,
+                ..sysvol::Kept::default()
+            });
+        }
         let (mounted, made) = (policy.mounted.as_deref(), new.is_some());
         let written = sysvol::set_minimum_password_age(mounted, &policy.files, days, made, &kept).await;
         // The attribute's syntax is a signed number of the same 32 bits.

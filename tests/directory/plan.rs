@@ -1,9 +1,11 @@
 //! Set-up against a real domain controller: what is planned, applied and undone, and what the controller then lets the
 //! connector account do.
 
+mod cut_off;
+
 use crate::common::{apply_plan, check, create_plan, finding, open, state_of, turn, undo_plan, writer};
 use crate::forest::{connect, connect_as, connect_before};
-use crate::wire::{MODIFY, Server, WRITES};
+use crate::wire::{Cut, MODIFY, Server};
 use crate::{Dice, Lab, ROOT, lets};
 use entra_sspr::desired::Profile;
 use entra_sspr::directory::descriptor::{Acl, Descriptor};
@@ -12,7 +14,6 @@ use entra_sspr::session::Session;
 use serde_json::{Value, json};
 use sspr_lab::{Lab as TenantLab, LabOptions};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 fn create(session: &Arc<Session>, permissions: Value) -> Value {
@@ -412,6 +413,9 @@ fn a_container_is_looked_for_in_its_own_domain() {
     );
 }
 
+/// A unit of the child domain.
+const PEOPLE: &str = "OU=People,DC=child,DC=example,DC=test";
+
 /// What the sign-in may not do is told by name before anything is changed, and before there is a journal.
 #[test]
 #[ignore = "needs the directory lab"]
@@ -667,132 +671,6 @@ parser.parse(open(sys.argv[1], 'rb').read())
 print(parser.ini_conf.get('General', 'Version'))
 ";
 
-/// A state of the child domain that the trials below change: the unit's list, the root's links, the files of an object.
-fn child_state(child: &Lab, object: &str) -> (Vec<u8>, String, bool, Option<Vec<u8>>) {
-    entra_sspr::task::runtime().unwrap().block_on(async {
-        let mut admin = child.open(&child.administrator).await;
-        let unit = admin.read(PEOPLE, &["nTSecurityDescriptor"]).await.unwrap().unwrap();
-        let root = admin
-            .read("DC=child,DC=example,DC=test", &["gPLink"])
-            .await
-            .unwrap()
-            .unwrap();
-        let there = admin.read(object, &["versionNumber"]).await.unwrap();
-        (
-            unit.value("nTSecurityDescriptor").unwrap().to_vec(),
-            root.text("gPLink").unwrap_or_default().to_string(),
-            there.is_some(),
-            std::fs::read(template_of(child, object)).ok(),
-        )
-    })
-}
-
-const PEOPLE: &str = "OU=People,DC=child,DC=example,DC=test";
-
-/// A session for the child domain, with one of its users for a connector account.
-fn child_session(child: &Lab) -> Arc<Session> {
-    let session = open(&json!({}));
-    connect(&session, child, &child.dns_server, &["child1"]);
-    session
-}
-
-/// The process that the next test kills.
-#[test]
-#[ignore = "needs the directory lab"]
-fn a_process_that_applies() {
-    let (Ok(plan), Ok(journal)) = (std::env::var("SSPR_TRIAL_PLAN"), std::env::var("SSPR_TRIAL_JOURNAL")) else {
-        return;
-    };
-    let child = Lab::all().remove(1);
-    let session = child_session(&child);
-    let plan = std::fs::read_to_string(plan).unwrap();
-    // Whoever kills it knows that it begins now.
-    std::fs::write(format!("{journal}.begun"), "").unwrap();
-    let _ = apply_plan(
-        &session,
-        json!({"plan": plan, "journal": journal, "allowSysvolWrite": true, "effectiveSeconds": 0}),
-    );
-}
-
-/// The process is killed at many points, in changes and between them: going on makes all of it, taking it back leaves nothing.
-#[test]
-#[ignore = "needs the directory lab"]
-fn a_plan_that_is_killed_at_any_point_is_finished_or_taken_back() {
-    let _turn = TURN.lock();
-    let child = Lab::all().remove(1);
-    let session = child_session(&child);
-    let desired = json!({
-        "schemaVersion": 1,
-        "directoryPermissions": {"users": true, "inetOrgPersons": true, "containers": [PEOPLE]},
-        "passwordPolicy": {"minimumAgeDays": 0, "method": "sysvol"},
-    });
-    let steps = json!(["directory_permissions", "password_policy"]);
-    let create = || {
-        let request = json!({"desired": desired.to_string(), "steps": steps, "allowSysvolWrite": true});
-        create_plan(&session, request).unwrap()
-    };
-    let (mut cut, mut whole) = (0, 0);
-    // Once to its end; then cut off after a longer and longer part of that time, until it gets to its end again.
-    const PARTS: u32 = 32;
-    let mut lasts = None;
-    for trial in 0..=PARTS + 1 {
-        let made = create();
-        assert_eq!(made["counts"]["change"], 2, "{made:#}");
-        let object = made["changes"][1]["write"]["object"].as_str().unwrap().to_string();
-        let before = child_state(&child, &object);
-        let folder = tempfile::tempdir().unwrap();
-        let (plan, journal) = (folder.path().join("plan.json"), folder.path().join("plan.jsonl"));
-        std::fs::write(&plan, made["plan"].as_str().unwrap()).unwrap();
-        let mut process = std::process::Command::new(std::env::current_exe().unwrap());
-        process
-            .args(["--ignored", "--exact", "plan::a_process_that_applies"])
-            .env("SSPR_TRIAL_PLAN", &plan)
-            .env("SSPR_TRIAL_JOURNAL", &journal)
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null());
-        let mut process = process.spawn().unwrap();
-        while !folder.path().join("plan.jsonl.begun").exists() {
-            assert!(process.try_wait().unwrap().is_none(), "it ended before it began");
-            std::thread::sleep(std::time::Duration::from_millis(2));
-        }
-        let begun = std::time::Instant::now();
-        match lasts {
-            Some(lasts) if trial <= PARTS => std::thread::sleep(lasts * trial / PARTS),
-            _ => drop(process.wait().unwrap()),
-        }
-        lasts.get_or_insert(begun.elapsed());
-        let ended = process.try_wait().unwrap().is_some();
-        process.kill().unwrap();
-        process.wait().unwrap();
-        if !journal.exists() {
-            assert!(child_state(&child, &object) == before);
-            continue;
-        }
-        let text = std::fs::read_to_string(&journal).unwrap();
-        if !text.contains('\n') {
-            let told = resume(&session, &journal).unwrap_err();
-            assert!(told.message.contains("nothing was changed"), "{}", told.message);
-            assert!(child_state(&child, &object) == before);
-            continue;
-        }
-        cut += usize::from(!ended && text.contains("\"begun\""));
-        if trial % 2 == 0 {
-            let resumed = resume(&session, &journal).unwrap();
-            assert_eq!(resumed["complete"], true, "{trial}: {resumed:#}\n{text}");
-            assert_eq!(create()["changes"], json!([]), "{trial}");
-        }
-        let undone = undo(&session, &journal, &[]).unwrap();
-        assert_eq!(undone["complete"], true, "{trial}: {undone:#}\n{text}");
-        assert!(child_state(&child, &object) == before, "{trial}: {text}");
-        whole += usize::from(ended);
-        if whole == 2 {
-            break;
-        }
-    }
-    assert!(cut >= 6, "it was cut off in the middle of {cut} trials");
-    assert_eq!(whole, 2, "it never got to its end");
-}
-
 /// Files that cannot be written, and such as another controller has changed already.
 #[test]
 #[ignore = "needs the directory lab"]
@@ -873,7 +751,8 @@ fn an_answer_that_is_lost_is_looked_for() {
     let mut first = true;
     let runtime = entra_sspr::task::runtime().unwrap();
     let server = runtime.block_on(Server::before(&scene.lab, move |asked| {
-        asked.last = asked.operation == MODIFY && std::mem::take(&mut first);
+        let is_first = asked.operation == MODIFY && std::mem::take(&mut first);
+        asked.cut = is_first.then_some(Cut::After);
     }));
     let session = open(&json!({}));
     connect_before(&session, &scene.lab, &server, &["svc-trial"]);
@@ -885,64 +764,6 @@ fn an_answer_that_is_lost_is_looked_for() {
     assert!(scene.list() != before);
     assert_eq!(outcomes(&undo(&session, &journal, &[]).unwrap()), ["undone"]);
     assert!(scene.list() == before);
-}
-
-/// The controller goes down at some point after the first write, and comes back: the rest is told, and finished or taken back.
-#[test]
-#[ignore = "needs the directory lab"]
-fn a_controller_that_goes_down_in_the_middle_leaves_the_rest_to_be_resumed() {
-    let _turn = TURN.lock();
-    let scene = Scene::new();
-    let other = Scene {
-        unit: format!("OU=Field,OU=Staff,{ROOT}"),
-        ..Scene::new()
-    };
-    let folder = tempfile::tempdir().unwrap();
-    // How many requests it takes after the first write; None: it is up.
-    let left: Arc<Mutex<Option<u32>>> = Arc::default();
-    let writes = Arc::new(AtomicUsize::new(0));
-    let (state, written) = (Arc::clone(&left), Arc::clone(&writes));
-    let mut has_written = false;
-    let runtime = entra_sspr::task::runtime().unwrap();
-    let server = runtime.block_on(Server::before(&scene.lab, move |asked| {
-        written.fetch_add(usize::from(WRITES.contains(&asked.operation)), Relaxed);
-        let mut left = state.lock().unwrap();
-        let Some(count) = left.as_mut() else {
-            has_written = false;
-            return;
-        };
-        // Only what reads is cut off, so that no write is done unseen.
-        asked.last = has_written && *count == 0 && asked.operation != MODIFY;
-        *count -= u32::from(has_written && *count > 0);
-        has_written |= asked.operation == MODIFY;
-    }));
-    let session = open(&json!({}));
-    connect_before(&session, &scene.lab, &server, &["svc-trial"]);
-    let before = (scene.list(), other.list());
-    let wanted = json!({"users": true, "containers": [scene.unit, other.unit]});
-    let made = create(&session, wanted);
-    assert_eq!(made["counts"]["change"], 2, "{made:#}");
-    assert_eq!(writes.load(Relaxed), 0, "a plan sends none");
-    for (count, goes_on) in [(0, true), (2, false)] {
-        let journal = folder.path().join(format!("{count}.jsonl"));
-        *left.lock().unwrap() = Some(count);
-        let told = apply(&session, &made, &journal);
-        *left.lock().unwrap() = None;
-        let told = told.unwrap();
-        let mut changes = told["changes"].as_array().unwrap().iter();
-        let told_why = changes.any(|change| change["error"]["name"] == "Directory.Unreachable");
-        assert!(told_why, "after {count}: {told:#}");
-        assert_eq!(told["complete"], false, "after {count}: {told:#}");
-        assert!(told["counts"]["open"].as_u64() > Some(0), "after {count}: {told:#}");
-        assert!(writes.swap(0, Relaxed) > 0);
-        if goes_on {
-            let done = resume(&session, &journal).unwrap();
-            assert_eq!(done["complete"], true, "after {count}: {done:#}");
-            assert!(scene.list() != before.0 && other.list() != before.1);
-        }
-        undo(&session, &journal, &[]).unwrap();
-        assert!((scene.list(), other.list()) == before, "after {count}");
-    }
 }
 
 /// What an attribute of an object is in the directory, put there by a person.
