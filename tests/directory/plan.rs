@@ -788,6 +788,50 @@ fn clicked(tenant: &TenantLab, change: &Value, value: &Value) -> bool {
     true
 }
 
+/// Somebody links another policy between the reading of the links and their writing.
+#[test]
+#[ignore = "needs the directory lab"]
+fn what_others_link_in_the_meantime_stays_linked() {
+    let _turn = TURN.lock();
+    let child = Arc::new(Lab::all().remove(1));
+    let root = "DC=child,DC=example,DC=test";
+    let other = format!("[LDAP://CN={{6AC1786C-016F-11D2-945F-00C04FB984F9}},CN=Policies,CN=System,{root};0]");
+    let links = || {
+        entra_sspr::task::runtime().unwrap().block_on(async {
+            let mut admin = child.open(&child.administrator).await;
+            let entry = admin.read(root, &["gPLink"]).await.unwrap().unwrap();
+            entry.text("gPLink").unwrap().to_string()
+        })
+    };
+    let before = links();
+    let (both, somebody) = (format!("{before}{other}"), Arc::clone(&child));
+    let (mut first, linked) = (true, both.clone());
+    let server = Server::before(&child, move |asked| {
+        if asked.operation == MODIFY && asked.has("gPLink") && std::mem::take(&mut first) {
+            let (child, linked) = (Arc::clone(&somebody), linked.clone());
+            let person = std::thread::spawn(move || put(&child, root, "gPLink", &linked));
+            tokio::task::block_in_place(|| person.join().unwrap());
+        }
+    });
+    let server = entra_sspr::task::runtime().unwrap().block_on(server);
+    let session = open(&json!({}));
+    connect_before(&session, &child, &server, &[]);
+    let desired = json!({"schemaVersion": 1, "passwordPolicy": {"minimumAgeDays": 0, "method": "sysvol"}});
+    let made = planned(&session, desired, "password_policy", true);
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("plan.jsonl");
+    let told = apply(&session, &made, &journal).unwrap();
+    assert_eq!(outcomes(&told), ["drifted"], "{told:#}");
+    let why = told["changes"][0]["error"]["message"].as_str().unwrap();
+    assert_eq!(why, format!("somebody else changed gPLink of {root} in the meantime"));
+    assert_eq!(links(), both);
+    assert_eq!(outcomes(&resume(&session, &journal).unwrap()), ["done"]);
+    assert!(links().starts_with(&format!("{both}[")));
+    assert_eq!(outcomes(&undo(&session, &journal, &[]).unwrap()), ["undone"]);
+    assert_eq!(links(), both);
+    put(&child, root, "gPLink", &before);
+}
+
 /// The whole of it: a faulty tenant and its directories, planned, applied, what is by hand done by hand, judged, and taken back.
 /// Where the portal's back end may not be written to, more is by hand. Returns what a person was told to click.
 fn is_set_up_and_set_back(portal: bool) -> Vec<String> {
