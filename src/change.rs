@@ -56,7 +56,8 @@ pub enum Write {
         domain: String,
         /// The group policy object's distinguished name.
         object: String,
-        /// The object that is made, where it is one: before is null then, and after holds `linked` too.
+        /// The object that is made, where it is one: before is null then, and after holds `linked` and `nothingElse` (what
+        /// somebody else put into it since is not taken away with it) too.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         new: Option<NewPolicy>,
     },

@@ -502,6 +502,37 @@ fn two_plans_of_one_tenant_are_not_applied_at_once() {
     undo(&session, &first).unwrap();
 }
 
+/// While another run may be writing a journal, whose last line is on its way to the disk, nothing of it is cut off.
+#[test]
+fn a_journal_is_not_touched_while_another_run_may_write_it() {
+    let _turn = turn();
+    let lab = lab();
+    let session = writer(&lab);
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("plan.jsonl");
+    let made = create(
+        &session,
+        &json!({"schemaVersion": 1, "notifications": {"users": true}}),
+        true,
+    );
+    apply(&session, &made, &journal).unwrap();
+    let named = |name| std::env::var_os(name).map(PathBuf::from);
+    let state = named("LOCALAPPDATA").or_else(|| named("XDG_STATE_HOME"));
+    let state = state.unwrap_or_else(|| named("HOME").unwrap().join(".local/state"));
+    let lock = state.join(format!("EntraSspr/{}.lock", lab.tenant(0).tenant_id.to_lowercase()));
+    let other = std::fs::OpenOptions::new().write(true).open(lock).unwrap();
+    other.lock().unwrap();
+    let text = std::fs::read_to_string(&journal).unwrap() + "{\"at\":\"20";
+    std::fs::write(&journal, &text).unwrap();
+    let resume = json!({"journal": journal, "resume": true, "allowPortalWrite": true});
+    for refused in [undo(&session, &journal), apply_plan(&session, resume)] {
+        assert_eq!(refused.unwrap_err().status, Status::PlanLocked);
+    }
+    assert_eq!(std::fs::read_to_string(&journal).unwrap(), text);
+    drop(other);
+    assert_eq!(undo(&session, &journal).unwrap()["complete"], true);
+}
+
 /// Somebody changes whom a policy leaves out.
 fn set_left_out(session: &Arc<Session>, id: &str, users: Value) {
     let ask = entra_sspr::tenant::graph::Ask::directory(format!("/v1.0/identity/conditionalAccess/policies/{id}"));

@@ -46,6 +46,8 @@ const READ: usize = 64 << 10;
 const BASE: u32 = 0;
 const CHILDREN: u32 = 1;
 const SUBTREE: u32 = 2;
+const ADD: u32 = 0;
+const DELETE: u32 = 1;
 const REPLACE: u32 = 2;
 /// How often a list is begun that a controller breaks off between two pages.
 const TRIES: usize = 3;
@@ -388,17 +390,25 @@ impl Connection {
         self.put(dn, "unicodePwd", &[&bytes], &hints.unwrap_or_default()).await
     }
 
+    /// Gives an attribute of one text another, where that is still what it has; an empty one is none. Else it is refused, and
+    /// what somebody else wrote in the meantime stays.
+    pub async fn exchange(&mut self, dn: &str, attribute: &str, old: &str, new: &str) -> Result<()> {
+        let parts = [(DELETE, old), (ADD, new)].into_iter();
+        let parts = parts.filter(|(_, text)| !text.is_empty());
+        let changes: Vec<_> = parts
+            .map(|(how, text)| changing(how, attribute, &[text.as_bytes()]))
+            .collect();
+        self.modify(dn, &changes, &[]).await
+    }
+
     async fn put(&mut self, dn: &str, attribute: &str, values: &[&[u8]], controls: &[u8]) -> Result<()> {
-        // They may be a password.
-        let secret = |tag, parts: &[&[u8]]| Zeroizing::new(value(tag, parts));
-        let values: Vec<_> = values.iter().map(|one| secret(OCTETS, &[one])).collect();
-        let values: Vec<&[u8]> = values.iter().map(|one| one.as_slice()).collect();
-        let named = secret(
-            SEQUENCE,
-            &[&value(OCTETS, &[attribute.as_bytes()]), &secret(SET, &values)],
-        );
-        let change = secret(SEQUENCE, &[&number(ENUMERATED, REPLACE), &named]);
-        let request = secret(0x66, &[&value(OCTETS, &[dn.as_bytes()]), &secret(SEQUENCE, &[&change])]);
+        self.modify(dn, &[changing(REPLACE, attribute, values)], controls).await
+    }
+
+    async fn modify(&mut self, dn: &str, changes: &[Zeroizing<Vec<u8>>], controls: &[u8]) -> Result<()> {
+        let changes: Vec<&[u8]> = changes.iter().map(|one| one.as_slice()).collect();
+        let changes = Zeroizing::new(value(SEQUENCE, &changes));
+        let request = Zeroizing::new(value(0x66, &[&value(OCTETS, &[dn.as_bytes()]), &changes]));
         self.ask(&request, controls).await
     }
 
@@ -446,6 +456,19 @@ impl Connection {
         }
         result(self.host(), outcome)
     }
+}
+
+/// One change of an attribute, of those that a request may have.
+fn changing(how: u32, attribute: &str, values: &[&[u8]]) -> Zeroizing<Vec<u8>> {
+    // They may be a password.
+    let secret = |tag, parts: &[&[u8]]| Zeroizing::new(value(tag, parts));
+    let values: Vec<_> = values.iter().map(|one| secret(OCTETS, &[one])).collect();
+    let values: Vec<&[u8]> = values.iter().map(|one| one.as_slice()).collect();
+    let named = secret(
+        SEQUENCE,
+        &[&value(OCTETS, &[attribute.as_bytes()]), &secret(SET, &values)],
+    );
+    secret(SEQUENCE, &[&number(ENUMERATED, how), &named])
 }
 
 /// A stream inside TLS, and the controller's certificate.

@@ -113,6 +113,8 @@ pub struct Files {
     pub template: Template,
     /// The computer settings' version by GPT.INI.
     pub version: Option<u32>,
+    /// Whether they are no more than `set_minimum_password_age` makes.
+    pub sets_age_alone: bool,
 }
 
 /// Reads the files of a group policy object.
@@ -124,13 +126,27 @@ pub async fn files(mounted: Option<&Path>, gpc_file_sys_path: &str) -> Result<Fi
         path: folder.join("GPT.INI").display().to_string(),
         source: std::io::ErrorKind::NotFound.into(),
     })?;
-    let template = read(below(&folder, TEMPLATE)).await?;
+    let bytes = read(below(&folder, TEMPLATE)).await?.unwrap_or_default();
+    let template = Template::read(&bytes)?;
+    let age = template.minimum_password_age.and_then(|age| u16::try_from(age).ok());
+    let bare = age.map(|age| template_edit::with_minimum_password_age(None, age));
     Ok(Files {
-        template: template
-            .map(|bytes| Template::read(&bytes))
-            .transpose()?
-            .unwrap_or_default(),
+        sets_age_alone: bare.transpose()? == Some(bytes) && has_no_other_files(&folder),
+        template,
         version: version(&ini),
+    })
+}
+
+/// Whether an object's folder holds no more than its template and GPT.INI.
+fn has_no_other_files(folder: &Path) -> bool {
+    let is_ours = |path: &Path, name: &std::ffi::OsStr, depth: usize| {
+        let ours = TEMPLATE.get(depth).is_some_and(|part| name.eq_ignore_ascii_case(part));
+        ours || path == folder && name.eq_ignore_ascii_case("GPT.INI")
+    };
+    (0..TEMPLATE.len()).all(|depth| {
+        let path = below(folder, &TEMPLATE[..depth]);
+        let mut entries = std::fs::read_dir(&path).into_iter().flatten();
+        entries.all(|entry| entry.is_ok_and(|entry| is_ours(&path, &entry.file_name(), depth)))
     })
 }
 
@@ -166,6 +182,21 @@ fn mended(now: Vec<u8>, old: &[u8], new: &[u8]) -> Vec<u8> {
     }
 }
 
+/// What an object's template and GPT.INI held before the writes that they were cut off in. What was kept before each of these is
+/// given, of the latest first.
+fn whole(template: Vec<u8>, ini: Vec<u8>, kept: &[Kept]) -> Result<(Vec<u8>, Vec<u8>), SysvolError> {
+    let Some((last, earlier)) = kept.split_first() else {
+        return Ok((template, ini));
+    };
+    // What was kept may have been cut off itself: what was then to be written was made of what was whole.
+    let (sound, sound_ini) = whole(last.template.clone(), last.ini.clone(), earlier)?;
+    let new = template_edit::with_minimum_password_age(Some(&sound), last.days)?;
+    let version = policy_object::raised(policy_object::version(&sound_ini)?.unwrap_or_default());
+    let new_ini = policy_object::with_version(&sound_ini, version)?;
+    let template = mended(template, &last.template, &new);
+    whole(template, mended(ini, &last.ini, &new_ini), earlier)
+}
+
 /// Sets the minimum password age in an object's security template, in days, and raises the version of its files; gives the
 /// new version. Files are written where they lie, so that they keep their access lists: the template first, for its version
 /// is what makes clients read it. What an earlier write was cut off in is made whole from what was kept. Only where the
@@ -179,14 +210,9 @@ pub async fn set_minimum_password_age(
 ) -> Result<u32, SysvolError> {
     let folder = folder(mounted, gpc_file_sys_path)?;
     let (ini_path, path) = (below(&folder, &["GPT.INI"]), below(&folder, TEMPLATE));
-    let mut ini = read(ini_path.clone()).await?.unwrap_or_default();
-    let mut template = read(path.clone()).await?.unwrap_or_default();
-    for old in kept {
-        let new = template_edit::with_minimum_password_age(Some(&old.template), old.days)?;
-        template = mended(template, &old.template, &new);
-        let version = policy_object::raised(policy_object::version(&old.ini)?.unwrap_or_default());
-        ini = mended(ini, &old.ini, &policy_object::with_version(&old.ini, version)?);
-    }
+    let ini = read(ini_path.clone()).await?.unwrap_or_default();
+    let template = read(path.clone()).await?.unwrap_or_default();
+    let (template, ini) = whole(template, ini, kept)?;
     for (path, bytes) in [(&path, &template), (&ini_path, &ini)] {
         if !made && bytes.is_empty() {
             return Err(SysvolError::Read {
@@ -310,6 +336,53 @@ mod tests {
                 mended(b"MinimumPasswordAge = 7\r\n".to_vec(), old, new),
                 b"MinimumPasswordAge = 7\r\n"
             );
+        }
+    }
+
+    /// Cut off in the middle of being applied, and then in the middle of being taken back.
+    #[test]
+    fn what_was_cut_off_twice_is_what_was_there_first() {
+        let old = Kept {
+            template: template_edit::with_minimum_password_age(None, 1).unwrap(),
+            ini: b"[General]\r\nVersion=65545\r\ndisplayName=New\r\n".to_vec(),
+            days: 12,
+        };
+        let age = |days| template_edit::with_minimum_password_age(Some(&old.template), days).unwrap();
+        let next = |ini: &[u8]| {
+            let version = policy_object::version(ini).unwrap().unwrap();
+            policy_object::with_version(ini, policy_object::raised(version)).unwrap()
+        };
+        let cut = |new: &[u8], now: &[u8], at: usize, emptied: bool| {
+            let rest = if emptied {
+                &[]
+            } else {
+                now.get(at..).unwrap_or_default()
+            };
+            [&new[..at], rest].concat()
+        };
+        let (forth, back, forth_ini) = (age(12), age(1), next(&old.ini));
+        for emptied in [false, true] {
+            for first in (0..forth.len()).step_by(3) {
+                let made = Kept {
+                    template: cut(&forth, &old.template, first, emptied),
+                    ini: cut(&forth_ini, &old.ini, first % forth_ini.len(), emptied),
+                    days: 1,
+                };
+                // What comes behind its only digit may be there already.
+                let is_whole = made.ini == forth_ini;
+                let back_ini = next(if is_whole { &forth_ini } else { &old.ini });
+                for second in (0..back.len()).step_by(5) {
+                    let template = cut(&back, &made.template, second, emptied);
+                    let ini = cut(&back_ini, &made.ini, second % back_ini.len(), emptied);
+                    let whole = whole(template, ini, &[made.clone(), old.clone()]);
+                    let (template, ini) = whole.unwrap_or_else(|e| panic!("{first} {second} {emptied}: {e}"));
+                    assert!(template == old.template, "{first} {second} {emptied}");
+                    assert!(
+                        [&old.ini, &forth_ini, &back_ini].contains(&&ini),
+                        "{first} {second} {emptied}"
+                    );
+                }
+            }
         }
     }
 

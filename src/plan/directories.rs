@@ -26,9 +26,13 @@ const EXTENSION: &str = "securityExtension";
 const IN_STEP: &str = "versionsAgree";
 /// Whether it is linked to the domain's root.
 const LINKED: &str = "linked";
+/// Whether its files hold nothing but what the change makes.
+const ALONE: &str = "nothingElse";
 
 /// Of `sDRightsEffective`: the DACL may be written.
 const DACL: u32 = 4;
+/// There is no such value to be taken away, or already one where there was none (RFC 4511, appendix A).
+const OVERTAKEN: [u32; 2] = [16, 20];
 /// So many users are looked at for whether they have taken what was granted above them.
 const SAMPLES: u32 = 5;
 
@@ -170,9 +174,10 @@ impl Directories {
         let in_step = policy.version.map(|version| version & 0xffff) == files.version;
         state.insert(IN_STEP.into(), in_step.into());
         if let Some(new) = new {
-            let links = self.links(domain, &new.root).await?;
+            let links = self.text(domain, &new.root, "gPLink").await?;
             let linked = policy_object::with_link(&links, object) == links;
             state.insert(LINKED.into(), linked.into());
+            state.insert(ALONE.into(), files.sets_age_alone.into());
         }
         Ok(Value::Object(state))
     }
@@ -199,19 +204,33 @@ impl Directories {
             _ => policy_object::with_security_extension(&policy.extensions),
         };
         let extensions = edited.map_err(|e| Error::new(Status::DirectoryRefused, e.to_string()).target(object))?;
-        let kept: Vec<sysvol::Kept> = kept.iter().filter_map(|kept| files(kept)).collect();
+        let mut kept: Vec<sysvol::Kept> = kept.iter().filter_map(|kept| files(kept)).collect();
+        if new.is_some() {
+            // Before it was made there was nothing.
+            kept.push(sysvol::Kept {
+                days,
+                ..sysvol::Kept::default()
+            });
+        }
         let (mounted, made) = (policy.mounted.as_deref(), new.is_some());
         let written = sysvol::set_minimum_password_age(mounted, &policy.files, days, made, &kept).await;
         // The attribute's syntax is a signed number of the same 32 bits.
         let version = (written.map_err(|e| unreached(object, &e))? as i32).to_string();
-        self.set(domain, object, "gPCMachineExtensionNames", &extensions)
-            .await?;
-        self.set(domain, object, "versionNumber", &version).await?;
+        self.set(
+            domain,
+            object,
+            "gPCMachineExtensionNames",
+            &policy.extensions,
+            &extensions,
+        )
+        .await?;
+        let now = self.text(domain, object, "versionNumber").await?;
+        self.set(domain, object, "versionNumber", &now, &version).await?;
         if let Some(new) = new {
             // What counts last comes last: until it is linked it does nothing.
-            let links = self.links(domain, &new.root).await?;
+            let links = self.text(domain, &new.root, "gPLink").await?;
             let with = policy_object::with_link(&links, object);
-            self.set(domain, &new.root, "gPLink", &with).await?;
+            self.set(domain, &new.root, "gPLink", &links, &with).await?;
         }
         Ok(())
     }
@@ -240,9 +259,9 @@ impl Directories {
     }
 
     async fn remove_policy(&mut self, domain: &str, object: &str, new: &NewPolicy) -> Result<()> {
-        let links = self.links(domain, &new.root).await?;
+        let links = self.text(domain, &new.root, "gPLink").await?;
         let without = policy_object::without_link(&links, object, "");
-        self.set(domain, &new.root, "gPLink", &without).await?;
+        self.set(domain, &new.root, "gPLink", &links, &without).await?;
         if let Some(policy) = self.policy(domain, object).await? {
             let removed = sysvol::remove(policy.mounted.as_deref(), &policy.files).await;
             removed.map_err(|e| unreached(object, &e))?;
@@ -389,21 +408,26 @@ impl Directories {
         }))
     }
 
-    async fn links(&mut self, domain: &str, container: &str) -> Result<String> {
-        let links = self.told(domain, container, "gPLink").await?;
-        Ok(links.into_iter().next().unwrap_or_default())
+    /// An attribute's one value; empty where it has none.
+    async fn text(&mut self, domain: &str, object: &str, attribute: &str) -> Result<String> {
+        let values = self.told(domain, object, attribute).await?;
+        Ok(values.into_iter().next().unwrap_or_default())
     }
 
-    /// Sets an attribute to one text; an empty one takes it away. What stands so already is not written.
-    async fn set(&mut self, domain: &str, object: &str, attribute: &str, text: &str) -> Result<()> {
-        let now = self.told(domain, object, attribute).await?;
-        if now.first().map_or("", String::as_str) == text {
+    /// Sets an attribute from one text to another, of which an empty one is none. What stands so already is not written, nor
+    /// what somebody else has written since the first was read.
+    async fn set(&mut self, domain: &str, object: &str, attribute: &str, now: &str, text: &str) -> Result<()> {
+        if now == text {
             return Ok(());
         }
-        let bytes = text.as_bytes();
-        let values: &[&[u8]] = if bytes.is_empty() { &[] } else { &[bytes] };
-        let replaced = self.connection(domain).await?.replace(object, attribute, values).await;
-        replaced.map_err(|e: DirectoryError| directory::error(&e))
+        let connection = self.connection(domain).await?;
+        match connection.exchange(object, attribute, now, text).await {
+            Err(DirectoryError::Refused { code, .. }) if OVERTAKEN.contains(&code) => {
+                let why = format!("somebody else changed {attribute} of {object} in the meantime");
+                Err(Error::new(Status::PlanDrift, why).target(object))
+            }
+            exchanged => exchanged.map_err(|e| directory::error(&e)),
+        }
     }
 
     async fn descriptor(&mut self, domain: &str, object: &str) -> Result<Vec<u8>> {

@@ -198,6 +198,7 @@ fn written(change: &mut Change, domain: &DomainPasswords, days: u16, sets: Optio
         None if domain.templates_unread.is_some() || domain.links.iter().any(|link| link.unread.is_some()) => return,
         None => {
             after["linked"] = true.into();
+            after["nothingElse"] = true.into();
             change.before = Value::Null;
             change.target = format!("{NEW_POLICY}, {}", domain.domain);
             let id = format!("{:X}", uuid::Uuid::new_v4().braced());

@@ -9,6 +9,7 @@ use simple_dns::rdata::{A, RData};
 use simple_dns::{CLASS, Packet, ResourceRecord};
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UdpSocket;
@@ -27,12 +28,16 @@ pub fn connect_as(session: &Arc<Session>, lab: &Lab, user: &str, connectors: &[&
 
 /// The same through a server that stands before a controller.
 pub fn connect_before(session: &Arc<Session>, lab: &Lab, server: &Server, connectors: &[&str]) -> Value {
+    connect_at(session, lab, server.address.port(), &server.ca_file(), connectors)
+}
+
+/// The same by that server's port and by what signed its certificate.
+pub fn connect_at(session: &Arc<Session>, lab: &Lab, port: u16, ca_file: &Path, connectors: &[&str]) -> Value {
     session
         .set_secret("directoryPassword", lab.password.as_bytes())
         .expect("a secret");
-    let options = server.login("", "").options;
     let request = json!({
-        "servers": [format!("{}:{}", lab.host, server.address.port())], "user": lab.administrator, "caFile": options.ca_file,
+        "servers": [format!("{}:{port}", lab.host)], "user": lab.administrator, "caFile": ca_file,
         "dnsServer": lab.dns_server, "timeoutSeconds": 5, "sysvol": lab.sysvol, "connectors": connectors,
     });
     let request = serde_json::from_value(request).expect("the request is good");

@@ -2,7 +2,7 @@
 
 use crate::common::{events, finding, open};
 use crate::forest::{connect, connect_before};
-use crate::wire::{BIND, MODIFY, SEARCH, Server};
+use crate::wire::{BIND, Cut, MODIFY, SEARCH, Server};
 use crate::{Lab, ROOT};
 use entra_sspr::directory::descriptor::{Acl, Descriptor};
 use entra_sspr::directory::ldap::{Connection, Depth};
@@ -522,7 +522,7 @@ fn a_connection_that_ends_leaves_nothing_behind() {
         let server = runtime().unwrap().block_on(Server::before(&lab, move |asked| {
             if asked.operation == MODIFY || asked.operation == ADD {
                 seen += 1;
-                asked.last = seen == at;
+                asked.cut = (seen == at).then_some(Cut::After);
             }
         }));
         let session = open(&json!({}));

@@ -2,7 +2,7 @@
 
 use super::common::{app, open, watch_reset};
 use super::forest::{connect, connect_before};
-use super::wire::Server;
+use super::wire::{Cut, Server};
 use super::{DirectoryError, Lab, ROOT, Sid};
 use entra_sspr::session::Session;
 use entra_sspr::task::runtime;
@@ -196,7 +196,9 @@ fn a_controller_that_is_gone_for_a_while_is_told_once_and_hides_nothing() {
     let session = app(&tenant, 0);
     let gone = Arc::new(AtomicBool::new(false));
     let is_gone = Arc::clone(&gone);
-    let before = Server::before(&pilot.lab, move |asked| asked.last = is_gone.load(Ordering::Relaxed));
+    let before = Server::before(&pilot.lab, move |asked| {
+        asked.cut = is_gone.load(Ordering::Relaxed).then_some(Cut::After)
+    });
     let server = runtime().unwrap().block_on(before);
     connect_before(&session, &pilot.lab, &server, &[]);
     let request = json!({"user": "pat@contoso.example", "timeoutSeconds": 40, "pollSeconds": 1});

@@ -8,7 +8,8 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
@@ -85,6 +86,15 @@ fn result(tag: u8, code: u8, said: &str, more: &[u8]) -> Vec<u8> {
     tlv(tag, &[tlv(10, &[code]), text(""), text(said), more.to_vec()].concat())
 }
 
+/// Where a connection ends, so that who asked gets no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// The controller does not get the request.
+    Before,
+    /// It does, and works on it.
+    After,
+}
+
 /// A request: its number, the tag of its operation, and all its bytes.
 #[derive(Clone)]
 pub struct Asked {
@@ -93,8 +103,8 @@ pub struct Asked {
     /// Where that begins.
     at: usize,
     bytes: Vec<u8>,
-    /// The controller gets it, and who asked gets no answer, for the connection ends.
-    pub last: bool,
+    /// Whether it is the connection's last.
+    pub cut: Option<Cut>,
 }
 
 impl Asked {
@@ -111,7 +121,7 @@ impl Asked {
             operation: bytes[end],
             at: end,
             bytes,
-            last: false,
+            cut: None,
         }
     }
 
@@ -178,10 +188,12 @@ pub struct Server {
     pub address: SocketAddr,
     folder: tempfile::TempDir,
     host: String,
+    /// Held by each connection that it passes on, and by what waits for more.
+    served: Arc<()>,
 }
 
 impl Server {
-    async fn listen(host: &str) -> (Server, TcpListener, TlsAcceptor) {
+    async fn listen(host: &str, address: &str) -> (Server, TcpListener, TlsAcceptor) {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -199,18 +211,19 @@ impl Server {
             .unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("ca.pem"), ca.pem()).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind((address, 0)).await.unwrap();
         let server = Server {
             address: listener.local_addr().unwrap(),
             folder,
             host: host.into(),
+            served: Arc::default(),
         };
         (server, listener, TlsAcceptor::from(Arc::new(config)))
     }
 
     /// Answers searches as a test says; lets everybody in.
     pub async fn start(answers: impl Fn(&Asked) -> Vec<Answer> + Send + Sync + 'static) -> Server {
-        let (server, listener, acceptor) = Server::listen("dc9.example.test").await;
+        let (server, listener, acceptor) = Server::listen("dc9.example.test", "127.0.0.1").await;
         let answers = Arc::new(answers);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -241,15 +254,19 @@ impl Server {
 
     /// Passes requests on to a controller, after a test has changed them; answers come back as they are.
     pub async fn before(lab: &Lab, change: impl FnMut(&mut Asked) + Send + 'static) -> Server {
-        let (server, listener, acceptor) = Server::listen(&lab.host).await;
+        // Its name leads to the controller's own address.
+        let (server, listener, acceptor) = Server::listen(&lab.host, &lab.address).await;
         let connector = TlsConnector::from(Arc::new(trusting(&lab.ca_file)));
         let (name, target) = (lab.host.clone(), format!("{}:636", lab.address));
         let change = Arc::new(Mutex::new(change));
+        let served = Arc::clone(&server.served);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (acceptor, connector) = (acceptor.clone(), connector.clone());
                 let (name, target, change) = (name.clone(), target.clone(), Arc::clone(&change));
+                let served = Arc::clone(&served);
                 tokio::spawn(async move {
+                    let _served = served;
                     let Ok(stream) = acceptor.accept(stream).await else {
                         return;
                     };
@@ -257,19 +274,32 @@ impl Server {
                     let controller = connector.connect(ServerName::try_from(name).unwrap(), controller);
                     let (mut from, mut to) = tokio::io::split(controller.await.unwrap());
                     let (mut asking, mut answered) = tokio::io::split(stream);
-                    let back = tokio::spawn(async move { tokio::io::copy(&mut from, &mut answered).await });
+                    let is_cut = Arc::new(AtomicBool::new(false));
+                    let withheld = Arc::clone(&is_cut);
+                    let mut back = tokio::spawn(async move {
+                        let mut bytes = vec![0; 1 << 16];
+                        while let Ok(length @ 1..) = from.read(&mut bytes).await {
+                            if withheld.load(Relaxed) || answered.write_all(&bytes[..length]).await.is_err() {
+                                return;
+                            }
+                        }
+                    });
                     while let Some(bytes) = message(&mut asking).await {
                         let mut asked = Asked::of(bytes);
                         change.lock().unwrap()(&mut asked);
-                        if asked.last {
-                            back.abort();
+                        if asked.cut == Some(Cut::Before) {
+                            break;
                         }
-                        if to.write_all(&asked.bytes).await.is_err() || asked.last {
+                        is_cut.store(asked.cut.is_some(), Relaxed);
+                        if to.write_all(&asked.bytes).await.is_err() {
+                            break;
+                        }
+                        if asked.cut.is_some() {
+                            // It is worked on until it would be answered.
+                            let _ = tokio::time::timeout(Duration::from_secs(10), &mut back).await;
                             break;
                         }
                     }
-                    // What was sent is still worked on.
-                    tokio::time::sleep(Duration::from_millis(300)).await;
                     back.abort();
                 });
             }
@@ -305,6 +335,16 @@ impl Server {
         address
     }
 
+    /// Whether all connections have ended, and the controller has done what it was sent.
+    pub fn is_idle(&self) -> bool {
+        Arc::strong_count(&self.served) == 2
+    }
+
+    /// What signed its certificate.
+    pub fn ca_file(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
+    }
+
     /// How it is signed in to.
     pub fn login(&self, user: &str, password: &str) -> Login {
         Login {
@@ -319,7 +359,7 @@ impl Server {
                 password: Arc::new(password.to_string().into()),
             },
             options: Options {
-                ca_file: Some(self.folder.path().join("ca.pem")),
+                ca_file: Some(self.ca_file()),
                 timeout: Duration::from_secs(20),
                 ..Options::default()
             },
