@@ -4,6 +4,7 @@
 mod cases;
 #[path = "../common/mod.rs"]
 mod common;
+mod doom;
 mod faults;
 mod forest;
 #[cfg(feature = "kerberos")]

@@ -1,7 +1,8 @@
 //! The probe against a real domain controller: what it tries, what it is refused, and that it leaves nothing behind.
 
 use crate::common::{events, finding, open};
-use crate::forest::{connect, connect_before};
+use crate::doom::Doom;
+use crate::forest::{connect, connect_at, connect_before};
 use crate::wire::{BIND, Cut, MODIFY, SEARCH, Server};
 use crate::{Lab, ROOT};
 use entra_sspr::directory::descriptor::{Acl, Descriptor};
@@ -655,69 +656,52 @@ fn one_that_is_cancelled_tidies_up_and_one_runs_at_a_time() {
 #[test]
 #[ignore = "needs the directory lab"]
 fn a_process_that_probes() {
-    let Ok(begun) = std::env::var("SSPR_TRIAL_PROBE") else {
+    let Ok(trial) = std::env::var("SSPR_TRIAL") else {
         return;
     };
-    let (_, session) = parent();
-    std::fs::write(begun, "").unwrap();
-    let _ = probe(&session, CONNECTOR, json!({"container": format!("OU=Staff,{ROOT}")}));
+    let trial: Value = serde_json::from_str(&trial).unwrap();
+    let session = open(&json!({}));
+    let (port, ca_file) = (trial["port"].as_u64().unwrap(), trial["caFile"].as_str().unwrap());
+    connect_at(&session, &Lab::all()[0], port as u16, Path::new(ca_file), &[]);
+    probe(&session, CONNECTOR, json!({"container": format!("OU=Staff,{ROOT}")})).unwrap();
 }
 
-/// The process is killed at many points: the next run removes what it left.
+/// The process is killed at its writes, from the first to the last: the next run removes what it left.
 #[test]
 #[ignore = "needs the directory lab"]
 fn what_a_killed_one_left_is_removed_by_the_next() {
     let _turn = TURN.lock();
     let (lab, _) = parent();
-    let (mut found, mut whole) = (0, 0);
-    const PARTS: u32 = 24;
-    let mut lasts = None;
-    for trial in 0..=PARTS + 1 {
-        let folder = tempfile::tempdir().unwrap();
-        let begun = folder.path().join("begun");
-        let process = |begun: &Path| {
-            std::process::Command::new(std::env::current_exe().unwrap())
-                .args(["--ignored", "--exact", "probe::a_process_that_probes"])
-                .env("XDG_STATE_HOME", folder.path())
-                .env("SSPR_TRIAL_PROBE", begun)
-                .stdout(std::process::Stdio::null())
-                .stderr(std::process::Stdio::null())
-                .spawn()
-                .unwrap()
-        };
-        let mut first = process(&begun);
-        while !begun.exists() {
-            assert!(first.try_wait().unwrap().is_none(), "it ended before it began");
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        let since = Instant::now();
-        match lasts {
-            Some(lasts) if trial <= PARTS => std::thread::sleep(lasts * trial / PARTS),
-            _ => drop(first.wait().unwrap()),
-        }
-        lasts.get_or_insert(since.elapsed());
-        let ended = first.try_wait().unwrap().is_some();
-        first.kill().unwrap();
-        first.wait().unwrap();
-        // What was sent is still worked on.
-        std::thread::sleep(Duration::from_millis(200));
+    let doom = Doom::before(&lab);
+    let folder = tempfile::tempdir().unwrap();
+    let killed = |at: usize, cut: Cut| {
+        let trial = json!({"port": doom.port(), "caFile": doom.ca_file()});
+        let mut process = std::process::Command::new(std::env::current_exe().unwrap());
+        process
+            .args(["--ignored", "--exact", "probe::a_process_that_probes"])
+            .env("XDG_STATE_HOME", folder.path())
+            .env("SSPR_TRIAL", trial.to_string());
+        doom.kills(&mut process, at, cut)
+    };
+    let (all, _) = killed(0, Cut::Before);
+    let mut found = 0;
+    for at in 1..=all {
+        // Between one write and the next only the note changes: either side of each would take twice as long.
+        let cut = if at % 2 == 0 { Cut::Before } else { Cut::After };
+        assert!(killed(at, cut).1, "{at} of {all}");
         let there = left(&lab, ROOT);
         found += usize::from(!there.is_empty());
-        whole += usize::from(ended);
         assert!(
             there.is_empty() || !notes(folder.path()).is_empty(),
-            "{trial}: no note names {there:?}"
+            "{at}, {cut:?}: no note names {there:?}"
         );
-        assert!(process(&folder.path().join("again")).wait().unwrap().success());
-        assert_eq!(left(&lab, ROOT), [""; 0], "{trial}");
-        assert_eq!(notes(folder.path()), [""; 0], "{trial}");
+        assert!(!killed(0, cut).1);
+        assert_eq!(left(&lab, ROOT), [""; 0], "{at}, {cut:?}");
+        assert_eq!(notes(folder.path()), [""; 0], "{at}, {cut:?}");
     }
-    println!(
-        "{found} of {} killed ones had left something",
-        PARTS as usize + 2 - whole
-    );
-    assert!(found >= 6, "it left something in {found} trials");
-    assert!(whole >= 2, "it never got to its end");
+    // All but what is killed before the first is made, or behind the last that is removed.
+    println!("{found} of {all} had left something");
+    assert!(found + 3 >= all && all > 10, "{found} of {all} left something");
 }
 
 #[test]

@@ -2,11 +2,10 @@
 //! what is there.
 
 use super::*;
+use crate::doom::Doom;
 use crate::forest::connect_at;
 use crate::wire::WRITES;
-use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 /// A domain, and a plan for it that is applied and taken back again and again.
 struct Trials {
@@ -152,13 +151,6 @@ enum Point {
     File(usize),
 }
 
-/// A process that is killed when it has sent so many writes; never, where they are none.
-struct Doomed {
-    process: Child,
-    writes: usize,
-    cut: Cut,
-}
-
 /// The process that the next one has killed: it applies a plan, or takes it back.
 #[test]
 #[ignore = "needs the directory lab"]
@@ -171,7 +163,7 @@ fn a_process_that_applies() {
     let lab = labs.find(|lab| trial["domain"] == *lab.domain).unwrap();
     let text = |name: &str| trial[name].as_str().unwrap();
     let session = open(&json!({}));
-    let port = text("port").parse().unwrap();
+    let port = trial["port"].as_u64().unwrap() as u16;
     connect_at(&session, &lab, port, Path::new(text("caFile")), &[text("connector")]);
     let request = trial["request"].clone();
     let came = match request["plan"].is_string() {
@@ -184,8 +176,7 @@ fn a_process_that_applies() {
 /// Where processes are killed that are connected through a server of this one's.
 struct Gallows<'t> {
     trials: &'t Trials,
-    server: Server,
-    doomed: Arc<Mutex<Option<Doomed>>>,
+    doom: Doom,
     /// `cut_off.c`, compiled.
     preload: PathBuf,
     /// Whether it counts the steps in the journal too.
@@ -206,23 +197,9 @@ impl<'t> Gallows<'t> {
                 .unwrap()
                 .success()
         );
-        let doomed: Arc<Mutex<Option<Doomed>>> = Arc::default();
-        let next = Arc::clone(&doomed);
-        let server = Server::before(&trials.lab, move |asked| {
-            let mut next = next.lock().unwrap();
-            let Some(doomed) = next.as_mut().filter(|_| WRITES.contains(&asked.operation)) else {
-                return;
-            };
-            if doomed.writes == 1 {
-                doomed.process.kill().unwrap();
-                asked.cut = Some(doomed.cut);
-            }
-            doomed.writes = doomed.writes.saturating_sub(1);
-        });
         Gallows {
-            server: entra_sspr::task::runtime().unwrap().block_on(server),
+            doom: Doom::before(&trials.lab),
             trials,
-            doomed,
             preload,
             in_journal,
         }
@@ -237,15 +214,13 @@ impl<'t> Gallows<'t> {
             false => request["plan"] = trials.plan["plan"].clone(),
         }
         let trial = json!({
-            "domain": trials.lab.domain, "port": self.server.address.port().to_string(), "caFile": self.server.ca_file(),
+            "domain": trials.lab.domain, "port": self.doom.port(), "caFile": self.doom.ca_file(),
             "connector": trials.connectors[0], "request": request,
         });
         let mut command = Command::new(std::env::current_exe().unwrap());
         command
             .args(["--ignored", "--exact", "plan::cut_off::a_process_that_applies"])
-            .env("SSPR_TRIAL", trial.to_string())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+            .env("SSPR_TRIAL", trial.to_string());
         let (writes, cut) = match point {
             Point::Write(writes, cut) => (writes, cut),
             Point::File(steps) => {
@@ -262,37 +237,7 @@ impl<'t> Gallows<'t> {
                 (0, Cut::Before)
             }
         };
-        *self.doomed.lock().unwrap() = Some(Doomed {
-            process: command.spawn().unwrap(),
-            writes,
-            cut,
-        });
-        let begun = Instant::now();
-        let wait = || {
-            assert!(begun.elapsed() < Duration::from_secs(60), "{point:?}: it hangs");
-            std::thread::sleep(Duration::from_millis(1));
-        };
-        let status = loop {
-            match self
-                .doomed
-                .lock()
-                .unwrap()
-                .as_mut()
-                .unwrap()
-                .process
-                .try_wait()
-                .unwrap()
-            {
-                Some(status) => break status,
-                None => wait(),
-            }
-        };
-        let is_killed = status.signal() == Some(9);
-        assert!(is_killed || status.success(), "{point:?}: {status}");
-        while !self.server.is_idle() {
-            wait();
-        }
-        is_killed
+        self.doom.kills(&mut command, writes, cut).1
     }
 }
 
