@@ -6,7 +6,7 @@ use super::{Outcome, labs};
 use crate::image::{self, Made};
 use crate::rid::Rid;
 use crate::{build, machine, module, package};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -130,13 +130,25 @@ fn both(what: &'static str, system: &System<'_>) -> Came {
     let others = system.other_libraries(&place.join("other"))?;
     let mut total = holds("the library", &image::faults(system.rid, &system.library, system.made)?);
     total += holds("the package", &package::faults(&package, None)?);
-    let mut ways = Vec::new();
-    for (form, module) in [("from source", source), ("from the package", package.folder)] {
-        let name = format!("{} {form}", system.rid.name);
-        println!("-- {name}");
-        let (tally, skipped) = system.pester(&format!("{name} | "), &module, others.as_deref())?;
-        total += tally;
-        ways.push(Way { name, tally, skipped });
+    let way = |form: &str, module: PathBuf| {
+        system.way(
+            format!("{} {form}", system.rid.name),
+            &place,
+            &module,
+            others.as_deref(),
+        )
+    };
+    // Each waits more than it works.
+    let (first, second) = std::thread::scope(|scope| {
+        let other = scope.spawn(|| way("from the package", package.folder));
+        (way("from source", source), other.join())
+    });
+    let ways = vec![
+        first?,
+        second.map_err(|_| anyhow!("the module's tests came to no end"))??,
+    ];
+    for way in &ways {
+        total += way.tally;
     }
     Ok((Outcome::Ran(total), ways))
 }
@@ -151,7 +163,11 @@ fn holds(what: &str, faults: &[String]) -> Tally {
 
 impl System<'_> {
     /// Runs the Pester files against a module.
-    fn pester(&self, mark: &str, module: &Path, others: Option<&Path>) -> Result<(Tally, BTreeSet<String>)> {
+    fn way(&self, name: String, place: &Path, module: &Path, others: Option<&Path>) -> Result<Way> {
+        println!("-- {name}");
+        // Its own state, Wine's too, and results: others run beside it.
+        let own = place.join(name.replace(' ', "-"));
+        fs::create_dir_all(&own)?;
         let tests = self.path(&build::root().join("powershell/tests"));
         let run = format!(
             "Import-Module Pester -MinimumVersion 5.0; Invoke-Pester -Path '{}' -Output Detailed -CI",
@@ -161,7 +177,9 @@ impl System<'_> {
         command
             .args(["-Command", &run])
             // Pester writes its results file into the current folder.
-            .current_dir(build::target()?)
+            .current_dir(&own)
+            .env("XDG_STATE_HOME", own.join("state"))
+            .env("XDG_CACHE_HOME", own.join("cache"))
             .env("SSPR_LAB_TURN", self.shared.turn.to_string())
             .env("SSPR_MODULE", self.path(module))
             .env("SSPR_LAB", &self.lab);
@@ -172,8 +190,8 @@ impl System<'_> {
             command.env("SSPR_OTHER_LIBRARIES", self.path(others));
         }
         let mut skipped = BTreeSet::new();
-        let tally = ran_watched(&mut command, mark, |line| skipped.extend(skip(line)))?;
-        Ok((tally, skipped))
+        let tally = ran_watched(&mut command, &format!("{name} | "), |line| skipped.extend(skip(line)))?;
+        Ok(Way { name, tally, skipped })
     }
 
     /// A path as a program of the system takes it.
