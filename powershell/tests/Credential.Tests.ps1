@@ -61,6 +61,7 @@ Describe 'Connect-SsprTenant signs in' {
         # A PFX in between, so that the store keeps the key.
         $certificate = [System.Security.Cryptography.X509Certificates.X509Certificate2]::new($certificate.Export('Pfx', ''), '', 'PersistKeySet')
         $store = [System.Security.Cryptography.X509Certificates.X509Store]::new('My', 'CurrentUser')
+        $turn = Enter-LabTurn
         $store.Open('ReadWrite')
         try {
             $store.Add($certificate)
@@ -70,6 +71,7 @@ Describe 'Connect-SsprTenant signs in' {
         } finally {
             $store.Remove($certificate)
             $store.Close()
+            Exit-LabTurn -Turn $turn
         }
     }
 

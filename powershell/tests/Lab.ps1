@@ -112,8 +112,8 @@ function Get-LabController {
 }
 
 function Enter-LabTurn {
-    # Waits until no other PowerShell changes what is in the domain controllers: one at a time listens on the port of turns.
-    # Gives what Exit-LabTurn takes.
+    # Waits until no other PowerShell changes what all share, in the domain controllers or the user's certificates: one at a time
+    # listens on the port of turns. Gives what Exit-LabTurn takes.
     if (-not $env:SSPR_LAB_TURN) { return }
     $listener = New-Object -TypeName System.Net.Sockets.TcpListener -ArgumentList ([System.Net.IPAddress]::Loopback), ([int]$env:SSPR_LAB_TURN)
     while ($true) {

@@ -156,10 +156,11 @@ try { & '$file' $Argument } catch { "FAILED `$_"; exit 3 } finally { $After }
         # A PFX in between, so that the store keeps the key.
         $certificate = [System.Security.Cryptography.X509Certificates.X509Certificate2]::new($certificate.Export('Pfx', ''), '', 'PersistKeySet')
         $store = [System.Security.Cryptography.X509Certificates.X509Store]::new('My', 'CurrentUser')
+        $turn = Enter-LabTurn
         $store.Open('ReadWrite')
         $store.Add($certificate)
         [pscustomobject]@{
-            Store = $store; Certificate = $certificate
+            Turn = $turn; Store = $store; Certificate = $certificate
             Fields = @{ ApplicationId = $Lab.tenants[0].clientId; TenantId = $Lab.tenants[0].tenantId; CertificateThumbprint = $certificate.Thumbprint; SubscriptionId = [string][guid]::Empty }
         }
     }
@@ -169,6 +170,7 @@ try { & '$file' $Argument } catch { "FAILED `$_"; exit 3 } finally { $After }
 
         $Added.Store.Remove($Added.Certificate)
         $Added.Store.Close()
+        Exit-LabTurn -Turn $Added.Turn
     }
 }
 

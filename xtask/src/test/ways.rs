@@ -22,7 +22,7 @@ pub struct Way {
 }
 
 /// What all ways share: the directory lab's domain controllers, where they run, and the port whose listener may change what is in
-/// them.
+/// them and what else is the user's.
 pub struct Shared<'s> {
     pub controllers: Option<&'s Result<String>>,
     pub turn: u16,
