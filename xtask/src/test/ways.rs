@@ -130,18 +130,14 @@ fn both(what: &'static str, system: &System<'_>) -> Came {
     let others = system.other_libraries(&place.join("other"))?;
     let mut total = holds("the library", &image::faults(system.rid, &system.library, system.made)?);
     total += holds("the package", &package::faults(&package, None)?);
-    let way = |form: &str, module: PathBuf| {
-        system.way(
-            format!("{} {form}", system.rid.name),
-            &place,
-            &module,
-            others.as_deref(),
-        )
+    let way = |form: &str, module: PathBuf, order: &str| {
+        let name = format!("{} {form}", system.rid.name);
+        system.way(name, &place, &module, order, others.as_deref())
     };
-    // Each waits more than it works.
+    // Each waits more than it works. One begins at the other's end, so that they seldom wait for the same turn.
     let (first, second) = std::thread::scope(|scope| {
-        let other = scope.spawn(|| way("from the package", package.folder));
-        (way("from source", source), other.join())
+        let other = scope.spawn(|| way("from the package", package.folder, "-Descending"));
+        (way("from source", source, ""), other.join())
     });
     let ways = vec![
         first?,
@@ -163,14 +159,16 @@ fn holds(what: &str, faults: &[String]) -> Tally {
 
 impl System<'_> {
     /// Runs the Pester files against a module.
-    fn way(&self, name: String, place: &Path, module: &Path, others: Option<&Path>) -> Result<Way> {
+    fn way(&self, name: String, place: &Path, module: &Path, order: &str, others: Option<&Path>) -> Result<Way> {
         println!("-- {name}");
         // Its own state, Wine's too, and results: others run beside it.
         let own = place.join(name.replace(' ', "-"));
         fs::create_dir_all(&own)?;
         let tests = self.path(&build::root().join("powershell/tests"));
         let run = format!(
-            "Import-Module Pester -MinimumVersion 5.0; Invoke-Pester -Path '{}' -Output Detailed -CI",
+            "Import-Module Pester -MinimumVersion 5.0; \
+             $files = @(Get-ChildItem -LiteralPath '{}' -Filter *.Tests.ps1 | Sort-Object -Property Name {order}); \
+             Invoke-Pester -Path $files.FullName -Output Detailed -CI",
             tests.to_string_lossy().replace('\'', "''")
         );
         let mut command = machine::start(&self.powershell);
