@@ -179,6 +179,16 @@ pub struct Scan {
 }
 
 impl Scan {
+    /// One that has seen nobody, for so many accounts.
+    fn of(accounts: usize) -> Scan {
+        Scan {
+            refused: vec![Causes::new(); accounts],
+            change_denied: vec![Causes::new(); accounts],
+            stops: vec![Stops::new(); accounts],
+            ..Scan::default()
+        }
+    }
+
     fn join(&mut self, other: Scan) {
         fn causes(into: &mut Vec<Causes>, from: Vec<Causes>) {
             into.resize_with(into.len().max(from.len()), Causes::new);
@@ -247,12 +257,7 @@ pub async fn scan(task: Task<'_>, login: &Login, connections: usize) -> (Scan, R
     let queue = Mutex::new(VecDeque::from(task.containers.parts(task.root, PARTS)));
     let failed = Mutex::new(Vec::new());
     let workers = (0..connections).map(|_| Box::pin(work(task, login, &queue, &failed)));
-    let mut whole = Scan {
-        refused: vec![Causes::new(); task.tokens.len()],
-        change_denied: vec![Causes::new(); task.tokens.len()],
-        stops: vec![Stops::new(); task.tokens.len()],
-        ..Scan::default()
-    };
+    let mut whole = Scan::of(task.tokens.len());
     let mut end = Ok(());
     for (scan, result) in futures_util::future::join_all(workers).await {
         whole.join(scan);
@@ -465,14 +470,7 @@ impl<'t> Scanner<'t> {
     /// What the users since the last time came to.
     fn finish(&mut self) -> Scan {
         self.scan.descriptors = std::mem::take(&mut self.weigher.count);
-        let causes = vec![Causes::new(); self.task.tokens.len()];
-        let empty = Scan {
-            stops: vec![Stops::new(); causes.len()],
-            refused: causes.clone(),
-            change_denied: causes,
-            ..Scan::default()
-        };
-        std::mem::replace(&mut self.scan, empty)
+        std::mem::replace(&mut self.scan, Scan::of(self.task.tokens.len()))
     }
 
     fn user(&mut self, user: &Entry) {

@@ -167,6 +167,7 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
             None => grants.scope == GrantScope::Root,
             Some(named) => named.contains(&grants.object.to_lowercase()),
         };
+        let users = users(snapshot, grants);
         for right in &grants.rights {
             let name = match &right.class {
                 Some(_) if grants.scope == GrantScope::AdminSdHolder => {
@@ -177,7 +178,7 @@ fn plan(snapshot: &Snapshot, desired: &DesiredState) -> Vec<Change> {
             };
             let of = objects.entry(&grants.object).or_default();
             (of.domain, of.scope, of.protected) = (&grants.domain, grants.scope, grants.protected);
-            of.users = users(snapshot, grants);
+            of.users = users;
             match asked(wanted, grants.scope, here, right) {
                 Some(true) if right.denied => of.denied.push(name),
                 Some(true) if !right.allowed => drop(of.added.insert(name, right.entry.clone())),
@@ -199,8 +200,8 @@ fn users(snapshot: &Snapshot, grants: &Grants) -> Option<u64> {
     }
     let all = snapshot.facts.directory_passwords.value()?;
     let own = all.iter().find(|own| own.domain.eq_ignore_ascii_case(&grants.domain))?;
-    let fine = own.fine_grained.iter().flatten().map(|fine| fine.users);
-    Some(own.users + fine.sum::<u64>())
+    let fine = own.fine_grained.iter().flatten();
+    Some(fine.fold(own.users, |all, fine| all.saturating_add(fine.users)))
 }
 
 /// Whether a right shall be there, on an object where rights are wanted or not; None where nothing is said of it.

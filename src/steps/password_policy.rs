@@ -384,8 +384,8 @@ fn fine_grained(snapshot: &Snapshot, all: &[DomainPasswords]) -> Finding {
 
 /// The link whose minimum age counts.
 fn winner(domain: &DomainPasswords) -> Option<&PolicyLink> {
-    let in_force = domain.links.iter().filter(|link| link.counts() && !link.unsound);
-    in_force.clone().find(|link| link.minimum_age_days.is_some())
+    let mut in_force = domain.links.iter().filter(|link| link.counts() && !link.unsound);
+    in_force.find(|link| link.minimum_age_days.is_some())
 }
 
 fn group_policy(snapshot: &Snapshot, all: &[DomainPasswords]) -> Finding {
